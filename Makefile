@@ -1,0 +1,59 @@
+# Every recipe uses one virtual environment that it makes itself: `make quickstart` and `make test` are all the set-up there is.
+PYTHON ?= python3
+VENV ?= .venv
+# Extra words for pip, e.g. an index of CPU builds of torch (see README).
+PIP_ARGS ?=
+BIN := $(VENV)/bin
+SOURCES := setup.py robossl envs agents configs assets tests
+
+.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu bench evidence clean
+.DELETE_ON_ERROR:
+
+quickstart: $(VENV)/.installed
+	$(BIN)/robossl train quickstart
+
+test: $(VENV)/.installed-dev
+	$(MAKE) check
+
+check: format lint types pytest
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(BIN)/python pyproject.toml setup.py constraints.txt
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check $(SOURCES)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check $(SOURCES)
+
+# Over an installed copy: proves that the wheel is complete, and gives mypy one package instead of five folders.
+types: $(VENV)/.installed-dev
+	rm -rf build/typecheck build/lib
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --no-deps --target build/typecheck .
+	cd build/typecheck && $(abspath $(BIN))/mypy --config-file $(abspath pyproject.toml) -p robossl
+
+architecture: $(VENV)/.installed-dev
+	$(BIN)/pytest tests/test_architecture.py
+
+pytest: $(VENV)/.installed-dev
+	$(BIN)/pytest
+
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/pytest -m slow
+
+test-gpu: $(VENV)/.installed-dev
+	$(BIN)/pytest -m gpu
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/robossl bench all
+
+clean:
+	rm -rf build dist *.egg-info

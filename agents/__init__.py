@@ -1,0 +1,1 @@
+"""Reinforcement-learning agents with a shared, pretrainable encoder; one folder each."""

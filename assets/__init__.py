@@ -1,0 +1,1 @@
+"""MJCF models written for this project, as package data."""

@@ -1,0 +1,1 @@
+"""Simulated environments: engines, cameras, tasks, and adapters to Gymnasium and stable-baselines3."""

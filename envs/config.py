@@ -1,0 +1,46 @@
+"""How an environment is chosen and built."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from robossl.core import Stream, UserError
+
+RendererName = Literal["raycast", "gl"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvConfig:
+    """Chooses an environment.
+
+    Attributes:
+        id: a robossl id, or any installed Gymnasium id.
+        num_worlds: worlds stepped together.
+        observations: keys the agent sees; the task's default where None.
+        image_size: width and height of every camera in pixels; the task's default where None.
+        renderer: fixed for a run: other renderers give other pixels.
+        num_threads: for physics and pictures; all cores where None.
+    """
+
+    id: str = "robossl/RingCorridor-v0"
+    num_worlds: int = 32
+    observations: tuple[str, ...] | None = None
+    image_size: tuple[int, int] | None = None
+    renderer: RendererName = "raycast"
+    num_threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        if self.num_worlds < 1:
+            raise UserError(f"env.num-worlds must be at least 1, got {self.num_worlds}")
+        if self.image_size is not None and min(self.image_size) < 1:
+            raise UserError(f"env.image-size must be positive, got {self.image_size}")
+        if self.num_threads is not None and self.num_threads < 1:
+            raise UserError(f"env.num-threads must be at least 1, got {self.num_threads}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldSeed:
+    """Which worlds: the run's seed and the family of episodes."""
+
+    seed: int = 0
+    stream: Stream = Stream.TRAIN

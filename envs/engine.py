@@ -1,0 +1,67 @@
+"""What a physics engine offers a task: N worlds of one compiled model behind named arrays."""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import Array
+
+
+class Engine(Protocol):
+    """N worlds of one `MjModel`.
+
+    After `step`, `forward` or `reset` everything that `read` returns is current and float32.
+    """
+
+    model: Any
+    num_worlds: int
+    num_threads: int
+    xp: Any
+    """Array namespace of `read`'s results: numpy here, torch on a GPU."""
+
+    def reset(self, ids: NDArray[np.int64]) -> None:
+        """Puts the worlds `ids` back to the model's defaults; a `forward` must follow the writes of a task."""
+
+    def forward(self, ids: NDArray[np.int64] | None = None) -> None:
+        """Makes derived quantities current after writes."""
+
+    def step(self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = ()) -> dict[str, Array]:
+        """Advances all worlds.
+
+        Args:
+            ctrl: [N, num_actuators], held for all substeps.
+            num_substeps: physics steps.
+            record: names to read after every substep.
+
+        Returns:
+            {name: [N, num_substeps, ...]}, each entry the value after that substep.
+        """
+
+    def read(self, name: str) -> Array:
+        """Returns the `MjData` field `name` as a new float32 array [N, ...]."""
+
+    def write(self, name: str, values: Array, ids: NDArray[np.int64]) -> None:
+        """Sets the state field `name` (qpos, qvel, mocap_pos, ...) of the worlds `ids` to `values` [n, ...]."""
+
+    def jac(self, body: int, point: Array, ids: NDArray[np.int64] | None = None) -> tuple[Array, Array]:
+        """Returns the translational and rotational Jacobians [N, 3, nv] of world points [N, 3] on a body."""
+
+    def randomise(self, field: str, values: Array, ids: NDArray[np.int64]) -> None:
+        """Gives the worlds `ids` their own values [n, ...] of the model field, with all that follows from it."""
+
+    def model_values(self) -> dict[str, Array]:
+        """Returns the fields that were randomised, {field: [N, ...]}."""
+
+    def get_state(self) -> NDArray[np.float64]:
+        """Returns the full integration state [N, S]."""
+
+    def set_state(self, state: NDArray[np.float64], ids: NDArray[np.int64] | None = None) -> None:
+        """Puts back what `get_state` returned and makes derived quantities current."""
+
+    @property
+    def diverged(self) -> NDArray[np.bool_]:
+        """[N] worlds whose last step went non-finite or raised a MuJoCo warning that means so."""
+
+    def close(self) -> None:
+        """Ends the worker threads."""

@@ -1,0 +1,1 @@
+"""Cameras: two renderers, one interface."""

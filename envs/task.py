@@ -1,0 +1,97 @@
+"""What a task is: a model, sensors, an action map, and pure batched functions over N worlds."""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import Array, ArraySpec, CameraSpec, Draws, Obs, Policy
+from robossl.envs.engine import Engine
+
+Memory = dict[str, Array]
+"""What a task remembers of each world from step to step, {name: [N, ...]}; checkpointed with the physics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one control step led to.
+
+    Attributes:
+        terms: {name: [N]} named, dimensionless reward terms in [-1, 1].
+        terminated: [N] bool.
+        success: [N] bool: would the episode count as a success if it ended now?
+        metrics: {name: [N]} of the episode so far.
+    """
+
+    terms: dict[str, Array]
+    terminated: Array
+    success: Array
+    metrics: dict[str, Array]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """What a task declares of itself.
+
+    Attributes:
+        vectors: every non-image observation it can give.
+        cameras: every camera with its default size.
+        default_observation: the keys an agent gets unless it asks for others, e.g. ("rgb_front", "proprio").
+        privileged: simulator state for probes and experts.
+        reward_weights: {term: weight}.
+        metrics: names in Outcome.metrics.
+        record: fields the engine reads after every substep, handed to `outcome`.
+        viewer_camera: the camera for a person's videos.
+        random_fields: the model fields it randomises.
+    """
+
+    control_hz: float
+    num_substeps: int
+    max_episode_steps: int
+    action: ArraySpec
+    vectors: dict[str, ArraySpec]
+    cameras: tuple[CameraSpec, ...]
+    default_observation: tuple[str, ...]
+    privileged: dict[str, ArraySpec]
+    reward_weights: dict[str, float]
+    metrics: tuple[str, ...]
+    viewer_camera: str
+    record: tuple[str, ...] = ()
+    random_fields: tuple[str, ...] = ()
+    description: str = ""
+    success: str = field(default="")
+
+
+class Task(Protocol):
+    """Resets, observes, rewards, terminates; nothing else. All functions are over arrays with a leading axis N.
+
+    The per-step functions use `engine.xp` and elementwise or per-world operations only, so that a world's numbers do
+    not depend on how many others there are.
+    """
+
+    spec: TaskSpec
+
+    def build_model(self) -> Any:
+        """Compiles the task's MJCF into an `MjModel`."""
+
+    def new_memory(self, num_worlds: int) -> Memory:
+        """Returns zeroed memory for N worlds."""
+
+    def reset(self, engine: Engine, ids: NDArray[np.int64], draws: Draws, memory: Memory) -> None:
+        """Draws new episodes for the worlds `ids` (n of them; `draws` gives [n, ...]) and writes state and memory."""
+
+    def control(self, engine: Engine, action: Array, memory: Memory) -> Array:
+        """Maps actions [N, A] in [-1, 1] to actuator controls [N, num_actuators] in SI units."""
+
+    def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
+        """Judges the step just made, and updates `memory` in place."""
+
+    def observe(self, engine: Engine, memory: Memory) -> Obs:
+        """Returns all of `spec.vectors`, {key: [N, D]} float32."""
+
+    def privileged(self, engine: Engine, memory: Memory) -> Obs:
+        """Returns `spec.privileged`, {key: [N, ...]}."""
+
+    def expert(self) -> Policy | None:
+        """Returns the scripted expert: a `Policy` that reads `privileged`."""

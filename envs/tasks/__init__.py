@@ -1,0 +1,1 @@
+"""The tasks: what the robot sees, does, and is rewarded for."""

@@ -1,0 +1,34 @@
+"""Static tables of names: what can be chosen by name, and the module that has it. Nothing registers itself."""
+
+import importlib
+from typing import Any
+
+from robossl.core.errors import UnknownNameError
+
+TASKS = {
+    "robossl/RingCorridor-v0": "robossl.envs.tasks.ring_corridor:RingCorridor",
+    "robossl/ArmPush-v0": "robossl.envs.tasks.arm_push:ArmPush",
+}
+
+OBJECTIVES = {
+    "tov_vicreg": "robossl.objectives.tov_vicreg:TOVVICReg",
+    "latent_prediction": "robossl.objectives.latent_prediction:LatentPrediction",
+    "inverse_dynamics": "robossl.objectives.inverse_dynamics:InverseDynamics",
+}
+
+AGENTS = {
+    "sac": "robossl.agents.sac:SAC",
+    "ppo": "robossl.agents.ppo:PPO",
+}
+
+
+def load(table: dict[str, str], name: str, *, what: str) -> Any:
+    """Imports and returns what `table` names.
+
+    Raises:
+        UnknownNameError: with the nearest name.
+    """
+    if name not in table:
+        raise UnknownNameError(what, name, table)
+    module, attribute = table[name].split(":")
+    return getattr(importlib.import_module(module), attribute)

@@ -1,0 +1,150 @@
+"""What an environment promises: names, shapes, rates and limits of everything that enters and leaves it.
+
+Specs are plain data. They are written into configs, datasets, checkpoints and bundles, and compared there.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from robossl.core.errors import UserError
+
+MODALITIES = ("rgb", "depth", "segmentation")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArraySpec:
+    """One array without its leading world axis.
+
+    Attributes:
+        low, high: bounds of every element.
+        names: one name (with unit) per element of a vector, where it has them.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    low: float = -float("inf")
+    high: float = float("inf")
+    names: tuple[str, ...] = ()
+
+    @property
+    def is_image(self) -> bool:
+        """Tells whether this is an [H, W, C] picture."""
+        return len(self.shape) == 3
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of one array."""
+        return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraSpec:
+    """A camera of the model and the size of its pictures."""
+
+    name: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderSpec:
+    """How pictures are made. Fixed in a run: other settings give other pixels.
+
+    Attributes:
+        renderer: the implementation.
+        version: of the implementation; raised when its pixels change.
+    """
+
+    renderer: str
+    version: int
+    cameras: tuple[CameraSpec, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvSpec:
+    """Everything that a dataset, a checkpoint or a robot needs to know of an environment.
+
+    Attributes:
+        observation: the policy group: what the agent sees.
+        action: always in [-1, 1]; its names carry the quantities they are mapped to.
+        privileged: simulator state for probes and experts, never for the agent.
+        metrics: names of the episode's metrics in `info`, beside success.
+        camera_names: the cameras that the model has, drawn or not.
+    """
+
+    id: str
+    control_hz: float
+    max_episode_steps: int
+    observation: dict[str, ArraySpec]
+    action: ArraySpec
+    privileged: dict[str, ArraySpec] = field(default_factory=dict)
+    reward_terms: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    camera_names: tuple[str, ...] = ()
+    render: RenderSpec | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the spec as JSON values."""
+        return _finite_json(asdict(self))
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "EnvSpec":
+        """Builds the spec from `to_json`'s values.
+
+        Raises:
+            UserError: if a field is missing or unknown.
+        """
+        try:
+            fields = dict(data)
+            fields["observation"] = {k: _array_spec(v) for k, v in data["observation"].items()}
+            fields["privileged"] = {k: _array_spec(v) for k, v in data["privileged"].items()}
+            fields["action"] = _array_spec(data["action"])
+            for key in ("reward_terms", "metrics", "camera_names"):
+                fields[key] = tuple(data[key])
+            if data["render"] is not None:
+                cameras = tuple(CameraSpec(**camera) for camera in data["render"]["cameras"])
+                fields["render"] = RenderSpec(**{**data["render"], "cameras": cameras})
+            return cls(**fields)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"not an environment spec: {error}") from error
+
+
+def image_keys(observation: dict[str, ArraySpec]) -> tuple[str, ...]:
+    """Returns the keys of the colour pictures: what is stacked, shifted and drawn."""
+    return tuple(key for key, spec in observation.items() if spec.is_image and spec.dtype == "uint8")
+
+
+def require_same_observation(expected: EnvSpec, actual: EnvSpec, *, where: str) -> None:
+    """Checks that a policy made for one environment can see through another.
+
+    Raises:
+        UserError: naming the first thing that differs.
+    """
+    for key in sorted(set(expected.observation) | set(actual.observation)):
+        old, new = expected.observation.get(key), actual.observation.get(key)
+        if old is None or new is None or (old.shape, old.dtype) != (new.shape, new.dtype):
+            raise UserError(f"{where}: observation {key!r} was {_describe(old)} and is now {_describe(new)}")
+    if expected.action.shape != actual.action.shape:
+        raise UserError(f"{where}: the action had shape {expected.action.shape} and now has {actual.action.shape}")
+    if expected.render != actual.render:
+        raise UserError(f"{where}: pictures were made with {expected.render} and are now made with {actual.render}")
+
+
+def _describe(spec: ArraySpec | None) -> str:
+    return "absent" if spec is None else f"{spec.dtype}{list(spec.shape)}"
+
+
+def _array_spec(data: dict[str, Any]) -> ArraySpec:
+    low, high = (float(data[key]) for key in ("low", "high"))
+    return ArraySpec(shape=tuple(data["shape"]), dtype=data["dtype"], low=low, high=high, names=tuple(data["names"]))
+
+
+def _finite_json(value: Any) -> Any:
+    """Writes infinities as text: JSON has none."""
+    if isinstance(value, dict):
+        return {key: _finite_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite_json(item) for item in value]
+    return str(value) if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,1 @@
+"""Trial-and-error data: episodes on disk, replay on a device, augmentation."""

@@ -1,0 +1,1 @@
+"""Self-supervised objectives, for pretraining and as auxiliary losses alike."""

@@ -1,0 +1,1 @@
+"""Collect, pretrain, train, evaluate, record, checkpoint, watch."""

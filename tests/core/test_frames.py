@@ -1,0 +1,46 @@
+"""Frame stacks: padding with the first frame, order, and episode ends."""
+
+import numpy as np
+import pytest
+
+from robossl.core import ArraySpec, FrameStack
+
+SPEC = {
+    "rgb_front": ArraySpec(shape=(1, 1, 3), dtype="uint8", low=0, high=255),
+    "proprio": ArraySpec(shape=(1,)),
+}
+
+
+def picture(*values: int) -> dict[str, np.ndarray]:
+    frames = np.array(values, np.uint8)[:, None, None, None] * np.ones((1, 1, 1, 3), np.uint8)
+    return {"rgb_front": frames, "proprio": np.array(values, np.float32)[:, None]}
+
+
+def test_stack_pads_with_the_first_frame_and_restarts_at_an_end() -> None:
+    stack = FrameStack(3, SPEC)
+    obs = stack.reset(picture(1, 10))
+    assert obs["rgb_front"][0, 0, 0].tolist() == [1] * 9
+    nobody = np.array([], np.int64)
+    obs, _ = stack.push(picture(2, 11), nobody, {key: value[:0] for key, value in picture(0).items()})
+    assert obs["rgb_front"][0, 0, 0, ::3].tolist() == [1, 1, 2]
+    obs, final = stack.push(picture(3, 50), np.array([1]), picture(12))
+    assert obs["rgb_front"][0, 0, 0, ::3].tolist() == [1, 2, 3]
+    assert obs["rgb_front"][1, 0, 0, ::3].tolist() == [50, 50, 50]
+    assert final["rgb_front"][0, 0, 0, ::3].tolist() == [10, 11, 12]
+    assert obs["proprio"].shape == (2, 1)
+
+
+def test_state_returns() -> None:
+    stack, other = FrameStack(2, SPEC), FrameStack(2, SPEC)
+    stack.reset(picture(1))
+    other.set_state(stack.get_state())
+    nobody = np.array([], np.int64)
+    empty = {key: value[:0] for key, value in picture(0).items()}
+    np.testing.assert_array_equal(
+        stack.push(picture(2), nobody, empty)[0]["rgb_front"], other.push(picture(2), nobody, empty)[0]["rgb_front"]
+    )
+
+
+def test_a_stack_of_zero_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one frame"):
+        FrameStack(0, SPEC)

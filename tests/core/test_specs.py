@@ -1,0 +1,41 @@
+"""Specs travel as JSON and are compared."""
+
+import json
+
+import pytest
+
+from robossl.core import ArraySpec, CameraSpec, EnvSpec, RenderSpec, UserError
+from robossl.core.specs import require_same_observation
+
+
+def spec(width: int = 48, renderer: str = "raycast") -> EnvSpec:
+    return EnvSpec(
+        id="robossl/Test-v0",
+        control_hz=4.0,
+        max_episode_steps=200,
+        observation={
+            "rgb_front": ArraySpec(shape=(27, width, 3), dtype="uint8", low=0, high=255),
+            "proprio": ArraySpec(shape=(2,), names=("speed_m_s", "yaw_rate_rad_s")),
+        },
+        action=ArraySpec(shape=(1,), low=-1, high=1, names=("steering",)),
+        metrics=("distance",),
+        render=RenderSpec(renderer=renderer, version=1, cameras=(CameraSpec(name="front", width=width, height=27),)),
+    )
+
+
+def test_json_round_trip_is_exact() -> None:
+    assert EnvSpec.from_json(json.loads(json.dumps(spec().to_json(), allow_nan=False))) == spec()
+
+
+def test_missing_field_is_named() -> None:
+    data = spec().to_json()
+    del data["action"]
+    with pytest.raises(UserError, match="action"):
+        EnvSpec.from_json(data)
+
+
+@pytest.mark.parametrize(("other", "message"), [(spec(width=64), "rgb_front"), (spec(renderer="gl"), "gl")])
+def test_another_camera_or_renderer_is_refused(other: EnvSpec, message: str) -> None:
+    require_same_observation(spec(), spec(), where="run 1")
+    with pytest.raises(UserError, match=message):
+        require_same_observation(spec(), other, where="run 1")

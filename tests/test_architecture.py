@@ -1,0 +1,76 @@
+"""Who may import whom (docs/architecture.md): read from the syntax trees, so it needs nothing installed."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = {"envs": "envs", "agents": "agents", "configs": "configs", "assets": "assets"}
+PARTS = ("core", "data", "nets", "objectives", "training", "bench", "cli")
+
+ALLOWED = {
+    "core": {"numpy"},
+    "envs": {"core", "assets", "numpy", "mujoco", "gymnasium", "stable_baselines3", "cv2", "array_api_compat"},
+    "data": {"core", "numpy", "torch", "safetensors"},
+    "nets": {"core", "numpy", "torch", "safetensors"},
+    "objectives": {"core", "data", "nets", "numpy", "torch"},
+    "agents": {"core", "data", "nets", "objectives", "numpy", "torch", "stable_baselines3", "gymnasium"},
+    "training": {
+        "core", "data", "nets", "objectives", "numpy", "torch", "safetensors", "stable_baselines3", "tensorboard",
+        "PIL", "tqdm", "yaml",
+    },
+    "configs": set(),
+    "assets": set(),
+}  # fmt: skip
+ANYTHING = {"bench", "cli"}
+ONE_OWNER = {"tyro": "cli", "yaml": "cli"}
+
+
+def part_of(path: Path) -> str:
+    relative = path.relative_to(ROOT).parts
+    if relative[0] in FOLDERS:
+        return FOLDERS[relative[0]]
+    return relative[1] if len(relative) > 2 else "root"
+
+
+def imported(path: Path) -> set[str]:
+    """Returns the parts of robossl and the third-party packages that a file imports."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            modules = [f"{node.module}.{alias.name}" for alias in node.names]
+        for module in modules:
+            top, *rest = module.split(".")
+            names.add(rest[0] if top == "robossl" and rest else top)
+    return {name for name in names if name not in sys.stdlib_module_names}
+
+
+SOURCES = [path for folder in ("robossl", *FOLDERS) for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_follow_the_arrows(path: Path) -> None:
+    part = part_of(path)
+    if part in ANYTHING:
+        return
+    wrong = imported(path) - ALLOWED.get(part, set()) - {part, "version", "VERSION"}
+    assert not wrong, f"{path.relative_to(ROOT)} may not import {sorted(wrong)}"
+
+
+def test_every_folder_is_ruled() -> None:
+    found = {part_of(path) for path in SOURCES} - {"root"}
+    assert found <= set(ALLOWED) | ANYTHING
+
+
+def test_import_is_light() -> None:
+    import subprocess
+
+    code = (
+        "import sys, robossl; print(sorted({'torch', 'mujoco', 'stable_baselines3', 'gymnasium'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
