@@ -71,11 +71,15 @@ class Draws:
 
 
 def philox(
-    key: tuple[int, int], block: NDArray[np.uint64], world: NDArray[np.uint64], episode: NDArray[np.uint64]
+    key: tuple[int, int],
+    block: NDArray[np.uint64],
+    world: NDArray[np.uint64],
+    episode: NDArray[np.uint64],
+    spare: int = 0,
 ) -> NDArray[np.uint64]:
-    """Returns the four 32-bit lanes [..., 4] of Philox4x32-10 for counters (block, world, episode, 0)."""
+    """Returns the four 32-bit lanes [..., 4] of Philox4x32-10 for counters (block, world, episode, spare)."""
     c0, c1, c2 = np.broadcast_arrays(block, world, episode)
-    c3 = np.zeros_like(c0)
+    c3 = np.full_like(c0, spare)
     k0, k1 = key
     for _ in range(_ROUNDS):
         product_0, product_1 = _MULTIPLIER_0 * c0, _MULTIPLIER_1 * c2
