@@ -1,1 +1,8 @@
-"""Reinforcement-learning agents with a shared, pretrainable encoder; one folder each."""
+"""RL agents: stable-baselines3 algorithms with one shared, pretrainable encoder."""
+
+from robossl.agents.augmentation import AugmentConfig
+from robossl.agents.encoder_options import EncoderOptions, Representation
+from robossl.agents.ppo import PPO, PPOConfig
+from robossl.agents.sac import SAC, SACConfig
+
+__all__ = ["PPO", "SAC", "AugmentConfig", "EncoderOptions", "PPOConfig", "Representation", "SACConfig"]

@@ -1,11 +1,11 @@
 """What a renderer offers: pictures of N worlds, straight into the arrays that leave the environment."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import CameraSpec, Obs
+from robossl.core import Array, CameraSpec, Obs, UnknownNameError
 
 
 class Renderer(Protocol):
@@ -45,3 +45,21 @@ def wanted(cameras: tuple[CameraSpec, ...], keys: tuple[str, ...]) -> dict[str, 
         if camera in names:
             found.setdefault(camera, []).append(modality)
     return {camera: tuple(modalities) for camera, modalities in found.items()}
+
+
+def blank(modality: str, num_worlds: int, camera: CameraSpec) -> Array:
+    """Returns an array [N, H, W, C] for a camera's pictures; its content is arbitrary."""
+    channels, dtype = {"rgb": (3, np.uint8), "depth": (1, np.float32), "segmentation": (1, np.int32)}[modality]
+    return np.empty((num_worlds, camera.height, camera.width, channels), dtype)
+
+
+def camera_index(model: Any, name: str) -> int:
+    """Returns the index of a camera in an `MjModel`.
+
+    Raises:
+        UnknownNameError: if it has no such camera.
+    """
+    names = [model.camera(index).name for index in range(model.ncam)]
+    if name not in names:
+        raise UnknownNameError("camera of the model", name, names)
+    return names.index(name)

@@ -3,6 +3,7 @@
 Shape legend of the whole project: N worlds, B batch, T time, A action, D feature, H W C image, V views, K candidates.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -54,13 +55,27 @@ class Policy(Protocol):
 
 
 class BatchEnv(Protocol):
-    """N worlds of one environment, stepped together. Images are [N, H, W, C]."""
+    """N worlds of one environment, stepped together. Images are [N, H, W, C].
+
+    Attributes:
+        perf: seconds spent so far in "simulate" and "render".
+        before_reset: where set, `step` calls it, once or several times, with worlds [K] that ended, as long as
+            `privileged`, `world_state` and `render_frames` still show how.
+    """
 
     num_worlds: int
     spec: EnvSpec
+    perf: dict[str, float]
+    before_reset: Callable[[NDArray[np.int64]], None] | None
 
-    def reset(self, *, first_world: int = 0) -> Obs:
-        """Starts episode 0 of the worlds first_world, first_world + 1, ... and returns their observations."""
+    def reset(self, *, first_world: int = 0, first_episode: int = 0, seed: int | None = None) -> Obs:
+        """Starts an episode of the worlds first_world, first_world + 1, ... and returns their observations.
+
+        Args:
+            first_world: number of world 0.
+            first_episode: number of the episode that every world begins with.
+            seed: replaces the seed from now on.
+        """
 
     def step(self, action: Array) -> StepBatch:
         """Advances every world by one control step.
@@ -70,13 +85,17 @@ class BatchEnv(Protocol):
 
         Raises:
             ValueError: if the shape is wrong or an element is not finite.
+            RuntimeError: before the first `reset`.
         """
+
+    def episode_keys(self) -> dict[str, NDArray[np.int64]]:
+        """Returns {"world": [N], "episode": [N]}: with seed and stream they name the running episodes."""
 
     def privileged(self) -> Obs:
         """Returns the simulator's truth {key: [N, ...]}; empty where the environment has none."""
 
     def world_state(self) -> NDArray[np.float64]:
-        """Returns the physics state [N, S] that `set_world_state` takes; S may be 0."""
+        """Returns the physics state [N, S]; S may be 0."""
 
     def model_values(self) -> dict[str, Array]:
         """Returns the randomised model values {field: [N, ...]} of the running episodes."""
@@ -84,8 +103,8 @@ class BatchEnv(Protocol):
     def expert(self) -> Policy | None:
         """Returns the scripted expert, where there is one."""
 
-    def render_frames(self, camera: str | None = None, *, width: int, height: int) -> NDArray[np.uint8]:
-        """Draws world 0 for a person: [height, width, 3]."""
+    def render_frames(self, camera: str | None = None, *, width: int, height: int, world: int = 0) -> NDArray[np.uint8]:
+        """Draws one of the N worlds for a person: [height, width, 3]."""
 
     def get_state(self) -> Tree:
         """Returns everything that the next step depends on."""

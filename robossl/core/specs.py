@@ -87,7 +87,8 @@ class EnvSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the spec as JSON values."""
-        return _finite_json(asdict(self))
+        fields: dict[str, Any] = _finite_json(asdict(self))
+        return fields
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "EnvSpec":

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from robossl.core import ArraySpec, FrameStack
+from robossl.core.frames import channels_first
 
 SPEC = {
     "rgb_front": ArraySpec(shape=(1, 1, 3), dtype="uint8", low=0, high=255),
@@ -44,3 +45,25 @@ def test_state_returns() -> None:
 def test_a_stack_of_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one frame"):
         FrameStack(0, SPEC)
+
+
+def test_channels_first_turns_pictures_alone_whatever_leads_them() -> None:
+    spec = {"depth_front": ArraySpec(shape=(2, 3, 1)), "proprio": ArraySpec(shape=(1,))}
+    depth = np.arange(5 * 4 * 6, dtype=np.float32).reshape(5, 4, 2, 3, 1)
+    obs = channels_first({"depth_front": depth, "proprio": depth[..., 0, 0]}, spec)
+    assert obs["depth_front"].shape == (5, 4, 1, 2, 3)
+    assert obs["depth_front"][4, 3, 0, 1, 2] == depth[4, 3, 1, 2, 0]
+    assert obs["proprio"].shape == (5, 4, 2)
+
+
+def test_a_stack_turned_channels_first_is_not_the_one_kept() -> None:
+    stack = FrameStack(2, SPEC)
+    picture_again = channels_first(stack.reset(picture(7)), SPEC)["rgb_front"]
+    assert picture_again.flags["C_CONTIGUOUS"]
+    picture_again[...] = 0
+    empty = {key: value[:0] for key, value in picture(0).items()}
+    pushed, _ = stack.push(picture(8), np.array([], np.int64), empty)
+    assert pushed["rgb_front"][0, 0, 0, ::3].tolist() == [7, 8]
+    pushed["rgb_front"][...] = 0
+    pushed, _ = stack.push(picture(9), np.array([], np.int64), empty)
+    assert pushed["rgb_front"][0, 0, 0, ::3].tolist() == [8, 9]

@@ -1,0 +1,22 @@
+"""The action border: what every environment checks before it moves."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import Array
+
+
+def checked_action(action: Array, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Returns the action as a new float32 array, clipped to [-1, 1].
+
+    Raises:
+        ValueError: if it has another shape than `shape` or an element that is not finite.
+    """
+    values = np.asarray(action, np.float32)
+    if values.shape != shape:
+        raise ValueError(f"action has shape {list(values.shape)}, expected {list(shape)}")
+    finite = np.isfinite(values)
+    if not finite.all():
+        worlds = np.flatnonzero(~finite.all(axis=-1))
+        raise ValueError(f"action is not finite in world(s) {worlds[:5].tolist()}")
+    return np.clip(values, -1.0, 1.0)

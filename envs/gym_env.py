@@ -1,0 +1,164 @@
+"""robossl's tasks as Gymnasium environments: `gymnasium.make` and `gymnasium.make_vec` return these."""
+
+from dataclasses import replace
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from robossl.core import BatchEnv, Obs, StepBatch
+from robossl.envs.config import EnvConfig, WorldSeed
+from robossl.envs.make import make_env
+from robossl.envs.spaces import box, observation_space
+
+_FRAME_SIZE = (480, 360)  # pixels: width, height of what `render` draws
+_MODES = ("rgb_array",)
+
+
+class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
+    """One world of a robossl environment.
+
+    `reset(seed=s)` begins episode 0 of seed s, every further `reset()` the next one; without any seed the first reset
+    draws one from the operating system. `info` holds what `StepBatch.info` does.
+
+    Args:
+        config: an id or a full config; its number of worlds is overruled.
+        render_mode: "rgb_array" or None.
+        options: fields of `EnvConfig` to change.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": list(_MODES)}  # noqa: RUF012 (declared so by gymnasium.Env)
+
+    def __init__(self, config: EnvConfig | str, *, render_mode: str | None = None, **options: Any) -> None:
+        config = EnvConfig(id=config, num_threads=1) if isinstance(config, str) else config
+        self.batch_env = make_env(replace(config, num_worlds=1, **options), WorldSeed())
+        spec = self.batch_env.spec
+        self.render_mode = _checked_mode(render_mode)
+        self.metadata = {**type(self).metadata, "render_fps": spec.control_hz}
+        self.observation_space = observation_space(spec.observation)
+        self.action_space = box(spec.action)
+        self._next_obs: Obs | None = None  # of the next episode, from the step that ended the last one
+        self._running = False
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Obs, dict[str, Any]]:
+        """Begins an episode; `options` are ignored."""
+        super().reset(seed=seed)
+        if seed is None and self._next_obs is not None:
+            obs = self._next_obs
+        elif seed is None and self._running:
+            obs = _reset_to_next_episode(self.batch_env)
+        else:
+            obs = self.batch_env.reset(seed=int(self.np_random.integers(2**32)) if seed is None else seed)
+        self._next_obs, self._running = None, True
+        return {key: value[0] for key, value in obs.items()}, {}
+
+    def step(self, action: NDArray[np.float32]) -> tuple[Obs, float, bool, bool, dict[str, Any]]:
+        """Advances the world by one control step.
+
+        Raises:
+            ValueError: if the action has the wrong shape or is not finite.
+            gymnasium.error.ResetNeeded: if no episode is running.
+        """
+        if not self._running:
+            raise gymnasium.error.ResetNeeded("no episode is running: call reset() first")
+        batch = self.batch_env.step(np.asarray(action, np.float32)[None])
+        ended = len(batch.final_ids) > 0
+        if ended:
+            self._next_obs, self._running = batch.obs, False
+        obs = {key: value[0] for key, value in (batch.final_obs if ended else batch.obs).items()}
+        info = {name: value[0].item() for name, value in batch.info.items()}
+        return obs, float(batch.reward[0]), bool(batch.terminated[0]), bool(batch.truncated[0]), info
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """Draws the world, [H, W, 3], where `render_mode` asks for it."""
+        return _frame(self.batch_env, 0) if self.render_mode else None
+
+    def close(self) -> None:
+        """Frees threads and graphics contexts."""
+        self.batch_env.close()
+
+
+class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[Any]]):
+    """N worlds of a robossl environment; worlds that end are reset in the same step.
+
+    `reset(seed=s)` begins episode 0 of worlds 0 ... N - 1 of seed s, every further `reset()` an episode that no world
+    has begun yet. What ended is in `info["final_obs"]` and `info["final_info"]`, as Gymnasium lays them out.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": list(_MODES), "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
+
+    def __init__(
+        self, config: EnvConfig | str, *, num_envs: int = 1, render_mode: str | None = None, **options: Any
+    ) -> None:
+        config = EnvConfig(id=config) if isinstance(config, str) else config
+        self.batch_env = make_env(replace(config, num_worlds=num_envs, **options), WorldSeed())
+        spec = self.batch_env.spec
+        self.num_envs = num_envs
+        self.render_mode = _checked_mode(render_mode)
+        self.metadata = {**type(self).metadata, "render_fps": spec.control_hz}
+        self.single_observation_space = observation_space(spec.observation)
+        self.single_action_space = box(spec.action)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._begun = False
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Obs, dict[str, Any]]:
+        """Begins an episode in every world; `options` are ignored."""
+        super().reset(seed=seed)
+        if seed is None and self._begun:
+            return _reset_to_next_episode(self.batch_env), {}
+        self._begun = True
+        return self.batch_env.reset(seed=int(self.np_random.integers(2**32)) if seed is None else seed), {}
+
+    def step(
+        self, actions: NDArray[np.float32]
+    ) -> tuple[Obs, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
+        """Advances all worlds by one control step; see `BatchEnv.step`."""
+        batch = self.batch_env.step(actions)
+        return batch.obs, batch.reward, batch.terminated, batch.truncated, _vector_info(batch)
+
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
+        """Draws every world, each [H, W, 3], where `render_mode` asks for it."""
+        return tuple(_frame(self.batch_env, world) for world in range(self.num_envs)) if self.render_mode else None
+
+    def close_extras(self) -> None:
+        """Frees threads and graphics contexts."""
+        self.batch_env.close()
+
+
+def _vector_info(batch: StepBatch) -> dict[str, Any]:
+    """Splits a step's info into that of the running and, under "final_info", that of the ended episodes."""
+    ended = batch.terminated | batch.truncated
+    info = _masked(batch.info, ~ended)
+    if len(batch.final_ids):
+        final_obs = np.full(len(ended), None, object)
+        for row, world in enumerate(batch.final_ids):
+            final_obs[world] = {key: value[row] for key, value in batch.final_obs.items()}
+        info |= {"final_obs": final_obs, "_final_obs": ended}
+        info |= {"final_info": _masked(batch.info, ended), "_final_info": ended.copy()}
+    return info
+
+
+def _masked(info: Obs, mask: NDArray[np.bool_]) -> dict[str, Any]:
+    """Returns {name: [N], _name: [N] bool}, zero where the mask is not set."""
+    return {name: np.where(mask, value, np.zeros_like(value)) for name, value in info.items()} | {
+        f"_{name}": mask.copy() for name in info
+    }
+
+
+def _reset_to_next_episode(env: BatchEnv) -> Obs:
+    return env.reset(first_episode=int(env.episode_keys()["episode"].max()) + 1)
+
+
+def _frame(env: BatchEnv, world: int) -> NDArray[np.uint8]:
+    width, height = _FRAME_SIZE
+    return env.render_frames(width=width, height=height, world=world)
+
+
+def _checked_mode(render_mode: str | None) -> str | None:
+    if render_mode not in (None, *_MODES):
+        raise ValueError(f"render_mode is {render_mode!r}, expected None or one of {list(_MODES)}")
+    return render_mode

@@ -1,0 +1,49 @@
+"""From a config to an environment, and the list of what there is."""
+
+import difflib
+import importlib
+
+import gymnasium
+
+from robossl.core import BatchEnv, UnknownNameError, UserError
+from robossl.core.registry import TASKS, load
+from robossl.envs.config import EnvConfig, WorldSeed
+
+
+def make_env(config: EnvConfig, worlds: WorldSeed) -> BatchEnv:
+    """Builds the environment that `config.id` names: one of robossl's tasks, or any installed Gymnasium id.
+
+    An id may name the module that registers it, as in Gymnasium: 'module:Name-v0'.
+
+    Raises:
+        UnknownNameError: if nothing has that id.
+        UserError: if it needs a package that is not installed, or cannot be driven (discrete actions).
+    """
+    name = _imported(config.id)
+    if name in TASKS:
+        from robossl.envs.task_env import TaskEnv
+
+        return TaskEnv(load(TASKS, name, what="environment")(), config, worlds)
+    if name not in gymnasium.registry:
+        ids = list_env_ids()
+        near = difflib.get_close_matches(name, ids, n=1, cutoff=0.5)
+        raise UnknownNameError("environment", config.id, near or TASKS)
+    from robossl.envs.gymnasium_env import GymnasiumEnv
+
+    return GymnasiumEnv(config, worlds)
+
+
+def list_env_ids() -> list[str]:
+    """Returns robossl's own ids, then those that installed packages have registered with Gymnasium."""
+    return [*TASKS, *sorted(set(gymnasium.registry) - set(TASKS))]
+
+
+def _imported(env_id: str) -> str:
+    """Imports the module of a 'module:Name-v0' id and returns the name."""
+    module, _, name = env_id.rpartition(":")
+    if module:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise UserError(f"environment {env_id!r}: cannot import {module!r}: {error}") from error
+    return name

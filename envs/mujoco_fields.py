@@ -1,0 +1,62 @@
+"""Which of MuJoCo's fields an engine may read, write and randomise, and what has to be computed first."""
+
+from typing import Any
+
+import mujoco
+
+# Of MuJoCo's forward pass, in order; each includes those before it.
+NO_STAGE = int(mujoco.mjtStage.mjSTAGE_NONE.value)
+_POSITION_STAGE = int(mujoco.mjtStage.mjSTAGE_POS.value)
+_VELOCITY_STAGE = int(mujoco.mjtStage.mjSTAGE_VEL.value)
+_ACCELERATION_STAGE = int(mujoco.mjtStage.mjSTAGE_ACC.value)
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+STATE_FIELDS = _names("""
+    time qpos qvel act qacc_warmstart ctrl qfrc_applied xfrc_applied eq_active mocap_pos mocap_quat userdata
+""")
+
+# Only fields that every forward pass computes: the rest would hold what another world left behind.
+_POSITION_FIELDS = _names("""
+    xpos xquat xmat xipos ximat xanchor xaxis geom_xpos geom_xmat site_xpos site_xmat cam_xpos cam_xmat
+    light_xpos light_xdir subtree_com ten_length actuator_length ncon ne nf nl nefc
+""")
+_VELOCITY_FIELDS = _names("""
+    cvel ten_velocity actuator_velocity qfrc_bias qfrc_passive qfrc_spring qfrc_damper qfrc_gravcomp
+""")
+_ACCELERATION_FIELDS = _names("qacc qacc_smooth act_dot actuator_force qfrc_actuator qfrc_smooth qfrc_constraint")
+_STAGES = {
+    **dict.fromkeys(STATE_FIELDS, NO_STAGE),
+    **dict.fromkeys(_POSITION_FIELDS, _POSITION_STAGE),
+    **dict.fromkeys(_VELOCITY_FIELDS, _VELOCITY_STAGE),
+    **dict.fromkeys(_ACCELERATION_FIELDS, _ACCELERATION_STAGE),
+}
+
+READABLE_FIELDS = frozenset(_STAGES) | {"sensordata"}
+RECORDABLE_FIELDS = READABLE_FIELDS - {"time", "eq_active"}
+
+# What may differ between worlds: values, never structure, and nothing that MuJoCo derives from other fields.
+RANDOM_FIELDS = _names("""
+    geom_rgba geom_matid geom_friction geom_solref geom_solimp geom_margin geom_size geom_pos geom_quat
+    mat_rgba mat_texid mat_texrepeat mat_specular mat_shininess mat_emission
+    body_mass body_inertia body_ipos body_pos body_quat body_gravcomp
+    dof_damping dof_armature dof_frictionloss jnt_stiffness jnt_range jnt_solref jnt_solimp qpos_spring
+    actuator_gainprm actuator_biasprm actuator_gear actuator_forcerange actuator_ctrlrange
+    tendon_stiffness tendon_damping tendon_frictionloss pair_friction eq_solref eq_solimp
+    cam_pos cam_quat cam_fovy light_pos light_dir light_ambient light_diffuse light_specular light_active
+    opt.gravity opt.wind opt.density opt.viscosity opt.impratio
+""")
+SHAPE_FIELDS = _names("geom_size geom_pos geom_quat")
+
+
+def stage_of(field: str, model: Any) -> int:
+    """Returns the stage after which a readable field is current; a state field always is."""
+    return int(max(model.sensor_needstage, default=NO_STAGE)) if field == "sensordata" else _STAGES[field]
+
+
+def feeds_constants(field: str) -> bool:
+    """Tells whether MuJoCo derives constants of the model from a field."""
+    return field in mujoco.MjModel._setconst_inputs or field.startswith("opt.")

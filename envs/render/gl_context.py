@@ -1,0 +1,65 @@
+"""Starts OpenGL without a display: EGL where it works, else OSMesa."""
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from robossl.core import UserError
+
+_PLATFORMS = {"egl": "libegl1", "osmesa": "libosmesa6"}  # mujoco's module, and Debian's package that it needs
+
+
+def open_context(width: int, height: int) -> Any:
+    """Opens an off-screen context of at least this size, current in the calling thread.
+
+    Raises:
+        UserError: saying what is missing.
+    """
+    reasons = []
+    for platform, package in _PLATFORMS.items():
+        had_worked = f"mujoco.{platform}" in sys.modules
+        try:
+            with _environment(LP_NUM_THREADS="0"):  # the software rasteriser must not start threads of its own
+                context = importlib.import_module(f"mujoco.{platform}").GLContext(width, height)
+                context.make_current()
+                return context
+        except Exception as error:  # PyOpenGL raises almost anything when a library is absent
+            reasons.append(f"{platform} ({package}): {_reason(error)}")
+            if not had_worked:
+                _forget_platform(platform)
+    raise UserError(
+        f"the gl renderer cannot start: {'; '.join(reasons)}; install one of these packages,"
+        " or choose the renderer `raycast`, which needs none"
+    )
+
+
+@contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    before = {key: os.environ.get(key) for key in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
+
+
+def _reason(error: Exception) -> str:
+    """Returns one sentence; PyOpenGL reports a library that it did not find as a missing attribute."""
+    sentence = " ".join(str(error).split()).partition(". ")[0]
+    return "library not found" if isinstance(error, AttributeError) or not sentence else sentence
+
+
+def _forget_platform(platform: str) -> None:
+    """Unloads PyOpenGL if it was bound to this platform, as it is for good when first imported."""
+    if os.environ.get("PYOPENGL_PLATFORM") != platform:
+        return
+    del os.environ["PYOPENGL_PLATFORM"]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "OpenGL" or name == f"mujoco.{platform}"]:
+        del sys.modules[name]

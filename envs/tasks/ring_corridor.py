@@ -1,0 +1,196 @@
+"""Driving a square ring corridor with obstacles from a forward camera, after GCG (Kahn et al., arXiv:1709.10489).
+
+The car labels its own collisions: contacts are recorded at every physics substep. Where a number of the scene comes
+from stands in assets/ring_corridor/README.md.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import Array, ArraySpec, CameraSpec, Draws, Obs, Policy, UserError
+from robossl.envs.engine import Engine
+from robossl.envs.task import Memory, Outcome, TaskSpec
+from robossl.envs.tasks.ring_geometry import (
+    CAR_RADIUS_M,
+    OBSTACLE_NAMES,
+    SIDE_M,
+    arc_coordinate,
+    obstacle_distance,
+    outward_offset,
+    wrapped,
+)
+from robossl.envs.tasks.ring_planner import Drive, RingPlanner
+from robossl.envs.tasks.ring_scene import NUM_OBSTACLES, RingScene
+
+CONTROL_HZ = 4.0
+NUM_SUBSTEPS = 5
+DRIVE = Drive(speed_m_s=2.0, yaw_rate_rad_s=2.0, substep_s=0.05, num_substeps=NUM_SUBSTEPS)
+NOMINAL_STEP_M = DRIVE.speed_m_s / CONTROL_HZ
+SIGHT_M = 6.0
+"""How far `privileged` looks for the nearest obstacle."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingCorridorConfig:
+    """What can be changed about the task.
+
+    Attributes:
+        max_decisions: the episode's length; one without contact is a success.
+        min_obstacles: in a world; the most is what the model has.
+        progress_weight, collision_weight: of the reward's terms.
+        is_recoloured: whether light, walls, floor and obstacles change colour with every episode.
+    """
+
+    max_decisions: int = 200
+    min_obstacles: int = 8
+    progress_weight: float = 0.5
+    collision_weight: float = -1.0
+    is_recoloured: bool = True
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        if self.max_decisions < 1:
+            raise UserError(f"max_decisions must be at least 1, got {self.max_decisions}")
+        if not 0 <= self.min_obstacles <= NUM_OBSTACLES:
+            raise UserError(f"min_obstacles must be in 0..{NUM_OBSTACLES}, got {self.min_obstacles}")
+
+
+class RingCorridor:
+    """Implements `Task`: steers a car that drives at constant speed round the ring without touching anything."""
+
+    def __init__(self, config: RingCorridorConfig | None = None) -> None:
+        self.config = config or RingCorridorConfig()
+        self.spec = _make_spec(self.config)
+
+    def build_model(self) -> Any:
+        """Compiles assets/ring_corridor/ring_corridor.xml."""
+        xml = files("robossl.assets") / "ring_corridor" / "ring_corridor.xml"
+        return mujoco.MjModel.from_xml_string(xml.read_text())
+
+    def new_memory(self, num_worlds: int) -> Memory:
+        """Returns driving direction (+1 anticlockwise), arc coordinate, signed distance and number of decisions."""
+        names = ("direction", "arc_m", "distance_m", "decisions")
+        return {name: np.zeros(num_worlds, np.float32) for name in names}
+
+    def reset(self, engine: Engine, ids: NDArray[np.int64], draws: Draws, memory: Memory) -> None:
+        """Places obstacles and car anew, the car at full speed, and recolours the scene."""
+        unit = self._scene.draw(draws)
+        pose, memory["direction"][ids] = self._scene.start(unit["start"])
+        memory["arc_m"][ids] = arc_coordinate(np, pose[:, 0], pose[:, 1])
+        memory["distance_m"][ids] = memory["decisions"][ids] = 0
+        yaw = pose[:, 2]
+        velocity = DRIVE.speed_m_s * np.stack([np.cos(yaw), np.sin(yaw), np.zeros_like(yaw)], axis=1)
+        position, quat = self._scene.obstacles(unit["count"], unit["obstacles"])
+        for name, values in {"qpos": pose, "qvel": velocity, "mocap_pos": position, "mocap_quat": quat}.items():
+            engine.write(name, values, ids)
+        if self.config.is_recoloured:
+            engine.randomise("geom_rgba", self._scene.colours(unit["colour"]), ids)
+            engine.randomise("light_diffuse", self._scene.light(unit["light"]), ids)
+
+    def control(self, engine: Engine, action: Array, memory: Memory) -> Array:
+        """Maps steering to forward speed, sideways speed and yaw rate."""
+        xp = engine.xp
+        still = xp.zeros_like(action)
+        return xp.concat([still + DRIVE.speed_m_s, still, action * DRIVE.yaw_rate_rad_s], axis=1)
+
+    def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
+        """Judges a decision: signed progress along the ring, and whether any substep touched anything."""
+        xp = engine.xp
+        pose = engine.read("qpos")
+        arc = arc_coordinate(xp, pose[:, 0], pose[:, 1])
+        progress = memory["direction"] * wrapped(xp, arc - memory["arc_m"])
+        memory["arc_m"][...] = arc
+        memory["distance_m"] += progress
+        memory["decisions"] += 1
+        collided = xp.any(recorded["sensordata"][..., 0] > 0, axis=1)
+        collision = xp.astype(collided, xp.float32)
+        return Outcome(
+            terms={"progress": xp.clip(progress / NOMINAL_STEP_M, -1.0, 1.0), "collision": collision},
+            terminated=collided,
+            success=(memory["decisions"] >= self.config.max_decisions) & ~collided,
+            metrics={
+                "distance": memory["distance_m"] + 0.0,
+                "collision": collision,
+                "decisions": memory["decisions"] + 0.0,
+            },
+        )
+
+    def observe(self, engine: Engine, memory: Memory) -> Obs:
+        """Returns `proprio` [N, 2]: speed and yaw rate."""
+        xp = engine.xp
+        velocity = engine.read("qvel")
+        speed = xp.sqrt(velocity[:, 0] ** 2 + velocity[:, 1] ** 2)
+        return {"proprio": xp.stack([speed, velocity[:, 2]], axis=1)}
+
+    def privileged(self, engine: Engine, memory: Memory) -> Obs:
+        """Returns the car's pose, its route and place in the lane, the nearest obstacle ahead, and all obstacles."""
+        xp = engine.xp
+        pose, direction = engine.read("qpos"), memory["direction"]
+        x, y = pose[:, 0], pose[:, 1]
+        arc = arc_coordinate(xp, x, y)
+        heading = pose[:, 2] - (xp.floor(arc / SIDE_M) + 2 - direction) * (np.pi / 2)
+        left = -direction * outward_offset(xp, x, y)
+        obstacles = self._scene.table(xp, engine.read("mocap_pos"), engine.read("mocap_quat"))
+        return {
+            "pose": pose,
+            "route": xp.stack([direction, arc], axis=1),
+            "lane": xp.stack([left, xp.cos(heading), xp.sin(heading)], axis=1),
+            "nearest_obstacle": nearest_ahead(xp, pose, obstacles),
+            "obstacles": obstacles,
+        }
+
+    def expert(self) -> Policy:
+        """Returns the planner."""
+        return RingPlanner(DRIVE)
+
+    @cached_property
+    def _scene(self) -> RingScene:
+        return RingScene(self.build_model(), self.config.min_obstacles)
+
+
+def nearest_ahead(xp: Any, pose: Array, obstacles: Array) -> Array:
+    """Returns [N, 2]: the gap (m) to the nearest obstacle in front of the car and the sine of its bearing, left > 0.
+
+    Where there is none within `SIGHT_M`, the gap is that and the bearing 0.
+    """
+    x, y, cos, sin = pose[:, 0:1], pose[:, 1:2], xp.cos(pose[:, 2:3]), xp.sin(pose[:, 2:3])
+    dx, dy = obstacles[..., 0] - x, obstacles[..., 1] - y
+    ahead, left = cos * dx + sin * dy, cos * dy - sin * dx
+    gap = xp.clip(obstacle_distance(xp, x, y, obstacles) - CAR_RADIUS_M, None, SIGHT_M)
+    gap = xp.where(ahead > 0, gap, xp.full_like(gap, SIGHT_M))
+    least = xp.min(gap, axis=1, keepdims=True)
+    sine = left / xp.sqrt(ahead * ahead + left * left)
+    sine = xp.where((gap == least) & (gap < SIGHT_M), sine, xp.zeros_like(sine))
+    return xp.concat([least, xp.sum(sine, axis=1, keepdims=True)], axis=1)
+
+
+def _make_spec(config: RingCorridorConfig) -> TaskSpec:
+    return TaskSpec(
+        control_hz=CONTROL_HZ,
+        num_substeps=NUM_SUBSTEPS,
+        max_episode_steps=config.max_decisions,
+        action=ArraySpec(shape=(1,), low=-1.0, high=1.0, names=("steering",)),
+        vectors={"proprio": ArraySpec(shape=(2,), names=("speed_m_s", "yaw_rate_rad_s"))},
+        cameras=(CameraSpec(name="front", width=48, height=27), CameraSpec(name="top", width=96, height=96)),
+        default_observation=("rgb_front", "proprio"),
+        privileged={
+            "pose": ArraySpec(shape=(3,), names=("x_m", "y_m", "yaw_rad")),
+            "route": ArraySpec(shape=(2,), names=("direction", "arc_m")),
+            "lane": ArraySpec(shape=(3,), names=("left_m", "cos_heading", "sin_heading")),
+            "nearest_obstacle": ArraySpec(shape=(2,), names=("gap_m", "sin_bearing")),
+            "obstacles": ArraySpec(shape=(NUM_OBSTACLES, len(OBSTACLE_NAMES))),
+        },
+        reward_weights={"progress": config.progress_weight, "collision": config.collision_weight},
+        metrics=("distance", "collision", "decisions"),
+        viewer_camera="top",
+        record=("sensordata",),
+        random_fields=("geom_rgba", "light_diffuse") if config.is_recoloured else (),
+        description="Steers a car, driving at constant speed round a ring corridor with obstacles; camera in front.",
+        success="drives to the episode's end without touching anything",
+    )

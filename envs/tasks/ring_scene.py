@@ -1,0 +1,126 @@
+"""How an episode of the ring corridor is laid out: from uniform random numbers to obstacles, start pose and colours.
+
+Everything here is numpy on the host: arrays over the n worlds that begin an episode.
+"""
+
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import Array, Draws
+from robossl.envs.tasks.ring_geometry import LENGTH_M, SIDE_M, centre_line
+
+NUM_OBSTACLES = 12
+
+_SLOT_M = LENGTH_M / NUM_OBSTACLES
+_ALONG_SLOT = (0.35, 0.65)  # where in its slot an obstacle may stand: the planner then gets past it in any world
+_OBSTACLE_OFFSET_M = 0.9
+_START_SLOTS = np.array([slot for slot in range(NUM_OBSTACLES) if slot % (SIDE_M / _SLOT_M)])  # not at a corner
+_START_ALONG_SLOT, _START_OFFSET_M, _START_TURN_RAD = 0.05, 0.5, 0.4
+_COLOUR_SHIFT = {"floor": 0.06, "outer": 0.08, "inner": 0.08, "obstacle": 0.14, "car": 0.0}
+_LIGHT = (0.2, 0.4)
+
+Floats = NDArray[np.float64]
+
+
+class RingScene:
+    """Knows the compiled model's obstacles and colours, and lays out episodes with them.
+
+    Attributes:
+        shapes: [12, 3] half_x, half_y and radius of the obstacles.
+    """
+
+    def __init__(self, model: Any, min_obstacles: int) -> None:
+        self._min_obstacles = min_obstacles
+        bodies = np.flatnonzero(model.body_mocapid >= 0)
+        geoms = model.body_geomadr[bodies]
+        size, is_box = model.geom_size[geoms], model.geom_type[geoms] == mujoco.mjtGeom.mjGEOM_BOX
+        self.shapes = np.where(is_box[:, None], size * [1, 1, 0], size[:, [1, 1, 0]] * [0, 0, 1]).astype(np.float32)
+        self._half_heights = np.where(is_box, size[:, 2], size[:, 1])
+        self._parked = model.body_pos[bodies].copy()
+        names = [model.geom(index).name for index in range(model.ngeom)]
+        colours = list(dict.fromkeys(map(_colour_of, names)))
+        self._num_colours = len(colours)
+        self._colour = np.array([colours.index(_colour_of(name)) for name in names])
+        self._shift = np.array([_COLOUR_SHIFT[name.partition("_")[0]] for name in names])[:, None]
+        self._rgba = model.geom_rgba.copy()
+
+    def draw(self, draws: Draws) -> dict[str, Floats]:
+        """Draws all that an episode needs, {name: [n, ...]} in [0, 1), in one call: the call is what costs."""
+        shapes = {
+            "start": (5,),
+            "count": (1,),
+            "obstacles": (5, NUM_OBSTACLES),
+            "light": (1,),
+            "colour": (self._num_colours, 3),
+        }
+        ends = np.cumsum([np.prod(shape) for shape in shapes.values()])
+        parts = np.split(draws.uniform(shape=(int(ends[-1]),)), ends[:-1], axis=1)
+        return {name: part.reshape(-1, *shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+
+    def start(self, unit: Floats) -> tuple[Floats, Floats]:
+        """Starts cars between two slots and off the corners, in either direction.
+
+        Args:
+            unit: [n, 5].
+
+        Returns:
+            Pose [n, 3] and direction [n], +1 anticlockwise.
+        """
+        slot, side, along, lateral, turn = unit.T
+        direction = np.where(side < 0.5, 1.0, -1.0)
+        index = np.floor(slot * len(_START_SLOTS)).astype(np.int64)
+        arc = (_START_SLOTS[index] + _START_ALONG_SLOT * (2 * along - 1)) * _SLOT_M
+        x, y, heading = centre_line(arc, _START_OFFSET_M * (2 * lateral - 1))
+        yaw = heading + (1 - direction) * (np.pi / 2) + _START_TURN_RAD * (2 * turn - 1)
+        return np.stack([x, y, yaw], axis=1), direction
+
+    def obstacles(self, count: Floats, unit: Floats) -> tuple[Floats, Floats]:
+        """Puts one obstacle, here or there, into as many slots as `count` says; parks the others.
+
+        Args:
+            count: [n, 1].
+            unit: [n, 5, 12].
+
+        Returns:
+            Positions [n, 12, 3] and orientations [n, 12, 4].
+        """
+        num_placed = self._min_obstacles + np.floor(count * (NUM_OBSTACLES + 1 - self._min_obstacles))
+        along, lateral, turn = unit[:, 2], unit[:, 3], unit[:, 4]
+        slot, rank = _random_orders(unit[:, :2])
+        arc = (slot + _ALONG_SLOT[0] + (_ALONG_SLOT[1] - _ALONG_SLOT[0]) * along) * _SLOT_M
+        x, y, _ = centre_line(arc, _OBSTACLE_OFFSET_M * (2 * lateral - 1))
+        position = np.stack([x, y, np.broadcast_to(self._half_heights, x.shape)], axis=-1)
+        half_yaw = turn * (np.pi / 2)
+        quat = np.zeros((*half_yaw.shape, 4))
+        quat[..., 0], quat[..., 3] = np.cos(half_yaw), np.sin(half_yaw)
+        return np.where((rank < num_placed)[..., None], position, self._parked), quat
+
+    def colours(self, unit: Floats) -> Floats:
+        """Shifts the model's colours by `unit` [n, num_colours, 3]; returns [n, num_geoms, 4]."""
+        rgba = np.repeat(self._rgba[None], len(unit), axis=0)
+        rgba[..., :3] += self._shift * (2 * unit[:, self._colour] - 1)
+        return np.asarray(np.clip(rgba, 0.0, 1.0))
+
+    def light(self, unit: Floats) -> Floats:
+        """Returns the sun's diffuse colour [n, 1, 3] from `unit` [n, 1]."""
+        return np.repeat(_LIGHT[0] + (_LIGHT[1] - _LIGHT[0]) * unit, 3, axis=1)[:, None]
+
+    def table(self, xp: Any, position: Array, quat: Array) -> Array:
+        """Describes obstacles at positions [N, 12, 3] with orientations [N, 12, 4] as [N, 12, 7] `OBSTACLE_NAMES`."""
+        w, z = quat[..., 0], quat[..., 3]
+        pose = xp.stack([position[..., 0], position[..., 1], 1 - 2 * z * z, 2 * w * z], axis=-1)
+        return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(self.shapes)], axis=-1)
+
+
+def _colour_of(geom: str) -> str:
+    """Returns what shares a colour with the geom: all outer walls are alike, every obstacle is its own."""
+    return geom if geom.startswith("obstacle") else geom.partition("_")[0]
+
+
+def _random_orders(unit: Floats) -> NDArray[np.int64]:
+    """Returns random orders of range(D), [M, n, D], from random keys [n, M, D]: the rank of every key in its row."""
+    ranks = unit.argsort(axis=-1, kind="stable").argsort(axis=-1, kind="stable")
+    return ranks.transpose(1, 0, 2)

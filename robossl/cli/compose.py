@@ -1,0 +1,168 @@
+"""Puts the parts together: environments, encoders, agents and runs, from settings."""
+
+import ctypes
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from robossl.agents import PPO, SAC
+from robossl.agents.encoder_options import EncoderOptions
+from robossl.agents.sac.config import SACConfig
+from robossl.agents.state import restore_networks
+from robossl.cli.presets import load_preset
+from robossl.cli.settings import TrainSettings
+from robossl.core import BatchEnv, Policy, Stream, UserError
+from robossl.core.files import read_json, write_json
+from robossl.core.specs import EnvSpec, require_same_observation
+from robossl.envs import EnvConfig, WorldSeed, make_env
+from robossl.envs.sb3_vec_env import SB3VecEnv
+from robossl.nets import load_encoder
+from robossl.training.checkpoint import BEST, LAST, Checkpoint, find_checkpoint
+from robossl.training.policy import AgentPolicy, RandomPolicy
+
+SPEC_FILE = "env.json"
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+
+
+@contextmanager
+def opened_env(config: EnvConfig, seed: int, stream: Stream) -> Iterator[BatchEnv]:
+    """Builds an environment and closes it in the end."""
+    env = make_env(config, WorldSeed(seed=seed, stream=stream))
+    try:
+        yield env
+    finally:
+        env.close()
+
+
+def prepare_processor(num_threads: int | None) -> None:
+    """Sets torch's threads, on whose number a closed loop's results depend, and keeps freed memory for the next batch.
+
+    glibc hands large blocks back to the system, which must clear them anew for every batch: a tenth to a third of an
+    update's time on a CPU (measured in docs/speed.md).
+    """
+    torch.set_num_threads(num_threads or os.cpu_count() or 1)
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+        libc.mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)
+
+
+def resolved(settings: TrainSettings) -> TrainSettings:
+    """Returns the settings with everything filled in that depends on this machine, so that a run repeats elsewhere."""
+    cores = os.cpu_count() or 1
+    env = replace(settings.env, num_threads=settings.env.num_threads or cores)
+    return replace(settings, env=env, num_threads=settings.num_threads or cores, device=device_name(settings.device))
+
+
+def device_name(device: str) -> str:
+    """Returns the device that `auto` stands for, and checks any other.
+
+    Raises:
+        UserError: if there is no such device here.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
+    return device
+
+
+def make_agent(settings: TrainSettings, env: BatchEnv, encoder: Path | None) -> PPO | SAC:
+    """Builds the agent in `env`, seeing through the pretrained encoder in the folder `encoder` where there is one."""
+    vec_env = SB3VecEnv(env, frame_stack=settings.frame_stack)
+    algorithm: Any = {"ppo": PPO, "sac": SAC}[settings.agent.kind]
+    agent: PPO | SAC = algorithm.from_config(
+        settings.agent,
+        vec_env,
+        encoder=settings.encoder,
+        encoder_module=load_encoder(encoder) if encoder is not None else None,
+        encoder_options=settings.encoder_options,
+        objectives=settings.objectives,
+        augment=settings.augment,
+        seed=settings.seed,
+        device=settings.device,
+    )
+    return agent
+
+
+def write_spec(run_folder: Path, spec: EnvSpec) -> None:
+    """Fixes in the run what its agent sees."""
+    write_json(run_folder / SPEC_FILE, spec.to_json())
+
+
+def require_spec(run_folder: Path, spec: EnvSpec) -> None:
+    """Checks that an environment shows what the run's agent was trained on.
+
+    Raises:
+        UserError: naming what differs.
+    """
+    trained = EnvSpec.from_json(read_json(run_folder / SPEC_FILE))
+    require_same_observation(trained, spec, where=str(run_folder))
+
+
+def load_settings(run_folder: Path) -> TrainSettings:
+    """Reads a run's settings.
+
+    Raises:
+        UserError: if the folder is not a run.
+    """
+    if not (run_folder / "config.yaml").is_file():
+        raise UserError(f"{run_folder} is not a run: it has no config.yaml")
+    return load_preset("train", str(run_folder / "config.yaml"), TrainSettings)
+
+
+def load_agent(run_folder: Path, settings: TrainSettings, env: BatchEnv, which: str) -> PPO | SAC:
+    """Builds the run's agent with the weights of a checkpoint: `best`, `last`, or a step.
+
+    Raises:
+        UserError: if there is none.
+        CorruptFileError: if it is damaged.
+    """
+    path = find_checkpoint(run_folder, which)
+    if path is None and which == BEST:
+        path = find_checkpoint(run_folder, LAST)
+    if path is None:
+        raise UserError(f"{run_folder} has no checkpoint {which!r}")
+    agent = make_agent(_acting(settings, env), env, None)
+    restore_networks(agent.policy, {}, Checkpoint(path).tree("agent")["networks"])
+    return agent
+
+
+def _acting(settings: TrainSettings, env: BatchEnv) -> TrainSettings:
+    """Leaves out what only learning needs: objectives, pretrained weights, a large replay."""
+    agent = settings.agent
+    if isinstance(agent, SACConfig):
+        agent = replace(agent, buffer_size=1_000 + 8 * env.num_worlds)
+    return replace(settings, agent=agent, objectives=(), encoder_options=EncoderOptions())
+
+
+def make_policy(name: str, env: BatchEnv, *, seed: int, hold_steps: float = 1.0) -> Policy:
+    """Builds the policy `random` or `expert`.
+
+    Raises:
+        UserError: if the environment has no expert.
+    """
+    if name == "expert":
+        expert = env.expert()
+        if expert is None:
+            raise UserError(f"{env.spec.id} has no scripted expert")
+        return expert
+    generator = np.random.default_rng([seed, 1])
+    return RandomPolicy(env.num_worlds, env.spec.action.shape[0], generator, hold_steps=hold_steps)
+
+
+def agent_policy(
+    agent: PPO | SAC, settings: TrainSettings, env: BatchEnv, *, deterministic: bool = True
+) -> AgentPolicy:
+    """Shows the agent what it was trained on."""
+    observation = env.spec.observation
+    return AgentPolicy(agent, observation, frame_stack=settings.frame_stack, deterministic=deterministic)

@@ -1,0 +1,95 @@
+"""`robossl envs`: what there is to train in, and what its cameras see."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from robossl.cli.arguments import UsageError, parse, split_positional
+from robossl.cli.compose import opened_env
+from robossl.cli.figures import print_json
+from robossl.core import Stream, UnknownNameError
+from robossl.core.files import write_atomic
+from robossl.core.registry import TASKS
+from robossl.core.specs import EnvSpec
+from robossl.envs import EnvConfig, list_env_ids
+from robossl.training.gif import encode_png
+
+_SHOWN_PX = (384, 288)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvsCommand:
+    """Lists environments, or draws the cameras of one.
+
+    Attributes:
+        all: list the ids of other installed packages too.
+        out: folder of the pictures.
+        seed: of the world that is drawn.
+        json: print one JSON object as the last line.
+    """
+
+    all: bool = False
+    out: Path = Path("pictures")
+    seed: int = 0
+    json: bool = False
+
+
+def run(arguments: list[str]) -> int:
+    """Lists or shows."""
+    action, rest = split_positional(arguments)
+    env_id, rest = split_positional(rest)
+    usage = "robossl envs [show ID]"
+    command = parse(EnvsCommand(), rest, usage=usage, description="Lists environments; `show ID` draws its cameras.")
+    if action is None:
+        return _list(command)
+    if action != "show":
+        raise UnknownNameError("action of envs:", action, ["show"])
+    if env_id is None:
+        raise UsageError("give the id of the environment to show")
+    return _show(env_id, command)
+
+
+def _list(command: EnvsCommand) -> int:
+    ids = list_env_ids() if command.all else list(TASKS)
+    specs = {}
+    for env_id in TASKS:
+        with opened_env(EnvConfig(id=env_id, num_worlds=1), command.seed, Stream.EVAL) as env:
+            specs[env_id] = env.spec
+            _print_spec(env.spec)
+    for env_id in ids:
+        if env_id not in specs:
+            print(env_id)
+    if not command.all:
+        print("Every other installed Gymnasium id works too; --all lists them.")
+    if command.json:
+        print_json({"environments": {name: spec.to_json() for name, spec in specs.items()}, "ids": ids})
+    return 0
+
+
+def _print_spec(spec: EnvSpec) -> None:
+    print(spec.id)
+    print(f"  rate          {spec.control_hz:g} Hz, {spec.max_episode_steps} decisions an episode")
+    print(f"  action        {', '.join(spec.action.names) or list(spec.action.shape)} in [-1, 1]")
+    for key, array in spec.observation.items():
+        print(f"  observation   {key}: {array.dtype}{list(array.shape)} {', '.join(array.names)}")
+    print(f"  cameras       {', '.join(spec.camera_names)}")
+    print(f"  reward        {', '.join(spec.reward_terms)}")
+    print(f"  metrics       {', '.join(spec.metrics)}")
+
+
+def _show(env_id: str, command: EnvsCommand) -> int:
+    written = {}
+    with opened_env(EnvConfig(id=env_id, num_worlds=1), command.seed, Stream.EVAL) as env:
+        env.reset()
+        _print_spec(env.spec)
+        command.out.mkdir(parents=True, exist_ok=True)
+        for camera in env.spec.camera_names or (None,):
+            frame = env.render_frames(camera, width=_SHOWN_PX[0], height=_SHOWN_PX[1])
+            path = command.out / f"{env_id.rpartition('/')[2]}-{camera or 'view'}.png"
+            write_atomic(path, encode_png(np.ascontiguousarray(frame)))
+            written[camera or "view"] = str(path)
+            print(f"  drawn         {path}")
+    if command.json:
+        print_json({"env": env_id, "pictures": written})
+    return 0

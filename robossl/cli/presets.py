@@ -1,0 +1,180 @@
+"""Presets: YAML files that hold only what differs from the dataclass defaults.
+
+A preset belongs to one verb (`configs/train/quickstart.yaml`); `extends:` names one parent. `kind:` chooses among the
+members of a union. Unknown keys, lossy casts and wrong types are errors that name the nearest key.
+"""
+
+import dataclasses
+import types
+import typing
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+import yaml
+
+from robossl.core import UnknownNameError, UserError
+
+T = TypeVar("T")
+
+
+def preset_names(verb: str) -> list[str]:
+    """Returns the names of the verb's presets."""
+    folder = files("robossl.configs").joinpath(verb)
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load_preset(verb: str, name: str, config_type: type[T]) -> T:
+    """Builds the verb's config from a preset's name, or from the path of a YAML file (a run's config.yaml).
+
+    Raises:
+        UserError: if there is no such preset or file, or a key or value in it is wrong.
+    """
+    config: T = build(config_type, _raw(verb, name), where=name)
+    return config
+
+
+def dump(config: Any) -> str:
+    """Returns the config as YAML that `load_preset` reads back to an equal config."""
+    return str(yaml.safe_dump(_plain(config), sort_keys=False))
+
+
+def build(config_type: Any, data: Any, *, where: str) -> Any:
+    """Builds a value of the annotated type from plain YAML values.
+
+    Raises:
+        UserError: naming the key, what it got, and what it takes.
+    """
+    origin, args = get_origin(config_type), get_args(config_type)
+    if origin is typing.Annotated:
+        return build(args[0], data, where=where)
+    if origin in (Union, types.UnionType):
+        return _build_union(args, data, where)
+    if origin is Literal:
+        if data not in args:
+            raise UnknownNameError(f"value of {where}:", str(data), map(str, args))
+        return data
+    if origin is tuple:
+        return _build_tuple(args, data, where)
+    if dataclasses.is_dataclass(config_type):
+        return _build_dataclass(config_type, data, where)
+    return _build_scalar(config_type, data, where)
+
+
+def flag_names(config: Any, prefix: str = "") -> list[str]:
+    """Returns every dotted flag that overrides a field of `config`, as typed on the command line."""
+    names = []
+    for field in dataclasses.fields(config):
+        value, name = getattr(config, field.name), f"{prefix}{field.name.replace('_', '-')}"
+        items = {"": value}
+        if isinstance(value, tuple) and value and all(dataclasses.is_dataclass(item) for item in value):
+            items = {f".{i}": item for i, item in enumerate(value)}
+        for suffix, item in items.items():
+            nested = dataclasses.is_dataclass(item)
+            names += flag_names(item, f"{name}{suffix}.") if nested else [f"--{name}{suffix}"]
+    return names
+
+
+def _raw(verb: str, name: str) -> dict[str, Any]:
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise UserError(f"{path} does not exist")
+        text = path.read_text()
+    else:
+        known = preset_names(verb)
+        if name not in known:
+            raise UnknownNameError(f"preset of {verb}:", name, known)
+        text = files("robossl.configs").joinpath(verb, f"{name}.yaml").read_text()
+    try:
+        data = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise UserError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict):
+        raise UserError(f"{name}: expected keys and values, got {type(data).__name__}")
+    parent = data.pop("extends", None)
+    return _merged(_raw(verb, parent), data) if parent else data
+
+
+def _merged(parent: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(parent)
+    for key, value in child.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict) and value.get("kind", old.get("kind")) == old.get("kind"):
+            value = _merged(old, value)
+        merged[key] = value
+    return merged
+
+
+def _build_union(args: tuple[Any, ...], data: Any, where: str) -> Any:
+    if data is None and type(None) in args:
+        return None
+    members = [member for member in args if member is not type(None)]
+    if len(members) == 1:
+        return build(members[0], data, where=where)
+    if isinstance(data, dict):
+        kinds = {_kind(member): member for member in members if dataclasses.is_dataclass(member)}
+        kind = data.get("kind")
+        if kind not in kinds:
+            raise UnknownNameError(f"kind of {where}:", str(kind), kinds)
+        return build(kinds[kind], data, where=where)
+    for member in members:
+        try:
+            return build(member, data, where=where)
+        except UserError:
+            continue
+    raise UserError(f"{where}: cannot be {data!r}")
+
+
+def _kind(config_type: Any) -> str:
+    return str(next(field.default for field in dataclasses.fields(config_type) if field.name == "kind"))
+
+
+def _build_tuple(args: tuple[Any, ...], data: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(data, (list, tuple)):
+        raise UserError(f"{where}: expected a list, got {data!r}")
+    if len(args) == 2 and args[1] is Ellipsis:
+        return tuple(build(args[0], item, where=f"{where}.{i}") for i, item in enumerate(data))
+    if len(args) != len(data):
+        raise UserError(f"{where}: expected {len(args)} values, got {data!r}")
+    return tuple(build(arg, item, where=f"{where}.{i}") for i, (arg, item) in enumerate(zip(args, data, strict=True)))
+
+
+def _build_dataclass(config_type: Any, data: Any, where: str) -> Any:
+    if not isinstance(data, dict):
+        raise UserError(f"{where}: expected keys and values, got {data!r}")
+    hints = typing.get_type_hints(config_type, include_extras=True)
+    fields = {field.name for field in dataclasses.fields(config_type) if field.init}
+    values = {}
+    for key, value in data.items():
+        name = str(key).replace("-", "_")
+        if name not in fields:
+            raise UnknownNameError(f"key in {where}:", str(key), fields)
+        values[name] = build(hints[name], value, where=f"{where}.{key}")
+    return config_type(**values)
+
+
+def _build_scalar(config_type: Any, data: Any, where: str) -> Any:
+    if config_type is Path and isinstance(data, str):
+        return Path(data)
+    exact = isinstance(data, config_type) and not (isinstance(data, bool) and config_type is not bool)
+    if exact:
+        return data
+    if config_type is float and isinstance(data, int) and not isinstance(data, bool):
+        return float(data)
+    if config_type is float and isinstance(data, str):  # YAML 1.1 reads 1e-3 as text
+        try:
+            return float(data)
+        except ValueError:
+            pass
+    raise UserError(f"{where}: expected {getattr(config_type, '__name__', config_type)}, got {data!r}")
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,131 @@
+"""Augmentation of batches of pictures: pure functions, one draw per sample, the same for all frames of its stack.
+
+Pictures are [B, C, H, W] with values in 0..255; what comes in as uint8 leaves as uint8 (rounded), float stays float and
+in 0..255. To treat all steps of windows [B, T, C, H, W] alike, hand them in as [B, T * C, H, W].
+
+Random shift: Yarats, Kostrikov, Fergus, "Image augmentation is all you need", ICLR 2021.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.lib.stride_tricks import sliding_window_view
+
+RGB_TO_GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601
+
+
+def random_shift(images: torch.Tensor, pad: int, generator: torch.Generator) -> torch.Tensor:
+    """Shifts each sample by up to `pad` whole pixels in each direction; its border pixels fill what opens up.
+
+    Args:
+        images: [B, C, H, W], any dtype.
+        pad: the largest shift in pixels.
+        generator: source of the shifts.
+
+    Returns:
+        [B, C, H, W].
+    """
+    if pad == 0:
+        return images
+    offset = torch.randint(2 * pad + 1, (2, len(images)), generator=generator, device=generator.device)
+    down, right = (offset - pad).to(images.device)
+    if images.device.type == "cpu":
+        return _shift_by_rows(images, down, right, pad)
+    return _shift_by_index(images, down, right)
+
+
+def photometric(
+    images: torch.Tensor, generator: torch.Generator, *, brightness: float, contrast: float, saturation: float
+) -> torch.Tensor:
+    """Scales brightness, contrast and saturation of each sample by factors uniform in [1 - x, 1 + x].
+
+    Contrast scales about the mean grey of the sample's whole stack.
+
+    Args:
+        images: [B, 3 k, H, W], k RGB frames.
+        generator: source of the factors.
+        brightness: half-width x in [0, 1].
+        contrast: half-width.
+        saturation: half-width.
+
+    Returns:
+        [B, 3 k, H, W], same dtype.
+
+    Raises:
+        ValueError: if the channels are not whole RGB frames.
+    """
+    batch_size, channels = images.shape[:2]
+    if channels % 3:
+        raise ValueError(f"colour jitter needs RGB frames, got {channels} channels")
+    unit = torch.rand(3, batch_size, 1, 1, generator=generator, device=generator.device).to(images.device)
+    half_width = torch.tensor([brightness, contrast, saturation], device=images.device).view(3, 1, 1, 1)
+    bright, contrasty, saturated = 1 + half_width * (2 * unit - 1)
+    pixels = images.reshape(batch_size, channels // 3, 3, -1).float()
+    grey = torch.tensor(RGB_TO_GREY, device=images.device)
+    mix = saturated * torch.eye(3, device=images.device) + (1 - saturated) * grey  # [B, 3, 3]
+    mean = (pixels.mean(dim=(1, 3)) * grey).sum(dim=1).view(-1, 1, 1, 1)
+    jittered = torch.matmul((bright * contrasty * mix)[:, None], pixels)
+    jittered += mean * (bright * (1 - contrasty))[..., None]
+    return _as_input(jittered.view(images.shape), images.dtype)
+
+
+def random_resized_crop(
+    images: torch.Tensor, generator: torch.Generator, *, min_area: float, max_stretch: float
+) -> torch.Tensor:
+    """Cuts a random rectangle out of each sample and resizes it, bilinearly, to the size of the whole.
+
+    Args:
+        images: [B, C, H, W].
+        generator: source of the rectangles.
+        min_area: smallest share of the picture's area; the share is uniform in [min_area, 1].
+        max_stretch: largest change of the aspect ratio, at least 1; its logarithm is uniform.
+
+    Returns:
+        [B, C, H, W], same dtype.
+    """
+    unit = torch.rand(4, len(images), generator=generator, device=generator.device).to(images.device)
+    area = min_area + (1 - min_area) * unit[0]
+    stretch = max_stretch ** (2 * unit[1] - 1)
+    width, height = (area * stretch).sqrt().clamp(max=1), (area / stretch).sqrt().clamp(max=1)
+    zero = torch.zeros_like(width)
+    centre_x, centre_y = (1 - width) * (2 * unit[2] - 1), (1 - height) * (2 * unit[3] - 1)
+    rows = [torch.stack([width, zero, centre_x], dim=1), torch.stack([zero, height, centre_y], dim=1)]
+    grid = F.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)
+    cropped = F.grid_sample(images.float(), grid, padding_mode="border", align_corners=False)
+    return _as_input(cropped, images.dtype)
+
+
+def _shift_by_rows(images: torch.Tensor, down: torch.Tensor, right: torch.Tensor, pad: int) -> torch.Tensor:
+    """Moves memory, not pixels: whole rows for `down`, whole samples for `right`, then mends the columns at the edges.
+
+    On a CPU this is ten times faster than indexing pixels.
+    """
+    batch_size, channels, height, width = images.shape
+    row = (np.arange(height) - down.numpy()[:, None]).clip(0, height - 1)
+    plane = np.arange(batch_size * channels).reshape(batch_size, channels, 1) * height
+    source = images.numpy().reshape(-1, width)
+    flat = np.empty(source.size + 2 * pad, source.dtype)
+    moved = flat[pad : pad + source.size].reshape(images.shape)
+    np.take(source, (plane + row[:, None, :]).ravel(), axis=0, out=moved.reshape(-1, width), mode="clip")
+    size, by = channels * height * width, right.numpy()
+    shifted = sliding_window_view(flat, size)[np.arange(batch_size) * size + pad - by].reshape(images.shape)
+    for column in range(min(pad, width)):
+        left_edge, right_edge = np.flatnonzero(by > column), np.flatnonzero(-by > column)
+        shifted[left_edge, :, :, column] = moved[left_edge, :, :, 0]
+        shifted[right_edge, :, :, -1 - column] = moved[right_edge, :, :, -1]
+    return torch.from_numpy(shifted)
+
+
+def _shift_by_index(images: torch.Tensor, down: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    batch_size, channels, height, width = images.shape
+    device = images.device
+    sample = torch.arange(batch_size, device=device).view(-1, 1, 1, 1)
+    channel = torch.arange(channels, device=device).view(-1, 1, 1)
+    row = (torch.arange(height, device=device) - down[:, None]).clamp_(0, height - 1)
+    column = (torch.arange(width, device=device) - right[:, None]).clamp_(0, width - 1)
+    return images[sample, channel, row[:, None, :, None], column[:, None, None, :]]
+
+
+def _as_input(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    values = values.clamp(0, 255)
+    return values.round().to(dtype) if dtype == torch.uint8 else values.to(dtype)

@@ -1,0 +1,209 @@
+"""Writes episodes to disk so that an interruption at any moment loses only those in flight."""
+
+import fcntl
+import os
+import time
+import zlib
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from robossl.core import Array, CorruptFileError, EnvSpec, UserError
+from robossl.core.specs import require_same_observation
+from robossl.data.episode import Episode, validate_episode
+from robossl.data.episode_index import (
+    DATASET_NAME,
+    INDEX_NAME,
+    IndexEntry,
+    columns_of,
+    encode_array,
+    encode_line,
+    read_dataset,
+    read_index,
+    shard_path,
+    write_dataset,
+)
+from robossl.data.npy_files import create_npy, open_npy
+
+FIRST_SHARD_BYTES = 1 << 22
+LAST_SHARD_BYTES = 1 << 28
+SYNC_INTERVAL_S = 1.0
+
+
+class EpisodeWriter:
+    """Creates a dataset, or appends to one of the same environment; a context manager.
+
+    An episode's rows are written first, its line in the index after them: what no line names is free, and a later
+    writer overwrites it. A process that is killed therefore loses only the episode being added. Once every
+    SYNC_INTERVAL_S, and when closed, everything is synced to the disk, rows before lines; a power cut loses what came
+    after, and checksums tell. Shards grow from the first to the last, so that a small dataset stays small and a large
+    one has few files; no episode crosses two.
+
+    Args:
+        folder: new, empty, or a dataset.
+        spec: of the environment.
+        config: how the episodes were made, as JSON values; kept from the first writer.
+
+    Raises:
+        UserError: if another writer is at work, the folder holds something else, or a dataset of another environment
+            or format version.
+    """
+
+    def __init__(self, folder: Path, spec: EnvSpec, config: dict[str, Any]) -> None:
+        self.folder, self.spec = folder, spec
+        self._maps: dict[str, Any] = {}
+        self._shard, self._row, self._num_rows = -1, 0, 0
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(folder)
+        try:
+            self._begin(config)
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def __enter__(self) -> "EpisodeWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def add(self, episode: Episode) -> int:
+        """Writes an episode and returns its number.
+
+        Raises:
+            ValueError: if it does not fit the environment's spec, or its arrays differ from earlier episodes'.
+            UserError: if the disk is full; earlier episodes are intact, and the episode may be added again.
+        """
+        validate_episode(episode, self.spec)
+        columns = columns_of(episode)
+        self._place(columns, episode.length + 1)
+        for name, rows in columns.items():
+            self._maps[name][self._row : self._row + len(rows)] = rows
+        self._write_line(self._entry(episode, columns))
+        self._row += episode.length + 1
+        self.num_episodes += 1
+        if time.monotonic() - self._synced_at >= SYNC_INTERVAL_S:
+            self.sync()
+        return self.num_episodes - 1
+
+    def sync(self) -> None:
+        """Makes everything added so far survive a power cut.
+
+        Raises:
+            UserError: if the disk reports an error.
+        """
+        try:
+            for rows in self._maps.values():
+                rows.flush()
+            os.fsync(self._index.fileno())
+        except OSError as error:
+            raise UserError(f"cannot write {self.folder}: {error.strerror or error}") from error
+        self._synced_at = time.monotonic()
+
+    def close(self) -> None:
+        """Syncs and lets other writers in."""
+        if self._lock.closed:
+            return
+        try:
+            self.sync()
+        finally:
+            self._maps = {}
+            self._index.close()
+            self._lock.close()
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        if not (self.folder / DATASET_NAME).exists():
+            strangers = sorted(path.name for path in self.folder.iterdir() if not path.name.startswith("."))
+            if strangers:
+                raise UserError(f"{self.folder} is neither empty nor a dataset: it holds {strangers[0]!r}")
+            write_dataset(self.folder, self.spec, config)
+        _require_same_spec(self.folder, self.spec)
+        entries, num_bytes, _ = read_index(self.folder)
+        self.num_episodes = len(entries)
+        self._index: IO[bytes] = (self.folder / INDEX_NAME).open("ab", buffering=0)
+        self._index.truncate(num_bytes)
+        self._synced_at = time.monotonic()
+        self._resume([entry for entry in entries if entry is not None])
+
+    def _resume(self, entries: list[IndexEntry]) -> None:
+        """Continues in the newest shard, or, where it is damaged, in a new one."""
+        if not entries:
+            return
+        self._shard = max(entry.shard for entry in entries)
+        newest = [entry for entry in entries if entry.shard == self._shard]
+        try:
+            self._maps = {name: open_npy(shard_path(self.folder, name, self._shard), "r+") for name in newest[0].crc32}
+        except CorruptFileError:
+            return
+        self._row = max(entry.end for entry in newest)
+        self._num_rows = min(len(rows) for rows in self._maps.values())
+
+    def _place(self, columns: dict[str, Array], num_rows: int) -> None:
+        """Makes sure that the next rows of the current shard are there."""
+        for name, rows in columns.items():
+            known = self._maps.get(name, rows if not self._maps else None)
+            if known is None or (known.shape[1:], known.dtype) != (rows.shape[1:], rows.dtype):
+                raise ValueError(
+                    f"{name} has rows {rows.dtype}{list(rows.shape[1:])}, unlike those of earlier episodes"
+                )
+        if self._row + num_rows <= self._num_rows:
+            return
+        shard = self._shard + 1
+        row_bytes = max(rows[0].nbytes for rows in columns.values())
+        wanted = max(num_rows, min(FIRST_SHARD_BYTES << shard, LAST_SHARD_BYTES) // row_bytes)
+        maps = {
+            name: create_npy(shard_path(self.folder, name, shard), (wanted, *rows.shape[1:]), str(rows.dtype))
+            for name, rows in columns.items()
+        }
+        for rows in self._maps.values():
+            rows.flush()
+        self._maps, self._shard, self._row, self._num_rows = maps, shard, 0, wanted
+
+    def _entry(self, episode: Episode, columns: dict[str, Array]) -> IndexEntry:
+        return IndexEntry(
+            shard=self._shard,
+            row=self._row,
+            length=episode.length,
+            crc32={name: zlib.crc32(rows) for name, rows in columns.items()},
+            terminated=bool(episode.terminated),
+            truncated=bool(episode.truncated),
+            seed=int(episode.seed),
+            stream=int(episode.stream),
+            world=int(episode.world),
+            episode=int(episode.episode),
+            episode_return=float(episode.reward.sum(dtype="float64")),
+            info={name: float(value) for name, value in episode.info.items()},
+            model_values={name: encode_array(value) for name, value in episode.model_values.items()},
+        )
+
+    def _write_line(self, entry: IndexEntry) -> None:
+        line = encode_line(entry)
+        size = os.fstat(self._index.fileno()).st_size
+        try:
+            written = self._index.write(line)
+            if written != len(line):
+                raise OSError(f"only {written} of {len(line)} bytes fitted")
+        except OSError as error:
+            self._index.truncate(size)
+            raise UserError(f"cannot write {self.folder / INDEX_NAME}: {error.strerror or error}") from error
+
+
+def _locked(folder: Path) -> IO[bytes]:
+    lock = (folder / ".lock").open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise UserError(f"{folder} is being written by another process") from error
+    return lock
+
+
+def _require_same_spec(folder: Path, spec: EnvSpec) -> None:
+    stored = EnvSpec.from_json(read_dataset(folder)["spec"])
+    require_same_observation(stored, spec, where=str(folder))
+    old, new = stored.to_json(), spec.to_json()
+    different = [name for name in old if old[name] != new[name]]
+    if different:
+        raise UserError(f"{folder} holds episodes of another environment: its {different[0]} differs")

@@ -1,0 +1,62 @@
+"""Memory-mapped .npy files: space reserved before it is used, headers checked before they are believed."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+from robossl.core import CorruptFileError, UserError
+from robossl.core.files import sync_folder
+
+
+def create_npy(path: Path, shape: tuple[int, ...], dtype: str) -> "np.memmap[Any, Any]":
+    """Creates a zeroed .npy file with all its space reserved and maps it; replaces a file of that name.
+
+    Writing through a mapping into space that the disk does not have kills the process (SIGBUS); reserving it first
+    turns that into an error here.
+
+    Raises:
+        UserError: if there is not enough space.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        npy_format.open_memmap(temporary, mode="w+", dtype=np.dtype(dtype), shape=shape)
+        with temporary.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+    return open_npy(path, "r+")
+
+
+def open_npy(path: Path, mode: Literal["r", "r+"] = "r") -> "np.memmap[Any, Any]":
+    """Maps a .npy file.
+
+    Raises:
+        CorruptFileError: if it is missing, truncated, not a .npy file, or holds pickled objects.
+    """
+    try:
+        with path.open("rb") as file:
+            shape, fortran_order, dtype = _read_header(file)
+            offset, size = file.tell(), os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise CorruptFileError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise CorruptFileError(f"{path} is not a .npy file, or its header is damaged") from error
+    if dtype.hasobject:
+        raise CorruptFileError(f"{path} holds pickled Python objects: refused, they could run code")
+    expected = offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if size < expected or fortran_order:
+        raise CorruptFileError(f"{path} is truncated or changed: {size} bytes where {expected} were written")
+    return np.memmap(path, dtype, mode, offset, shape)
+
+
+def _read_header(file: Any) -> tuple[tuple[int, ...], bool, "np.dtype[Any]"]:
+    major, _ = npy_format.read_magic(file)
+    read = npy_format.read_array_header_1_0 if major == 1 else npy_format.read_array_header_2_0
+    return read(file)

@@ -1,0 +1,124 @@
+"""The encoder that every stage shares: pretraining, RL, probes and export all see through this one module."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from robossl.core.errors import UserError
+from robossl.nets.image import ImageEncoder
+from robossl.nets.mlp import orthogonal_init
+from robossl.nets.vector import VectorEncoder
+
+ObservationShapes: TypeAlias = Mapping[str, tuple[tuple[int, ...], str]]  # {key: ((C, H, W) or (D,), dtype)}
+
+_DTYPES = {3: ("uint8", "float32"), 1: ("float32",)}  # by number of dimensions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderConfig:
+    """Sizes of a `MultimodalEncoder`.
+
+    Attributes:
+        channels, kernels, strides: of the convolutions, one entry per layer.
+        image_features: per picture.
+        vector_hidden: hidden layers of the vectors' network.
+        vector_features: of all vectors together; None passes the raw vectors on.
+    """
+
+    channels: tuple[int, ...] = (16, 32, 32)
+    kernels: tuple[int, ...] = (5, 3, 3)
+    strides: tuple[int, ...] = (3, 2, 1)
+    image_features: int = 64
+    vector_hidden: tuple[int, ...] = (64,)
+    vector_features: int | None = 64
+
+    def __post_init__(self) -> None:
+        if not self.channels or not len(self.channels) == len(self.kernels) == len(self.strides):
+            raise UserError(
+                "encoder: channels, kernels and strides need one entry per layer, got "
+                f"{self.channels}, {self.kernels} and {self.strides}"
+            )
+        sizes = (*self.channels, *self.kernels, *self.strides, *self.vector_hidden, self.image_features)
+        if min(sizes) < 1 or (self.vector_features is not None and self.vector_features < 1):
+            raise UserError("encoder: every size must be at least 1")
+
+
+class MultimodalEncoder(nn.Module):
+    """Maps an observation {key: [B, ...]} to features [B, features_dim].
+
+    Pictures [B, C, H, W] (uint8 or float 0..255 colours; float32 depth in m) have one `ImageEncoder` each, vectors
+    [B, D] one `VectorEncoder` together; the features are joined in the order pictures, vectors. It serves as an SB3
+    features extractor. Build it within `seeded_init` to repeat its first weights.
+
+    Args:
+        observation: {key: (shape, dtype)} of what it sees, channels first; other keys of an observation are ignored.
+        config: its sizes.
+
+    Raises:
+        UserError: if an observation cannot be encoded, or a picture is too small.
+    """
+
+    def __init__(self, observation: ObservationShapes, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.observation = {key: (tuple(shape), str(dtype)) for key, (shape, dtype) in observation.items()}
+        _check(self.observation)
+        self.picture_keys = tuple(key for key, (shape, _) in self.observation.items() if len(shape) == 3)
+        self.vector_keys = tuple(key for key, (shape, _) in self.observation.items() if len(shape) == 1)
+        self.images = nn.ModuleDict({key: self._image_encoder(key) for key in self.picture_keys})
+        num_inputs = sum(self.observation[key][0][0] for key in self.vector_keys)
+        self.vectors: nn.Module = nn.Identity()
+        if self.vector_keys and config.vector_features is not None:
+            self.vectors = VectorEncoder(num_inputs, hidden=config.vector_hidden, num_features=config.vector_features)
+            num_inputs = config.vector_features
+        self.pictures_dim = len(self.picture_keys) * config.image_features
+        self.features_dim = self.pictures_dim + num_inputs
+        orthogonal_init(self)
+
+    def forward(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """Encodes {key: [B, ...]} to [B, features_dim]."""
+        parts = [self.encode_pictures(obs)] if self.picture_keys else []
+        if self.vector_keys:
+            parts.append(self.vectors(torch.cat([obs[key].float() for key in self.vector_keys], dim=-1)))
+        return torch.cat(parts, dim=-1)
+
+    def encode_pictures(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """Encodes the pictures alone: the first [B, pictures_dim] of the features."""
+        return torch.cat([self.images[key](obs[key]) for key in self.picture_keys], dim=-1)
+
+    def _image_encoder(self, key: str) -> ImageEncoder:
+        shape, dtype = self.observation[key]
+        config = self.config
+        try:
+            return ImageEncoder(
+                shape,
+                channels=config.channels,
+                kernels=config.kernels,
+                strides=config.strides,
+                num_features=config.image_features,
+                depth=dtype != "uint8",
+            )
+        except ValueError as error:
+            raise UserError(
+                f"observation {key!r} of {shape[1]}x{shape[2]} pixels cannot be encoded: {error}"
+            ) from error
+
+
+def encode_window(encoder: Callable[[dict[str, Tensor]], Tensor], obs: Mapping[str, Tensor]) -> Tensor:
+    """Encodes windows {key: [B, T, ...]} step by step: [B, T, D]."""
+    batch, steps = next(iter(obs.values())).shape[:2]
+    return encoder({key: value.flatten(0, 1) for key, value in obs.items()}).view(batch, steps, -1)
+
+
+def _check(observation: dict[str, tuple[tuple[int, ...], str]]) -> None:
+    if not observation:
+        raise UserError("an encoder needs at least one observation")
+    for key, (shape, dtype) in observation.items():
+        if dtype not in _DTYPES.get(len(shape), ()):
+            raise UserError(
+                f"observation {key!r} is {dtype}{list(shape)}: an encoder takes uint8 or float32 pictures (C, H, W) "
+                "and float32 vectors (D,)"
+            )

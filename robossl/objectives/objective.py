@@ -1,0 +1,71 @@
+"""What a self-supervised objective is: the same class serves pretraining and auxiliary losses."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from robossl.core.errors import UserError
+from robossl.data.batches import WindowBatch
+from robossl.nets import MultimodalEncoder
+
+
+class Objective(nn.Module, ABC):
+    """A loss over windows of experience, with the heads, target copies and queues that it needs.
+
+    It holds no reference to the encoder that it trains, so its parameters are those of its heads alone. Built as
+    `Class(config, encoder, action_dim)`.
+
+    Attributes:
+        name: in metrics and checkpoints.
+        window: how many consecutive observations it needs; it reads the first ones of longer windows.
+    """
+
+    name: ClassVar[str]
+    window: int
+
+    @abstractmethod
+    def forward(
+        self, encoder: MultimodalEncoder, batch: WindowBatch, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Returns the loss (a scalar, 0 where the batch has no complete window) and detached 0-d metrics."""
+
+    def after_step(self, encoder: MultimodalEncoder) -> None:
+        """Follows the encoder after an optimiser's step, where the objective keeps a copy of it."""
+
+
+def encode(encoder: MultimodalEncoder, obs: Mapping[str, Tensor]) -> Tensor:
+    """Returns what objectives train, [B, D]: the pictures' features, or all features where there are no pictures.
+
+    With proprioception among the features every objective could be met without looking: it moves smoothly, tells the
+    action and needs no invariance.
+    """
+    return encoder.encode_pictures(obs) if encoder.picture_keys else encoder(obs)
+
+
+def encoded_dim(encoder: MultimodalEncoder) -> int:
+    """Returns D of `encode`.
+
+    Raises:
+        UserError: if the encoder has nothing to train.
+    """
+    if not any(True for _ in encoder.parameters()):
+        raise UserError("the encoder passes raw vectors on and has no weights: an objective has nothing to train")
+    return encoder.pictures_dim or encoder.features_dim
+
+
+def no_loss(batch: WindowBatch) -> Tensor:
+    """Returns the loss of a batch without a complete window: 0, and `backward` works."""
+    return torch.zeros((), device=batch.device, requires_grad=True)
+
+
+def rows(obs: Mapping[str, Tensor], selected: Tensor) -> dict[str, Tensor]:
+    """Returns the observations {key: [n, ...]} of the n rows where `selected` [B] is true."""
+    return {key: value[selected] for key, value in obs.items()}
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Returns the mean of `values` where `mask`, of the same shape, is true; 0 where it never is."""
+    return (values * mask).sum() / mask.sum().clamp(min=1)

@@ -1,0 +1,64 @@
+"""Random views of observations: pictures are changed, vectors never."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from robossl.core.errors import UserError
+from robossl.data.augment import photometric, random_resized_crop, random_shift
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewConfig:
+    """How a view of a picture is made; colour changes are alike for all frames of a stack.
+
+    Attributes:
+        shift_px: largest shift along either axis.
+        jitter: half-width of the factors of brightness, contrast and saturation; 0 changes none.
+        crop_area: smallest share of the picture that a crop keeps; None does not crop. A crop hides where and how far
+            away things are, which driving and grasping need.
+        crop_stretch: largest change of a crop's aspect ratio.
+    """
+
+    shift_px: int = 2
+    jitter: float = 0.3
+    crop_area: float | None = None
+    crop_stretch: float = 4 / 3
+
+    def __post_init__(self) -> None:
+        if self.shift_px < 0 or not 0.0 <= self.jitter <= 1.0:
+            raise UserError(f"view: needs shift_px >= 0 and jitter in [0, 1], got {self.shift_px} and {self.jitter}")
+        if self.crop_area is not None and not (0.0 < self.crop_area <= 1.0 <= self.crop_stretch):
+            raise UserError(
+                f"view: needs crop_area in (0, 1] and crop_stretch >= 1, got {self.crop_area} and {self.crop_stretch}"
+            )
+
+
+def make_view(obs: dict[str, Tensor], config: ViewConfig, generator: torch.Generator) -> dict[str, Tensor]:
+    """Returns a random view of {key: [B, ...]}: every picture [B, C, H, W] changed, colours only where uint8."""
+    return {key: _picture_view(value, config, generator) if value.ndim == 4 else value for key, value in obs.items()}
+
+
+def make_window_view(obs: dict[str, Tensor], config: ViewConfig, generator: torch.Generator) -> dict[str, Tensor]:
+    """Returns a random view of windows {key: [B, T, ...]}, the same change for all steps of a window."""
+    stacked = {key: value.flatten(1, 2) if value.ndim == 5 else value for key, value in obs.items()}
+    views = make_view(stacked, config, generator)
+    return {key: view.view_as(obs[key]) if obs[key].ndim == 5 else view for key, view in views.items()}
+
+
+def join_batches(batches: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Joins observations {key: [B_i, ...]} into {key: [sum of B_i, ...]}."""
+    return {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
+
+
+def _picture_view(picture: Tensor, config: ViewConfig, generator: torch.Generator) -> Tensor:
+    colour = picture.dtype == torch.uint8
+    if config.crop_area is not None:
+        picture = random_resized_crop(picture, generator, min_area=config.crop_area, max_stretch=config.crop_stretch)
+    picture = random_shift(picture, config.shift_px, generator)
+    if config.jitter and colour:
+        strength = config.jitter
+        picture = photometric(picture, generator, brightness=strength, contrast=strength, saturation=strength)
+    return picture

@@ -1,0 +1,130 @@
+"""Collection: a policy acts, and every finished episode goes to disk with all that is needed to repeat it."""
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from robossl.core.errors import UserError
+from robossl.core.protocols import BatchEnv, Policy
+from robossl.core.seeding import Stream
+from robossl.data.episode_index import read_index
+from robossl.data.episode_writer import EpisodeWriter
+from robossl.training.episode_builder import EpisodeBuilder
+from robossl.training.interrupt import InterruptWish
+from robossl.training.privileged import with_privileged
+from robossl.training.progress import Progress
+from robossl.training.rollout import Rollout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectConfig:
+    """How much is collected, and how.
+
+    Attributes:
+        steps, episodes: what the dataset shall hold in the end, with what it holds already; whichever comes first.
+        policy: random trial and error, or the task's scripted expert.
+        hold_steps: mean number of steps that the random policy holds an action.
+        privileged: whether the simulator's truth is stored beside the observations, for probes.
+    """
+
+    steps: int | None = 20_000
+    episodes: int | None = None
+    policy: Literal["random", "expert"] = "random"
+    hold_steps: float = 1.0
+    privileged: bool = True
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        if self.steps is None and self.episodes is None:
+            raise UserError("collect needs an end: steps or episodes")
+        for name in ("steps", "episodes", "hold_steps"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"collect.{name.replace('_', '-')} must be at least 1, got {value}")
+
+
+@dataclass(slots=True)
+class Collected:
+    """What a dataset holds, or gained."""
+
+    episodes: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+
+
+def open_writer(folder: Path, env: BatchEnv, config: CollectConfig, *, seed: int) -> EpisodeWriter:
+    """Creates the dataset of `collect`, or opens it to go on.
+
+    Raises:
+        UserError: if the folder holds something else, or episodes of another environment.
+    """
+    spec = with_privileged(env.spec) if config.privileged else env.spec
+    return EpisodeWriter(folder, spec, {"seed": seed, **asdict(config)})
+
+
+def collect(
+    env: BatchEnv,
+    policy: Policy,
+    writer: EpisodeWriter,
+    config: CollectConfig,
+    *,
+    seed: int,
+    stream: Stream = Stream.COLLECT,
+) -> Collected:
+    """Collects until the dataset holds what was asked for, in worlds that it has not seen yet.
+
+    Args:
+        env: of the worlds (seed, stream).
+        policy: who acts.
+        writer: see `open_writer`.
+        config: how much.
+        seed: of the worlds, written into every episode.
+        stream: likewise.
+
+    Returns:
+        What was added.
+
+    Raises:
+        Interrupted: after SIGINT or SIGTERM; only the episodes in flight are lost.
+        UserError: if the disk is full; the episodes before are intact.
+    """
+    held, first_world = _held(writer.folder, seed, stream)
+    added, began_s = Collected(), time.monotonic()
+    keeps_privileged = set(writer.spec.observation) != set(env.spec.observation)
+    unit, total, initial = ("steps", config.steps, held.steps)
+    if config.steps is None:
+        unit, total, initial = ("episodes", config.episodes, held.episodes)
+    with (
+        Progress("collect", total or 0, unit, initial=initial) as progress,
+        InterruptWish("keeping the finished episodes") as wish,
+        EpisodeBuilder(env, seed=seed, stream=int(stream), keeps_privileged=keeps_privileged) as builder,
+    ):
+        rollout = Rollout(env, policy, first_world=first_world)
+        builder.begin()
+        while not _is_enough(held, added, config):
+            for episode in builder.add(rollout.step()):
+                if _is_enough(held, added, config):
+                    break
+                writer.add(episode)
+                added.episodes += 1
+                added.steps += episode.length
+                progress.add(1 if unit == "episodes" else episode.length)
+            wish.raise_if_received(writer.folder)
+    added.seconds = time.monotonic() - began_s
+    return added
+
+
+def _held(folder: Path, seed: int, stream: Stream) -> tuple[Collected, int]:
+    """Returns what the dataset holds, and the first world of (seed, stream) that it has not seen."""
+    entries = [entry for entry in read_index(folder)[0] if entry is not None]
+    seen = [entry.world for entry in entries if (entry.seed, entry.stream) == (seed, int(stream))]
+    held = Collected(episodes=len(entries), steps=sum(entry.length for entry in entries))
+    return held, max(seen, default=-1) + 1
+
+
+def _is_enough(held: Collected, added: Collected, config: CollectConfig) -> bool:
+    steps, episodes = held.steps + added.steps, held.episodes + added.episodes
+    return (config.steps is not None and steps >= config.steps) or (
+        config.episodes is not None and episodes >= config.episodes
+    )

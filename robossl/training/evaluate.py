@@ -1,0 +1,141 @@
+"""Evaluation: one episode in each of many unseen worlds, with intervals."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core.protocols import BatchEnv, Obs, Policy
+from robossl.training.rollout import Moment, Rollout, ended
+
+Interval = tuple[float, float]
+_NUM_RESAMPLES = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalResult:
+    """What E episodes came to; entry i is world first_world + i.
+
+    Attributes:
+        returns: [E] float64, undiscounted.
+        lengths: [E] int64, in control steps.
+        success: [E] bool.
+        metrics: {name: [E]} float64, the task's own.
+    """
+
+    env: str
+    returns: NDArray[np.float64]
+    lengths: NDArray[np.int64]
+    success: NDArray[np.bool_]
+    metrics: dict[str, NDArray[np.float64]]
+
+    def summary(self) -> dict[str, Any]:
+        """Returns JSON values: means, and `<name>_ci`, 95 % bootstrap intervals of the means.
+
+        Every metric gives `<metric>_mean`; collisions, which are 0 or 1, are called `collision_rate` as well.
+        """
+        columns = {"success_rate": self.success.astype(float), "return_mean": self.returns, "length_mean": self.lengths}
+        columns |= {f"{name}_mean": values for name, values in self.metrics.items()}
+        if "collision" in self.metrics:
+            columns["collision_rate"] = self.metrics["collision"]
+        values = {name: float(np.mean(column)) for name, column in columns.items()}
+        intervals = {f"{name}_ci": list(bootstrap_interval(column)) for name, column in columns.items()}
+        spread = {"return_std": float(np.std(self.returns))}
+        return {"env": self.env, "episodes": len(self.returns), **values, **spread, **intervals}
+
+
+class Observer(Protocol):
+    """Watches an evaluation as it runs: records a video or features."""
+
+    def begin(self, obs: Obs) -> None:
+        """Sees the first observations {key: [N, ...]} of a chunk of worlds."""
+
+    def observe(self, moment: Moment, counted: NDArray[np.bool_]) -> None:
+        """Sees a step; `counted` [N] are the worlds whose first episode it belongs to."""
+
+
+def evaluate(
+    env: BatchEnv,
+    policy: Policy,
+    episodes: int,
+    *,
+    first_world: int = 0,
+    observers: Sequence[Observer] = (),
+    progress: Callable[[int], None] | None = None,
+) -> EvalResult:
+    """Runs the first episode of each of `episodes` worlds.
+
+    Worlds are taken in chunks of `env.num_worlds`; every world counts once, however short its episode, so that the
+    result depends neither on the number of worlds nor on which episodes happen to end first.
+
+    Args:
+        env: in a stream of its own.
+        policy: e.g. `AgentPolicy`.
+        episodes: E.
+        first_world: the number of the first one.
+        observers: are shown every step.
+        progress: is called with the number of episodes that just ended.
+    """
+    chunks = []
+    for start in range(0, episodes, env.num_worlds):
+        chunk = _Chunk(env, min(env.num_worlds, episodes - start))
+        rollout = Rollout(env, policy, first_world=first_world + start)
+        for observer in observers:
+            observer.begin(rollout.obs)
+        while chunk.running.any():
+            moment = rollout.step()
+            counted = chunk.running.copy()
+            num_ended = chunk.add(moment)
+            for observer in observers:
+                observer.observe(moment, counted)
+            if progress is not None and num_ended:
+                progress(num_ended)
+        chunks.append(chunk)
+    return _joined(env, chunks)
+
+
+class _Chunk:
+    """Sums up the first episodes of the first n of N worlds."""
+
+    def __init__(self, env: BatchEnv, num_counted: int) -> None:
+        self.running = np.arange(env.num_worlds) < num_counted
+        self.num_counted = num_counted
+        self.returns = np.zeros(env.num_worlds)
+        self.lengths = np.zeros(env.num_worlds, np.int64)
+        self.success = np.zeros(env.num_worlds, bool)
+        self.metrics = {name: np.zeros(env.num_worlds) for name in env.spec.metrics}
+
+    def add(self, moment: Moment) -> int:
+        batch = moment.batch
+        self.returns[self.running] += np.asarray(batch.reward, np.float64)[self.running]
+        self.lengths[self.running] += 1
+        over = self.running & ended(batch)
+        self.success[over] = np.asarray(batch.info["success"], bool)[over]
+        for name, values in self.metrics.items():
+            values[over] = np.asarray(batch.info[f"metric/{name}"], np.float64)[over]
+        self.running &= ~over
+        return int(over.sum())
+
+
+def bootstrap_interval(values: NDArray[Any], *, seed: int = 0, level: float = 0.95) -> Interval:
+    """Returns the percentile bootstrap interval of the mean of `values` [E]."""
+    generator = np.random.default_rng(seed)
+    picked = generator.integers(len(values), size=(_NUM_RESAMPLES, len(values)))
+    means = np.asarray(values, np.float64)[picked].mean(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _joined(env: BatchEnv, chunks: list[_Chunk]) -> EvalResult:
+    def join(columns: Iterable[NDArray[Any]]) -> NDArray[Any]:
+        return np.concatenate([column[: chunk.num_counted] for chunk, column in zip(chunks, columns, strict=True)])
+
+    return EvalResult(
+        env=env.spec.id,
+        returns=join(chunk.returns for chunk in chunks),
+        lengths=join(chunk.lengths for chunk in chunks),
+        success=join(chunk.success for chunk in chunks),
+        metrics={name: join(chunk.metrics[name] for chunk in chunks) for name in env.spec.metrics},
+    )

@@ -1,0 +1,69 @@
+"""Ctrl-C and SIGTERM, turned into a wish that is granted where a checkpoint is exact."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+from types import FrameType, TracebackType
+
+
+class Interrupted(Exception):  # noqa: N818 (somebody's wish, not an error)
+    """Ends a run that was asked to stop, after what it had was saved.
+
+    Attributes:
+        signal_number: what asked.
+        saved: what to continue from; None where nothing needed saving.
+    """
+
+    def __init__(self, signal_number: int, saved: Path | None) -> None:
+        place = f"; continue from {saved}" if saved is not None else ""
+        super().__init__(f"stopped by {signal.Signals(signal_number).name}{place}")
+        self.signal_number, self.saved = signal_number, saved
+
+    @property
+    def exit_code(self) -> int:
+        """What shells report for a process that a signal ended."""
+        return 128 + self.signal_number
+
+
+class InterruptWish:
+    """Notes the first SIGINT or SIGTERM while it is entered; a second one ends the process as usual.
+
+    Attributes:
+        received: the signal's number; None as long as nobody asked.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self.received: int | None = None
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> "InterruptWish":
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._restore()
+
+    def raise_if_received(self, saved: Path | None) -> None:
+        """Ends the run if somebody asked.
+
+        Raises:
+            Interrupted: if so.
+        """
+        if self.received is not None:
+            raise Interrupted(self.received, saved)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received = number
+        self._restore()
+        os.write(2, f"\n{self._what}; once more to stop at once\n".encode())  # buffered writers are not reentrant
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+        self._before = {}

@@ -1,0 +1,94 @@
+"""The manifest of a checkpoint: what belongs to it, and the hash of every file."""
+
+import hashlib
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from robossl.core.errors import CorruptFileError, UserError
+from robossl.core.files import read_json, write_atomic, write_json
+from robossl.training.tree import refuse_pickle
+from robossl.version import VERSION
+
+FORMAT = 1
+NAME, DONE = "manifest.json", "done"
+FileEntry = dict[str, int | str]
+
+_LIBRARIES = ("torch", "numpy", "stable-baselines3", "mujoco")
+
+
+def library_versions() -> dict[str, str]:
+    """Returns {name: version} of what computes the numbers: bits are promised under equal versions only."""
+    versions = {"robossl": VERSION, "python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def write_manifest(folder: Path, *, step: int, hashed: Mapping[str, FileEntry]) -> None:
+    """Writes the manifest of a folder whose files are all there and durable, then the done marker.
+
+    Args:
+        folder: the checkpoint, all but complete.
+        step: environment steps (or updates) made.
+        hashed: {name: {"bytes", "sha256"}} of files whose hash is known already.
+    """
+    files = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).as_posix()
+        files[name] = hashed.get(name) or {"bytes": path.stat().st_size, "sha256": _hash(path)}
+    write_json(folder / NAME, {"format": FORMAT, "step": step, "versions": library_versions(), "files": files})
+    write_atomic(folder / DONE, (_hash(folder / NAME) + "\n").encode())
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Reads the manifest of a checkpoint.
+
+    Raises:
+        UserError: if there is none, it was never completed, or another version of robossl wrote it.
+        CorruptFileError: if it is not what was written.
+    """
+    if not (folder / DONE).is_file():
+        raise UserError(f"{folder} is not a complete checkpoint: it has no {DONE!r} marker")
+    manifest = read_json(folder / NAME)
+    if not isinstance(manifest, dict) or "format" not in manifest:
+        raise CorruptFileError(f"{folder / NAME} is not the manifest of a checkpoint")
+    if manifest["format"] != FORMAT:
+        raise UserError(
+            f"{folder} has checkpoint format {manifest['format']}, this version of robossl reads format {FORMAT}"
+        )
+    if _hash(folder / NAME) != (folder / DONE).read_text().strip():
+        raise CorruptFileError(f"{folder / NAME} is not what was written: its hash differs from the done marker")
+    return manifest
+
+
+def verify_file(folder: Path, manifest: dict[str, Any], name: str) -> Path:
+    """Checks one file against the manifest and returns its path.
+
+    Raises:
+        CorruptFileError: naming the file, if it is absent, truncated, changed or carries a pickle.
+    """
+    path = folder / name
+    entry = manifest["files"].get(name)
+    if entry is None:
+        raise CorruptFileError(f"{folder} holds no {name}: another command or version wrote this checkpoint")
+    refuse_pickle(path)
+    size = path.stat().st_size
+    if size != entry["bytes"]:
+        raise CorruptFileError(f"{path} is truncated or changed: it has {size} of {entry['bytes']} bytes")
+    if _hash(path) != entry["sha256"]:
+        raise CorruptFileError(f"{path} is not what was written: its content was changed")
+    return path
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,30 @@
+"""Whether a run begins or goes on, and from where."""
+
+from pathlib import Path
+
+from robossl.core.errors import UserError
+from robossl.training.checkpoint import Checkpoint, find_checkpoint
+from robossl.training.tensorboard import TensorBoard
+
+
+def checkpoint_to_resume(run_folder: Path, *, resume: bool, resume_from: Path | None = None) -> Checkpoint | None:
+    """Returns the checkpoint that a run continues from; None where it begins.
+
+    A run that was killed before its first checkpoint begins again when it is resumed.
+
+    Raises:
+        UserError: if the folder holds a run that nobody asked to resume.
+        CorruptFileError: if the checkpoint is damaged.
+    """
+    path = resume_from or find_checkpoint(run_folder)
+    if path is None:
+        return None
+    if not resume:
+        raise UserError(f"{run_folder} holds a run already, up to {path.name}: resume it or choose another folder")
+    return Checkpoint(path)
+
+
+def open_tensorboard(run_folder: Path, checkpoint: Checkpoint | None, *, resume: bool) -> TensorBoard:
+    """Opens the run's log; what was written after the checkpoint that is resumed is hidden."""
+    purge_step = checkpoint.step + 1 if checkpoint is not None else 0 if resume else None
+    return TensorBoard(run_folder / "tb", purge_step=purge_step)

@@ -1,0 +1,84 @@
+"""Where a run's files go.
+
+runs/<preset>/<n>/   config.yaml command.txt system.json        written by the command line
+                     tb/ videos/ evaluations.npz train.monitor.csv checkpoints/     written by `train`
+"""
+
+import os
+import platform
+import shlex
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from robossl.core.errors import UserError
+from robossl.core.files import write_atomic, write_json
+from robossl.training.manifest import library_versions
+
+
+def new_run_folder(log_folder: Path, preset: str) -> Path:
+    """Creates `<log_folder>/<preset>/<n>` with the next free number; two processes never get the same one.
+
+    Raises:
+        UserError: if it cannot be created.
+    """
+    parent = log_folder / preset
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        numbers = [int(path.name) for path in parent.iterdir() if path.name.isdigit()]
+        for number in range(max(numbers, default=0) + 1, 1 << 31):
+            try:
+                (parent / str(number)).mkdir()
+                return parent / str(number)
+            except FileExistsError:
+                continue
+    except OSError as error:
+        raise UserError(f"cannot create a run folder in {parent}: {error.strerror}") from error
+    raise UserError(f"no free number in {parent}")
+
+
+def write_command(run_folder: Path, arguments: Sequence[str]) -> None:
+    """Adds a line to `command.txt`: how the run was begun, and how it was continued.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    path = run_folder / "command.txt"
+    earlier = path.read_text() if path.is_file() else ""
+    write_atomic(path, f"{earlier}{shlex.join(arguments)}\n".encode())
+
+
+def write_system_json(run_folder: Path) -> None:
+    """Writes `system.json`: versions, machine, threads, and the git commit where there is one.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    system = {
+        "versions": library_versions(),
+        "platform": platform.platform(),
+        "cpu": _cpu_model(),
+        "num_cores": os.cpu_count(),
+        "num_torch_threads": torch.get_num_threads(),
+        "gpus": gpus,
+        "git": _git_commit(),
+    }
+    write_json(run_folder / "system.json", system)
+
+
+def _cpu_model() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _git_commit() -> str | None:
+    """Returns the commit of the source tree, marked where it was changed; None for an installed copy."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,230 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from robossl.agents import SAC, AugmentConfig, EncoderOptions, SACConfig
+from robossl.agents.observations import observation_shapes
+from robossl.agents.sac import losses
+from robossl.core import UserError
+from robossl.nets import MultimodalEncoder
+from robossl.objectives import InverseDynamicsConfig
+
+CONFIG = SACConfig(
+    learning_rate=3e-3,
+    buffer_size=4_000,
+    learning_starts=64,
+    batch_size=32,
+    gamma=0.5,
+    hidden=(32,),
+    ent_coef_init=0.1,
+    aux_batch_size=8,
+)
+OBJECTIVES = (InverseDynamicsConfig(hidden=(16,)),)
+
+
+@pytest.fixture
+def make(colour_env, tiny):
+    def build(config=CONFIG, *, env=None, **more) -> SAC:
+        return SAC.from_config(config, env or colour_env(), encoder=tiny, **more)
+
+    return build
+
+
+@pytest.fixture
+def pretrained(colour_env, tiny) -> MultimodalEncoder:
+    torch.manual_seed(5)
+    return MultimodalEncoder(observation_shapes(colour_env().observation_space), tiny)
+
+
+def weights(module) -> list[torch.Tensor]:
+    return [value.clone() for value in module.state_dict().values()]
+
+
+def same(first, second) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def evaluate(agent: SAC, env) -> float:
+    obs, rewards = env.reset(), []
+    for _ in range(20):
+        obs, reward, _, _ = env.step(agent.predict(obs, deterministic=True)[0])
+        rewards.append(reward.mean())
+    return float(np.mean(rewards))
+
+
+def test_it_learns_the_colour_task_from_augmented_stacks_of_pictures(make, colour_env) -> None:
+    config = replace(CONFIG, batch_size=64, gradient_steps=2, n_steps=2, learning_starts=200)
+    agent = make(config, env=colour_env(8, frame_stack=2, deadly=0.1), augment=AugmentConfig(shift_px=1), seed=1)
+    test_env = colour_env(8, frame_stack=2, seed=9)
+    assert evaluate(agent, test_env) < -0.05
+    agent.learn(1_000)
+    assert evaluate(agent, test_env) > -0.03
+
+
+def test_it_repeats_bit_for_bit_and_another_seed_differs(make) -> None:
+    runs = []
+    for seed in (3, 3, 4):
+        torch.manual_seed(len(runs))
+        agent = make(seed=seed, augment=AugmentConfig(shift_px=1), objectives=OBJECTIVES).learn(96)
+        runs.append(weights(agent.policy))
+    assert same(runs[0], runs[1])
+    assert not same(runs[0], runs[2])
+
+
+def test_the_replay_holds_what_happened(make, colour_env) -> None:
+    agent = make(env=colour_env(4, frame_stack=2, deadly=0.2, length=4)).learn(400)
+    batch = agent.replay.sample(512, torch.Generator().manual_seed(0))
+    newest = batch.obs["rgb_front"][:, 3:].float().mean(dim=(2, 3))
+    best = 0.8 * (newest[:, 0] - newest[:, 2]) / 255
+    torch.testing.assert_close(batch.reward, -((batch.action[:, 0] - best) ** 2))
+    fatal = newest[:, 1] < 255 * 0.2
+    torch.testing.assert_close(batch.discount, torch.where(fatal, 0.0, 0.5))
+    # the step counter goes on by one everywhere, to the last observations of truncated episodes too
+    step, next_step = batch.obs["proprio"][:, 0], batch.next_obs["proprio"][:, 0]
+    torch.testing.assert_close(next_step, step + 0.25)
+    assert (next_step == 1.0).any()
+    assert fatal.any()
+    # the older frame of the next stack is this newest frame
+    torch.testing.assert_close(batch.next_obs["rgb_front"][:, :3], batch.obs["rgb_front"][:, 3:])
+
+
+def test_worlds_that_are_reset_between_two_learns_are_not_joined(make, colour_env) -> None:
+    agent = make(env=colour_env(4, length=10))
+    for _ in range(3):
+        agent.learn(12)  # three steps each: the episodes are cut
+    batch = agent.replay.sample(256, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(batch.next_obs["proprio"][:, 0], batch.obs["proprio"][:, 0] + 0.1)
+
+
+def test_rewards_of_n_steps_are_summed(make, colour_env) -> None:
+    agent = make(replace(CONFIG, n_steps=3), env=colour_env(4, length=100)).learn(64)
+    discount = agent.replay.sample(256, torch.Generator().manual_seed(0)).discount
+    assert set(discount.tolist()) == {0.5, 0.25, 0.125}  # the newest ones of running episodes are shorter
+
+
+def test_the_encoder_learns_from_the_critic_and_the_objectives_but_not_from_the_actor(make, monkeypatch) -> None:
+    learning, with_objectives = (make(seed=0, objectives=objectives).learn(64) for objectives in ((), OBJECTIVES))
+    monkeypatch.setattr(losses, "critic_loss", lambda q, target: (q * 0.0).sum())
+    for agent, moves in ((learning, False), (with_objectives, True)):
+        encoder, actor = weights(agent.policy.encoder), weights(agent.actor)
+        agent.train(2, 16)
+        assert same(encoder, weights(agent.policy.encoder)) is not moves
+        assert not same(actor, weights(agent.actor))
+    monkeypatch.undo()
+    encoder = weights(learning.policy.encoder)
+    learning.train(1, 16)
+    assert not same(encoder, weights(learning.policy.encoder))
+
+
+def test_the_actors_loss_leaves_the_critic_alone(make) -> None:
+    agent = make().learn(64)
+    agent.critic.optimizer.zero_grad()
+    agent._update_actor(torch.randn(8, agent.policy.encoder.features_dim))
+    assert all(parameter.grad is None for parameter in agent.critic.parameters())
+
+
+def test_the_target_follows_slowly(make) -> None:
+    agent = make(replace(CONFIG, tau=0.25)).learn(64)
+    old = weights(agent.critic_target)
+    agent.train(1, 16)
+    for before, now, online in zip(old, weights(agent.critic_target), weights(agent.critic), strict=True):
+        torch.testing.assert_close(now, 0.75 * before + 0.25 * online)
+
+
+def test_the_actor_is_updated_as_often_as_told(make) -> None:
+    agent = make(replace(CONFIG, policy_frequency=3)).learn(64)
+    before = weights(agent.actor)
+    agent.train(2, 16)
+    assert same(before, weights(agent.actor))
+    agent.train(1, 16)
+    assert not same(before, weights(agent.actor))
+
+
+def test_a_frozen_encoder_never_changes(make, pretrained) -> None:
+    agent = make(encoder_module=pretrained, encoder_options=EncoderOptions(mode="frozen"))
+    agent.learn(96)
+    assert agent._n_updates > 0
+    assert same(weights(pretrained), weights(agent.policy.encoder))
+    assert not agent.policy.encoder.training
+    assert all(parameter.grad is None for parameter in agent.policy.encoder.parameters())
+    assert len(agent.critic.optimizer.param_groups) == 1
+
+
+def test_a_finetuned_encoder_starts_from_its_weights_at_its_own_rate_and_is_a_copy(make, pretrained) -> None:
+    start = weights(pretrained)
+    options = EncoderOptions(mode="finetune", learning_rate=3e-5)
+    agent = make(encoder_module=pretrained, encoder_options=options)
+    assert same(start, weights(agent.policy.encoder))
+    agent.learn(96)
+    assert same(start, weights(pretrained))
+    assert not same(start, weights(agent.policy.encoder))
+    assert [group["lr"] for group in agent.critic.optimizer.param_groups] == pytest.approx([3e-3, 3e-5])
+
+
+def test_a_pretrained_encoder_of_other_pictures_is_refused(make, colour_env, pretrained) -> None:
+    with pytest.raises(UserError, match="rgb_front"):
+        make(env=colour_env(frame_stack=2), encoder_module=pretrained, encoder_options=EncoderOptions(mode="finetune"))
+
+
+def test_a_linear_schedule_falls_to_zero(make) -> None:
+    agent = make(replace(CONFIG, learning_rate_schedule="linear")).learn(128)
+    assert agent.actor.optimizer.param_groups[0]["lr"] == 0.0
+
+
+def test_a_fixed_temperature_stays(make) -> None:
+    agent = make(replace(CONFIG, ent_coef=0.05)).learn(96)
+    assert agent.logger.name_to_value["train/ent_coef"] == pytest.approx(0.05)
+    assert "train/ent_coef_loss" not in agent.logger.name_to_value
+
+
+def test_it_logs_under_sb3s_names(make) -> None:
+    agent = make(objectives=OBJECTIVES)
+    agent.learn(96, log_interval=None)
+    names = {"critic_loss", "actor_loss", "ent_coef", "ent_coef_loss", "learning_rate", "n_updates"}
+    assert {f"train/{name}" for name in names} | {"aux/inverse_dynamics_loss"} <= set(agent.logger.name_to_value)
+    assert agent.perf["act"] > 0
+    assert agent.perf["update"] > 0
+
+
+def test_first_actions_are_uniform_and_from_its_own_generator(make) -> None:
+    agent = make(replace(CONFIG, learning_starts=1_000), seed=0)
+    np.random.seed(0)  # noqa: NPY002
+    action = np.concatenate([agent._sample_action(1_000, None, 50)[0] for _ in range(20)])
+    again = make(replace(CONFIG, learning_starts=1_000), seed=0)._sample_action(1_000, None, 50)[0]
+    assert np.array_equal(action[:50], again)
+    assert action.dtype == np.float32
+    assert abs(action.mean()) < 0.1
+    assert action.std() == pytest.approx(1 / np.sqrt(3), abs=0.05)
+
+
+def test_predict_is_sb3s(make, colour_env) -> None:
+    agent, obs = make(), colour_env().reset()
+    action, state = agent.predict(obs, deterministic=True)
+    assert action.shape == (4, 1)
+    assert state is None
+    single, _ = agent.predict({key: value[1] for key, value in obs.items()}, deterministic=True)
+    np.testing.assert_allclose(single, action[1], atol=1e-6)
+    assert agent.features(obs).shape == (4, agent.policy.encoder.features_dim)
+
+
+def test_it_goes_through_sb3s_own_file(make, colour_env, tmp_path) -> None:
+    agent, obs = make(seed=0).learn(96), colour_env().reset()
+    agent.save(tmp_path / "agent.zip")
+    loaded = SAC.load(tmp_path / "agent.zip", env=colour_env())
+    assert np.array_equal(loaded.predict(obs, deterministic=True)[0], agent.predict(obs, deterministic=True)[0])
+    loaded.learn(8)
+
+
+def test_a_replay_that_cannot_fit_is_refused(make) -> None:
+    with pytest.raises(UserError, match=r"agent.buffer-size 1,000,000,000,000 needs .* GiB"):
+        make(replace(CONFIG, buffer_size=10**12))
+    with pytest.raises(UserError, match="too small"):
+        make(replace(CONFIG, buffer_size=4))
+
+
+@pytest.mark.parametrize("name", ["action_noise", "optimize_memory_usage", "use_sde"])
+def test_what_sb3_has_and_this_agent_has_not_is_refused(colour_env, name) -> None:
+    with pytest.raises(TypeError, match=name):
+        SAC("MultimodalPolicy", colour_env(), **{name: True})

@@ -1,0 +1,29 @@
+import pytest
+import torch
+
+from robossl.agents.augmentation import AugmentConfig, augmented
+from robossl.core import UserError
+
+
+def test_every_picture_is_shifted_and_vectors_are_not() -> None:
+    generator = torch.Generator().manual_seed(0)
+    picture = torch.randint(0, 256, (32, 6, 8, 8), dtype=torch.uint8, generator=generator)
+    obs = {"rgb_a": picture, "rgb_b": picture, "proprio": torch.ones(32, 2)}
+    shifted = augmented(obs, AugmentConfig(shift_px=2), generator)
+    assert shifted["proprio"] is obs["proprio"]
+    assert not torch.equal(shifted["rgb_a"], picture)
+    assert not torch.equal(shifted["rgb_a"], shifted["rgb_b"])
+    assert shifted["rgb_a"].dtype == torch.uint8
+
+
+def test_off_leaves_everything_and_draws_nothing() -> None:
+    generator = torch.Generator().manual_seed(0)
+    before = generator.get_state()
+    obs = {"rgb_a": torch.zeros(2, 3, 8, 8)}
+    assert augmented(obs, None, generator) is obs
+    assert torch.equal(generator.get_state(), before)
+
+
+def test_no_shift_is_not_an_augmentation() -> None:
+    with pytest.raises(UserError, match=r"augment\.shift-px must be at least 1, got 0"):
+        AugmentConfig(shift_px=0)

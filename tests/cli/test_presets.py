@@ -1,0 +1,99 @@
+"""Presets: strict, inheritable, and equal after a round trip."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from robossl.cli.presets import build, dump, load_preset, preset_names
+from robossl.cli.settings import CollectSettings, PretrainSettings, TrainSettings
+from robossl.core import UserError
+
+SETTINGS = {"train": TrainSettings, "collect": CollectSettings, "pretrain": PretrainSettings}
+EVERY_PRESET = [(verb, name) for verb in SETTINGS for name in preset_names(verb)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Small:
+    kind: Literal["small"] = "small"
+    size: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Large:
+    kind: Literal["large"] = "large"
+    width: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    part: Small | Large = field(default_factory=Small)
+    parts: tuple[Small | Large, ...] = ()
+    pair: tuple[int, int] | None = None
+    rate: float = 0.1
+    is_on: bool = False
+
+
+@pytest.mark.parametrize(("verb", "name"), EVERY_PRESET)
+def test_every_preset_loads_and_returns_from_yaml(verb: str, name: str, tmp_path: Path) -> None:
+    settings = load_preset(verb, name, SETTINGS[verb])
+    path = tmp_path / "config.yaml"
+    path.write_text(dump(settings))
+    assert load_preset(verb, str(path), SETTINGS[verb]) == settings
+
+
+def test_kinds_lists_and_pairs_are_built() -> None:
+    data = {"part": {"kind": "large", "width": 2}, "parts": [{"kind": "small", "size": 3}], "pair": [4, 5]}
+    assert build(Config, data, where="c") == Config(part=Large(width=2.0), parts=(Small(size=3),), pair=(4, 5))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"raet": 1.0}, "unknown key in c: 'raet'; did you mean 'rate'"),
+        ({"part": {"kind": "lareg"}}, "did you mean 'large'"),
+        ({"part": {"kind": "small", "size": 1.5}}, "c.part.size: expected int, got 1.5"),
+        ({"is_on": 1}, "c.is_on: expected bool, got 1"),
+        ({"rate": True}, "c.rate: expected float, got True"),
+        ({"pair": [1, 2, 3]}, "c.pair"),
+        ({"parts": "small"}, "c.parts: expected a list"),
+    ],
+)
+def test_a_wrong_value_is_named(data: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        build(Config, data, where="c")
+
+
+def test_scientific_notation_is_a_number() -> None:
+    assert build(Config, {"rate": "1e-3"}, where="c").rate == 1e-3
+
+
+def test_a_child_overrides_its_parent_key_by_key(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: quickstart\nagent: {kind: ppo, gamma: 0.5}\n")
+    parent, mine = (load_preset("train", name, TrainSettings) for name in ("quickstart", str(path)))
+    assert mine.agent.gamma == 0.5
+    assert mine.agent.learning_rate == parent.agent.learning_rate
+    assert mine.env == parent.env
+
+
+def test_another_kind_does_not_inherit_the_parents_keys(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: quickstart\nagent: {kind: sac}\n")
+    assert load_preset("train", str(path), TrainSettings).agent == type(TrainSettings(agent=build_sac()).agent)()
+
+
+def build_sac() -> object:
+    from robossl.agents.sac.config import SACConfig
+
+    return SACConfig()
+
+
+def test_broken_yaml_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("agent: [")
+    with pytest.raises(UserError) as error:
+        load_preset("train", str(path), TrainSettings)
+    assert "not valid YAML" in str(error.value)
+    assert "\n" not in str(error.value)

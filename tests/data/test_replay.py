@@ -1,0 +1,316 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from robossl.data import Replay
+
+GAMMA = 0.9
+
+
+def reward(code):
+    world, episode, step = code
+    return float(np.sin(1 + world + 7 * episode + 50 * step))
+
+
+def act(code):
+    return [code[0] / 10 + code[2] / 1000, code[1] / 1000]
+
+
+def codes_of(obs):
+    return [tuple(int(x) for x in row) for row in obs["proprio"].reshape(-1, 3).tolist()]
+
+
+def on_numpy(batch):
+    """The fields of a batch as arrays: a thousand small comparisons are faster on them."""
+    values = {field: getattr(batch, field) for field in batch.__dataclass_fields__}
+    as_arrays = {
+        name: {key: tensor.numpy() for key, tensor in value.items()} if isinstance(value, dict) else value.numpy()
+        for name, value in values.items()
+    }
+    return SimpleNamespace(**as_arrays)
+
+
+def expected_stack(code, num_frames):
+    world, episode, step = code
+    return [(world, episode, max(0, step - back)) for back in range(num_frames - 1, -1, -1)]
+
+
+def assert_observes(obs, index, code, num_frames):
+    assert obs["proprio"][index].tolist() == list(code)
+    assert obs["depth_front"][index].tolist() == [[[code[2]] * 2] * 2]
+    frames = obs["rgb_front"][index].reshape(num_frames, 3, 4)
+    assert (frames == frames[..., :1]).all()
+    assert [tuple(frame) for frame in frames[..., 0].tolist()] == expected_stack(code, num_frames)
+
+
+def assert_transition(worlds, batch, index, code, n_step, num_frames):
+    world, episode, step = code
+    last = min(step + n_step, worlds.last_step(world, episode))
+    ended = last == worlds.length[world, episode] and worlds.terminates[world, episode]
+    total = sum(GAMMA**j * reward((world, episode, step + j)) for j in range(last - step))
+    assert last > step
+    assert_observes(batch.obs, index, code, num_frames)
+    assert_observes(batch.next_obs, index, (world, episode, last), num_frames)
+    assert batch.action[index].tolist() == pytest.approx(act(code), abs=1e-6)
+    assert batch.reward[index].item() == pytest.approx(total, abs=1e-5)
+    assert batch.discount[index].item() == pytest.approx(0.0 if ended else GAMMA ** (last - step), abs=1e-6)
+
+
+def assert_window(worlds, batch, index, code, length, num_frames):
+    world, episode, step = code
+    last = worlds.last_step(world, episode)
+    for t in range(length):
+        seen = (world, episode, min(step + t, last))
+        assert_observes({key: value[:, t] for key, value in batch.obs.items()}, index, seen, num_frames)
+        assert batch.mask[index, t].item() == (step + t <= last)
+        if t == 0:
+            continue
+        before, real = (world, episode, step + t - 1), step + t <= last
+        ends = step + t == worlds.length[world, episode] and worlds.terminates[world, episode]
+        assert batch.action[index, t - 1].tolist() == pytest.approx(act(before) if real else [0, 0], abs=1e-6)
+        assert batch.reward[index, t - 1].item() == pytest.approx(reward(before) if real else 0, abs=1e-6)
+        assert batch.terminated[index, t - 1].item() == (real and ends)
+
+
+def stored_codes(worlds, capacity):
+    return set(worlds.slots[-capacity:])
+
+
+def complete_codes(worlds, slots):
+    return {code for code in slots if code[2] < worlds.last_step(*code[:2])}
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 4])
+@pytest.mark.parametrize("n_step", [1, 2, 3, 5])
+@pytest.mark.parametrize(("num_worlds", "num_steps"), [(1, 100), (3, 8), (3, 41), (5, 60)])
+def test_every_transition_equals_the_naive_record(make_worlds, make_replay, num_worlds, num_steps, n_step, num_frames):
+    worlds = make_worlds(num_worlds, seed=num_steps)
+    replay = make_replay(70, num_worlds, frame_stack=num_frames, n_step=n_step, gamma=GAMMA)
+    worlds.run(replay, num_steps)
+    batch = on_numpy(replay.sample(200, torch.Generator().manual_seed(1)))
+    stored = stored_codes(worlds, 70)
+    for index, code in enumerate(codes_of(batch.obs)):
+        assert stored.issuperset(expected_stack(code, num_frames))
+        assert_transition(worlds, batch, index, code, n_step, num_frames)
+
+
+@pytest.mark.parametrize("num_frames", [1, 3])
+@pytest.mark.parametrize("length", [1, 2, 5])
+@pytest.mark.parametrize(("num_worlds", "num_steps"), [(1, 100), (3, 8), (4, 50)])
+def test_every_window_equals_the_naive_record(make_worlds, make_replay, num_worlds, num_steps, length, num_frames):
+    worlds = make_worlds(num_worlds, seed=num_steps)
+    replay = make_replay(60, num_worlds, frame_stack=num_frames)
+    worlds.run(replay, num_steps)
+    batch = on_numpy(replay.sample_windows(150, length, torch.Generator().manual_seed(1)))
+    stored = stored_codes(worlds, 60)
+    for index, code in enumerate(codes_of({"proprio": batch.obs["proprio"][:, 0]})):
+        assert stored.issuperset(expected_stack(code, num_frames))
+        assert_window(worlds, batch, index, code, length, num_frames)
+
+
+@pytest.mark.parametrize("num_frames", [1, 3])
+@pytest.mark.parametrize("num_steps", [3, 12, 90])
+def test_all_complete_transitions_are_found_and_counted(make_worlds, make_replay, num_frames, num_steps):
+    worlds = make_worlds(3, seed=2)
+    replay = make_replay(64, 3, frame_stack=num_frames)
+    worlds.run(replay, num_steps)
+    found = set(codes_of(replay.sample(5000, torch.Generator().manual_seed(0)).obs))
+    context = (num_frames - 1) * 6 if len(worlds.slots) > 64 else 0
+    kept = worlds.slots[-64:]
+    assert found == complete_codes(worlds, kept[context:])
+    assert len(replay) == len(found)
+
+
+def test_transitions_are_drawn_uniformly(make_worlds, make_replay):
+    worlds = make_worlds(2, mean_length=1.5)
+    replay = make_replay(60, 2)
+    worlds.run(replay, 80)
+    codes = replay.sample(40_000, torch.Generator().manual_seed(0)).obs["proprio"].numpy()
+    counts = np.unique(codes, axis=0, return_counts=True)[1]
+    expected = 40_000 / len(replay)
+    assert len(counts) == len(replay)
+    assert ((counts - expected) ** 2 / expected).sum() < len(replay) + 4 * np.sqrt(2 * len(replay))
+
+
+def test_episodes_of_one_step_terminate_at_once(make_worlds, make_replay):
+    worlds = make_worlds(2, mean_length=1.0)
+    replay = make_replay(40, 2, n_step=3, gamma=GAMMA)
+    worlds.run(replay, 30)
+    batch = replay.sample(100, torch.Generator().manual_seed(0))
+    assert [code[2] for code in codes_of(batch.next_obs)] == [1] * 100
+    assert set(np.round(batch.discount.tolist(), 6)) == {0.0, GAMMA}
+
+
+def test_the_same_generator_state_gives_the_same_batch(make_worlds, make_replay):
+    worlds, replay = make_worlds(3), make_replay(80, 3)
+    worlds.run(replay, 50)
+    first = replay.sample_windows(32, 4, torch.Generator().manual_seed(7))
+    again = replay.sample_windows(32, 4, torch.Generator().manual_seed(7))
+    other = replay.sample_windows(32, 4, torch.Generator().manual_seed(8))
+    assert torch.equal(first.obs["rgb_front"], again.obs["rgb_front"])
+    assert not torch.equal(first.obs["proprio"], other.obs["proprio"])
+
+
+def test_ended_episodes_lead_nowhere(make_worlds, make_replay):
+    worlds = make_worlds(2, mean_length=1000.0)
+    replay = make_replay(60, 2, n_step=5, gamma=GAMMA)
+    worlds.run(replay, 4)
+    replay.end_episodes()
+    assert len(replay) == 6
+    for world in range(2):
+        worlds.begin(world, 1)
+    worlds.run(replay, 4)
+    assert len(replay) == 12
+    batch = replay.sample(500, torch.Generator().manual_seed(0))
+    for code, after, discount in zip(codes_of(batch.obs), codes_of(batch.next_obs), batch.discount, strict=True):
+        assert after == (*code[:2], 3)
+        assert discount.item() == pytest.approx(GAMMA ** (3 - code[2]))
+
+
+def test_whole_episodes_are_sampled_like_steps(make_episode):
+    episodes = [make_episode(0, 0, 1), make_episode(1, 3, 6, terminated=False), make_episode(2, 1, 9)]
+    replay = Replay.from_episodes(episodes, frame_stack=3, n_step=2, gamma=GAMMA)
+    assert len(replay) == 16
+    batch = on_numpy(replay.sample(400, torch.Generator().manual_seed(0)))
+    lengths = {(0, 0): 1, (1, 3): 6, (2, 1): 9}
+    assert set(codes_of(batch.obs)) == {(*name, t) for name, length in lengths.items() for t in range(length)}
+    for index, code in enumerate(codes_of(batch.obs)):
+        last = min(code[2] + 2, lengths[code[:2]])
+        ended = last == lengths[code[:2]] and code[0] != 1
+        assert_observes(batch.obs, index, code, 3)
+        assert_observes(batch.next_obs, index, (*code[:2], last), 3)
+        assert batch.discount[index].item() == pytest.approx(0 if ended else GAMMA ** (last - code[2]))
+
+
+def test_keys_and_split_choose_what_is_kept(make_episode):
+    episodes = [make_episode(world, 0, 5) for world in range(4)]
+    replay = Replay.from_episodes(episodes, keys=["proprio"], split=[1, 3])
+    batch = replay.sample(200, torch.Generator().manual_seed(0))
+    assert list(batch.obs) == ["proprio"]
+    assert {code[0] for code in codes_of(batch.obs)} == {1, 3}
+
+
+def test_stacked_shapes_are_those_of_the_batches(make_worlds, make_replay):
+    worlds, replay = make_worlds(2), make_replay(60, 2, frame_stack=3)
+    worlds.run(replay, 20)
+    obs = replay.sample_windows(4, 2, torch.Generator()).obs
+    found = {key: (tuple(value.shape[2:]), str(value.dtype).removeprefix("torch.")) for key, value in obs.items()}
+    assert found == replay.stacked_observation
+    assert found["rgb_front"] == ((9, 2, 2), "uint8")
+
+
+def step(**changes):
+    values = {
+        "obs": {
+            "rgb_front": np.zeros((2, 3, 2, 2), np.uint8),
+            "depth_front": np.zeros((2, 1, 2, 2), np.float32),
+            "proprio": np.zeros((2, 3), np.float32),
+        },
+        "action": np.zeros((2, 2), np.float32),
+        "reward": np.zeros(2, np.float32),
+        "terminated": np.zeros(2, bool),
+        "truncated": np.zeros(2, bool),
+        "final_ids": np.zeros(0, np.int64),
+        "final_obs": {
+            "rgb_front": np.zeros((0, 3, 2, 2), np.uint8),
+            "depth_front": np.zeros((0, 1, 2, 2), np.float32),
+            "proprio": np.zeros((0, 3), np.float32),
+        },
+    }
+    return {**values, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"action": np.zeros((2, 3), np.float32)}, r"'action' must be float32\[2, 2\]"),
+        ({"reward": np.zeros((2, 1), np.float32)}, r"'reward' must be float32\[2\]"),
+        ({"terminated": np.array([True, False])}, r"worlds \[0\] ended, but final_ids are \[\]"),
+        ({"obs": {**step()["obs"], "rgb_front": np.zeros((2, 3, 2, 2), np.float32)}}, "'obs/rgb_front' must be uint8"),
+        ({"obs": {"proprio": np.zeros((2, 3), np.float32)}}, "no observation 'rgb_front'"),
+    ],
+)
+def test_a_wrong_step_is_refused_and_changes_nothing(make_replay, changes, message):
+    replay = make_replay(40, 2)
+    replay.add(**step())
+    with pytest.raises(ValueError, match=message):
+        replay.add(**step(**changes))
+    replay.add(**step())
+    assert len(replay) == 2
+
+
+def test_tensors_are_stored_like_arrays(make_replay):
+    replay = make_replay(40, 2)
+    for value in (1, 2):
+        arrays = step(reward=np.full(2, value, np.float32))
+        arrays["obs"] = {key: torch.from_numpy(array + array.dtype.type(value)) for key, array in arrays["obs"].items()}
+        replay.add(**arrays)
+    batch = replay.sample(8, torch.Generator())
+    assert batch.obs["proprio"].unique().tolist() == [1]
+    assert batch.next_obs["rgb_front"].unique().tolist() == [2]
+
+
+def test_sizes_that_cannot_work_are_refused(make_replay, make_episode):
+    with pytest.raises(ValueError, match="at least 24"):
+        make_replay(23, 3, frame_stack=3)
+    with pytest.raises(ValueError, match="got 1, 0, 1"):
+        make_replay(60, 1, frame_stack=0)
+    with pytest.raises(ValueError, match="no complete transition"):
+        make_replay(60, 2).sample(4, torch.Generator())
+    with pytest.raises(ValueError, match="at least one episode"):
+        Replay.from_episodes([])
+    with pytest.raises(ValueError, match="does not fit into 8 slots"):
+        make_replay(8, 1).add_episode(make_episode(0, 0, 8))
+    with pytest.raises(ValueError, match="at least one step"):
+        Replay.from_episodes([make_episode(0, 0, 3)]).sample_windows(2, 0, torch.Generator())
+
+
+def test_a_whole_episode_waits_until_no_world_runs(make_replay, make_episode):
+    replay = make_replay(60, 2)
+    replay.add(**step())
+    with pytest.raises(ValueError, match="while no world is running"):
+        replay.add_episode(make_episode(0, 0, 3))
+    replay.end_episodes()
+    replay.add_episode(make_episode(0, 0, 3))
+    assert len(replay) == 3
+
+
+def test_old_episodes_make_room_for_new_ones(make_replay, make_episode):
+    replay = make_replay(20, 1, frame_stack=2)
+    for number in range(10):
+        replay.add_episode(make_episode(0, number, 5))
+    batch = replay.sample(300, torch.Generator().manual_seed(0))
+    found = set(codes_of(batch.obs))
+    assert found == {(0, number, t) for number in (7, 8, 9) for t in range(5)}
+    assert len(replay) == 15
+
+
+def test_the_path_of_other_devices_gives_the_same_batches(make_worlds, make_replay):
+    batches = []
+    for numpy_views in (True, False):
+        worlds, replay = make_worlds(3), make_replay(80, 3, frame_stack=3, n_step=3)
+        if not numpy_views:
+            replay._columns._views = {}
+        worlds.run(replay, 50)
+        batches.append(on_numpy(replay.sample(64, torch.Generator().manual_seed(0))))
+    for name in ("action", "reward", "discount"):
+        np.testing.assert_array_equal(getattr(batches[0], name), getattr(batches[1], name))
+    for group in ("obs", "next_obs"):
+        one, other = getattr(batches[0], group), getattr(batches[1], group)
+        assert all(np.array_equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_same_batches(make_worlds, make_replay):
+    batches = []
+    for device in ("cpu", "cuda"):
+        worlds, replay = make_worlds(3), make_replay(80, 3, frame_stack=3, n_step=3, device=device)
+        worlds.run(replay, 50)
+        batches.append(replay.sample(64, torch.Generator().manual_seed(0)))
+        batches.append(replay.sample_windows(64, 5, torch.Generator().manual_seed(0)))
+    for one, other in ((batches[0], batches[2]), (batches[1], batches[3])):
+        assert other.device.type == "cuda"
+        assert torch.allclose(one.reward, other.reward.cpu())
+        assert all(torch.equal(one.obs[key], other.obs[key].cpu()) for key in one.obs)

@@ -1,0 +1,148 @@
+import importlib
+import os
+
+import mujoco
+import numpy as np
+import pytest
+
+from robossl.core import CameraSpec, UnknownNameError, UserError
+from robossl.envs.mujoco_engine import MujocoEngine, load_model
+from robossl.envs.render import gl_context, make_renderer
+
+XML = """
+<mujoco>
+  <visual><headlight ambient="0.2 0.2 0.2" diffuse="0.3 0.3 0.3" specular="0 0 0"/></visual>
+  <asset>
+    <texture name="red" type="2d" builtin="flat" rgb1="1 0 0" width="8" height="8"/>
+    <texture name="blue" type="2d" builtin="flat" rgb1="0 0 1" width="8" height="8"/>
+    <texture name="crate" type="cube" builtin="gradient" rgb1="1 0.5 0" rgb2="0 0.5 1" width="32" height="32"/>
+    <material name="floor" texture="red" texuniform="true" specular="0"/>
+    <material name="crate" texture="crate" specular="0"/>
+    <material name="matt" specular="0" rgba="0.3 0.7 0.4 1"/>
+  </asset>
+  <worldbody>
+    <light type="directional" dir="0.3 0.2 -1" diffuse="0.5 0.5 0.5" specular="0 0 0"/>
+    <geom name="floor" type="plane" size="5 5 0.1" material="floor"/>
+    <geom name="wall" type="box" pos="3 0 1" size="0.2 3 1" material="matt"/>
+    <geom name="post" type="cylinder" pos="2 1 0.5" size="0.3 0.5" material="matt"/>
+    <geom name="group3" type="sphere" pos="1 0 1" size="0.3" group="3"/>
+    <site name="mark" pos="1.2 0 0.8" size="0.2"/>
+    <body name="crate" pos="2 -0.5 0.5" euler="0 0 20">
+      <freejoint/>
+      <geom name="crate" type="box" size="0.3 0.3 0.3" material="crate"/>
+    </body>
+    <camera name="front" pos="0 0 1" fovy="60" xyaxes="0 -1 0 0.2 0 1"/>
+    <camera name="above" pos="1 0 6" fovy="50"/>
+  </worldbody>
+</mujoco>
+"""
+CAMERAS = (CameraSpec(name="front", width=64, height=48), CameraSpec(name="above", width=40, height=30))
+KEYS = tuple(f"{modality}_{name}" for name in ("front", "above") for modality in ("rgb", "depth", "segmentation"))
+
+
+@pytest.fixture
+def renderer():
+    """Makes a gl renderer of an engine; skips where this machine has no OpenGL."""
+    made = []
+
+    def make(engine, cameras=CAMERAS, keys=KEYS):
+        try:
+            made.append(make_renderer("gl", engine, cameras, keys))
+        except UserError as error:
+            pytest.skip(f"needs OpenGL (EGL or OSMesa): {error}")
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def varied(num_worlds, num_threads):
+    engine = MujocoEngine(load_model(XML), num_worlds, num_threads)
+    rng, everyone = np.random.default_rng(0), np.arange(num_worlds)
+    engine.write("qpos", engine.read("qpos") + rng.normal(0, 0.1, (8, 7))[:num_worlds], everyone)
+    engine.randomise("light_diffuse", rng.uniform(0.2, 0.6, (8, 1, 1)).repeat(3, axis=2)[:num_worlds], everyone)
+    engine.randomise("cam_pos", (engine.model.cam_pos + rng.normal(0, 0.1, (8, 2, 3)))[:num_worlds], everyone)
+    engine.forward()
+    return engine
+
+
+def test_gl_and_raycast_draw_the_same_world(renderer):
+    engine = varied(3, 2)
+    by_gl, by_rays = renderer(engine).render(), make_renderer("raycast", engine, CAMERAS, KEYS).render()
+    for name in ("front", "above"):
+        geom, other = by_gl[f"segmentation_{name}"], by_rays[f"segmentation_{name}"]
+        same = geom == other
+        assert len(np.unique(other)) >= 4
+        assert same.mean() > 0.98  # they may differ along edges
+        hit = same & (geom >= 0)
+        error = np.abs(by_gl[f"depth_{name}"][hit] / by_rays[f"depth_{name}"][hit] - 1)
+        assert np.percentile(error, 90) < 1e-5  # the rest is the post: OpenGL draws it with facets
+        assert error.max() < 1e-2
+        assert (by_gl[f"depth_{name}"][geom < 0] == 0).all()
+        colours, others = by_gl[f"rgb_{name}"][hit[..., 0]], by_rays[f"rgb_{name}"][hit[..., 0]]
+        assert np.percentile(np.abs(colours.astype(int) - others), 95) <= 2
+
+
+def test_some_worlds_are_drawn_as_among_all(renderer):
+    drawn = renderer(varied(5, 2))
+    everyone, ids = drawn.render(), np.array([1, 4])
+    some = drawn.render(ids)
+    for key in KEYS:
+        np.testing.assert_array_equal(some[key], everyone[key][ids])
+
+
+def test_pictures_have_the_promised_shapes_and_only_what_is_asked_for(renderer):
+    pictures = renderer(varied(2, 1), keys=("rgb_front", "depth_above", "segmentation_above")).render()
+    assert {key: (value.shape, value.dtype.name) for key, value in pictures.items()} == {
+        "rgb_front": ((2, 48, 64, 3), "uint8"),
+        "depth_above": ((2, 30, 40, 1), "float32"),
+        "segmentation_above": ((2, 30, 40, 1), "int32"),
+    }
+
+
+def test_every_world_shows_its_own_image_of_the_bank(renderer):
+    engine = MujocoEngine(load_model(XML), 2, 1)
+    drawn = renderer(engine, keys=("rgb_above", "segmentation_above"))
+    drawn.render()
+    images = np.tile(engine.model.mat_texid, (1, 1, 1))
+    role = mujoco.mjtTextureRole.mjTEXROLE_RGB.value
+    images[0, engine.model.material("floor").id, role] = engine.model.texture("blue").id
+    engine.randomise("mat_texid", images, np.array([1]))
+    pictures = drawn.render()
+    floor = pictures["segmentation_above"][..., 0] == engine.model.geom("floor").id
+    red, blue = (pictures["rgb_above"][world][floor[world]] for world in (0, 1))
+    assert red[:, 0].min() > 100
+    assert red[:, 2].max() == 0
+    np.testing.assert_array_equal(blue[:, ::-1], red)
+
+
+def test_a_world_of_nan_is_drawn_without_harm_to_others(renderer):
+    engine = varied(3, 1)
+    drawn = renderer(engine)
+    before = drawn.render()
+    engine.write("qpos", np.full((1, engine.model.nq), np.nan), np.array([1]))
+    engine.forward()
+    after = drawn.render()
+    for key in KEYS:
+        np.testing.assert_array_equal(after[key][[0, 2]], before[key][[0, 2]])
+
+
+def test_a_camera_that_the_model_lacks_is_named_with_the_nearest(renderer):
+    drawn = renderer(varied(1, 1), (CameraSpec(name="frnt", width=4, height=4),), ("rgb_frnt",))
+    with pytest.raises(UnknownNameError, match="did you mean 'front'"):
+        drawn.render()
+
+
+def test_without_opengl_one_line_names_what_is_missing(monkeypatch):
+    def missing(module):
+        raise AttributeError("'NoneType' object has no attribute 'eglQueryString'")
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    before = dict(os.environ)
+    with pytest.raises(
+        UserError, match=r"cannot start: egl \(libegl1\): library not found; osmesa .* `raycast`"
+    ) as error:
+        gl_context.open_context(8, 8)
+    assert "\n" not in str(error.value)
+    assert dict(os.environ) == before

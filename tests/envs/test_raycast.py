@@ -1,0 +1,341 @@
+import mujoco
+import numpy as np
+import pytest
+
+from robossl.core import CameraSpec, UnknownNameError, UserError
+from robossl.envs.mujoco_engine import MujocoEngine, load_model
+from robossl.envs.render import make_renderer, raycast
+
+XML = """
+<mujoco>
+  <visual><headlight ambient="0.1 0.1 0.1" diffuse="0.3 0.3 0.3"/></visual>
+  <worldbody>
+    <light name="sun" type="directional" dir="0.3 0.2 -1" diffuse="0.5 0.5 0.5"/>
+    <geom name="floor" type="plane" size="9 9 0.1" rgba="0.6 0.5 0.4 1"/>
+    <geom name="wall" type="box" pos="4 0 1" size="0.2 3 1" rgba="0.8 0.2 0.2 1"/>
+    <geom name="post" type="cylinder" pos="2 1 0.5" size="0.3 0.5" rgba="0.2 0.8 0.2 1"/>
+    <geom name="hidden" type="sphere" pos="1 0 1" size="0.3" group="3"/>
+    <geom name="glass" type="sphere" pos="1 0 1" size="0.2" rgba="1 1 1 0"/>
+    <body name="ball" pos="2 -0.5 0.5">
+      <freejoint/>
+      <geom name="ball" type="sphere" size="0.3" rgba="0.2 0.2 0.9 1"/>
+    </body>
+    <body name="rover" pos="0 0 1">
+      <joint name="turn" axis="0 0 1"/>
+      <geom name="rover" type="sphere" size="0.2" mass="1" contype="0" conaffinity="0"/>
+      <camera name="front" fovy="60" xyaxes="0 -1 0 0.2 0 1"/>
+    </body>
+    <camera name="above" pos="0 0 5" fovy="40"/>
+  </worldbody>
+</mujoco>
+"""
+CAMERAS = (CameraSpec(name="front", width=24, height=14), CameraSpec(name="above", width=9, height=9))
+KEYS = tuple(f"{modality}_{name}" for name in ("front", "above") for modality in ("rgb", "depth", "segmentation"))
+
+
+def engine_of(xml=XML, num_worlds=1, num_threads=1):
+    return MujocoEngine(load_model(xml), num_worlds, num_threads)
+
+
+def varied(num_worlds, num_threads):
+    """Worlds that differ, each by its number alone, in state, colours, lights and cameras."""
+    engine = engine_of(XML, num_worlds, num_threads)
+    rng, everyone = np.random.default_rng(0), np.arange(num_worlds)
+    engine.write("qpos", engine.read("qpos") + rng.normal(0, 0.3, (32, 8))[:num_worlds], everyone)
+    rgba = np.concatenate([rng.uniform(0, 1, (32, engine.model.ngeom, 3)), np.ones((32, engine.model.ngeom, 1))], -1)
+    rgba[:, engine.model.geom("glass").id, 3] = 0
+    engine.randomise("geom_rgba", rgba[:num_worlds], everyone)
+    engine.randomise("light_diffuse", rng.uniform(0, 1, (32, 1, 3))[:num_worlds], everyone)
+    engine.randomise("cam_fovy", rng.uniform(40, 80, (32, 2))[:num_worlds], everyone)
+    engine.randomise("cam_pos", (engine.model.cam_pos + rng.normal(0, 0.1, (32, 2, 3)))[:num_worlds], everyone)
+    engine.forward()
+    return engine
+
+
+def one_ray_at_a_time(engine, camera, world=0):
+    """Returns depth and geom [H, W] by `mj_ray` along unit rays, built from the definition of fovy."""
+    model = engine.batch.get_model(world)
+    data = mujoco.MjData(model)
+    mujoco.mj_setState(model, data, engine.get_state()[world], mujoco.mjtState.mjSTATE_INTEGRATION)
+    mujoco.mj_forward(model, data)
+    position, right, up, back = data.camera(camera.name).xpos, *data.camera(camera.name).xmat.reshape(3, 3).T
+    half = np.tan(np.deg2rad(model.camera(camera.name).fovy[0]) / 2)
+    own = model.camera(camera.name).bodyid[0] if camera.name == "front" else -1
+    depth, geom = np.zeros((camera.height, camera.width)), np.full((camera.height, camera.width), -1)
+    for row in range(camera.height):
+        for column in range(camera.width):
+            y = half * (1 - 2 * (row + 0.5) / camera.height)
+            x = half * (2 * (column + 0.5) / camera.width - 1) * camera.width / camera.height
+            ray = x * right + y * up - back
+            ray /= np.linalg.norm(ray)
+            hit = np.zeros(1, np.int32)
+            groups = np.array([1, 1, 1, 0, 0, 0], np.uint8)
+            distance = mujoco.mj_ray(model, data, position, ray, groups, 1, own, hit, None)
+            if distance >= 0:
+                depth[row, column], geom[row, column] = distance * -(ray @ back), hit[0]
+    return depth, geom
+
+
+@pytest.mark.parametrize("camera", CAMERAS, ids=lambda camera: camera.name)
+@pytest.mark.parametrize("world", [0, 2])
+def test_depth_and_segmentation_are_those_of_single_rays(camera, world):
+    engine = varied(3, 1)
+    pictures = make_renderer("raycast", engine, CAMERAS, KEYS).render()
+    depth, geom = one_ray_at_a_time(engine, camera, world)
+    assert len(np.unique(geom)) >= 2
+    np.testing.assert_array_equal(pictures[f"segmentation_{camera.name}"][world, ..., 0], geom)
+    np.testing.assert_allclose(pictures[f"depth_{camera.name}"][world, ..., 0], depth, rtol=1e-6)
+
+
+def test_pictures_have_the_promised_shapes_and_only_what_is_asked_for():
+    engine = engine_of(num_worlds=3)
+    pictures = make_renderer("raycast", engine, CAMERAS, ("rgb_front", "depth_above", "proprio")).render()
+    assert {key: (value.shape, value.dtype.name) for key, value in pictures.items()} == {
+        "rgb_front": ((3, 14, 24, 3), "uint8"),
+        "depth_above": ((3, 9, 9, 1), "float32"),
+    }
+
+
+def test_depth_is_along_the_optical_axis():
+    engine = engine_of()
+    depth = make_renderer("raycast", engine, CAMERAS, ("depth_above",)).render()["depth_above"][0, ..., 0]
+    assert depth[0, 0] == depth[8, 0] == depth[0, 8] == np.float32(5.0)  # of the floor, also in the corners
+
+
+def test_what_is_hidden_or_clear_is_not_drawn():
+    engine = engine_of()
+    seen = make_renderer("raycast", engine, CAMERAS, ("segmentation_front",)).render()["segmentation_front"]
+    names = {engine.model.geom(geom).name for geom in np.unique(seen) if geom >= 0}
+    assert names == {"floor", "wall", "post", "ball"}
+    rgba = np.tile(engine.model.geom_rgba, (1, 1, 1))
+    rgba[0, engine.model.geom("wall").id, 3] = 0
+    engine.randomise("geom_rgba", rgba, np.arange(1))
+    seen = make_renderer("raycast", engine, CAMERAS, ("segmentation_front",)).render()["segmentation_front"]
+    assert engine.model.geom("wall").id not in seen
+
+
+@pytest.mark.parametrize(("num_worlds", "num_threads"), [(1, 2), (3, 1), (17, 2)])
+def test_a_picture_is_the_same_among_any_number_of_worlds_and_threads(num_worlds, num_threads):
+    alone = make_renderer("raycast", varied(1, 1), CAMERAS, KEYS).render()
+    among = make_renderer("raycast", varied(num_worlds, num_threads), CAMERAS, KEYS).render()
+    for key in KEYS:
+        np.testing.assert_array_equal(among[key][:1], alone[key])
+
+
+def test_some_worlds_are_drawn_as_among_all(monkeypatch):
+    renderer = make_renderer("raycast", varied(17, 2), CAMERAS, KEYS)
+    everyone, ids = renderer.render(), np.array([1, 4, 16])
+    some = renderer.render(ids)
+    monkeypatch.setattr(raycast, "_MAX_RAYS", 1000)  # two worlds a call
+    few_at_a_time = renderer.render()
+    for key in KEYS:
+        np.testing.assert_array_equal(some[key], everyone[key][ids])
+        np.testing.assert_array_equal(few_at_a_time[key], everyone[key])
+
+
+def test_pictures_of_two_calls_share_no_memory():
+    renderer = make_renderer("raycast", engine_of(num_worlds=2), CAMERAS, KEYS)
+    first, second = renderer.render(), renderer.render()
+    for key in KEYS:
+        assert not np.shares_memory(first[key], second[key])
+        before = first[key].copy()
+        second[key][...] = 0
+        np.testing.assert_array_equal(first[key], before)
+
+
+FLAT = """
+<mujoco>
+  <visual><headlight active="{headlight}" ambient="0.2 0.1 0.1" diffuse="0.3 0.3 0.3"/></visual>
+  <asset><material name="paint" rgba="1 0.5 0.25 1" emission="{emission}"/></asset>
+  <worldbody>
+    <light type="directional" dir="{light}" diffuse="0.5 0.5 0.5" ambient="0.1 0.1 0.1"/>
+    <geom type="plane" size="9 9 0.1" {colour}/>
+    <camera name="above" pos="0 0 5"/>
+  </worldbody>
+</mujoco>
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "light"),
+    [
+        ({}, [0.1 + 0.5, 0.1 + 0.5, 0.1 + 0.5]),
+        ({"light": "0 0 1"}, [0.1, 0.1, 0.1]),
+        ({"light": "0.8 0 -0.6"}, [0.1 + 0.5 * 0.6] * 3),
+        ({"headlight": 1, "light": "0 0 1"}, [0.3 + 0.3, 0.2 + 0.3, 0.2 + 0.3]),
+        ({"headlight": 1}, [1.0, 1.0, 1.0]),
+        ({"emission": 0.3, "colour": 'material="paint"'}, [0.9, 0.9, 0.9]),
+    ],
+)
+def test_a_surface_is_lit_by_lamberts_law(options, light):
+    defaults = {"headlight": 0, "emission": 0, "light": "0 0 -1", "colour": 'rgba="1 0.5 0.25 1"'}
+    engine = engine_of(FLAT.format(**{**defaults, **options}))
+    picture = make_renderer("raycast", engine, CAMERAS, ("rgb_above",)).render()["rgb_above"][0]
+    expected = 255 * np.array([1.0, 0.5, 0.25]) * np.array(light)
+    np.testing.assert_allclose(picture, np.broadcast_to(expected, picture.shape), atol=1.0)
+
+
+def test_colours_follow_each_worlds_own_values():
+    engine = engine_of(FLAT.format(headlight=0, emission=0, light="0 0 -1", colour=""), num_worlds=2)
+    renderer = make_renderer("raycast", engine, CAMERAS, ("rgb_above",))
+    before = renderer.render()["rgb_above"]
+    engine.randomise("geom_rgba", np.array([[[1.0, 0.0, 0.5, 1.0]]]), np.array([1]))
+    after = renderer.render()["rgb_above"]
+    np.testing.assert_array_equal(after[0], before[0])
+    np.testing.assert_allclose(after[1, 0, 0], [153, 0, 76.5], atol=0.6)
+    engine.randomise("light_active", np.array([[False]]), np.array([0]))
+    np.testing.assert_array_equal(renderer.render()["rgb_above"][0], 0)
+
+
+def test_a_light_of_a_body_turns_with_it():
+    xml = """
+    <mujoco><visual><headlight active="0"/></visual><worldbody>
+      <geom type="plane" size="9 9 0.1" rgba="1 1 1 1"/>
+      <body pos="0 0 3"><joint axis="0 1 0"/><geom size="0.1" group="3"/>
+        <light type="directional" dir="0 0 -1" diffuse="1 1 1"/></body>
+      <camera name="above" pos="0 0 5"/>
+    </worldbody></mujoco>"""
+    engine = engine_of(xml, num_worlds=3)
+    renderer = make_renderer("raycast", engine, CAMERAS, ("rgb_above",))
+    engine.write("qpos", np.deg2rad([[0.0], [60.0], [120.0]]), np.arange(3))
+    engine.forward()
+    np.testing.assert_allclose(renderer.render()["rgb_above"][:, 4, 4, 0], [255, 127.5, 0], atol=1.0)
+
+
+def test_the_sky_has_a_horizon():
+    engine = engine_of('<mujoco><worldbody><camera name="front" xyaxes="0 -1 0 0 0 1"/></worldbody></mujoco>')
+    picture = make_renderer("raycast", engine, CAMERAS, ("rgb_front",)).render()["rgb_front"][0].astype(int)
+    assert (picture == picture[:, ::-1]).all()
+    ground, sky = picture[7:, 12], picture[:7, 12]
+    assert (ground == ground[0]).all()
+    assert ground.max() < sky.min()
+    assert (np.diff(sky[:, 0]) > 0).all()  # whiter towards the horizon
+    assert (picture[0, 12] != picture[0, 0]).any()  # the corner looks less far up than the middle of the upper edge
+
+
+def test_a_models_own_skybox_is_drawn():
+    xml = """
+    <mujoco><asset><texture type="skybox" builtin="gradient" rgb1="1 0 0" rgb2="0 0 1" width="64" height="384"/></asset>
+    <worldbody><camera name="front" xyaxes="0 -1 0 0 0 1"/><camera name="above" xyaxes="0 -1 0 -1 0 0"/></worldbody>
+    </mujoco>"""
+    pictures = make_renderer("raycast", engine_of(xml), CAMERAS, ("rgb_front", "rgb_above")).render()
+    assert pictures["rgb_above"][0, 4, 4, 2] < 20
+    column = pictures["rgb_front"][0, :, 12].astype(int)
+    assert (np.diff(column[:, 0]) <= 0).all()
+    assert (np.diff(column[:, 2]) >= 0).all()
+    assert abs(column[6:8].mean() - 255 / 3) < 5
+
+
+@pytest.mark.parametrize(("offset", "sees_itself"), [("0 0 0", False), ("-1 0 0", True)])
+def test_a_camera_sees_its_own_body_only_from_outside(offset, sees_itself):
+    xml = XML.replace('<camera name="front"', f'<camera name="front" pos="{offset}"')
+    engine = engine_of(xml)
+    seen = make_renderer("raycast", engine, CAMERAS, ("segmentation_front",)).render()["segmentation_front"]
+    assert (engine.model.geom("rover").id in seen) == sees_itself
+
+
+def test_a_world_of_nan_is_drawn_without_harm_to_others():
+    engine = varied(3, 1)
+    renderer = make_renderer("raycast", engine, CAMERAS, KEYS)
+    before = renderer.render()
+    engine.write("qpos", np.full((1, engine.model.nq), np.nan), np.array([1]))
+    engine.forward()
+    after = renderer.render()
+    for key in KEYS:
+        np.testing.assert_array_equal(after[key][[0, 2]], before[key][[0, 2]])
+        assert np.isfinite(after[key]).all()
+
+
+TEXTURED = """
+<mujoco>
+  <visual><headlight ambient="1 1 1" diffuse="0 0 0"/></visual>
+  <asset>
+    <texture name="red" type="2d" builtin="checker" rgb1="1 0 0" rgb2="0 0 0" width="64" height="64"/>
+    <texture name="blue" type="2d" builtin="checker" rgb1="0 0 1" rgb2="1 1 1" width="64" height="64"/>
+    <texture name="cube" type="cube" builtin="flat" rgb1="1 1 0" rgb2="0 1 1" width="16" height="16"/>
+    <material name="tiles" texture="red" texrepeat="1 1" texuniform="true" rgba="1 1 1 1"/>
+    <material name="sides" texture="cube"/>
+    <material name="plain" rgba="0.2 0.4 0.6 1"/>
+  </asset>
+  <worldbody>
+    <geom name="floor" type="plane" size="0 0 0.1" material="tiles"/>
+    <geom name="{name}" type="{shape}" pos="0 0 -5" size="0.5 0.5 0.5" material="{material}"/>
+    <camera name="above" pos="0 0 2" fovy="90"/>
+  </worldbody>
+</mujoco>
+"""
+
+
+def textured(num_worlds=1, **options):
+    xml = TEXTURED.format(**{"name": "thing", "shape": "box", "material": "sides", **options})
+    return engine_of(xml, num_worlds)
+
+
+def test_a_checker_lies_on_the_floor():
+    camera = (CameraSpec(name="above", width=16, height=16),)
+    picture = make_renderer("raycast", textured(), camera, ("rgb_above",)).render()["rgb_above"][0]
+    centre = (np.arange(16) + 0.5) / 4 - 2  # metres; the image repeats every 2 m: squares of 1 m
+    square = np.floor(centre).astype(int)
+    expected = (square[:, None] + square[None, :]) % 2 == 0
+    assert ((picture[..., 0] == 255) == expected).all()
+    assert (picture[..., 0][~expected] == 0).all()
+    assert (picture[..., 1:] == 0).all()
+
+
+def test_far_texels_are_averaged():
+    engine = textured()
+    engine.randomise("cam_pos", np.array([[[0.0, 0.0, 300.0]]]), np.arange(1))
+    engine.forward()
+    picture = make_renderer("raycast", engine, CAMERAS, ("rgb_above",)).render()["rgb_above"][0]
+    np.testing.assert_allclose(picture[..., 0], 127.5, atol=1.5)
+
+
+def test_every_world_may_show_another_image_of_the_bank():
+    engine = textured(num_worlds=3)
+    renderer = make_renderer("raycast", engine, CAMERAS, ("rgb_above",))
+    before = renderer.render()["rgb_above"]
+    images = np.tile(engine.model.mat_texid, (1, 1, 1))
+    role = mujoco.mjtTextureRole.mjTEXROLE_RGB.value
+    images[0, engine.model.material("tiles").id, role] = engine.model.texture("blue").id
+    engine.randomise("mat_texid", images, np.array([1]))
+    images[0, engine.model.material("tiles").id, role] = -1
+    engine.randomise("mat_texid", images, np.array([2]))
+    after = renderer.render()["rgb_above"]
+    np.testing.assert_array_equal(after[0], before[0])
+    np.testing.assert_array_equal(after[1][before[0][..., 0] == 255], [[0, 0, 255]] * (before[0][..., 0] == 255).sum())
+    np.testing.assert_array_equal(after[1][before[0][..., 0] == 0], 255)
+    np.testing.assert_array_equal(after[2], 255)
+
+
+def test_a_cube_map_has_its_own_image_on_top():
+    xml = TEXTURED.format(name="thing", shape="box", material="sides").replace('pos="0 0 -5"', 'pos="0 0 0.5"')
+    engine = engine_of(xml)
+    pictures = make_renderer("raycast", engine, CAMERAS, ("rgb_above", "segmentation_above")).render()
+    top = pictures["segmentation_above"][0, ..., 0] == engine.model.geom("thing").id
+    face = engine.model.tex_data[engine.model.tex_adr[engine.model.texture("cube").id] :][: 16 * 96 * 3]
+    expected = face.reshape(6, 16, 16, 3)[4, 8, 8]
+    assert top.any()
+    np.testing.assert_array_equal(pictures["rgb_above"][0][top], np.tile(expected, (top.sum(), 1)))
+
+
+def test_a_texture_on_anything_else_is_refused_by_name():
+    with pytest.raises(
+        UserError, match="geom 'thing' has a texture: `raycast` draws textures on planes and boxes only"
+    ):
+        make_renderer("raycast", textured(shape="ellipsoid"), CAMERAS, ("rgb_above",)).render()
+    make_renderer("raycast", textured(shape="ellipsoid", material="plain"), CAMERAS, ("rgb_above",)).render()
+    make_renderer("raycast", textured(shape="ellipsoid"), CAMERAS, ("depth_above",)).render()  # needs no colours
+
+
+def test_a_camera_that_rays_cannot_draw_is_refused_by_name():
+    xml = XML.replace('<camera name="above"', '<camera name="above" projection="orthographic"')
+    with pytest.raises(UserError, match="camera 'above' is orthographic"):
+        make_renderer("raycast", engine_of(xml), CAMERAS, ("rgb_above",))
+    strange = (CameraSpec(name="frnt", width=4, height=4),)
+    with pytest.raises(UnknownNameError, match="did you mean 'front'"):
+        make_renderer("raycast", engine_of(), strange, ("rgb_frnt",))
+
+
+def test_an_unknown_renderer_is_named_with_the_nearest():
+    with pytest.raises(UnknownNameError, match="unknown renderer 'raycats'; did you mean 'raycast'"):
+        make_renderer("raycats", engine_of(), CAMERAS, KEYS)

@@ -1,0 +1,110 @@
+import os
+import signal
+
+import numpy as np
+import pytest
+from training_toys import SPEC, LineEnv
+
+from robossl.core import Stream, UserError
+from robossl.data import EpisodeStore
+from robossl.training.collect import CollectConfig, collect, open_writer
+from robossl.training.interrupt import Interrupted
+from robossl.training.policy import RandomPolicy
+
+
+def random_policy(num_worlds=4, seed=0):
+    return RandomPolicy(num_worlds, 1, np.random.default_rng(seed))
+
+
+def run(folder, *, policy=None, num_worlds=4, **options):
+    config = CollectConfig(**{"steps": None, **options})
+    env = LineEnv(num_worlds, seed=5, stream=Stream.COLLECT)
+    with open_writer(folder, env, config, seed=5) as writer:
+        return collect(env, policy or random_policy(num_worlds), writer, config, seed=5)
+
+
+def test_every_episode_holds_all_that_happened(tmp_path):
+    collected = run(tmp_path, episodes=30)
+    store = EpisodeStore(tmp_path)
+    assert collected.episodes == len(store) == 30
+    assert collected.steps == sum(store[i].length for i in range(30))
+    assert store.config["seed"] == 5
+    for i in range(30):
+        episode = store[i]
+        length, world = episode.length, episode.world
+        x = episode.state[:, 0]
+        assert (episode.seed, episode.stream) == (5, Stream.COLLECT)
+        assert length <= 3 + (world + episode.episode) % 7
+        assert episode.state[:, 1].tolist() == list(range(length + 1))
+        np.testing.assert_allclose(np.diff(x), 0.2 * episode.action[:, 0], atol=1e-12)
+        np.testing.assert_array_equal(episode.reward, (x[1:] - x[0]).astype(np.float32))
+        np.testing.assert_array_equal(episode.obs["proprio"][:, 0], x.astype(np.float32))
+        np.testing.assert_array_equal(episode.obs["rgb_front"][:, 0, 0, 0], 10 * world + np.arange(length + 1))
+        np.testing.assert_array_equal(episode.obs["privileged_place"][:, 0], x.astype(np.float32))
+        assert (episode.obs["privileged_place"][:, 1] == world).all()
+        np.testing.assert_array_equal(episode.model_values["begin"], x[:1])
+        assert episode.terminated == (x[-1] > 1) == bool(episode.info["collision"])
+        assert episode.truncated == (not episode.terminated) == bool(episode.info["success"])
+        assert episode.info["distance"] == x[-1] - x[0]
+    assert len({(store[i].world, store[i].episode) for i in range(30)}) == 30
+
+
+def test_the_privileged_truth_can_be_left_out(tmp_path):
+    run(tmp_path, episodes=2, privileged=False)
+    assert set(EpisodeStore(tmp_path)[0].obs) == set(SPEC.observation)
+
+
+def test_an_end_can_be_given_in_steps(tmp_path):
+    collected = run(tmp_path, steps=50)
+    last = EpisodeStore(tmp_path)[collected.episodes - 1]
+    assert 50 <= collected.steps < 50 + last.length
+
+
+def test_going_on_completes_the_dataset_in_worlds_not_seen_yet(tmp_path):
+    assert run(tmp_path, episodes=10).episodes == 10
+    assert run(tmp_path, episodes=10).episodes == 0
+    assert run(tmp_path, episodes=25).episodes == 15
+    store = EpisodeStore(tmp_path)
+    before = {store[i].world for i in range(10)}
+    after = {store[i].world for i in range(10, 25)}
+    assert before == {0, 1, 2, 3}
+    assert after == {4, 5, 6, 7}
+
+
+def test_an_interruption_keeps_every_finished_episode(tmp_path):
+    class Interrupting(RandomPolicy):
+        count = 0
+
+        def act(self, obs, privileged):
+            self.count += 1
+            if self.count == 20:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return super().act(obs, privileged)
+
+    with pytest.raises(Interrupted) as caught:
+        run(tmp_path, policy=Interrupting(4, 1, np.random.default_rng(0)), episodes=1000)
+    assert caught.value.saved == tmp_path
+    store = EpisodeStore(tmp_path)
+    assert store.verify() == []
+    assert sum(store[i].length for i in range(len(store))) > 20 * 4 - 4 * 9
+    assert run(tmp_path, episodes=len(store) + 3).episodes == 3
+
+
+def test_a_failing_policy_keeps_every_finished_episode_and_frees_the_environment(tmp_path):
+    class Failing(RandomPolicy):
+        def act(self, obs, privileged):
+            return np.full((4, 1), np.nan, np.float32) if obs["proprio"][3, 1] == 5 else super().act(obs, privileged)
+
+    env = LineEnv(4, stream=Stream.COLLECT)
+    config = CollectConfig(steps=None, episodes=100)
+    with open_writer(tmp_path, env, config, seed=0) as writer, pytest.raises(ValueError, match=r"outside|finite"):
+        collect(env, Failing(4, 1, np.random.default_rng(0)), writer, config, seed=0)
+    assert env.before_reset is None
+    assert EpisodeStore(tmp_path).verify() == []
+
+
+def test_an_endless_collection_is_refused():
+    with pytest.raises(UserError, match="steps or episodes"):
+        CollectConfig(steps=None)
+    with pytest.raises(UserError, match=r"collect\.hold-steps must be at least 1, got 0\.5"):
+        CollectConfig(hold_steps=0.5)

@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from training_toys import SPEC, ConstantAgent, LineEnv
+
+from robossl.core import Stream
+from robossl.training.evaluate import bootstrap_interval, evaluate
+from robossl.training.policy import AgentPolicy
+
+
+def evaluated(num_worlds, episodes, action=0.5, **options):
+    policy = AgentPolicy(ConstantAgent(action), SPEC.observation, frame_stack=2)
+    return evaluate(LineEnv(num_worlds, stream=Stream.EVAL), policy, episodes, **options)
+
+
+@pytest.mark.parametrize("num_worlds", [1, 3, 4, 11, 16])
+def test_the_number_of_worlds_changes_nothing(num_worlds):
+    expected, actual = evaluated(11, 11, action=0.9), evaluated(num_worlds, 11, action=0.9)
+    np.testing.assert_array_equal(actual.returns, expected.returns)
+    np.testing.assert_array_equal(actual.lengths, expected.lengths)
+    np.testing.assert_array_equal(actual.success, expected.success)
+    np.testing.assert_array_equal(actual.metrics["distance"], expected.metrics["distance"])
+    assert 0 < expected.success.sum() < 11
+
+
+def test_figures_are_those_worked_out_by_hand():
+    result = evaluated(4, 7, action=0.1)  # never collides: world i lasts 3 + i steps of 0.02 each
+    assert result.lengths.tolist() == [3, 4, 5, 6, 7, 8, 9]
+    np.testing.assert_allclose(result.metrics["distance"], 0.02 * result.lengths)
+    np.testing.assert_allclose(result.returns, [0.02 * n * (n + 1) / 2 for n in result.lengths], rtol=1e-6)
+    summary = result.summary()
+    assert summary["env"] == "toy/Line-v0"
+    assert summary["episodes"] == 7
+    assert summary["success_rate"] == 1.0
+    assert summary["length_mean"] == 6.0
+    assert summary["distance_mean"] == pytest.approx(0.12)
+    assert summary["return_mean"] == pytest.approx(np.mean(result.returns))
+    assert summary["return_std"] == pytest.approx(np.std(result.returns))
+    assert summary["collision_mean"] == summary["collision_rate"] == 0.0
+    low, high = summary["length_mean_ci"]
+    assert low < 6.0 < high
+
+
+def test_first_world_shifts_the_worlds():
+    whole, part = evaluated(4, 8), evaluated(4, 3, first_world=5)
+    np.testing.assert_array_equal(part.returns, whole.returns[5:])
+
+
+def test_progress_counts_every_episode_once():
+    seen = []
+    evaluated(4, 7, progress=seen.append)
+    assert sum(seen) == 7
+
+
+def test_the_interval_agrees_with_theory():
+    values = np.random.default_rng(1).normal(size=400)
+    low, high = bootstrap_interval(values)
+    half = 1.96 * values.std() / 20
+    assert low == pytest.approx(values.mean() - half, abs=0.01)
+    assert high == pytest.approx(values.mean() + half, abs=0.01)
+    assert bootstrap_interval(np.ones(5)) == (1.0, 1.0)

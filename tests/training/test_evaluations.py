@@ -1,0 +1,132 @@
+import dataclasses
+import io
+import random
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from training_runs import scalars
+from training_toys import SPEC, ConstantAgent, LineEnv
+
+from robossl.core import Stream, UserError
+from robossl.training.cadence import Every
+from robossl.training.evaluations import EvaluationConfig, Evaluations, Evaluator
+from robossl.training.rng import global_rng_state
+from robossl.training.tensorboard import TensorBoard
+
+CONFIG = EvaluationConfig(episodes=7, video_height_px=24, num_latents=50)
+
+
+class GamblingAgent(ConstantAgent):
+    """Draws from every global generator whenever it is asked."""
+
+    def predict(self, observation, *, deterministic):
+        random.random()
+        np.random.rand()  # noqa: NPY002
+        torch.rand(1)
+        return super().predict(observation, deterministic=deterministic)
+
+
+class Run:
+    """Evaluations of an agent whose action the test sets, in a folder."""
+
+    def __init__(self, folder, config=CONFIG, every=10):
+        self.folder, self.agent, self.said = folder, GamblingAgent(0.1), []
+        self.tensorboard = TensorBoard(folder / "tb")
+        self.evaluations = Evaluations(
+            self.agent,
+            Evaluator(LineEnv(4, stream=Stream.EVAL), config, frame_stack=2),
+            Every(every),
+            run_folder=folder,
+            tensorboard=self.tensorboard,
+            announce=self.said.append,
+        )
+
+    def at(self, step, action):
+        self.agent.action = action
+        return self.evaluations.run_if_due(step)
+
+
+def test_the_best_is_the_first_with_the_highest_score(tmp_path):
+    run = Run(tmp_path)
+    improved = [run.at(step, action) for step, action in ((9, 0.9), (10, 0.1), (20, 0.2), (30, 0.2), (40, 0.15))]
+    assert improved == [False, True, True, False, False]
+    assert run.evaluations.summary["distance_mean"] == pytest.approx(6 * 0.03)
+    assert not run.evaluations.run_last(40)
+    run.agent.action = 0.25
+    assert run.evaluations.run_last(45)
+    assert len(run.said) == 5
+    assert run.said[0].startswith("evaluation at 10 steps: success rate 1, return 0.46")
+
+
+def test_every_evaluation_leaves_its_figures_video_and_latents(tmp_path):
+    run = Run(tmp_path)
+    for step in (10, 20):
+        run.at(step, 0.1)
+    run.tensorboard.close()
+    logged = scalars(tmp_path)
+    expected = {"mean_reward", "mean_ep_length", "success_rate", "distance", "collision"}
+    assert {tag for tag in logged if tag.startswith("eval/")} == {f"eval/{name}" for name in expected}
+    assert logged["eval/mean_ep_length"] == [(10, 6.0), (20, 6.0)]
+    assert "ssl/rankme" in logged
+    events = EventAccumulator(str(tmp_path / "tb"))
+    events.Reload()
+    video = events.Images("eval/rollout_video")[-1]
+    content = (tmp_path / "videos" / "000000020.gif").read_bytes()
+    assert video.encoded_image_string == content
+    assert Image.open(io.BytesIO(content)).n_frames == 4  # world 0 lasts three steps
+    assert events.Images("eval/camera")
+    with np.load(tmp_path / "evaluations.npz", allow_pickle=False) as history:
+        assert history["timesteps"].tolist() == [10, 20]
+        assert history["ep_lengths"].tolist() == [[3, 4, 5, 6, 7, 8, 9]] * 2
+        assert history["results"].shape == history["successes"].shape == (2, 7)
+    rows = (tmp_path / "tb" / "projector" / "metadata.tsv").read_text().splitlines()
+    assert len(rows) - 1 == len((tmp_path / "tb" / "projector" / "tensors.tsv").read_text().splitlines())
+
+
+def test_global_generators_are_left_as_they_were(tmp_path):
+    before = global_rng_state()
+    Run(tmp_path).at(10, 0.1)
+    after = global_rng_state()
+    assert after["python"] == before["python"]
+    np.testing.assert_array_equal(after["numpy"][1], before["numpy"][1])
+    assert after["numpy"][2] == before["numpy"][2]
+    assert torch.equal(after["torch"], before["torch"])
+
+
+def test_its_state_goes_on(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first, second = Run(tmp_path / "a"), Run(tmp_path / "b")
+    first.at(10, 0.2)
+    second.evaluations.set_state(first.evaluations.get_state())
+    assert not second.at(19, 0.3)
+    assert not second.at(20, 0.1)
+    assert second.at(30, 0.3)
+    with np.load(tmp_path / "b" / "evaluations.npz", allow_pickle=False) as history:
+        assert history["timesteps"].tolist() == [10, 20, 30]
+
+
+def test_an_environment_that_cannot_be_drawn_is_evaluated_without_video(tmp_path):
+    env = LineEnv(4)
+    env.spec = dataclasses.replace(SPEC, observation={"proprio": SPEC.observation["proprio"]}, camera_names=())
+    evaluator = Evaluator(env, CONFIG)
+    assert evaluator.no_video == "toy/Line-v0 has no camera to film with"
+    evaluation = evaluator(ConstantAgent(0.1))
+    assert evaluation.frames is None
+    assert evaluation.latents.thumbnails is None
+    assert Evaluator(LineEnv(4), dataclasses.replace(CONFIG, video_height_px=None)).no_video is None
+
+
+def test_a_score_that_does_not_exist_is_refused(tmp_path):
+    run = Run(tmp_path, dataclasses.replace(CONFIG, score="distance"))
+    with pytest.raises(UserError, match=r"evaluation.score must be one of .*distance_mean.*, got 'distance'"):
+        run.at(10, 0.1)
+
+
+@pytest.mark.parametrize(("field", "value"), [("episodes", 0), ("video_height_px", 3), ("num_latents", 0)])
+def test_bad_numbers_are_refused(field, value):
+    with pytest.raises(UserError, match=rf"evaluation\.{field.replace('_', '-')} must be at least .*got {value}"):
+        EvaluationConfig(**{field: value})

@@ -1,0 +1,43 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from robossl.training.interrupt import Interrupted, InterruptWish
+
+
+def test_nothing_happens_without_a_signal(tmp_path):
+    with InterruptWish("saving") as wish:
+        wish.raise_if_received(tmp_path)
+
+
+def test_the_first_signal_is_noted_and_announced(tmp_path, capfd):
+    with InterruptWish("saving") as wish:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert wish.received == signal.SIGTERM
+        with pytest.raises(Interrupted, match=f"stopped by SIGTERM; continue from {tmp_path}") as caught:
+            wish.raise_if_received(tmp_path)
+    assert caught.value.exit_code == 143
+    assert "saving; once more to stop at once" in capfd.readouterr().err
+
+
+def test_handlers_are_put_back_whatever_happens():
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(ZeroDivisionError), InterruptWish("saving"):
+        raise ZeroDivisionError
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_outside_the_main_thread_signals_are_left_alone():
+    handlers = []
+
+    def work():
+        with InterruptWish("saving"):
+            handlers.append(signal.getsignal(signal.SIGINT))
+
+    before = signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert handlers == [before]

@@ -1,0 +1,74 @@
+import io
+
+import pytest
+
+from robossl.training import progress
+from robossl.training.progress import Progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    class Clock:
+        now = 0.0
+
+        def monotonic(self):
+            return self.now
+
+    monkeypatch.setattr(progress, "time", Clock())
+    return progress.time
+
+
+def test_without_a_terminal_a_line_comes_now_and_then(clock):
+    stream = io.StringIO()
+    with Progress("train", 1000, "steps", initial=100, stream=stream) as bar:
+        for _ in range(25):
+            clock.now += 1.0
+            bar.show(reward=1.5)
+            bar.add(20)
+    lines = stream.getvalue().splitlines()
+    assert lines == [
+        "train: 300/1,000 steps, 20.0 steps/s, 0:10, 0:35 left, reward 1.5",
+        "train: 500/1,000 steps, 20.0 steps/s, 0:20, 0:25 left, reward 1.5",
+        "train: 600/1,000 steps, 20.0 steps/s, 0:25, 0:20 left, reward 1.5",
+    ]
+
+
+def test_nothing_done_says_nothing(clock):
+    stream = io.StringIO()
+    with Progress("train", 10, "steps", stream=stream):
+        pass
+    assert stream.getvalue() == ""
+
+
+def test_on_a_terminal_there_is_a_bar():
+    stream = Terminal()
+    with Progress("train", 10, "steps", stream=stream) as bar:
+        bar.to(4)
+        bar.show(reward=0.25)
+        bar.say("evaluation")
+        bar.to(10)
+    text = stream.getvalue()
+    assert "evaluation\n" in text
+    assert "10/10" in text
+    assert "reward=0.25" in text
+
+
+def test_a_total_that_nobody_knows_is_left_out(clock):
+    stream = io.StringIO()
+    with Progress("record", 0, "steps", stream=stream) as bar:
+        clock.now = 10.0
+        bar.add(20)
+    assert stream.getvalue() == "record: 20 steps, 2.0 steps/s, 0:10\n" * 2
+
+
+def test_hours_are_written_out(clock):
+    stream = io.StringIO()
+    with Progress("train", 2, "steps", stream=stream) as bar:
+        clock.now = 3725.0
+        bar.add(1)
+    assert "1:02:05, 1:02:05 left" in stream.getvalue()

@@ -1,0 +1,45 @@
+import json
+import os
+import threading
+
+import pytest
+
+from robossl.core import UserError
+from robossl.training.run_folder import new_run_folder, write_command, write_system_json
+
+
+def test_runs_are_numbered(tmp_path):
+    assert [new_run_folder(tmp_path, "quickstart").name for _ in range(3)] == ["1", "2", "3"]
+    (tmp_path / "quickstart" / "17").mkdir()
+    (tmp_path / "quickstart" / "notes").mkdir()
+    assert new_run_folder(tmp_path, "quickstart") == tmp_path / "quickstart" / "18"
+    assert new_run_folder(tmp_path, "other").name == "1"
+
+
+def test_two_at_once_never_share_a_number(tmp_path):
+    folders = []
+    threads = [threading.Thread(target=lambda: folders.append(new_run_folder(tmp_path, "a"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(folders)) == 8
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_line(tmp_path):
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(UserError, match="cannot create a run folder"):
+        new_run_folder(tmp_path / "runs", "a")
+
+
+def test_commands_are_kept_as_a_shell_takes_them(tmp_path):
+    write_command(tmp_path, ["robossl", "train", "my preset"])
+    write_command(tmp_path, ["robossl", "train", "--resume", "runs/a/1"])
+    assert (tmp_path / "command.txt").read_text() == "robossl train 'my preset'\nrobossl train --resume runs/a/1\n"
+
+
+def test_the_system_is_described(tmp_path):
+    write_system_json(tmp_path)
+    system = json.loads((tmp_path / "system.json").read_text())
+    assert system["num_cores"] == os.cpu_count()
+    assert {"robossl", "python", "torch", "numpy", "stable-baselines3"} <= set(system["versions"])
