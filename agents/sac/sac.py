@@ -239,6 +239,8 @@ class SAC(stable_baselines3.SAC):
     def _encode(self, batch: TransitionBatch) -> tuple[Tensor, Tensor]:
         """Returns features [B, D] of this and the next observation; the latter without gradient."""
         encoder, augment = self.policy.encoder, self.representation.augment
+        if not self.policy.frozen:
+            encoder.observe(batch.obs)
         with torch.set_grad_enabled(not self.policy.frozen):
             features = encoder(augmented(batch.obs, augment, self.generator))
         with torch.no_grad():

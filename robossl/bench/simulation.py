@@ -39,6 +39,7 @@ class SimulationBench:
         num_step_worlds, num_picture_worlds: stepped without pictures, and drawn.
         num_processes: of SB3's SubprocVecEnv, one environment each.
         num_steps: control steps of a turn.
+        num_pictures: how often a turn draws all worlds.
         num_repeats: turns.
         num_threads: all cores where None.
     """
@@ -48,6 +49,7 @@ class SimulationBench:
     num_picture_worlds: int = 32
     num_processes: int = 8
     num_steps: int = 40
+    num_pictures: int = 5
     num_repeats: int = 9
     num_threads: int | None = None
 
@@ -133,8 +135,16 @@ def raycast(config: SimulationBench) -> dict[str, float]:
     renderer = RaycastRenderer(env.engine, cameras, keys)
     rays = renderer.rays(np.arange(env.num_worlds))
     rays = {**rays, "pnt": rays["pnt"].copy(), "vec": rays["vec"].copy()}
-    num_frames = env.num_worlds * len(cameras)
-    figures = _compare(renderer.render, partial(env.engine.batch.ray, **rays), config, num_frames)
+
+    def ours() -> None:
+        for _ in range(config.num_pictures):
+            renderer.render()
+
+    def theirs() -> None:
+        for _ in range(config.num_pictures):
+            env.engine.batch.ray(**rays)
+
+    figures = _compare(ours, theirs, config, config.num_pictures * env.num_worlds * len(cameras))
     renderer.close()
     env.close()
     return _named(figures, "frames_per_s")
@@ -160,12 +170,17 @@ def gl(config: SimulationBench) -> dict[str, float]:
     jobs = [thread.submit(_scenes, env, cameras, part) for thread, part in zip(threads, worlds, strict=True)]
     painters = [job.result() for job in jobs]
 
-    def theirs() -> None:
-        jobs = [thread.submit(_render, *painter) for thread, painter in zip(threads, painters, strict=True)]
-        for job in jobs:
-            job.result()
+    def ours() -> None:
+        for _ in range(config.num_pictures):
+            renderer.render()
 
-    figures = _compare(renderer.render, theirs, config, env.num_worlds * len(cameras))
+    def theirs() -> None:
+        for _ in range(config.num_pictures):
+            jobs = [thread.submit(_render, *painter) for thread, painter in zip(threads, painters, strict=True)]
+            for job in jobs:
+                job.result()
+
+    figures = _compare(ours, theirs, config, config.num_pictures * env.num_worlds * len(cameras))
     for thread, (painter, _) in zip(threads, painters, strict=True):
         thread.submit(painter.close).result()
         thread.shutdown()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from robossl.core.errors import UserError
 from robossl.nets.image import ImageEncoder
 from robossl.nets.mlp import orthogonal_init
+from robossl.nets.running_norm import RunningNorm
 from robossl.nets.vector import VectorEncoder
 
 ObservationShapes: TypeAlias = Mapping[str, tuple[tuple[int, ...], str]]  # {key: ((C, H, W) or (D,), dtype)}
@@ -70,6 +71,7 @@ class MultimodalEncoder(nn.Module):
         self.vector_keys = tuple(key for key, (shape, _) in self.observation.items() if len(shape) == 1)
         self.images = nn.ModuleDict({key: self._image_encoder(key) for key in self.picture_keys})
         num_inputs = sum(self.observation[key][0][0] for key in self.vector_keys)
+        self.vector_norm = RunningNorm(num_inputs)
         self.vectors: nn.Module = nn.Identity()
         if self.vector_keys and config.vector_features is not None:
             self.vectors = VectorEncoder(num_inputs, hidden=config.vector_hidden, num_features=config.vector_features)
@@ -82,12 +84,24 @@ class MultimodalEncoder(nn.Module):
         """Encodes {key: [B, ...]} to [B, features_dim]."""
         parts = [self.encode_pictures(obs)] if self.picture_keys else []
         if self.vector_keys:
-            parts.append(self.vectors(torch.cat([obs[key].float() for key in self.vector_keys], dim=-1)))
+            parts.append(self.vectors(self.vector_norm(self._joined_vectors(obs))))
         return torch.cat(parts, dim=-1)
+
+    def observe(self, obs: Mapping[str, Tensor]) -> None:
+        """Adds the vectors of a batch {key: [B, ...]} to the statistics that normalise them.
+
+        For learners whose targets do not depend on older features: PPO compares with its rollout's and must not move
+        them.
+        """
+        if self.vector_keys:
+            self.vector_norm.learn(self._joined_vectors(obs))
 
     def encode_pictures(self, obs: Mapping[str, Tensor]) -> Tensor:
         """Encodes the pictures alone: the first [B, pictures_dim] of the features."""
         return torch.cat([self.images[key](obs[key]) for key in self.picture_keys], dim=-1)
+
+    def _joined_vectors(self, obs: Mapping[str, Tensor]) -> Tensor:
+        return torch.cat([obs[key].float() for key in self.vector_keys], dim=-1)
 
     def _image_encoder(self, key: str) -> ImageEncoder:
         shape, dtype = self.observation[key]
@@ -108,9 +122,9 @@ class MultimodalEncoder(nn.Module):
 
 
 def encode_window(encoder: Callable[[dict[str, Tensor]], Tensor], obs: Mapping[str, Tensor]) -> Tensor:
-    """Encodes windows {key: [B, T, ...]} step by step: [B, T, D]."""
-    batch, steps = next(iter(obs.values())).shape[:2]
-    return encoder({key: value.flatten(0, 1) for key, value in obs.items()}).view(batch, steps, -1)
+    """Encodes windows {key: [B, T, ...]} to [B, T, D], step by step: faster on a CPU than all at once."""
+    num_steps = next(iter(obs.values())).shape[1]
+    return torch.stack([encoder({key: value[:, t] for key, value in obs.items()}) for t in range(num_steps)], dim=1)
 
 
 def _check(observation: dict[str, tuple[tuple[int, ...], str]]) -> None:

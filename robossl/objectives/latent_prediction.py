@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from robossl.core.errors import UserError
 from robossl.data.batches import WindowBatch
-from robossl.nets import MultimodalEncoder, mlp
+from robossl.nets import MultimodalEncoder, encode_window, mlp
 from robossl.nets.ema import follow, frozen_copy
 from robossl.objectives.objective import Objective, encode, encoded_dim, no_loss
 from robossl.objectives.views import ViewConfig, make_view
@@ -91,10 +91,9 @@ class LatentPrediction(Objective):
 
     def _targets(self, batch: WindowBatch, real: Tensor, generator: torch.Generator) -> Tensor:
         """Returns what the slow copy makes of those of o_1 .. o_K that are real [B, K]: [n, P]."""
-        later = {key: value[:, 1 : self.window][real] for key, value in batch.obs.items()}
-        projected: Tensor = self.target_projector(
-            encode(self.target_encoder, make_view(later, self.config.view, generator))
-        )
+        later = {key: value[:, 1 : self.window] for key, value in batch.obs.items()}
+        z = encode_window(lambda obs: encode(self.target_encoder, make_view(obs, self.config.view, generator)), later)
+        projected: Tensor = self.target_projector(z[real])
         return projected
 
 

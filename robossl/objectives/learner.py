@@ -108,6 +108,8 @@ class RepresentationLearner:
 
     def update(self, batch: WindowBatch) -> dict[str, Tensor]:
         """Makes one step of training and returns its metrics."""
+        if self.optimise_encoder:
+            self.encoder.observe(batch.step(0))
         total, metrics = self.loss(batch)
         self.zero_grad()
         torch.autograd.backward(total)

@@ -1,6 +1,5 @@
 """Random views of observations: pictures are changed, vectors never."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -46,11 +45,6 @@ def make_window_view(obs: dict[str, Tensor], config: ViewConfig, generator: torc
     stacked = {key: value.flatten(1, 2) if value.ndim == 5 else value for key, value in obs.items()}
     views = make_view(stacked, config, generator)
     return {key: view.view_as(obs[key]) if obs[key].ndim == 5 else view for key, view in views.items()}
-
-
-def join_batches(batches: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Joins observations {key: [B_i, ...]} into {key: [sum of B_i, ...]}."""
-    return {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
 
 
 def _picture_view(picture: Tensor, config: ViewConfig, generator: torch.Generator) -> Tensor:

@@ -23,6 +23,7 @@ from robossl.training.probe import Probe, ProbeReport
 from robossl.training.progress import Progress
 from robossl.training.resume import checkpoint_to_resume, open_tensorboard
 from robossl.training.rng import global_rng_state, set_global_rng_state
+from robossl.training.run_folder import clear_disk_errors
 from robossl.training.tensorboard import TensorBoard
 
 ENCODER_FOLDER = "encoder"
@@ -113,6 +114,7 @@ def pretrain(
     began_s = time.monotonic()
     checkpoint = checkpoint_to_resume(run_folder, resume=resume)
     with ExitStack() as stack:
+        stack.enter_context(clear_disk_errors(run_folder))
         tensorboard = open_tensorboard(run_folder, checkpoint, resume=resume)
         stack.callback(tensorboard.close)
         begun = checkpoint.step if checkpoint is not None else 0

@@ -4,11 +4,14 @@ runs/<preset>/<n>/   config.yaml command.txt system.json        written by the c
                      tb/ videos/ evaluations.npz train.monitor.csv checkpoints/     written by `train`
 """
 
+import errno
 import os
 import platform
 import shlex
 import subprocess
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -16,6 +19,8 @@ import torch
 from robossl.core.errors import UserError
 from robossl.core.files import write_atomic, write_json
 from robossl.training.manifest import library_versions
+
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
 def new_run_folder(log_folder: Path, preset: str) -> Path:
@@ -37,6 +42,32 @@ def new_run_folder(log_folder: Path, preset: str) -> Path:
     except OSError as error:
         raise UserError(f"cannot create a run folder in {parent}: {error.strerror}") from error
     raise UserError(f"no free number in {parent}")
+
+
+@contextmanager
+def clear_disk_errors(run_folder: Path) -> Iterator[None]:
+    """Turns what libraries raise when the disk is full, at whatever moment, into one clear line.
+
+    TensorBoard writes in a thread of its own and raises there and once more in ours: only the second one is reported.
+
+    Raises:
+        UserError: in place of such an error.
+    """
+    report = threading.excepthook
+
+    def report_others(failure: threading.ExceptHookArgs) -> None:
+        if not _is_disk_error(failure.exc_value):
+            report(failure)
+
+    threading.excepthook = report_others
+    try:
+        yield
+    except OSError as error:
+        if not _is_disk_error(error):
+            raise
+        raise UserError(f"cannot write {run_folder}: {error.strerror}") from error
+    finally:
+        threading.excepthook = report
 
 
 def write_command(run_folder: Path, arguments: Sequence[str]) -> None:
@@ -67,6 +98,10 @@ def write_system_json(run_folder: Path) -> None:
         "git": _git_commit(),
     }
     write_json(run_folder / "system.json", system)
+
+
+def _is_disk_error(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno in _DISK_ERRORS
 
 
 def _cpu_model() -> str:

@@ -20,6 +20,7 @@ from robossl.training.monitor import MonitorFile
 from robossl.training.progress import Progress
 from robossl.training.resume import checkpoint_to_resume, open_tensorboard
 from robossl.training.rollout_log import RolloutLog
+from robossl.training.run_folder import clear_disk_errors
 from robossl.training.run_state import RunState, Stateful
 from robossl.training.tensorboard import HParams, TensorBoard, make_logger
 
@@ -104,6 +105,7 @@ def train(
     began_s = time.monotonic()
     checkpoint = checkpoint_to_resume(run_folder, resume=resume, resume_from=resume_from)
     with ExitStack() as stack:
+        stack.enter_context(clear_disk_errors(run_folder))
         tensorboard = open_tensorboard(run_folder, checkpoint, resume=resume)
         stack.callback(tensorboard.close)
         agent.set_logger(make_logger(tensorboard, verbose=verbose))

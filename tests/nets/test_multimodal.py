@@ -52,10 +52,14 @@ def test_equals_a_plain_network_written_out():
     torch.testing.assert_close(encoder(obs).double(), expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("observation", [RING, ARM])
-def test_bytes_and_floats_of_the_same_colours_encode_alike_and_stay_untouched(observation):
+def test_bytes_and_floats_of_the_same_colours_encode_alike_and_stay_untouched(observation, layout):
     encoder, obs = make(observation), draw(observation, 4)
     as_float = {key: value.float() for key, value in obs.items()}
+    as_float = {
+        key: value.contiguous(memory_format=layout) if value.ndim == 4 else value for key, value in as_float.items()
+    }
     before = {key: value.clone() for key, value in as_float.items()}
     assert torch.equal(encoder(obs), encoder(as_float))
     for key, value in as_float.items():
@@ -91,7 +95,7 @@ def test_a_seed_gives_the_same_weights_and_leaves_the_global_generator_alone():
     torch.manual_seed(5)
     first, again, other = make(ARM, seed=1), make(ARM, seed=1), make(ARM, seed=2)
     assert torch.equal(torch.rand(3), expected)
-    for (name, a), b, c in zip(first.state_dict().items(), again.parameters(), other.parameters(), strict=True):
+    for (name, a), b, c in zip(first.named_parameters(), again.parameters(), other.parameters(), strict=True):
         assert torch.equal(a, b)
         assert not name.endswith("convolutions.0.weight") or not torch.equal(a, c)
 

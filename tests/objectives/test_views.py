@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from robossl.core.errors import UserError
-from robossl.objectives.views import ViewConfig, join_batches, make_view, make_window_view
+from robossl.objectives.views import ViewConfig, make_view, make_window_view
 
 
 def observation(batch=6, frames=3):
@@ -65,13 +65,6 @@ def test_a_still_window_stays_still():
         assert seen[key].shape == window[key].shape
         assert torch.equal(seen[key], seen[key][:, :1].expand_as(seen[key]))
         assert not torch.equal(seen[key], window[key])
-
-
-def test_batches_are_joined_in_order():
-    obs = observation()
-    joined = join_batches([obs, {key: value + 1 for key, value in obs.items()}])
-    assert torch.equal(joined["proprio"], torch.cat([obs["proprio"], obs["proprio"] + 1]))
-    assert joined["rgb_front"].shape[0] == 12
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 import csv
+import errno
 import json
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer import record_writer
 from training_runs import LOOP, run, scalars
 
 from robossl.core import UserError
@@ -54,6 +56,15 @@ def test_every_finished_episode_is_in_the_monitor_file(finished):
         lengths = [int(row["l"]) for row in csv.DictReader(file)]
     running = Checkpoint(folder / "checkpoints" / "last").tree("env")["lengths"]
     assert sum(lengths) + running.sum() == LOOP.n_timesteps
+
+
+def test_a_disk_that_fills_up_under_the_log_is_one_clear_line(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(record_writer.RecordWriter, "write", full)
+    with pytest.raises(UserError, match=rf"cannot write {tmp_path}.*: No space left on device"):
+        run("ppo", tmp_path)
 
 
 @pytest.mark.parametrize("field", ["n_timesteps", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints"])

@@ -2,6 +2,9 @@
 
 import csv
 import random
+import shutil
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -76,7 +79,15 @@ def outcome(folder):
 
 def scalars(folder):
     """Returns {tag: [(step, value)]} as TensorBoard shows them, without speeds."""
-    events = EventAccumulator(str(folder / "tb"), size_guidance={"scalars": 0})
-    events.Reload()
+    with tempfile.TemporaryDirectory() as ordered:
+        for i, path in enumerate(sorted((folder / "tb").glob("events.*"), key=_creation)):
+            shutil.copy(path, Path(ordered) / f"events.out.tfevents.{i:04d}")
+        events = EventAccumulator(ordered, size_guidance={"scalars": 0})
+        events.Reload()
     tags = [tag for tag in events.Tags()["scalars"] if not tag.startswith(("perf/", "time/"))]
     return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in tags}
+
+
+def _creation(path):
+    """Orders event files of one second by their running number, which their names do not pad."""
+    return path.name.split(".")[3], int(path.name.split(".")[-1])
