@@ -14,6 +14,7 @@ import torch
 
 from robossl.agents import PPO, SAC
 from robossl.agents.encoder_options import EncoderOptions
+from robossl.agents.ppo.config import PPOConfig
 from robossl.agents.sac.config import SACConfig
 from robossl.agents.state import restore_networks
 from robossl.cli.presets import load_preset
@@ -138,10 +139,12 @@ def load_agent(run_folder: Path, settings: TrainSettings, env: BatchEnv, which: 
 
 
 def _acting(settings: TrainSettings, env: BatchEnv) -> TrainSettings:
-    """Leaves out what only learning needs: objectives, pretrained weights, a large replay."""
-    agent = settings.agent
+    """Leaves out what only learning needs: objectives, pretrained weights, room for what was experienced."""
+    agent: PPOConfig | SACConfig = settings.agent
     if isinstance(agent, SACConfig):
         agent = replace(agent, buffer_size=1_000 + 8 * env.num_worlds)
+    else:
+        agent = replace(agent, n_steps=2, batch_size=2 * env.num_worlds)
     return replace(settings, agent=agent, objectives=(), encoder_options=EncoderOptions())
 
 

@@ -234,6 +234,12 @@ def test_a_camera_sees_its_own_body_only_from_outside(offset, sees_itself):
     assert (engine.model.geom("rover").id in seen) == sees_itself
 
 
+def test_a_camera_inside_a_box_of_the_world_still_sees_the_world():
+    xml = XML.replace("<worldbody>", '<worldbody><geom name="room" type="box" pos="0 0 5" size="9 9 9" group="3"/>')
+    seen = make_renderer("raycast", engine_of(xml), CAMERAS, ("segmentation_above",)).render()["segmentation_above"]
+    assert engine_of(xml).model.geom("floor").id in seen
+
+
 def test_a_world_of_nan_is_drawn_without_harm_to_others():
     engine = varied(3, 1)
     renderer = make_renderer("raycast", engine, CAMERAS, KEYS)
