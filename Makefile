@@ -55,5 +55,13 @@ test-gpu: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/robossl bench all
 
+# Six runs of several minutes each, behind docs/results.md; run them on a quiet machine.
+evidence: $(VENV)/.installed
+	for seed in 0 1 2; do \
+	  $(BIN)/robossl train quickstart --seed $$seed -f evidence && \
+	  $(BIN)/robossl train quickstart --seed $$seed --no-pretrain -f evidence || exit 1; \
+	done
+	$(BIN)/robossl report evidence/quickstart/* evidence/quickstart-no-pretrain/*
+
 clean:
 	rm -rf build dist *.egg-info

@@ -180,7 +180,7 @@ def _test(settings: TrainSettings, run_folder: Path, result: TrainResult) -> dic
         "run": str(run_folder),
         "tensorboard": str(run_folder / "tb"),
         "video": video,
-        "checkpoint": str(result.best),
+        "checkpoint": str(run_folder / "checkpoints" / BEST),
     }
 
 
