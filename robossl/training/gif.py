@@ -32,7 +32,7 @@ def encode_gif(frames: Frames, fps: float) -> bytes:
 
 
 def encode_png(picture: NDArray[np.uint8]) -> bytes:
-    """Encodes a picture [H, W, 3] or [H, W] uint8."""
+    """Encodes a picture [H, W], [H, W, 3] or [H, W, 4] uint8."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG")
     return buffer.getvalue()
@@ -44,8 +44,8 @@ def contact_sheet(frames: Frames, *, columns: int = 4, rows: int = 4) -> NDArray
     return picture_grid(frames[picked], columns)
 
 
-def picture_grid(pictures: Frames, columns: int) -> NDArray[np.uint8]:
-    """Lays pictures [n, H, W, 3] out row by row; places that stay empty are black."""
+def picture_grid(pictures: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
+    """Lays pictures [n, H, W, C] out row by row; places that stay empty are zeros."""
     count, height, width, channels = pictures.shape
     rows = -(-count // columns)
     grid = np.zeros((rows * columns, height, width, channels), np.uint8)

@@ -47,10 +47,10 @@ def write_projector(
     write_atomic(files / "metadata.tsv", _lines([list(metadata), *rows]))
     sprite = ""
     if thumbnails is not None:
-        sheet, width, height = _sprite(thumbnails)
+        sheet, side = _sprite(thumbnails)
         write_atomic(files / "sprite.png", sheet)
-        sprite = f'  sprite {{\n    image_path: "projector/sprite.png"\n    single_image_dim: {width}\n'
-        sprite += f"    single_image_dim: {height}\n  }}\n"
+        sprite = f'  sprite {{\n    image_path: "projector/sprite.png"\n    single_image_dim: {side}\n'
+        sprite += f"    single_image_dim: {side}\n  }}\n"
     config = (
         f'embeddings {{\n  tensor_name: "{tag}"\n  tensor_path: "projector/tensors.tsv"\n'
         f'  metadata_path: "projector/metadata.tsv"\n{sprite}}}\n'
@@ -66,12 +66,20 @@ def _cell(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split())
 
 
-def _sprite(thumbnails: Frames) -> tuple[bytes, int, int]:
-    """Returns the sheet that TensorBoard cuts up row by row, with the width and height of one picture on it."""
+def _sprite(thumbnails: Frames) -> tuple[bytes, int]:
+    """Returns the sheet that TensorBoard cuts up, and the side of one square on it.
+
+    Its page draws a point as a square: around a picture that is none, the square is transparent. Its shader takes the
+    number of rows for that of columns, so the sheet has as many of both.
+    """
     count, height, width = thumbnails.shape[:3]
     columns = math.ceil(math.sqrt(count))
-    limit = min(_MAX_THUMBNAIL_PX, _MAX_SPRITE_PX // columns)
-    scale = min(1.0, limit / max(width, height))
+    side = min(max(width, height), _MAX_THUMBNAIL_PX, _MAX_SPRITE_PX // columns)
+    scale = side / max(width, height)
     size = (max(1, int(width * scale)), max(1, int(height * scale)))
-    small = np.stack([np.asarray(Image.fromarray(thumbnail).resize(size)) for thumbnail in thumbnails])
-    return encode_png(picture_grid(small, columns)), *size
+    left, top = (side - size[0]) // 2, (side - size[1]) // 2
+    squares = np.zeros((columns**2, side, side, 4), np.uint8)
+    inside = squares[:count, top : top + size[1], left : left + size[0]]
+    inside[..., :3] = [np.asarray(Image.fromarray(thumbnail).resize(size)) for thumbnail in thumbnails]
+    inside[..., 3] = 255
+    return encode_png(picture_grid(squares, columns)), side

@@ -26,10 +26,26 @@ def test_all_files_have_the_same_rows_and_are_found_from_the_log_folder(tmp_path
     assert header.split("\t") == ["episode", "reward"]
     assert rows == [f"{i}\t0.125" for i in range(10)]
     sprite = np.asarray(Image.open(tmp_path / entry.sprite.image_path))
-    width, height = entry.sprite.single_image_dim
-    assert (width, height) == (16, 12)
-    cells = sprite[::height, ::width, 0].flatten()
+    assert entry.sprite.single_image_dim == [16, 16]
+    cells = sprite[8::16, 8::16, 0].flatten()
     assert cells[:10].tolist() == list(range(10))
+
+
+def test_a_point_gets_its_own_picture_from_the_pages_shader(tmp_path):
+    _, entry = write(tmp_path, 10)
+    sprite = np.asarray(Image.open(tmp_path / entry.sprite.image_path))
+    per_column, per_row = sprite.shape[0] // 16, sprite.shape[1] // 16
+    shown = [sprite[16 * (i // per_column) + 8, 16 * (i % per_row) + 8, 0] for i in range(10)]
+    assert shown == list(range(10))
+
+
+@pytest.mark.parametrize(("size", "covered"), [((12, 16), np.s_[2:14, :]), ((16, 8), np.s_[:, 4:12])])
+def test_a_picture_keeps_its_shape_in_a_square_that_is_transparent_around_it(tmp_path, size, covered):
+    _, entry = write(tmp_path, 1, size)
+    alpha = np.asarray(Image.open(tmp_path / entry.sprite.image_path))[..., 3]
+    expected = np.zeros((16, 16))
+    expected[covered] = 255
+    np.testing.assert_array_equal(alpha, expected)
 
 
 @pytest.mark.parametrize(("count", "size", "limit_px"), [(3, (480, 640), 8192), (150, (64, 64), 512)])
