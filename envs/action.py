@@ -3,7 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array
+from robossl.core import Array, UserError
+
+
+class ActionError(UserError, ValueError):
+    """Reports an action that no environment can take."""
 
 
 def checked_action(action: Array, shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -14,9 +18,9 @@ def checked_action(action: Array, shape: tuple[int, ...]) -> NDArray[np.float32]
     """
     values = np.asarray(action, np.float32)
     if values.shape != shape:
-        raise ValueError(f"action has shape {list(values.shape)}, expected {list(shape)}")
+        raise ActionError(f"action has shape {list(values.shape)}, expected {list(shape)}")
     finite = np.isfinite(values)
     if not finite.all():
         worlds = np.flatnonzero(~finite.all(axis=-1))
-        raise ValueError(f"action is not finite in world(s) {worlds[:5].tolist()}")
+        raise ActionError(f"action is not finite in world(s) {worlds[:5].tolist()}")
     return np.clip(values, -1.0, 1.0)

@@ -25,7 +25,6 @@ ALLOWED = {
     "assets": set(),
 }  # fmt: skip
 ANYTHING = {"bench", "cli"}
-ONE_OWNER = {"tyro": "cli", "yaml": "cli"}
 
 
 def part_of(path: Path) -> str:

@@ -9,12 +9,12 @@ from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, ArraySpec, CameraSpec, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
+from robossl.envs.mujoco_engine import load_model
 from robossl.envs.task import Memory, Outcome, TaskSpec
 from robossl.envs.tasks.ring_geometry import (
     CAR_RADIUS_M,
@@ -71,7 +71,7 @@ class RingCorridor:
     def build_model(self) -> Any:
         """Compiles assets/ring_corridor/ring_corridor.xml."""
         xml = files("robossl.assets") / "ring_corridor" / "ring_corridor.xml"
-        return mujoco.MjModel.from_xml_string(xml.read_text())
+        return load_model(xml.read_text())
 
     def new_memory(self, num_worlds: int) -> Memory:
         """Returns driving direction (+1 anticlockwise), arc coordinate, signed distance and number of decisions."""

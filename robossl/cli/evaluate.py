@@ -15,7 +15,7 @@ from robossl.cli.compose import (
     require_spec,
 )
 from robossl.cli.figures import print_summary
-from robossl.cli.settings import TEST_SEED_OFFSET
+from robossl.cli.settings import TEST_SEED_OFFSET, require_seed
 from robossl.core import Stream, UserError
 from robossl.envs import EnvConfig
 from robossl.training.evaluate import evaluate
@@ -52,12 +52,15 @@ class EvalCommand:
         """Checks the numbers."""
         if min(self.episodes, self.num_worlds) < 1:
             raise UserError(f"episodes and num-worlds must be at least 1, got {self.episodes} and {self.num_worlds}")
+        require_seed(self.seed)
 
 
 def run(arguments: list[str]) -> int:
     """Evaluates and prints the figures."""
     run_name, rest = split_positional(arguments)
     command = parse(EvalCommand(), rest, usage="robossl eval [RUN]", description="Evaluates a policy on unseen worlds.")
+    if run_name and command.env:
+        raise UsageError("give a run or --env ID, not both: a run is evaluated in its own environment")
     summary = _of_run(Path(run_name), command) if run_name else _of_env(command)
     print_summary(summary, as_json=command.json)
     return 0

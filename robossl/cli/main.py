@@ -39,6 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Interrupted as interrupted:
         print(f"robossl: {interrupted}", file=sys.stderr)
         code = interrupted.exit_code
+    except UnicodeDecodeError as error:
+        print(f"robossl: a file is not the text that it should be: {error}", file=sys.stderr)
+        code = _ERROR_EXIT
+    except PermissionError as error:
+        print(f"robossl: {error.filename}: {error.strerror}", file=sys.stderr)
+        code = _ERROR_EXIT
     except KeyboardInterrupt:
         print("robossl: interrupted", file=sys.stderr)
         code = _INTERRUPT_EXIT

@@ -37,6 +37,10 @@ class CollectSettings:
     seed: int = 0
     log_folder: Path = Path("runs")
 
+    def __post_init__(self) -> None:
+        """Checks the seed."""
+        require_seed(self.seed)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PretrainSettings:
@@ -67,6 +71,7 @@ class PretrainSettings:
     def __post_init__(self) -> None:
         """Checks the numbers."""
         _require_counts(self.frame_stack, self.num_threads)
+        require_seed(self.seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +132,17 @@ class TrainSettings:
     def __post_init__(self) -> None:
         """Checks the numbers."""
         _require_counts(self.frame_stack, self.test_episodes, self.num_threads)
+        require_seed(self.seed)
+
+
+def require_seed(seed: int | None) -> None:
+    """Checks that a seed leaves room for the test worlds.
+
+    Raises:
+        UserError: with what was given.
+    """
+    if seed is not None and not 0 <= seed < 2**32 - TEST_SEED_OFFSET:
+        raise UserError(f"seed must be in 0..{2**32 - TEST_SEED_OFFSET - 1}, got {seed}")
 
 
 def _require_counts(*values: int | None) -> None:

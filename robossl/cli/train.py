@@ -11,6 +11,7 @@ from robossl.cli.arguments import FLAT, UsageError, parse, split_positional, tak
 from robossl.cli.artifacts import pretrained_encoder
 from robossl.cli.compose import (
     agent_policy,
+    device_name,
     load_agent,
     load_settings,
     make_agent,
@@ -79,9 +80,10 @@ def run(arguments: list[str]) -> int:
     """Trains or resumes, then evaluates the best checkpoint on unseen worlds and films it."""
     began_s = time.monotonic()
     options: TrainCommand | ResumeCommand
+    resume_from: Path | None = None
     resumed, rest = take_option(arguments, "--resume")
     if resumed is not None:
-        run_folder = Path(resumed)
+        run_folder, resume_from = _run_of(Path(resumed))
         options, settings = _resumed(run_folder, rest)
     else:
         options, settings, name = _begun(rest)
@@ -89,7 +91,8 @@ def run(arguments: list[str]) -> int:
         _write_settings(run_folder, settings)
     write_command(run_folder, ["robossl", "train", *arguments])
     prepare_processor(settings.num_threads)
-    result = _train(settings, run_folder, resume=resumed is not None, verbose=options.verbose)
+    resume = resumed is not None
+    result = _train(settings, run_folder, resume=resume, resume_from=resume_from, verbose=options.verbose)
     figures = _test(settings, run_folder, result)
     figures["seconds"] = time.monotonic() - began_s
     write_json(run_folder / "result.json", figures)
@@ -130,7 +133,7 @@ def _resumed(run_folder: Path, arguments: Sequence[str]) -> tuple[ResumeCommand,
     )
     if command.n_timesteps is not None:
         settings = replace(settings, loop=replace(settings.loop, n_timesteps=command.n_timesteps))
-    return command, replace(settings, device=command.device or settings.device)
+    return command, replace(settings, device=device_name(command.device or settings.device))
 
 
 def _write_settings(run_folder: Path, settings: TrainSettings) -> None:
@@ -138,13 +141,21 @@ def _write_settings(run_folder: Path, settings: TrainSettings) -> None:
     write_system_json(run_folder)
 
 
-def _train(settings: TrainSettings, run_folder: Path, *, resume: bool, verbose: bool) -> TrainResult:
+def _run_of(path: Path) -> tuple[Path, Path | None]:
+    """Returns the run's folder and, where `path` is one of its checkpoints, that one."""
+    return (path.parents[1], path) if (path / "done").is_file() else (path, None)
+
+
+def _train(
+    settings: TrainSettings, run_folder: Path, *, resume: bool, resume_from: Path | None, verbose: bool
+) -> TrainResult:
     weights = settings.encoder_options.weights
     if settings.pretrain is not None:
         weights = pretrained_encoder(settings, settings.pretrain)
+    eval_config = replace(settings.env, num_worlds=min(settings.env.num_worlds, settings.evaluation.episodes))
     with (
         opened_env(settings.env, settings.seed, Stream.TRAIN) as env,
-        opened_env(settings.env, settings.seed, Stream.EVAL) as eval_env,
+        opened_env(eval_config, settings.seed, Stream.SELECT) as eval_env,
     ):
         if resume:
             require_spec(run_folder, env.spec)
@@ -158,6 +169,7 @@ def _train(settings: TrainSettings, run_folder: Path, *, resume: bool, verbose: 
             evaluator=Evaluator(eval_env, settings.evaluation, frame_stack=settings.frame_stack),
             hparams=_hparams(settings),
             resume=resume,
+            resume_from=resume_from,
             verbose=verbose,
         )
 

@@ -23,6 +23,7 @@ class Stream(IntEnum):
     EVAL = 1
     COLLECT = 2
     RENDER = 3
+    SELECT = 4
 
 
 class Draws:

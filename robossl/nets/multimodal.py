@@ -65,7 +65,10 @@ class MultimodalEncoder(nn.Module):
     def __init__(self, observation: ObservationShapes, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
-        self.observation = {key: (tuple(shape), str(dtype)) for key, (shape, dtype) in observation.items()}
+        parts = {
+            key: part if isinstance(part, tuple) else (part.shape, part.dtype) for key, part in observation.items()
+        }
+        self.observation = {key: (tuple(shape), str(dtype)) for key, (shape, dtype) in parts.items()}
         _check(self.observation)
         self.picture_keys = tuple(key for key, (shape, _) in self.observation.items() if len(shape) == 3)
         self.vector_keys = tuple(key for key, (shape, _) in self.observation.items() if len(shape) == 1)

@@ -22,9 +22,9 @@ class RunningNorm(nn.Module):
         self.count: Tensor
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """Normalises [B, D], clipped to where values were seen."""
+        """Normalises [B, D], clipped to where values were seen; as long as none were, they pass unchanged."""
         scaled = (vectors - self.mean) * torch.rsqrt(self.variance.clamp(min=1e-6))
-        return scaled.clamp(-_LIMIT, _LIMIT)
+        return torch.where(self.count > 0, scaled.clamp(-_LIMIT, _LIMIT), vectors)
 
     @torch.no_grad()
     def learn(self, vectors: Tensor) -> None:
