@@ -21,7 +21,8 @@ class PPOPolicy(BasePolicy):
     Args:
         observation_space, action_space: checked by the agent.
         lr_schedule: of the optimiser.
-        encoder: which it takes over; frozen where none of its parameters wants a gradient.
+        encoder: which it takes over.
+        frozen: the encoder never changes.
         seed: of the heads' first weights.
         encoder_rate: the encoder's own learning rate.
         hidden, log_std_init: see `PPOConfig`.
@@ -35,13 +36,14 @@ class PPOPolicy(BasePolicy):
         *,
         encoder: MultimodalEncoder,
         seed: int,
+        frozen: bool = False,
         encoder_rate: float | None = None,
         hidden: tuple[int, ...] = (64, 64),
         log_std_init: float = 0.0,
     ) -> None:
         super().__init__(observation_space, action_space, normalize_images=False)
         self.encoder = encoder
-        self.frozen = not any(parameter.requires_grad for parameter in encoder.parameters())
+        self.frozen = frozen
         with seeded_init(seed):
             self.actor = _head((encoder.features_dim, *hidden, action_space.shape[0]), _ACTION_GAIN)
             self.critic = _head((encoder.features_dim, *hidden, 1), _VALUE_GAIN)

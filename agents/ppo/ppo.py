@@ -40,7 +40,7 @@ class PPO(stable_baselines3.PPO):
 
     Actor and critic share the encoder and train it together. Observations are a Dict, actions lie in [-1, 1]. Batches
     are augmented alike for actor and critic, against log-probabilities of the observations as seen (RAD, arXiv
-    2004.14990).
+    2004.14990). The statistics that normalise vectors move between rollouts only.
 
     Args:
         policy: "MultimodalPolicy".
@@ -257,6 +257,8 @@ class PPO(stable_baselines3.PPO):
 
     def _finish(self, means: Means, start: float) -> None:
         buffer, record = self.rollout_buffer, self.logger.record
+        if not self.policy.frozen:  # not earlier: ratios compare with what the rollout's statistics gave
+            self.policy.encoder.observe(buffer.vectors())
         for name, value in means.read().items():
             record(name, value)
         explained = explained_variance(buffer.value.flatten().cpu().numpy(), buffer.returns.flatten().cpu().numpy())

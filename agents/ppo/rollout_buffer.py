@@ -143,5 +143,11 @@ class RolloutBuffer:
             mask=mask,
         )
 
+    def vectors(self) -> dict[str, Tensor]:
+        """Returns the vectors of all steps, {key: [T * N, D]}."""
+        rows = torch.arange(self.num_steps * self.num_worlds, device=self.device)
+        keys = [key for key in self._keys if len(self._columns.specs[_OBS + key].shape) == 1]
+        return {key: self._columns.take(_OBS + key, rows) for key in keys}
+
     def _observe(self, rows: Tensor) -> dict[str, Tensor]:
         return {key: self._columns.take(_OBS + key, rows) for key in self._keys}

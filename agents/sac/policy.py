@@ -70,7 +70,8 @@ class SACPolicy(BasePolicy):
     Args:
         observation_space, action_space: checked by the agent.
         lr_schedule: of the optimisers.
-        encoder: which it takes over; frozen where none of its parameters wants a gradient.
+        encoder: which it takes over.
+        frozen: the encoder never changes.
         seed: of the heads' first weights.
         encoder_rate: the encoder's own learning rate.
         hidden, num_critics, critic_layer_norm: see `SACConfig`.
@@ -84,6 +85,7 @@ class SACPolicy(BasePolicy):
         *,
         encoder: MultimodalEncoder,
         seed: int,
+        frozen: bool = False,
         encoder_rate: float | None = None,
         hidden: tuple[int, ...] = (256, 256),
         num_critics: int = 2,
@@ -91,7 +93,7 @@ class SACPolicy(BasePolicy):
     ) -> None:
         super().__init__(observation_space, action_space, normalize_images=False, squash_output=True)
         self.encoder = encoder
-        self.frozen = not any(parameter.requires_grad for parameter in encoder.parameters())
+        self.frozen = frozen
         action_dim, features_dim = action_space.shape[0], encoder.features_dim
         with seeded_init(seed):
             self.actor = Actor(features_dim, action_dim, hidden)

@@ -91,11 +91,7 @@ class MultimodalEncoder(nn.Module):
         return torch.cat(parts, dim=-1)
 
     def observe(self, obs: Mapping[str, Tensor]) -> None:
-        """Adds the vectors of a batch {key: [B, ...]} to the statistics that normalise them.
-
-        For learners whose targets do not depend on older features: PPO compares with its rollout's and must not move
-        them.
-        """
+        """Adds the vectors of a batch {key: [B, ...]} to the statistics that normalise them."""
         if self.vector_keys:
             self.vector_norm.learn(self._joined_vectors(obs))
 

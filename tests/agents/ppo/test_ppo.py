@@ -21,7 +21,7 @@ OBJECTIVES = (InverseDynamicsConfig(hidden=(16,)),)
 @pytest.fixture
 def make(colour_env, tiny):
     def build(config=CONFIG, *, env=None, **more) -> PPO:
-        return PPO.from_config(config, env or colour_env(), encoder=tiny, **more)
+        return PPO.from_config(config, env or colour_env(), **{"encoder": tiny, **more})
 
     return build
 
@@ -124,6 +124,15 @@ def test_a_frozen_encoder_never_changes(make, colour_env, tiny) -> None:
     assert same(weights(module), weights(agent.policy.encoder))
     assert not agent.policy.encoder.training
     assert len(agent.policy.optimizer.param_groups) == 1
+
+
+@pytest.mark.parametrize("features", [None, 8])
+def test_statistics_of_vectors_are_those_of_the_rollouts(make, tiny, features) -> None:
+    agent = make(encoder=replace(tiny, vector_features=features)).learn(64)
+    seen, norm = agent.rollout_buffer.vectors()["proprio"], agent.policy.encoder.vector_norm
+    assert norm.count == len(seen) == 64
+    torch.testing.assert_close(norm.mean, seen.mean(dim=0))
+    assert agent.learn(64, reset_num_timesteps=False).policy.encoder.vector_norm.count == 128
 
 
 def test_the_encoder_learns_at_its_own_rate(make) -> None:

@@ -27,7 +27,7 @@ OBJECTIVES = (InverseDynamicsConfig(hidden=(16,)),)
 @pytest.fixture
 def make(colour_env, tiny):
     def build(config=CONFIG, *, env=None, **more) -> SAC:
-        return SAC.from_config(config, env or colour_env(), encoder=tiny, **more)
+        return SAC.from_config(config, env or colour_env(), **{"encoder": tiny, **more})
 
     return build
 
@@ -144,6 +144,12 @@ def test_the_actor_is_updated_as_often_as_told(make) -> None:
     assert same(before, weights(agent.actor))
     agent.train(1, 16)
     assert not same(before, weights(agent.actor))
+
+
+@pytest.mark.parametrize("features", [None, 8])
+def test_vectors_are_normalised_by_what_was_seen(make, tiny, features) -> None:
+    agent = make(encoder=replace(tiny, vector_features=features)).learn(96)
+    assert agent.policy.encoder.vector_norm.count == agent._n_updates * agent.batch_size > 0
 
 
 def test_a_frozen_encoder_never_changes(make, pretrained) -> None:
