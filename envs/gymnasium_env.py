@@ -10,7 +10,19 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, ArraySpec, Draws, EnvSpec, Obs, Policy, StepBatch, Tree, UnknownNameError, UserError
+from robossl.core import (
+    Array,
+    ArraySpec,
+    CommandSpec,
+    Draws,
+    EnvSpec,
+    Obs,
+    Policy,
+    StepBatch,
+    Tree,
+    UnknownNameError,
+    UserError,
+)
 from robossl.envs.action import checked_action
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.gymnasium_viewer import GymnasiumViewer
@@ -177,10 +189,8 @@ class GymnasiumEnv:
 
     def _make_spec(self) -> EnvSpec:
         env, bounds = self._envs[0], self._action_space
-        names = tuple(
-            f"action_{i} [{low:g}, {high:g}]"
-            for i, (low, high) in enumerate(zip(bounds.low.ravel(), bounds.high.ravel(), strict=True))
-        )
+        limits = list(zip(bounds.low.ravel().tolist(), bounds.high.ravel().tolist(), strict=True))
+        names = tuple(f"action_{i} [{low:g}, {high:g}]" for i, (low, high) in enumerate(limits))
         return EnvSpec(
             id=self.config.id,
             control_hz=float(env.metadata.get("render_fps") or _FALLBACK_HZ),
@@ -188,6 +198,7 @@ class GymnasiumEnv:
             observation={key: spec for key, (spec, _) in self._readers.items()},
             action=ArraySpec(shape=(len(names),), low=-1.0, high=1.0, names=names),
             camera_names=(_CAMERA,) if _has_model(env) or env.render_mode == "rgb_array" else (),
+            commands=tuple(_command(i, low, high) for i, (low, high) in enumerate(limits)),
         )
 
     def _viewer(self, width: int, height: int) -> GymnasiumViewer:
@@ -195,6 +206,12 @@ class GymnasiumEnv:
         if size not in self._viewers:
             self._viewers[size] = GymnasiumViewer(self._envs[0], self.config.renderer, width=width, height=height)
         return self._viewers[size]
+
+
+def _command(index: int, low: float, high: float) -> CommandSpec:
+    """Describes one native action; a foreign environment does not tell its unit."""
+    half, middle = (high - low) / 2, (high + low) / 2
+    return CommandSpec(name=f"action_{index}", unit="", source=index, scale=half, offset=middle, low=low, high=high)
 
 
 def _make_copies(env_id: str, count: int) -> list[gymnasium.Env[Any, Any]]:

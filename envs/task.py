@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, ArraySpec, CameraSpec, Draws, Obs, Policy
+from robossl.core import Array, ArraySpec, CameraSpec, CommandSpec, Draws, Obs, Policy
 from robossl.envs.engine import Engine
 
 Memory = dict[str, Array]
@@ -35,6 +35,7 @@ class TaskSpec:
     """What a task declares of itself.
 
     Attributes:
+        commands: what `control` makes of the actions.
         vectors: every non-image observation it can give.
         cameras: every camera with its default size.
         default_observation: the keys an agent gets unless it asks for others, e.g. ("rgb_front", "proprio").
@@ -59,6 +60,7 @@ class TaskSpec:
     viewer_camera: str
     record: tuple[str, ...] = ()
     random_fields: tuple[str, ...] = ()
+    commands: tuple[CommandSpec, ...] = ()
     description: str = ""
     success: str = field(default="")
 

@@ -237,6 +237,7 @@ class TaskEnv:
             metrics=task.metrics,
             camera_names=tuple(sizes),
             render=render,
+            commands=task.commands,
         )
 
 

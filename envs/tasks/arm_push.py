@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, ArraySpec, CameraSpec, Draws, Obs, Policy, UserError
+from robossl.core import Array, ArraySpec, CameraSpec, CommandSpec, Draws, Obs, Policy, SetpointSpec, UserError
 from robossl.envs.engine import Engine
 from robossl.envs.mujoco_engine import load_model
 from robossl.envs.task import Memory, Outcome, TaskSpec
@@ -18,6 +18,8 @@ from robossl.envs.tasks.rewards import tolerance
 
 CONTROL_HZ = 12.5
 NUM_SUBSTEPS = 16
+MAX_LEAD_STEPS = 2
+"""How many steps the commanded tool position may be ahead of the tool."""
 TOOL_W_M = (np.array([0.35, -0.24, 0.01], np.float32), np.array([0.75, 0.24, 0.12], np.float32))
 """Corners of the box that the commanded tool position is kept in."""
 REGION_W_M = (np.array([0.46, -0.13]), np.array([0.64, 0.13]))
@@ -157,7 +159,9 @@ class ArmPush:
         num_worlds = engine.num_worlds
         tool_w = engine.read("site_xpos")[:, self._tool]
         target_w = memory["tool_target_w"] + self.config.step_m * action
-        target_w = tool_w + (target_w - tool_w).clip(-2 * self.config.step_m, 2 * self.config.step_m)
+        target_w = tool_w + (target_w - tool_w).clip(
+            -MAX_LEAD_STEPS * self.config.step_m, MAX_LEAD_STEPS * self.config.step_m
+        )
         memory["tool_target_w"][...] = target_w = target_w.clip(*TOOL_W_M)
         rotation = engine.read("site_xmat")[:, self._tool].reshape(num_worlds, 3, 3)
         error = np.concatenate([target_w - tool_w, rotation_error(rotation, TOOL_DOWN)], axis=-1)
@@ -238,6 +242,7 @@ def _spec(config: ArmPushConfig) -> TaskSpec:
         num_substeps=NUM_SUBSTEPS,
         max_episode_steps=config.max_episode_steps,
         action=ArraySpec(shape=(3,), low=-1, high=1, names=("tool_dx", "tool_dy", "tool_dz")),
+        commands=tuple(_command(axis, config.step_m) for axis in range(3)),
         vectors={key: _vector(names) for key, names in _VECTORS.items()},
         cameras=tuple(CameraSpec(name=name, width=64, height=64) for name in ("static", "wrist", "viewer")),
         default_observation=("proprio", "object", "goal"),
@@ -287,5 +292,24 @@ def _rows(field: Array, ids: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.repeat(np.asarray(field, np.float64)[None], len(ids), axis=0)
 
 
+def _command(axis: int, step_m: float) -> CommandSpec:
+    """Says what an action does to the commanded tool position along one axis of the world."""
+    low, high = (float(corner[axis]) for corner in TOOL_W_M)
+    moves = SetpointSpec(name=_TOOL[axis], low=low, high=high, max_lead=MAX_LEAD_STEPS * step_m)
+    name = f"tool_d{'xyz'[axis]}_w_m"
+    return CommandSpec(
+        name=name, unit="m", source=axis, scale=step_m, offset=0.0, low=-step_m, high=step_m, moves=moves
+    )
+
+
 def _vector(names: tuple[str, ...]) -> ArraySpec:
-    return ArraySpec(shape=(len(names),), names=names)
+    joints = tuple(name.partition("_")[0] if name in _JOINTS else "" for name in names)
+    return ArraySpec(
+        shape=(len(names),), names=names, units=tuple(map(_unit, names)), joints=joints if any(joints) else ()
+    )
+
+
+def _unit(name: str) -> str:
+    """Returns the unit that a name ends in."""
+    units = {"_rad_s": "rad/s", "_m_s": "m/s", "_rad": "rad", "_m": "m"}
+    return next((unit for ending, unit in units.items() if name.endswith(ending)), "1")

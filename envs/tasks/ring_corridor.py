@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, ArraySpec, CameraSpec, Draws, Obs, Policy, UserError
+from robossl.core import Array, ArraySpec, CameraSpec, CommandSpec, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
 from robossl.envs.mujoco_engine import load_model
 from robossl.envs.task import Memory, Outcome, TaskSpec
@@ -176,7 +176,11 @@ def _make_spec(config: RingCorridorConfig) -> TaskSpec:
         num_substeps=NUM_SUBSTEPS,
         max_episode_steps=config.max_decisions,
         action=ArraySpec(shape=(1,), low=-1.0, high=1.0, names=("steering",)),
-        vectors={"proprio": ArraySpec(shape=(2,), names=("speed_m_s", "yaw_rate_rad_s"))},
+        commands=(
+            _command("speed_m_s", "m/s", offset=DRIVE.speed_m_s),
+            _command("yaw_rate_rad_s", "rad/s", scale=DRIVE.yaw_rate_rad_s),
+        ),
+        vectors={"proprio": ArraySpec(shape=(2,), names=("speed_m_s", "yaw_rate_rad_s"), units=("m/s", "rad/s"))},
         cameras=(CameraSpec(name="front", width=48, height=27), CameraSpec(name="top", width=96, height=96)),
         default_observation=("rgb_front", "proprio"),
         privileged={
@@ -193,4 +197,11 @@ def _make_spec(config: RingCorridorConfig) -> TaskSpec:
         random_fields=("geom_rgba", "light_diffuse") if config.is_recoloured else (),
         description="Steers a car, driving at constant speed round a ring corridor with obstacles; camera in front.",
         success="drives to the episode's end without touching anything",
+    )
+
+
+def _command(name: str, unit: str, *, scale: float = 0.0, offset: float = 0.0) -> CommandSpec:
+    source = 0 if scale else None
+    return CommandSpec(
+        name=name, unit=unit, source=source, scale=scale, offset=offset, low=offset - scale, high=offset + scale
     )

@@ -1,16 +1,21 @@
 """Names, specs, seeding and borders that every other package shares; numpy only."""
 
+from robossl.core.bundle import Bundle
+from robossl.core.contract import Contract
 from robossl.core.errors import CorruptFileError, UnknownNameError, UserError
 from robossl.core.frames import FrameStack
 from robossl.core.protocols import Array, BatchEnv, Obs, Policy, StepBatch, Tree
 from robossl.core.seeding import Draws, Stream
-from robossl.core.specs import ArraySpec, CameraSpec, EnvSpec, RenderSpec
+from robossl.core.specs import ArraySpec, CameraSpec, CommandSpec, EnvSpec, RenderSpec, SetpointSpec
 
 __all__ = [
     "Array",
     "ArraySpec",
     "BatchEnv",
+    "Bundle",
     "CameraSpec",
+    "CommandSpec",
+    "Contract",
     "CorruptFileError",
     "Draws",
     "EnvSpec",
@@ -18,6 +23,7 @@ __all__ = [
     "Obs",
     "Policy",
     "RenderSpec",
+    "SetpointSpec",
     "StepBatch",
     "Stream",
     "Tree",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from robossl.core.errors import UserError
+from robossl.core.strict_json import from_json
 
 MODALITIES = ("rgb", "depth", "segmentation")
 
@@ -20,6 +21,8 @@ class ArraySpec:
     Attributes:
         low, high: bounds of every element.
         names: one name (with unit) per element of a vector, where it has them.
+        units: the SI unit of each named element ("1" for a pure number), where known.
+        joints: the model's joint that each named element is of, "" for none; empty where no element is of a joint.
     """
 
     shape: tuple[int, ...]
@@ -27,6 +30,8 @@ class ArraySpec:
     low: float = -float("inf")
     high: float = float("inf")
     names: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    joints: tuple[str, ...] = ()
 
     @property
     def is_image(self) -> bool:
@@ -37,6 +42,51 @@ class ArraySpec:
     def num_bytes(self) -> int:
         """Bytes of one array."""
         return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetpointSpec:
+    """A quantity whose set-point a command moves by its value in every control step, in the command's unit.
+
+    Attributes:
+        low, high: where the set-point is kept.
+        max_lead: how far from the measured quantity it is kept.
+    """
+
+    name: str
+    low: float
+    high: float
+    max_lead: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandSpec:
+    """A physical quantity that actions stand for: clip(offset + scale * action[source], low, high).
+
+    Attributes:
+        unit: SI; "1" for a pure number, "" where unknown.
+        source: the action's index; None where the quantity is always `offset`.
+        low, high: limits.
+        moves: the set-point that it moves; None where it is the set-point itself.
+    """
+
+    name: str
+    unit: str
+    source: int | None
+    scale: float
+    offset: float
+    low: float
+    high: float
+    moves: SetpointSpec | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the limits."""
+        if not self.low <= self.offset <= self.high:
+            raise UserError(f"command {self.name!r}: {self.offset} is outside its limits [{self.low}, {self.high}]")
+        if self.source is None and self.scale != 0:
+            raise UserError(f"command {self.name!r} has a scale but no action that it scales")
+        if self.moves is not None and not (self.moves.low < self.moves.high and self.moves.max_lead > 0):
+            raise UserError(f"command {self.name!r}: the set-point {self.moves.name!r} has no room to move")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +118,8 @@ class EnvSpec:
 
     Attributes:
         observation: the policy group: what the agent sees.
-        action: always in [-1, 1]; its names carry the quantities they are mapped to.
+        action: always in [-1, 1].
+        commands: what the actions are mapped to.
         privileged: simulator state for probes and experts, never for the agent.
         metrics: names of the episode's metrics in `info`, beside success.
         camera_names: the cameras that the model has, drawn or not.
@@ -84,6 +135,7 @@ class EnvSpec:
     metrics: tuple[str, ...] = ()
     camera_names: tuple[str, ...] = ()
     render: RenderSpec | None = None
+    commands: tuple[CommandSpec, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Returns the spec as JSON values."""
@@ -104,6 +156,8 @@ class EnvSpec:
             fields["action"] = _array_spec(data["action"])
             for key in ("reward_terms", "metrics", "camera_names"):
                 fields[key] = tuple(data[key])
+            commands = [from_json(CommandSpec, command, file="env.json") for command in data.get("commands", ())]
+            fields["commands"] = tuple(commands)
             if data["render"] is not None:
                 cameras = tuple(CameraSpec(**camera) for camera in data["render"]["cameras"])
                 fields["render"] = RenderSpec(**{**data["render"], "cameras": cameras})
@@ -139,7 +193,8 @@ def _describe(spec: ArraySpec | None) -> str:
 
 def _array_spec(data: dict[str, Any]) -> ArraySpec:
     low, high = (float(data[key]) for key in ("low", "high"))
-    return ArraySpec(shape=tuple(data["shape"]), dtype=data["dtype"], low=low, high=high, names=tuple(data["names"]))
+    texts = {key: tuple(data.get(key, ())) for key in ("names", "units", "joints")}
+    return ArraySpec(shape=tuple(data["shape"]), dtype=data["dtype"], low=low, high=high, **texts)
 
 
 def _finite_json(value: Any) -> Any:

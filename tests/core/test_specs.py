@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from robossl.core import ArraySpec, CameraSpec, EnvSpec, RenderSpec, UserError
+from robossl.core import ArraySpec, CameraSpec, CommandSpec, EnvSpec, RenderSpec, UserError
 from robossl.core.specs import require_same_observation
 
 
@@ -15,16 +15,27 @@ def spec(width: int = 48, renderer: str = "raycast") -> EnvSpec:
         max_episode_steps=200,
         observation={
             "rgb_front": ArraySpec(shape=(27, width, 3), dtype="uint8", low=0, high=255),
-            "proprio": ArraySpec(shape=(2,), names=("speed_m_s", "yaw_rate_rad_s")),
+            "proprio": ArraySpec(shape=(2,), names=("speed_m_s", "yaw_rate_rad_s"), units=("m/s", "rad/s")),
         },
         action=ArraySpec(shape=(1,), low=-1, high=1, names=("steering",)),
         metrics=("distance",),
+        commands=(
+            CommandSpec(name="yaw_rate_rad_s", unit="rad/s", source=0, scale=2.0, offset=0.0, low=-2.0, high=2.0),
+        ),
         render=RenderSpec(renderer=renderer, version=1, cameras=(CameraSpec(name="front", width=width, height=27),)),
     )
 
 
 def test_json_round_trip_is_exact() -> None:
     assert EnvSpec.from_json(json.loads(json.dumps(spec().to_json(), allow_nan=False))) == spec()
+
+
+def test_a_run_from_before_commands_were_told_is_read() -> None:
+    data = spec().to_json()
+    del data["commands"], data["observation"]["proprio"]["units"]
+    read = EnvSpec.from_json(data)
+    assert read.commands == ()
+    assert read.observation["proprio"].units == ()
 
 
 def test_missing_field_is_named() -> None:
