@@ -119,7 +119,7 @@ class CounterEnv:
         self.closed = True
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def counter_env() -> type[CounterEnv]:
     """The class, so that a test says how many worlds it wants: `counter_env(4, pictures=False)`."""
     return CounterEnv

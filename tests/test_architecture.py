@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = {"envs": "envs", "agents": "agents", "configs": "configs", "assets": "assets"}
-PARTS = ("core", "data", "nets", "objectives", "training", "bench", "cli")
+PARTS = ("core", "data", "nets", "objectives", "training", "export", "bench", "cli")
 
 ALLOWED = {
     "core": {"numpy"},
@@ -16,7 +16,8 @@ ALLOWED = {
     "data": {"core", "numpy", "torch", "safetensors"},
     "nets": {"core", "numpy", "torch", "safetensors"},
     "objectives": {"core", "data", "nets", "numpy", "torch"},
-    "agents": {"core", "data", "nets", "objectives", "numpy", "torch", "stable_baselines3", "gymnasium"},
+    "agents": {"core", "data", "nets", "objectives", "numpy", "torch", "stable_baselines3", "gymnasium", "cloudpickle"},
+    "export": {"core", "nets", "numpy", "torch", "onnx", "onnxruntime"},
     "training": {
         "core", "data", "nets", "objectives", "numpy", "torch", "safetensors", "stable_baselines3", "tensorboard",
         "PIL", "tqdm", "yaml",

@@ -21,6 +21,7 @@ from robossl.agents import state
 from robossl.agents.augmentation import AugmentConfig, augmented
 from robossl.agents.construction import build_agent
 from robossl.agents.encoder_options import EncoderOptions, Representation
+from robossl.agents.mean_action import MeanAction
 from robossl.agents.metrics import Means
 from robossl.agents.observations import encode, to_tensors
 from robossl.agents.optimisation import adam, set_learning_rates, step
@@ -151,6 +152,10 @@ class SAC(stable_baselines3.SAC):
     def features(self, obs: Obs) -> NDArray[np.float32]:
         """Returns the encoder's features [N, D] of observations {key: [N, ...]} as `predict` takes them."""
         return encode(self.policy.encoder, obs, self.device)
+
+    def export_module(self) -> MeanAction:
+        """Returns a copy that maps {key: [B, ...]} to the mean action [B, A] in [-1, 1]."""
+        return MeanAction(self.policy)
 
     def get_state(self) -> Tree:
         """Returns all but the replay and the global generators, so that `set_state` continues bit for bit."""

@@ -128,14 +128,25 @@ def load_agent(run_folder: Path, settings: TrainSettings, env: BatchEnv, which: 
         UserError: if there is none.
         CorruptFileError: if it is damaged.
     """
+    checkpoint = load_checkpoint(run_folder, which)
+    agent = make_agent(_acting(settings, env), env, None)
+    restore_networks(agent.policy, {}, checkpoint.tree("agent")["networks"])
+    return agent
+
+
+def load_checkpoint(run_folder: Path, which: str) -> Checkpoint:
+    """Finds a run's checkpoint: `best`, `last`, or a step. Where none was the best yet, the last one is.
+
+    Raises:
+        UserError: if there is none.
+        CorruptFileError: if it is damaged.
+    """
     path = find_checkpoint(run_folder, which)
     if path is None and which == BEST:
         path = find_checkpoint(run_folder, LAST)
     if path is None:
         raise UserError(f"{run_folder} has no checkpoint {which!r}")
-    agent = make_agent(_acting(settings, env), env, None)
-    restore_networks(agent.policy, {}, Checkpoint(path).tree("agent")["networks"])
-    return agent
+    return Checkpoint(path)
 
 
 def _acting(settings: TrainSettings, env: BatchEnv) -> TrainSettings:

@@ -18,6 +18,7 @@ VERBS = {
     "train": "trains an agent; presets may collect and pretrain first",
     "eval": "measures success, return and the task's metrics on unseen worlds",
     "record": "writes videos of a run",
+    "export": "writes a policy as a bundle for a robot, and proves that it is the agent",
     "report": "compares finished runs, with bootstrap intervals",
     "bench": "measures speed as ratios, all in one run",
 }
