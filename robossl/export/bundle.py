@@ -94,7 +94,7 @@ def export_bundle(source: Source, output: Path, config: ExportConfig) -> Exporte
 
 
 def require_free(output: Path) -> None:
-    """Checks, before any work, that nothing else is in `output`.
+    """Checks, before any work, that nothing but a bundle is in `output`.
 
     Raises:
         UserError: if so.
@@ -142,6 +142,7 @@ def _proof(
 
 
 def _write(output: Path, model: bytes, contract: Contract, proof: dict[str, Any], card: str) -> Bundle:
+    output = output.resolve()
     temporary = output.with_name(f".{output.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
