@@ -32,14 +32,19 @@ class Engine(Protocol):
         Args:
             ctrl: [N, num_actuators], held for all substeps.
             num_substeps: physics steps.
-            record: names to read after every substep.
+            record: names to read as every substep begins.
 
         Returns:
-            {name: [N, num_substeps, ...]}, each entry the value after that substep.
+            {name: [N, num_substeps, ...]}: the values before the first substep, after the first, and so on; those
+            after the last one are what `read` returns.
         """
 
-    def read(self, name: str) -> Array:
-        """Returns the `MjData` field `name` as a new float32 array [N, ...]."""
+    def read(self, name: str, ids: NDArray[np.int64] | None = None) -> Array:
+        """Returns the `MjData` field `name` as a new float32 array [N, ...], or of the worlds `ids` alone [n, ...].
+
+        A field that is read of all worlds is kept current from then on, at every step. To ask about few worlds, where
+        the others do not matter, costs what those few cost.
+        """
 
     def write(self, name: str, values: Array, ids: NDArray[np.int64]) -> None:
         """Sets the state field `name` (qpos, qvel, mocap_pos, ...) of the worlds `ids` to `values` [n, ...]."""
@@ -61,7 +66,7 @@ class Engine(Protocol):
 
     @property
     def diverged(self) -> NDArray[np.bool_]:
-        """[N] worlds whose last step went non-finite or raised a MuJoCo warning that means so."""
+        """[N] worlds that since they were last reset went non-finite or raised a MuJoCo warning that means so."""
 
     def close(self) -> None:
         """Ends the worker threads."""

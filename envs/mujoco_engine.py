@@ -2,6 +2,7 @@
 
 Batch's derived fields lag one substep behind its state, it puts worlds that turn NaN back to their defaults without a
 word, and a world's error ends the whole call; here everything read is current, and such a world is flagged instead.
+What it costs to be current is paid for the fields that are read of all worlds, and for the worlds that are asked about.
 """
 
 import copy
@@ -44,8 +45,10 @@ class MujocoEngine:
         self.num_worlds, self.num_threads = num_worlds, num_threads
         self.batch = mujoco_batch.Batch(self.model, num_worlds, min(num_threads, num_worlds))
         self.model_version = np.zeros(num_worlds, np.int64)
+        self._bindings: dict[str, Array] = {}
         self._views: dict[str, Array] = {}  # of the fields that are kept current
-        self._stage = NO_STAGE
+        self._stage = NO_STAGE  # up to which every call computes
+        self._computed = np.full(num_worlds, NO_STAGE)  # up to which each world's state has been followed
         self._records: dict[tuple[str, int], Array] = {}
         self._randomised: list[str] = []
         self._stale = np.zeros(num_worlds, bool)  # worlds whose derived model constants wait for set_const
@@ -56,32 +59,41 @@ class MujocoEngine:
     def reset(self, ids: NDArray[np.int64]) -> None:
         """See `Engine.reset`; also mocap bodies go where the compiled model has them."""
         self.batch.state[ids] = self._default_state  # a tenth of the cost of Batch.reset
+        self._computed[ids] = NO_STAGE
         self._diverged[ids] = False
 
     def forward(self, ids: NDArray[np.int64] | None = None) -> None:
         """See `Engine.forward`."""
         self._refresh_constants()
         if self._stage != NO_STAGE:
-            self._call(self.batch.forward, ids, stage=self._stage)
+            self._compute(ids, self._stage)
 
     def step(self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = ()) -> dict[str, Array]:
         """See `Engine.step`. What is recorded of a world after it diverged is not to be used."""
         self._refresh_constants()
         num_warnings = self.batch.warning[..., 1].copy()
         self.view("ctrl")[...] = ctrl
-        self._diverged[:] = False
         recorded: dict[str, Array] = {}
         if record:
             recorded = self._step_recording(num_substeps, record)
         else:
             self._call(self.batch.step, None, nstep=num_substeps, stage=self._stage)
+            self._computed[:] = self._stage
         self._diverged |= (self.batch.warning[..., 1] != num_warnings).any(axis=1)
-        self._diverged |= ~np.isfinite(self.batch.state).all(axis=1)
+        if not np.isfinite(self.batch.state.sum()):  # half the time of looking at each number
+            self._diverged |= ~np.isfinite(self.batch.state).all(axis=1)
         return recorded
 
-    def read(self, name: str) -> Array:
+    def read(self, name: str, ids: NDArray[np.int64] | None = None) -> Array:
         """See `Engine.read`; raises as `view` does."""
-        return self.view(name).astype(np.float32)
+        if ids is None:
+            return self.view(name).astype(np.float32)
+        values, stage = self._bound(name), stage_of(name, self.model)
+        late = ids[self._computed[ids] < stage]
+        if len(late):
+            self._refresh_constants()
+            self._compute(late, max(stage, self._stage))
+        return values[ids].astype(np.float32)
 
     def view(self, name: str) -> Array:
         """Returns the engine's own float64 array [N, ...] of a field, current after every call: to look at only.
@@ -90,9 +102,7 @@ class MujocoEngine:
             UnknownNameError: if the engine cannot keep that field current.
         """
         if name not in self._views:
-            if name not in READABLE_FIELDS:
-                raise UnknownNameError("engine field", name, READABLE_FIELDS)
-            self._views[name] = self.batch.bind(name)
+            self._views[name] = self._bound(name)
             self._stage = max(self._stage, stage_of(name, self.model))
             self.forward()
         return self._views[name]
@@ -102,6 +112,7 @@ class MujocoEngine:
         if name not in STATE_FIELDS:
             raise UnknownNameError("state field", name, STATE_FIELDS)
         self.view(name)[ids] = values
+        self._computed[ids] = NO_STAGE
 
     def jac(self, body: int, point: Array, ids: NDArray[np.int64] | None = None) -> tuple[Array, Array]:
         """See `Engine.jac`. With `ids`, points and Jacobians are those of the worlds `ids` alone."""
@@ -131,6 +142,7 @@ class MujocoEngine:
         if field not in self._randomised:
             self._randomised.append(field)
         self.model_version[ids] += 1
+        self._computed[ids] = NO_STAGE
         if feeds_constants(field):
             self._stale[ids] = True
 
@@ -146,6 +158,7 @@ class MujocoEngine:
         """See `Engine.set_state`."""
         rows = slice(None) if ids is None else ids
         self.batch.state[rows] = state
+        self._computed[rows] = NO_STAGE
         self._diverged[rows] = False
         self.forward(ids)
 
@@ -159,19 +172,20 @@ class MujocoEngine:
         self.batch = None
 
     def _step_recording(self, num_substeps: int, record: tuple[str, ...]) -> dict[str, Array]:
-        """Steps with a rollout, whose derived fields lag: entry k + 1 is the value after substep k."""
-        views = {name: self.view(name) for name in record}
+        """Steps with a rollout, which records derived fields as the substeps begin, but the state as they end."""
         buffers = {name: self._record_buffer(name, num_substeps) for name in record}
+        recorded = {name: np.empty(values.shape, np.float32) for name, values in buffers.items()}
+        states = STATE_FIELDS.intersection(record)
+        for name in states:
+            recorded[name][:, 0] = self.view(name)
         self._call(self.batch.rollout, None, nstep=num_substeps, record=record, out=buffers)
+        self._computed[:] = NO_STAGE
         self.forward()
-        recorded = {}
         for name, values in buffers.items():
-            if name in STATE_FIELDS:
-                recorded[name] = values.astype(np.float32)
+            if name in states:
+                recorded[name][:, 1:] = values[:, :-1]
             else:
-                recorded[name] = np.empty(values.shape, np.float32)
-                recorded[name][:, :-1] = values[:, 1:]
-                recorded[name][:, -1] = views[name]
+                recorded[name][...] = values
         return recorded
 
     def _record_buffer(self, name: str, num_substeps: int) -> Array:
@@ -180,9 +194,23 @@ class MujocoEngine:
         if key not in self._records:
             if name not in RECORDABLE_FIELDS:
                 raise UnknownNameError("field to record", name, RECORDABLE_FIELDS)
-            values = self.view(name)
-            self._records[key] = np.zeros((self.num_worlds, num_substeps, *values.shape[1:]), values.dtype)
+            values = np.asarray(getattr(mujoco.MjData(self.model), name))
+            self._records[key] = np.zeros((self.num_worlds, num_substeps, *values.shape), values.dtype)
         return self._records[key]
+
+    def _bound(self, name: str) -> Array:
+        """Returns the batch's own array of a field; a derived one is empty until the next computation."""
+        if name not in self._bindings:
+            if name not in READABLE_FIELDS:
+                raise UnknownNameError("engine field", name, READABLE_FIELDS)
+            self._bindings[name] = self.batch.bind(name)
+            self._computed[:] = NO_STAGE
+        return self._bindings[name]
+
+    def _compute(self, ids: NDArray[np.int64] | None, stage: int) -> None:
+        """Computes what follows from the state, up to a stage."""
+        self._call(self.batch.forward, ids, stage=stage)
+        self._computed[slice(None) if ids is None else ids] = stage
 
     def _call(self, function: Callable[..., Any], ids: NDArray[np.int64] | None, **options: Any) -> None:
         """Calls Batch; worlds in which MuJoCo raises an error are marked, the others are unharmed."""

@@ -9,10 +9,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, ArraySpec, CameraSpec, Draws, EnvSpec, Obs, Policy, RenderSpec, StepBatch, Tree
+from robossl.core import Array, ArraySpec, CameraSpec, EnvSpec, Obs, Policy, RenderSpec, StepBatch, Tree
 from robossl.core.errors import UnknownNameError, UserError
 from robossl.core.specs import MODALITIES
 from robossl.envs.action import checked_action
+from robossl.envs.ahead import Ahead
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.render import make_renderer
@@ -40,6 +41,7 @@ class TaskEnv:
         self.spec = self._make_spec()
         self._weights = {name: np.float32(weight) for name, weight in task.spec.reward_weights.items()}
         self._memory = task.new_memory(self.num_worlds)
+        self._ahead = Ahead(self.num_worlds)
         self._first_world = 0
         self._episode = np.zeros(self.num_worlds, np.int64)
         self._elapsed = np.zeros(self.num_worlds, np.int64)
@@ -172,7 +174,7 @@ class TaskEnv:
         self._elapsed[ids] = 0
         for value in self._memory.values():
             value[ids] = 0
-        draws = Draws(self.worlds.seed, self.worlds.stream, self._first_world + ids, self._episode[ids])
+        draws = self._ahead.draws(self.worlds, self._first_world, ids, self._episode[ids])
         self.engine.reset(ids)
         self.task.reset(self.engine, ids, draws, self._memory)
         self.engine.forward(ids)

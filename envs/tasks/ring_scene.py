@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, Draws
-from robossl.envs.tasks.ring_geometry import LENGTH_M, SIDE_M, centre_line
+from robossl.envs.tasks.ring_geometry import (
+    CAR_RADIUS_M,
+    CENTRE_M,
+    LENGTH_M,
+    OUTER_M,
+    SIDE_M,
+    centre_line,
+    outward_offset,
+)
 
 NUM_OBSTACLES = 12
 
@@ -21,6 +29,8 @@ _START_SLOTS = np.array([slot for slot in range(NUM_OBSTACLES) if slot % (SIDE_M
 _START_ALONG_SLOT, _START_OFFSET_M, _START_TURN_RAD = 0.05, 0.5, 0.4
 _COLOUR_SHIFT = {"floor": 0.06, "outer": 0.08, "inner": 0.08, "obstacle": 0.14, "car": 0.0}
 _LIGHT = (0.2, 0.4)
+_NEAR_M = 0.05  # farther apart, nothing touches, however coarsely an engine computes contacts
+_FREE_M = OUTER_M - CENTRE_M - CAR_RADIUS_M - _NEAR_M  # from the centre line
 
 Floats = NDArray[np.float64]
 
@@ -38,6 +48,8 @@ class RingScene:
         geoms = model.body_geomadr[bodies]
         size, is_box = model.geom_size[geoms], model.geom_type[geoms] == mujoco.mjtGeom.mjGEOM_BOX
         self.shapes = np.where(is_box[:, None], size * [1, 1, 0], size[:, [1, 1, 0]] * [0, 0, 1]).astype(np.float32)
+        reach = np.hypot(self.shapes[:, 0], self.shapes[:, 1]) + self.shapes[:, 2] + CAR_RADIUS_M + _NEAR_M
+        self._reach2 = np.square(reach).astype(np.float32)
         self._half_heights = np.where(is_box, size[:, 2], size[:, 1])
         self._parked = model.body_pos[bodies].copy()
         names = [model.geom(index).name for index in range(model.ngeom)]
@@ -107,6 +119,12 @@ class RingScene:
     def light(self, unit: Floats) -> Floats:
         """Returns the sun's diffuse colour [n, 1, 3] from `unit` [n, 1]."""
         return np.repeat(_LIGHT[0] + (_LIGHT[1] - _LIGHT[0]) * unit, 3, axis=1)[:, None]
+
+    def is_near(self, xp: Any, pose: Array, position: Array) -> Array:
+        """Tells [N] whether cars at poses [N, 3] may touch a wall or an obstacle, these being at [N, 12, 3]."""
+        dx, dy = position[..., 0] - pose[:, None, 0], position[..., 1] - pose[:, None, 1]
+        obstacle = xp.any(dx * dx + dy * dy < xp.asarray(self._reach2), axis=1)
+        return obstacle | (xp.abs(outward_offset(xp, pose[:, 0], pose[:, 1])) > _FREE_M)
 
     def table(self, xp: Any, position: Array, quat: Array) -> Array:
         """Describes obstacles at positions [N, 12, 3] with orientations [N, 12, 4] as [N, 12, 7] `OBSTACLE_NAMES`."""

@@ -4,7 +4,9 @@ Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 
 numpy. There is no generator state to store: a resumed run and a run with another number of worlds draw the same bits.
 """
 
+from collections.abc import Callable
 from enum import IntEnum
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,10 @@ class Stream(IntEnum):
     SELECT = 4
 
 
+Layout: TypeAlias = "Callable[[Draws], dict[str, NDArray[Any]]]"
+"""What draws lead to, {name: [N, ...]}: a row depends on its own episode's numbers alone."""
+
+
 class Draws:
     """Draws numbers for N episodes, each from its own counter sequence; every call moves all sequences on alike.
 
@@ -41,6 +47,13 @@ class Draws:
         self._worlds = np.asarray(worlds, np.uint64) & _MASK
         self._episodes = np.asarray(episodes, np.uint64) & _MASK
         self._block = 0
+
+    def apply(self, layout: Layout) -> dict[str, NDArray[Any]]:
+        """Returns `layout(self)`, which an environment may have computed before: for many episodes it costs less each.
+
+        Nothing else may be drawn from the same sequences, and the result is to be looked at only.
+        """
+        return layout(self)
 
     def uniform(
         self,
