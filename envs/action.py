@@ -19,8 +19,7 @@ def checked_action(action: Array, shape: tuple[int, ...]) -> NDArray[np.float32]
     values = np.asarray(action, np.float32)
     if values.shape != shape:
         raise ActionError(f"action has shape {list(values.shape)}, expected {list(shape)}")
-    finite = np.isfinite(values)
-    if not finite.all():
-        worlds = np.flatnonzero(~finite.all(axis=-1))
+    if not np.isfinite(values.sum(dtype=np.float64)):
+        worlds = np.flatnonzero(~np.isfinite(values).all(axis=-1))
         raise ActionError(f"action is not finite in world(s) {worlds[:5].tolist()}")
-    return np.clip(values, -1.0, 1.0)
+    return np.minimum(np.maximum(values, np.float32(-1)), np.float32(1))

@@ -4,16 +4,15 @@ What follows from an episode's draws depends on (seed, stream, world, episode) a
 for few worlds numpy's calls cost more than what they compute.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, Draws, Layout
 from robossl.envs.config import WorldSeed
 
-_MIN_DEPTH, _MAX_DEPTH = 2, 8  # episodes of a world
-_NUM_EPISODES = 512  # of all worlds: more of them do not get cheaper
+_MIN_DEPTH, _MAX_DEPTH = 2, 16  # episodes of a world
+_NUM_EPISODES = 1024  # of all worlds: bounds the memory
+_MAX_CALL = 128  # episodes computed by one call: the arrays of more do not stay in the cache
 
 
 class Ahead:
@@ -21,28 +20,33 @@ class Ahead:
 
     def __init__(self, num_worlds: int) -> None:
         self._depth = min(max(_NUM_EPISODES // num_worlds, _MIN_DEPTH), _MAX_DEPTH)
-        self._episode = np.zeros(num_worlds, np.int64)
+        self._episode = np.zeros(num_worlds, np.int64)  # that each world is in
         self._worlds, self._first_world = WorldSeed(), 0
         self._shelves: dict[Layout, _Shelf] = {}
 
-    def draws(
-        self, worlds: WorldSeed, first_world: int, ids: NDArray[np.int64], episodes: NDArray[np.int64]
-    ) -> Draws:
-        """Returns the draws for the `episodes` [n] that the worlds `ids`, counted from `first_world`, now begin."""
+    def draws(self, worlds: WorldSeed, first_world: int, episode: NDArray[np.int64], ids: NDArray[np.int64]) -> Draws:
+        """Returns the draws for the episodes that the worlds `ids` [n], counted from `first_world`, begin now.
+
+        Args:
+            worlds: seed and stream.
+            first_world: the number of world 0.
+            episode: [N] that each world is in, or begins now.
+            ids: [n].
+        """
         if (self._worlds, self._first_world) != (worlds, first_world):
             self._worlds, self._first_world = worlds, first_world
             self._shelves.clear()
-        self._episode[ids] = episodes
-        return _DrawsAhead(self, worlds, first_world, ids, episodes)
+        self._episode = episode.copy()
+        return _DrawsAhead(self, worlds, first_world, ids, episode[ids])
 
     def take(self, layout: Layout, ids: NDArray[np.int64], episodes: NDArray[np.int64]) -> dict[str, Array]:
         """Returns what `layout` gives for the episodes, {name: [n, ...]}."""
         if layout not in self._shelves:
-            self._shelves[layout] = _Shelf(np.full((len(self._episode), self._depth), -1), {})
+            self._shelves[layout] = _Shelf(len(self._episode), self._depth)
         shelf, slots = self._shelves[layout], episodes % self._depth
         if (shelf.episode[ids, slots] != episodes).any():
             self._fill(layout, shelf)
-        return {name: values[ids, slots] for name, values in shelf.values.items()}
+        return shelf.rows(ids, slots)
 
     def _fill(self, layout: Layout, shelf: "_Shelf") -> None:
         """Computes whatever of the worlds' current and next episodes is not on the shelf."""
@@ -50,19 +54,42 @@ class Ahead:
         slot = episode % self._depth
         world, k = np.nonzero(np.take_along_axis(shelf.episode, slot, axis=1) != episode)
         episode, slot = episode[world, k], slot[world, k]
-        draws = Draws(self._worlds.seed, self._worlds.stream, self._first_world + world, episode)
-        for name, values in layout(draws).items():
-            if name not in shelf.values:
-                shelf.values[name] = np.empty((*shelf.episode.shape, *values.shape[1:]), values.dtype)
-            shelf.values[name][world, slot] = values
-        shelf.episode[world, slot] = episode
+        for first in range(0, len(world), _MAX_CALL):
+            some = slice(first, first + _MAX_CALL)
+            draws = Draws(self._worlds.seed, self._worlds.stream, self._first_world + world[some], episode[some])
+            shelf.put(world[some], slot[some], episode[some], layout(draws))
 
 
-class _Shelf(NamedTuple):
-    """One episode per world and slot: [N, depth] which one, or -1, and what begins it, {name: [N, depth, ...]}."""
+class _Shelf:
+    """What begins the episodes of N worlds, `depth` of each, side by side in one row: one copy takes it out.
 
-    episode: NDArray[np.int64]
-    values: dict[str, Array]
+    Attributes:
+        episode: [N, depth] which it is, or -1.
+    """
+
+    def __init__(self, num_worlds: int, depth: int) -> None:
+        self.episode = np.full((num_worlds, depth), -1)
+        self._rows = np.zeros((num_worlds, depth, 0))
+        self._parts: list[tuple[str, slice, tuple[int, ...]]] = []
+
+    def put(
+        self, world: NDArray[np.int64], slot: NDArray[np.int64], episode: NDArray[np.int64], values: dict[str, Array]
+    ) -> None:
+        """Lays down the values {name: [n, ...]} of n episodes."""
+        if not self._parts:
+            end = 0
+            for name, value in values.items():
+                start, end = end, end + value[0].size
+                self._parts.append((name, slice(start, end), value.shape[1:]))
+            self._rows = np.zeros((*self.episode.shape, end))
+        flat = [values[name].reshape(len(world), -1) for name, _, _ in self._parts]
+        self._rows[world, slot] = np.concatenate(flat, axis=1)
+        self.episode[world, slot] = episode
+
+    def rows(self, world: NDArray[np.int64], slot: NDArray[np.int64]) -> dict[str, Array]:
+        """Returns copies of the values."""
+        rows = self._rows[world, slot]
+        return {name: rows[:, part].reshape(-1, *shape) for name, part, shape in self._parts}
 
 
 class _DrawsAhead(Draws):

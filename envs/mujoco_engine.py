@@ -194,8 +194,8 @@ class MujocoEngine:
         if key not in self._records:
             if name not in RECORDABLE_FIELDS:
                 raise UnknownNameError("field to record", name, RECORDABLE_FIELDS)
-            values = np.asarray(getattr(mujoco.MjData(self.model), name))
-            self._records[key] = np.zeros((self.num_worlds, num_substeps, *values.shape), values.dtype)
+            values = self._bound(name)
+            self._records[key] = np.zeros((self.num_worlds, num_substeps, *values.shape[1:]), values.dtype)
         return self._records[key]
 
     def _bound(self, name: str) -> Array:

@@ -1,5 +1,6 @@
 """Which of MuJoCo's fields an engine may read, write and randomise, and what has to be computed first."""
 
+from functools import cache
 from typing import Any
 
 import mujoco
@@ -57,6 +58,7 @@ def stage_of(field: str, model: Any) -> int:
     return int(max(model.sensor_needstage, default=NO_STAGE)) if field == "sensordata" else _STAGES[field]
 
 
+@cache
 def feeds_constants(field: str) -> bool:
     """Tells whether MuJoCo derives constants of the model from a field."""
     return field in mujoco.MjModel._setconst_inputs or field.startswith("opt.")

@@ -26,7 +26,7 @@ class TaskEnv:
 
     What an episode is depends on (seed, stream, world, episode) alone, never on the number of worlds or threads. An
     episode whose physics diverges is truncated: its last reward terms and its metrics are zero, it is no success, and
-    its last observation shows the model's default pose.
+    its last observation shows the state before the step, from which a value can be bootstrapped.
     """
 
     def __init__(self, task: Task, config: EnvConfig, worlds: WorldSeed) -> None:
@@ -159,14 +159,14 @@ class TaskEnv:
 
     def _simulate(self, action: NDArray[np.float32]) -> tuple[Outcome, NDArray[np.bool_]]:
         task, engine = self.task, self.engine
+        before = engine.get_state()
         ctrl = task.control(engine, action, self._memory)
         recorded = engine.step(ctrl, task.spec.num_substeps, task.spec.record)
         diverged = np.array(engine.diverged)
         if not diverged.any():
             return task.outcome(engine, action, recorded, self._memory), diverged
         lost = np.flatnonzero(diverged)
-        engine.reset(lost)
-        engine.forward(lost)
+        engine.set_state(before[lost], lost)
         recorded = {key: np.nan_to_num(value) for key, value in recorded.items()}
         return _forfeited(task.outcome(engine, action, recorded, self._memory), diverged), diverged
 
@@ -174,7 +174,7 @@ class TaskEnv:
         self._elapsed[ids] = 0
         for value in self._memory.values():
             value[ids] = 0
-        draws = self._ahead.draws(self.worlds, self._first_world, ids, self._episode[ids])
+        draws = self._ahead.draws(self.worlds, self._first_world, self._episode, ids)
         self.engine.reset(ids)
         self.task.reset(self.engine, ids, draws, self._memory)
         self.engine.forward(ids)

@@ -29,7 +29,7 @@ def arc_coordinate(xp: Any, x_m: Array, y_m: Array) -> Array:
     Returns:
         [...] metres in [0, LENGTH_M).
     """
-    size = xp.maximum(xp.abs(x_m), xp.abs(y_m))
+    size = xp.clip(xp.maximum(xp.abs(x_m), xp.abs(y_m)), 1e-9, None)  # the centre has no ray: any will do
     u, v = x_m / size, y_m / size  # the same ray on the unit square
     east_west = xp.abs(u) >= xp.abs(v)
     # In half sides: 1 + v east, 3 - u north, 5 - v west, 7 + u south; each line below joins two opposite sides.

@@ -2,6 +2,7 @@
 
 perf/env_fps            environment steps per second of simulating and rendering
 perf/simulate_ms ...    milliseconds per step of all worlds: simulate, render, act, update add up to the whole
+perf/num_diverged       episodes since the last line that ended because their physics went astray
 env/<term>              mean of a reward term, unweighted
 rollout/<metric>        mean of a task's metric over the episodes that ended
 """
@@ -16,6 +17,7 @@ from robossl.training.agent import Agent
 from robossl.training.cadence import Every
 
 _TERM, _METRIC = "reward/", "metric/"
+_DIVERGED = "perf/num_diverged"
 
 
 class RolloutLog:
@@ -40,6 +42,8 @@ class RolloutLog:
         for name, values in batch.info.items():
             if name.startswith(_TERM):
                 self._count(f"env/{name.removeprefix(_TERM)}", float(np.mean(values)))
+        self._sums[_DIVERGED] = self._sums.get(_DIVERGED, 0.0) + float(np.sum(batch.info.get("diverged", 0)))
+        self._counts[_DIVERGED] = 1
         for info in infos:
             for name, value in info.items():
                 if name.startswith(_METRIC):

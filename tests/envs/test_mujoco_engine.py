@@ -92,24 +92,46 @@ def test_after_a_step_what_is_read_is_current(model, name):
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_a_record_holds_the_value_after_every_substep(model, name):
-    engine = engine_of(model, 2)
-    scattered(engine)
-    velocity, ctrl = engine.read("qvel"), controls(1, 2)[0]
-    engine.write("qvel", velocity, np.arange(2))
+def test_a_record_holds_the_value_before_every_substep(model, name):
+    engine, other = engine_of(model, 2), engine_of(model, 2)
+    for one in (engine, other):
+        scattered(one)
+        velocity, ctrl = one.read("qvel"), controls(1, 2)[0]
+        one.write("qvel", velocity, np.arange(2))
+        one.write("ctrl", ctrl, np.arange(2))
+        one.forward()
     recorded = engine.step(ctrl, SUBSTEPS, (name,))[name]
+    np.testing.assert_array_equal(recorded[:, 0], other.read(name))
     for world in range(2):
-        expected = [np.float32(getattr(data, name)) for data in reference(model, velocity[world], ctrl[world])]
-        np.testing.assert_array_equal(recorded[world], expected)
+        after = [np.float32(getattr(data, name)) for data in reference(model, velocity[world], ctrl[world])]
+        np.testing.assert_array_equal(recorded[world, 1:], after[:-1])
+        np.testing.assert_array_equal(engine.read(name)[world], after[-1])
 
 
-def test_a_contact_that_begins_in_the_last_substep_is_recorded(model):
+def test_some_worlds_can_be_asked_about_without_the_others(model):
+    asked, everyone = engine_of(model, 4), engine_of(model, 4)
+    everyone.read("sensordata")
+    some = np.array([1, 3])
+    for ctrl in controls(5, 4):
+        for engine in (asked, everyone):
+            scattered(engine, seed=int(100 * abs(ctrl[0, 0])))
+            engine.step(ctrl, SUBSTEPS, ("ncon",))
+        np.testing.assert_array_equal(asked.read("sensordata", some), everyone.read("sensordata")[some])
+        asked.write("qvel", np.ones((1, model.nv)), some[:1])
+        everyone.write("qvel", np.ones((1, model.nv)), some[:1])
+        everyone.forward()
+        np.testing.assert_array_equal(asked.read("sensordata", some), everyone.read("sensordata")[some])
+    np.testing.assert_array_equal(asked.read("qpos", some), everyone.read("qpos")[some])
+
+
+def test_a_contact_that_begins_in_the_last_substep_is_found(model):
     engine = engine_of(model)
     everyone = np.arange(1)
     engine.write("qpos", engine.read("qpos") + np.eye(1, model.nq, 2) * 1.0, everyone)  # the box hangs 1 m higher
     found = []
     for _ in range(10):
-        found.append(engine.step(np.zeros((1, 1)), SUBSTEPS, ("ncon",))["ncon"][0])
+        found.append(engine.step(np.zeros((1, 1)), SUBSTEPS, ("ncon",))["ncon"][0, 1:])
+        found.append(engine.read("ncon", everyone))
     found = np.concatenate(found)
     assert found[0] == 0
     assert found[-1] > 0

@@ -9,8 +9,15 @@ from robossl.core import Draws, Stream, UserError
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.task_env import TaskEnv
-from robossl.envs.tasks.ring_corridor import DRIVE, NOMINAL_STEP_M, SIGHT_M, RingCorridor, RingCorridorConfig
-from robossl.envs.tasks.ring_geometry import CAR_RADIUS_M, arc_coordinate
+from robossl.envs.tasks.ring_corridor import (
+    DRIVE,
+    NOMINAL_STEP_M,
+    NUM_SUBSTEPS,
+    SIGHT_M,
+    RingCorridor,
+    RingCorridorConfig,
+)
+from robossl.envs.tasks.ring_geometry import CAR_RADIUS_M, LENGTH_M, arc_coordinate
 from robossl.envs.tasks.ring_planner import roll_out
 
 
@@ -19,12 +26,12 @@ def make_env(num_worlds, *, seed=123, stream=Stream.EVAL, keys=("proprio",), con
     return TaskEnv(RingCorridor(config), env_config, WorldSeed(seed=seed, stream=stream))
 
 
-def make_scene(num_worlds, config=None):
+def make_scene(num_worlds, config=None, seed=5):
     """A reset engine with its task and memory, without the environment around them."""
     task = RingCorridor(config)
     engine, ids = MujocoEngine(task.build_model(), num_worlds, 1), np.arange(num_worlds)
     memory = task.new_memory(num_worlds)
-    task.reset(engine, ids, Draws(5, Stream.TRAIN, ids, 0 * ids), memory)
+    task.reset(engine, ids, Draws(seed, Stream.TRAIN, ids, 0 * ids), memory)
     engine.forward()
     return task, engine, memory
 
@@ -101,11 +108,29 @@ def test_a_touch_in_one_substep_ends_the_episode():
     position[0, 1] = [6.5 + CAR_RADIUS_M + radius - 0.003, -1.8, 0.3]  # abreast after two substeps, 3 mm too near
     engine.write("mocap_pos", position, np.arange(1))
     outcome, recorded = decide(task, engine, memory, 0.0)
-    assert (recorded["sensordata"][0, :, 0] > 0).tolist() == [False, True, False, False, False]
+    assert (recorded["sensordata"][0, :, 0] > 0).tolist() == [False, False, True, False, False]
     assert engine.read("sensordata").tolist() == [[0.0]]
     assert outcome.terminated.tolist() == [True]
     assert outcome.terms["collision"].tolist() == [1.0]
     assert outcome.metrics["collision"].tolist() == [1.0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_touch_is_found_wherever_the_engine_finds_one(seed):
+    """The task asks the engine only about cars that are near something; here the engine is asked about all."""
+    task, engine, memory = make_scene(64, seed=seed)
+    num_touches = 0
+    for action in np.random.default_rng(seed).uniform(-1, 1, (12, 64, 1)).astype(np.float32):
+        recorded = engine.step(task.control(engine, action, memory), NUM_SUBSTEPS, task.spec.record)
+        outcome = task.outcome(engine, action, recorded, memory)
+        everywhere = np.concatenate([recorded["sensordata"][:, 1:, 0], engine.read("sensordata")], axis=1)
+        np.testing.assert_array_equal(outcome.terminated, (everywhere > 0).any(axis=1))
+        num_touches += (everywhere[:, -1] > 0).sum()
+    assert num_touches > 50
+
+
+def test_the_arc_coordinate_at_the_ring_s_centre_is_a_number():
+    assert 0 <= arc_coordinate(np, np.zeros(1), np.zeros(1))[0] < LENGTH_M
 
 
 def test_the_episode_succeeds_only_at_its_end():
@@ -191,9 +216,11 @@ def test_a_config_out_of_range_is_refused():
 def test_the_per_step_functions_run_on_torch():
     task, engine, memory = make_scene(6)
     tensors = {name: torch.from_numpy(value.copy()) for name, value in memory.items()}
-    on_torch = SimpleNamespace(
-        xp=array_api_compat.torch, model=engine.model, read=lambda name: torch.from_numpy(engine.read(name))
-    )
+
+    def read(name, ids=None):
+        return torch.from_numpy(engine.read(name, None if ids is None else ids.numpy()))
+
+    on_torch = SimpleNamespace(xp=array_api_compat.torch, model=engine.model, read=read)
     action = np.linspace(-1, 1, 6, dtype=np.float32)[:, None]
     ctrl = task.control(engine, action, memory)
     np.testing.assert_array_equal(task.control(on_torch, torch.from_numpy(action), tensors).numpy(), ctrl)

@@ -126,15 +126,22 @@ def test_a_diverged_world_is_truncated_without_reward_and_the_others_go_on() -> 
     env, other = rail(observations=("proprio", "rgb_side")), rail(observations=("proprio", "rgb_side"))
     env.reset()
     other.reset()
-    env.step(push(0.5, 0.5, 0.5))
-    other.step(push(0.5, 0.5, 0.5))
-    batch, expected = env.step(push(0.5, 1.0, 0.5)), other.step(push(0.5, 0.5, 0.5))
+    env.step(push(0.2, 0.2, 0.2))
+    other.step(push(0.2, 0.2, 0.2))
+    last, truth, ended = env.step(push(0.2, 0.2, 0.2)).obs, env.world_state(), []
+    other.step(push(0.2, 0.2, 0.2))
+    env.before_reset = lambda ids: ended.append((ids, env.world_state()[ids]))
+    batch, expected = env.step(push(0.2, 1.0, 0.2)), other.step(push(0.2, 0.2, 0.2))
+    ((ids, state),) = ended
+    assert ids.tolist() == [1]
+    np.testing.assert_array_equal(state, truth[[1]])
+    for key, value in batch.final_obs.items():
+        np.testing.assert_array_equal(value, last[key][[1]])
     assert batch.truncated.tolist() == [False, True, False]
     assert batch.info["diverged"].tolist() == [False, True, False]
     assert not batch.terminated.any()
     assert batch.reward[1] == 0
-    assert batch.info["metric/count"].tolist() == [2, 0, 2]
-    assert np.isfinite(batch.final_obs["proprio"]).all()
+    assert batch.info["metric/count"].tolist() == [3, 0, 3]
     for key, value in batch.obs.items():
         assert np.isfinite(value).all()
         np.testing.assert_array_equal(value[[0, 2]], expected.obs[key][[0, 2]])

@@ -22,11 +22,12 @@ class Agent:
         self.logger.dump()
 
 
-def step(log, agent, *, right, infos=()):
+def step(log, agent, *, right, infos=(), diverged=(False, False)):
     agent.env.perf["simulate"] += 0.010
     agent.env.perf["render"] += 0.030
     agent.perf["act"] += 0.004
-    agent.env.last_step = SimpleNamespace(info={"reward/right": np.array(right), "success": np.array([True, False])})
+    info = {"reward/right": np.array(right), "success": np.array([True, False]), "diverged": np.array(diverged)}
+    agent.env.last_step = SimpleNamespace(info=info)
     log.add([*infos])
 
 
@@ -36,7 +37,7 @@ def test_means_and_speeds_are_those_since_the_last_line():
     step(log, agent, right=[1.0, 3.0], infos=[{"metric/distance": 5.0, "episode": {}}, {}])
     log.write_if_due(2)
     assert agent.written == []
-    step(log, agent, right=[0.0, 0.0], infos=[{"metric/distance": 7.0}])
+    step(log, agent, right=[0.0, 0.0], infos=[{"metric/distance": 7.0}], diverged=(True, True))
     agent.perf["update"] += 0.1
     log.write_if_due(4)
     (line,) = agent.written
@@ -48,6 +49,7 @@ def test_means_and_speeds_are_those_since_the_last_line():
             "perf/render_ms": 30.0,
             "perf/act_ms": 4.0,
             "perf/update_ms": 50.0,
+            "perf/num_diverged": 2.0,
             "perf/env_fps": 2 * 2 / 0.080,
         }
     )
@@ -56,6 +58,7 @@ def test_means_and_speeds_are_those_since_the_last_line():
     assert agent.written[1]["env/right"] == 8.0
     assert "rollout/distance" not in agent.written[1]
     assert agent.written[1]["perf/update_ms"] == 0.0
+    assert agent.written[1]["perf/num_diverged"] == 0.0
 
 
 def test_what_is_not_yet_written_survives_a_checkpoint():
