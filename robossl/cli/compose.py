@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from robossl.agents import PPO, SAC
-from robossl.agents.encoder_options import EncoderOptions
+from robossl.agents.encoder_options import EncoderOptions, Representation
 from robossl.agents.ppo.config import PPOConfig
 from robossl.agents.sac.config import SACConfig
 from robossl.agents.state import restore_networks
@@ -21,6 +20,7 @@ from robossl.cli.presets import load_preset
 from robossl.cli.settings import TrainSettings
 from robossl.core import BatchEnv, Policy, Stream, UserError
 from robossl.core.files import read_json, write_json
+from robossl.core.registry import AGENTS, load
 from robossl.core.specs import EnvSpec, require_same_observation
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.sb3_vec_env import SB3VecEnv
@@ -80,17 +80,16 @@ def device_name(device: str) -> str:
 def make_agent(settings: TrainSettings, env: BatchEnv, encoder: Path | None) -> PPO | SAC:
     """Builds the agent in `env`, seeing through the pretrained encoder in the folder `encoder` where there is one."""
     vec_env = SB3VecEnv(env, frame_stack=settings.frame_stack)
-    algorithm: Any = {"ppo": PPO, "sac": SAC}[settings.agent.kind]
-    agent: PPO | SAC = algorithm.from_config(
-        settings.agent,
-        vec_env,
+    representation = Representation(
         encoder=settings.encoder,
-        encoder_module=load_encoder(encoder) if encoder is not None else None,
-        encoder_options=settings.encoder_options,
+        module=load_encoder(encoder) if encoder is not None else None,
+        options=settings.encoder_options,
         objectives=settings.objectives,
         augment=settings.augment,
-        seed=settings.seed,
-        device=settings.device,
+    )
+    algorithm = load(AGENTS, settings.agent.kind, what="agent")
+    agent: PPO | SAC = algorithm.from_config(
+        settings.agent, vec_env, representation=representation, seed=settings.seed, device=settings.device
     )
     return agent
 

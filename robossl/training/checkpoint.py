@@ -151,10 +151,6 @@ class Checkpoint:
         """Fills `replay` with what was saved."""
         self._checked(lambda: self._load_replay(replay))
 
-    def verify(self) -> None:
-        """Checks every file."""
-        self._checked(lambda: [verify_file(self.path, self._manifest, name) for name in self._manifest["files"]])
-
     def _read_tree(self, name: str) -> Tree:
         for suffix in ("safetensors", "json"):
             verify_file(self.path, self._manifest, f"{name}.{suffix}")
