@@ -106,7 +106,7 @@ def require_spec(run_folder: Path, spec: EnvSpec) -> None:
         UserError: naming what differs.
     """
     trained = EnvSpec.from_json(read_json(run_folder / SPEC_FILE), file=str(run_folder / SPEC_FILE))
-    require_same_observation(trained, spec, file=str(run_folder))
+    require_same_observation(trained, spec, where=str(run_folder))
 
 
 def load_settings(run_folder: Path) -> TrainSettings:
