@@ -98,10 +98,6 @@ class RepresentationLearner:
             if self.max_grad_norm is not None:
                 nn.utils.clip_grad_norm_(self._trained, self.max_grad_norm)
             self.optimizer.step()
-        self.after_step()
-
-    def after_step(self) -> None:
-        """Lets targets follow the encoder; `step` includes it. For an agent whose own optimiser has the heads too."""
         for objective in self.objectives:
             objective.after_step(self.encoder)
         self.num_updates += 1
