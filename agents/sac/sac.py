@@ -174,7 +174,7 @@ class SAC(stable_baselines3.SAC):
     def _setup_temperature(self) -> None:
         if self.target_entropy == "auto":
             self.target_entropy = -float(get_action_dim(self.action_space))
-        if isinstance(self.ent_coef, str):
+        if isinstance(self.ent_coef, str) and self.ent_coef.startswith("auto"):
             initial = float(self.ent_coef.partition("_")[2] or 1.0)
             self.log_ent_coef = torch.full((1,), initial, device=self.device).log().requires_grad_(True)
             self.ent_coef_optimizer = adam([self.log_ent_coef], self.lr_schedule(1.0))

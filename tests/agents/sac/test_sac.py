@@ -6,7 +6,7 @@ import pytest
 import torch
 from agent_checks import OBJECTIVES, evaluate, same, weights
 
-from robossl.agents import SAC, AugmentConfig, EncoderOptions, SACConfig
+from robossl.agents import SAC, AugmentConfig, EncoderOptions, Representation, SACConfig
 from robossl.agents.observations import observation_shapes
 from robossl.agents.sac import losses
 from robossl.core import UserError
@@ -167,6 +167,12 @@ def test_a_fixed_temperature_stays(make) -> None:
     agent = make(replace(CONFIG, ent_coef=0.05)).learn(96)
     assert agent.logger.name_to_value["train/ent_coef"] == pytest.approx(0.05)
     assert "train/ent_coef_loss" not in agent.logger.name_to_value
+
+
+def test_a_number_written_as_text_is_a_fixed_temperature_as_in_sb3(colour_env, tiny) -> None:
+    representation = Representation(encoder=tiny)
+    agent = SAC("MultimodalPolicy", colour_env(), representation=representation, ent_coef="0.05", buffer_size=100)
+    assert (agent.log_ent_coef, float(agent._alpha())) == (None, pytest.approx(0.05))
 
 
 def test_it_logs_under_sb3s_names(make) -> None:
