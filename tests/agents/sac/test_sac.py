@@ -144,6 +144,7 @@ def test_a_frozen_encoder_never_changes(make, pretrained) -> None:
 
 def test_a_finetuned_encoder_starts_from_its_weights_at_its_own_rate_and_is_a_copy(make, pretrained) -> None:
     start = weights(pretrained)
+    pretrained.freeze()  # as that of another agent
     options = EncoderOptions(mode="finetune", learning_rate=3e-5)
     agent = make(module=pretrained, options=options)
     assert same(start, weights(agent.policy.encoder))
