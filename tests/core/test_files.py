@@ -28,3 +28,8 @@ def test_truncated_json_is_named(tmp_path: Path) -> None:
     path.write_text('{"a": ')
     with pytest.raises(CorruptFileError, match=r"value\.json"):
         read_json(path)
+
+
+def test_a_folder_in_place_of_a_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"^{tmp_path} cannot be read: Is a directory$"):
+        read_json(tmp_path)
