@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from robossl.agents import PPO, SAC
-from robossl.agents.encoder_options import EncoderOptions
+from robossl.agents.encoder_options import EncoderOptions, Representation
 from robossl.agents.ppo.config import PPOConfig
 from robossl.agents.sac.config import SACConfig
 from robossl.agents.state import restore_networks
@@ -76,16 +76,17 @@ def device_name(device: str) -> str:
 
 def make_agent(settings: TrainSettings, env: BatchEnv, encoder: MultimodalEncoder | None) -> PPO | SAC:
     """Builds the agent in `env`, seeing through the pretrained `encoder` where there is one."""
-    agent: PPO | SAC = load(AGENTS, settings.agent.kind, what="agent").from_config(
-        settings.agent,
-        SB3VecEnv(env, frame_stack=settings.frame_stack),
+    vec_env = SB3VecEnv(env, frame_stack=settings.frame_stack)
+    representation = Representation(
         encoder=settings.encoder,
-        encoder_module=encoder,
-        encoder_options=settings.encoder_options,
+        module=encoder,
+        options=settings.encoder_options,
         objectives=settings.objectives,
         augment=settings.augment,
-        seed=settings.seed,
-        device=settings.device,
+    )
+    algorithm = load(AGENTS, settings.agent.kind, what="agent")
+    agent: PPO | SAC = algorithm.from_config(
+        settings.agent, vec_env, representation=representation, seed=settings.seed, device=settings.device
     )
     return agent
 

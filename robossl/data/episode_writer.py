@@ -202,7 +202,7 @@ def _locked(folder: Path) -> IO[bytes]:
 
 
 def _require_same_spec(folder: Path, spec: EnvSpec) -> None:
-    stored = EnvSpec.from_json(read_dataset(folder)["spec"])
+    stored, _ = read_dataset(folder)
     require_same_observation(stored, spec, where=str(folder))
     old, new = stored.to_json(), spec.to_json()
     different = [name for name in old if old[name] != new[name]]

@@ -169,10 +169,7 @@ class Checkpoint:
         """
         if self._manifest.get("spec") is None:
             return
-        try:
-            trained = EnvSpec.from_json(self._manifest["spec"])
-        except UserError as error:
-            raise UserError(f"{self.path / MANIFEST}: {error}") from error
+        trained = EnvSpec.from_json(self._manifest["spec"], file=str(self.path / MANIFEST))
         require_same_observation(trained, spec, where=str(self.path))
 
     def tree(self, name: str) -> Tree:
@@ -182,10 +179,6 @@ class Checkpoint:
     def load_replay(self, replay: SavesReplay) -> None:
         """Fills `replay` with what was saved."""
         self._checked(lambda: self._load_replay(replay))
-
-    def verify(self) -> None:
-        """Checks every file."""
-        self._checked(lambda: [verify_file(self.path, self._manifest, name) for name in self._manifest["files"]])
 
     def _read_tree(self, name: str) -> Tree:
         for suffix in ("safetensors", "json"):

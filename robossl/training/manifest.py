@@ -66,8 +66,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise UserError(
             f"{folder} has checkpoint format {manifest['format']}, this version of robossl reads format {FORMAT}"
         )
-    if _hash(folder / NAME) != (folder / DONE).read_text().strip():
-        raise CorruptFileError(f"{folder / NAME} is not what was written: its hash differs from the done marker")
+    if _hash(folder / NAME).encode() != (folder / DONE).read_bytes().strip():
+        raise CorruptFileError(f"{folder / NAME} is not what was written: its hash is not that in {folder / DONE}")
     return manifest
 
 

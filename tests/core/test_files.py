@@ -52,3 +52,8 @@ def test_the_second_to_ask_for_a_lock_says_that_it_waits_and_then_gets_it(tmp_pa
     thread.join()
     assert said == ["waiting"]
     assert order == ["first", "second"]
+
+
+def test_a_folder_in_place_of_a_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"^{tmp_path} cannot be read: Is a directory$"):
+        read_json(tmp_path)

@@ -149,6 +149,14 @@ def test_a_changed_manifest_is_noticed(tmp_path):
         Checkpoint(path)
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b'{"a": 1}'])
+def test_a_done_marker_without_the_hash_is_named(tmp_path, content):
+    path = Checkpoints(tmp_path, keep=1).save(1, {"agent": tree(1)})
+    (path / "done").write_bytes(content)
+    with pytest.raises(CorruptFileError, match=f"its hash is not that in {path / 'done'}; there is no older"):
+        Checkpoint(path)
+
+
 def test_another_format_and_an_unfinished_checkpoint_are_told_apart_from_damage(tmp_path):
     path = Checkpoints(tmp_path, keep=1).save(1, {"agent": tree(1)})
     manifest = json.loads((path / "manifest.json").read_text())
