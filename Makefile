@@ -6,7 +6,7 @@ PIP_ARGS ?=
 BIN := $(VENV)/bin
 SOURCES := setup.py robossl envs agents configs assets tests
 
-.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu bench evidence clean
+.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu fuzz bench evidence clean
 .DELETE_ON_ERROR:
 
 quickstart: $(VENV)/.installed
@@ -51,6 +51,10 @@ test-slow: $(VENV)/.installed-dev
 
 test-gpu: $(VENV)/.installed-dev
 	$(BIN)/pytest -m gpu
+
+# A million random, malformed, reordered and hostile messages against the safety guard; about ten minutes.
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/pytest -m slow -s tests/deploy/test_fuzz.py
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/robossl bench all

@@ -39,6 +39,10 @@ class ArmMotion:
             raise ValueError("the tool is outside its box")
         self._filter.start(measured.position)
 
+    def follow(self, measured: Measured) -> None:
+        """See `Motion.follow`."""
+        self._filter.place(measured.position, measured.velocity)
+
     def towards(self, wanted: Vector, measured: Measured, *, scale: float) -> Vector:
         """See `Motion.towards`."""
         velocity = self._filter.step_velocity(wanted, scale=scale)

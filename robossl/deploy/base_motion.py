@@ -35,6 +35,10 @@ class BaseMotion:
         """See `Motion.start`: the base must stand."""
         self._filter.start(np.zeros(2))
 
+    def follow(self, measured: Measured) -> None:
+        """See `Motion.follow`."""
+        self._filter.place(measured.velocity, np.zeros(2))
+
     def towards(self, wanted: Vector, measured: Measured, *, scale: float) -> Vector:
         """See `Motion.towards`."""
         target = np.clip(wanted, self._filter.low * scale, self._filter.high * scale)

@@ -109,7 +109,9 @@ class SafetyGuard:
         """
         if self._started_s is None:
             raise RuntimeError("a guard must be started before it decides")
-        found = [*faults, *self._clock_faults(t_s), *self._faults(wanted, measured, unfamiliarity)]
+        found = [*faults, *self._clock_faults(t_s)]
+        found += self._missing(wanted, measured) if not found else []
+        found += self._faults(wanted, measured, unfamiliarity)
         self._last_s = t_s
         new = tuple(TripRecord(t_s=t_s, trip=f.trip, what=f.what, value=f.value, limit=f.limit) for f in found)
         self.tripped = self.tripped or new
@@ -117,6 +119,11 @@ class SafetyGuard:
             return Decision(command=self._motion.stop(), scale=0.0, trips=new)
         scale = self._scale(t_s - self._started_s, unfamiliarity)
         return Decision(command=self._motion.towards(wanted, measured, scale=scale), scale=scale)
+
+    def follow(self, measured: Measured | None) -> None:
+        """Goes on from the measured motion: no robot was told the last command; see `Motion.follow`."""
+        if measured is not None and measured.is_sound:
+            self._motion.follow(measured)
 
     def stop(self, t_s: float) -> Decision:
         """Returns the next command of a stop that nothing but the operator asked for."""
@@ -133,17 +140,20 @@ class SafetyGuard:
         limit = self.config.max_period_s
         return [] if 0 <= passed <= limit else [Fault(trip=Trip.OVERRUN, what="period in s", value=passed, limit=limit)]
 
+    def _missing(self, wanted: Vector | None, measured: Measured | None) -> list[Fault]:
+        """Returns what is missing where nothing else explains it."""
+        if measured is None:
+            return [Fault(trip=Trip.STALE_INPUT, what="the robot's own motion is not known")]
+        return [] if wanted is not None else [Fault(trip=Trip.OVERRUN, what="no action in time")]
+
     def _faults(self, wanted: Vector | None, measured: Measured | None, unfamiliarity: float) -> list[Fault]:
         found = []
-        if wanted is None:
-            found.append(Fault(trip=Trip.OVERRUN, what="no action in time"))
-        elif not np.isfinite(wanted).all():
-            found.append(Fault(trip=Trip.NON_FINITE_ACTION, what=f"action {np.flatnonzero(~np.isfinite(wanted))}"))
-        if measured is None:
-            found.append(Fault(trip=Trip.STALE_INPUT, what="the robot's own motion is not known"))
-        elif not measured.is_sound:
+        if wanted is not None and not np.isfinite(wanted).all():
+            elements = ", ".join(map(str, np.flatnonzero(~np.isfinite(wanted))))
+            found.append(Fault(trip=Trip.NON_FINITE_ACTION, what=f"element {elements}"))
+        if measured is not None and not measured.is_sound:
             found.append(Fault(trip=Trip.NON_FINITE_INPUT, what="the robot's own motion"))
-        else:
+        elif measured is not None:
             found += self._motion.faults(measured)
         if not unfamiliarity <= self.config.stop_at:
             limit = self.config.stop_at

@@ -56,6 +56,9 @@ class Motion(Protocol):
             ValueError: if it is not inside its limits.
         """
 
+    def follow(self, measured: Measured) -> None:
+        """Takes the measured motion for the last command: for trying out beside a robot that somebody else moves."""
+
     def towards(self, wanted: Vector, measured: Measured, *, scale: float) -> Vector:
         """Returns the next command on the way to `wanted` [D], with speeds scaled by `scale` in [0, 1]."""
 

@@ -57,6 +57,13 @@ class MotionFilter:
         self.value = np.array(value, np.float64)
         self.velocity = np.zeros_like(self.value)
 
+    def place(self, value: Vector, velocity: Vector) -> None:
+        """Takes the nearest admissible state to a value [D] and a velocity [D]."""
+        self.value = np.clip(value, self.low, self.high)
+        slowest = -braking_rate(self.value - self.low, self.acceleration, self.period_s)
+        fastest = braking_rate(self.high - self.value, self.acceleration, self.period_s)
+        self.velocity = np.clip(np.clip(velocity, -self.rate, self.rate), slowest, fastest)
+
     def step_velocity(self, target: Vector, *, scale: float = 1.0) -> Vector:
         """Returns the velocity [D] of the next period that goes towards `target` [D] and can stop there.
 

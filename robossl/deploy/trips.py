@@ -45,3 +45,11 @@ class TripRecord:
         number = "" if self.value is None else f" {self.value:.4g}"
         bound = "" if self.limit is None else f" (limit {self.limit:.4g})"
         return f"{self.trip.value}: {self.what}{number}{bound}"
+
+
+class RefusedMessageError(ValueError):
+    """Reports a message that is not used, and the trip that it means."""
+
+    def __init__(self, trip: Trip, text: str) -> None:
+        super().__init__(text)
+        self.trip = trip
