@@ -15,13 +15,21 @@ _LEAST_RELATIVE_WIDTH, _LEAST_WIDTH = 0.1, 1e-2
 
 
 class Familiarity:
-    """Scores one input of the policy."""
+    """Scores one input of the policy.
 
-    def __init__(self, spec: VectorInput | CameraInput) -> None:
+    Args:
+        spec: of the input.
+        unscored: names of elements that may be anything.
+    """
+
+    def __init__(self, spec: VectorInput | CameraInput, *, unscored: tuple[str, ...] = ()) -> None:
         seen = spec.seen if isinstance(spec, CameraInput) else tuple(element.seen for element in spec.elements)
         self._is_camera = isinstance(spec, CameraInput)
         ends = [(r.q01, r.q99) if self._is_camera else (r.low, r.high) for r in seen]
         self._low, self._high = np.array(ends, np.float64).T
+        if isinstance(spec, VectorInput):
+            free = np.array([element.name in unscored for element in spec.elements])
+            self._low, self._high = np.where(free, -np.inf, self._low), np.where(free, np.inf, self._high)
         greatest = np.maximum(np.abs(self._low), np.abs(self._high))
         self._width = np.maximum(self._high - self._low, np.maximum(_LEAST_RELATIVE_WIDTH * greatest, _LEAST_WIDTH))
 

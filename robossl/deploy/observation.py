@@ -17,9 +17,9 @@ from robossl.deploy.motion import Fault, Measured
 from robossl.deploy.pictures import fit_picture, same_kind
 from robossl.deploy.profile import RobotProfile
 from robossl.deploy.readings import CLEARANCE, STOP_PRESSED
-from robossl.deploy.topics import CameraTopic, InputTopic, ScanInput, StopInput
+from robossl.deploy.topics import CameraTopic, InputTopic, JointsInput, ScanInput, StopInput
 from robossl.deploy.trips import Trip
-from robossl.deploy.values import known_values, look_up, value_key
+from robossl.deploy.values import given_values, look_up, parts_of, tool_name, value_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,20 +52,19 @@ class ObservationBuilder:
 
     def __init__(self, contract: Contract, profile: RobotProfile) -> None:
         self._contract, self._limits = contract, profile.limits
-        self.mailboxes = {source.topic: _mailbox(source, contract, profile) for source in profile.inputs}
         tool = profile.limits.tool if isinstance(profile.limits, ArmLimits) else None
         self._kinematics = ToolKinematics(tool) if tool else None
-        self._tool_name = profile.tool_control.name if profile.tool_control else "tool"
-        self._familiarity = {spec.name: Familiarity(spec) for spec in contract.inputs}
+        self._tool_name = tool_name(profile)
+        unscored = profile.safety.unscored
+        self._familiarity = {spec.name: Familiarity(spec, unscored=unscored) for spec in contract.inputs}
         self._rings: dict[str, list[NDArray[Any]]] = {}
-        self._keys: dict[str, tuple[str, ...]] = {}
-        self._cameras: dict[str, Mailbox] = {}
-        known = known_values(profile, self._kinematics is not None, self._tool_name)
-        for spec in contract.inputs:
-            if isinstance(spec, VectorInput):
-                self._keys[spec.name] = tuple(value_key(element, known, profile) for element in spec.elements)
-            else:
-                self._cameras[spec.name] = self.mailboxes[_camera_topic(spec, profile).topic]
+        vectors = [spec for spec in contract.inputs if isinstance(spec, VectorInput)]
+        cameras = {spec.name: _camera_topic(spec, profile) for spec in contract.inputs if isinstance(spec, CameraInput)}
+        self._keys = {spec.name: tuple(value_key(element, profile) for element in spec.elements) for spec in vectors}
+        parts = {part for keys in self._keys.values() for key in keys for part in parts_of(key)}
+        needed = [source for source in profile.inputs if _is_needed(source, parts, [*cameras.values()], profile)]
+        self.mailboxes = {source.topic: _mailbox(source, contract, profile) for source in needed}
+        self._cameras = {name: self.mailboxes[source.topic] for name, source in cameras.items()}
 
     def receive(self, topic: str, message: Any, t_s: float) -> None:
         """Takes a message of a topic at the time it came."""
@@ -158,6 +157,12 @@ class ObservationBuilder:
             velocity=np.array([values[name] for name in names]),
             clearance_m=None if ways[0] is None or ways[1] is None else (ways[0], ways[1]),
         )
+
+
+def _is_needed(source: InputTopic, parts: set[str], cameras: list[CameraTopic], profile: RobotProfile) -> bool:
+    """Tells whether the policy, or the guard, looks at an input; what nobody looks at need not be there."""
+    own = isinstance(source, (JointsInput, ScanInput, StopInput)) or getattr(source, "body", "") is None
+    return own or source in cameras or not parts.isdisjoint(given_values(source, profile.limits))
 
 
 def _mailbox(source: InputTopic, contract: Contract, profile: RobotProfile) -> Mailbox:

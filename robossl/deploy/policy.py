@@ -31,6 +31,8 @@ class OnnxPolicy:
         self._outputs = [COMMAND, *(f"next_{state.name}" for state in self._states)]
         self._memory: dict[str, NDArray[np.float32]] = {}
         self.reset()
+        self._rehearse(bundle)
+        self.reset()
 
     def reset(self) -> None:
         """Forgets the episode so far."""
@@ -44,6 +46,18 @@ class OnnxPolicy:
         for state, value in zip(self._states, memory, strict=True):
             self._memory[state.name] = value
         return np.asarray(command[0], np.float64)
+
+    def _rehearse(self, bundle: Bundle) -> None:
+        """Runs once on zeros: the first run is the slowest, and shows whether shapes are as promised."""
+        nothing = {spec.name: np.zeros((1, *spec.shape), spec.dtype) for spec in self.contract.inputs}
+        try:
+            command = self.command(nothing)
+        except Exception as error:  # onnxruntime's errors have no common base
+            raise UserError(f"{bundle.folder}: the policy does not run: {' '.join(str(error).split())}") from error
+        if command.shape != (len(self.contract.commands),):
+            raise UserError(
+                f"{bundle.folder}: the policy gives {command.shape}, not {len(self.contract.commands)} commands"
+            )
 
     def _require_promised(self, bundle: Bundle) -> None:
         found = {node.name for node in self._session.get_inputs()}

@@ -29,7 +29,8 @@ class RosConfig:
         domain_id: of DDS.
         interface: the only network interface that DDS uses.
         peers: addresses of the machines that take part; this one alone where empty.
-        url: of a rosbridge server.
+        url: of a rosbridge server; wss:// for TLS.
+        token_variable: name of the environment variable that holds the server's bearer token; none where None.
     """
 
     transport: Literal["dds", "rosbridge"] = "dds"
@@ -38,6 +39,7 @@ class RosConfig:
     interface: str = "lo"
     peers: tuple[str, ...] = ()
     url: str = "ws://127.0.0.1:9090"
+    token_variable: str | None = None
 
     def __post_init__(self) -> None:
         """Checks that every part can stand in an address."""
@@ -58,6 +60,7 @@ class SafetyConfig:
         max_period_factor: periods after which a late command stops the robot.
         max_reordered: messages in a row that may be older than the newest one.
         stop_repeats: periods for which a finished stop is still sent.
+        unscored: the policy's numbers that may leave their training range, e.g. a speed that was constant there.
     """
 
     max_period_factor: float
@@ -66,6 +69,7 @@ class SafetyConfig:
     slow_from: float
     stop_at: float
     stop_repeats: int
+    unscored: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks the counts."""

@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from robossl.core import UserError
 from robossl.core.contract import ElementSpec
 from robossl.core.errors import suggestion
-from robossl.deploy.limits import ArmLimits
+from robossl.deploy.limits import ArmLimits, RobotLimits
 from robossl.deploy.profile import RobotProfile
-from robossl.deploy.topics import OdometryInput, PoseInput, ValuesInput
+from robossl.deploy.topics import InputTopic, JointsInput, OdometryInput, PoseInput, ValuesInput
 
 _DIFFERENCE = re.compile(r"(?P<start>\w+)_to_(?P<end>\w+)_(?P<axis>[xyz])_m")
 _VELOCITY_UNITS = ("rad/s", "m/s")
 
 
-def value_key(element: ElementSpec, known: set[str], profile: RobotProfile) -> str:
+def value_key(element: ElementSpec, profile: RobotProfile) -> str:
     """Returns the name of the value that an element is.
 
     Raises:
@@ -28,11 +28,10 @@ def value_key(element: ElementSpec, known: set[str], profile: RobotProfile) -> s
         name = f"{'velocity' if element.unit in _VELOCITY_UNITS else 'position'}:{element.joint}"
     else:
         name = element.name
-    parts = _DIFFERENCE.fullmatch(name)
-    needed = [f"{parts[end]}_{parts['axis']}_w_m" for end in ("start", "end")] if parts else [name]
-    if name in known or set(needed) <= known:
+    known = tool_values(profile).union(*(given_values(source, profile.limits) for source in profile.inputs))
+    if name in known or known.issuperset(parts_of(name)):
         return name
-    absent = next(part for part in needed if part not in known)
+    absent = next(part for part in parts_of(name) if part not in known)
     raise UserError(
         f"profile {profile.name}: no input gives {absent!r}, which the policy needs{suggestion(absent, known)}"
     )
@@ -42,30 +41,42 @@ def look_up(key: str, values: Mapping[str, float]) -> float | None:
     """Returns a value; `a_to_b_x_m` is the x of b minus that of a."""
     if key in values:
         return values[key]
-    parts = _DIFFERENCE.fullmatch(key)
-    if parts is None:
-        return None
-    start, end = (values.get(f"{parts[side]}_{parts['axis']}_w_m") for side in ("start", "end"))
+    start, end = (values.get(part) for part in (parts_of(key) if len(parts_of(key)) == 2 else ("", "")))
     return None if start is None or end is None else end - start
 
 
-def known_values(profile: RobotProfile, has_tool: bool, tool_name: str) -> set[str]:
-    """Returns the names of all values that the profile's inputs can give."""
-    known: set[str] = set()
-    bodies = [tool_name] if has_tool else []
-    for source in profile.inputs:
-        if isinstance(source, ValuesInput):
-            known |= set(source.names)
-        elif isinstance(source, OdometryInput) and source.body is None:
-            known |= {"forward_m_s", "speed_m_s", "yaw_rate_rad_s"}
-            bodies.append("base")
-        elif isinstance(source, (OdometryInput, PoseInput)):
-            bodies.append(str(source.body))
-        if isinstance(source, OdometryInput) and source.body is not None:
-            known |= {f"{source.body}_v{axis}_w_m_s" for axis in "xyz"}
-    if isinstance(profile.limits, ArmLimits):
-        known |= {f"{kind}:{j.model}" for j in profile.limits.joints for kind in ("position", "velocity")}
-    for body in bodies:
-        known |= {f"{body}_{axis}_w_m" for axis in "xyz"}
-        known |= {f"{body}_sin_yaw", f"{body}_cos_yaw"} if body != tool_name else set()
-    return known
+def given_values(source: InputTopic, limits: RobotLimits) -> frozenset[str]:
+    """Returns the names of the numbers that an input gives."""
+    if isinstance(source, ValuesInput):
+        return frozenset(source.names)
+    if isinstance(source, JointsInput) and isinstance(limits, ArmLimits):
+        return frozenset(f"{kind}:{joint.model}" for joint in limits.joints for kind in ("position", "velocity"))
+    if isinstance(source, PoseInput):
+        return _pose_values(source.body)
+    if isinstance(source, OdometryInput):
+        if source.body is None:
+            return _pose_values("base") | {"forward_m_s", "speed_m_s", "yaw_rate_rad_s"}
+        return _pose_values(source.body) | {f"{source.body}_v{axis}_w_m_s" for axis in "xyz"}
+    return frozenset()
+
+
+def tool_values(profile: RobotProfile) -> frozenset[str]:
+    """Returns the names of the numbers that follow from the joints where the tool's geometry is known."""
+    if not (isinstance(profile.limits, ArmLimits) and profile.limits.tool):
+        return frozenset()
+    return frozenset(f"{tool_name(profile)}_{axis}_w_m" for axis in "xyz")
+
+
+def tool_name(profile: RobotProfile) -> str:
+    """Returns what the contract calls the tool."""
+    return profile.tool_control.name if profile.tool_control else "tool"
+
+
+def parts_of(key: str) -> tuple[str, ...]:
+    """Returns the names of the numbers that a value is made of: itself, or two of which it is the difference."""
+    found = _DIFFERENCE.fullmatch(key)
+    return (key,) if found is None else tuple(f"{found[end]}_{found['axis']}_w_m" for end in ("start", "end"))
+
+
+def _pose_values(body: str) -> frozenset[str]:
+    return frozenset({*(f"{body}_{axis}_w_m" for axis in "xyz"), f"{body}_sin_yaw", f"{body}_cos_yaw"})

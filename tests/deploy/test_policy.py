@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from deploy_robots import base_contract, vector
+from deploy_robots import base_contract, element, vector
 from toy_bundle import write_toy_bundle
 
 from robossl.core import Bundle, CorruptFileError, UserError
@@ -54,3 +54,11 @@ def test_bytes_that_are_no_graph_are_refused_in_one_line(tmp_path: Path) -> None
     with pytest.raises(UserError, match="the policy cannot be loaded") as caught:
         OnnxPolicy(Bundle(folder))
     assert "\n" not in str(caught.value)
+
+
+def test_a_graph_of_another_shape_is_refused(tmp_path: Path) -> None:
+    proprio = base_contract().inputs[0]
+    wider = vector("proprio", *proprio.elements, element("tilt_rad"))  # type: ignore[union-attr]
+    folder = write_toy_bundle(tmp_path / "toy", inputs=(wider,))
+    with pytest.raises(UserError, match="the policy does not run"):
+        OnnxPolicy(Bundle(folder))
