@@ -19,6 +19,7 @@ VERBS = {
     "eval": "measures success, return and the task's metrics on unseen worlds",
     "record": "writes videos of a run",
     "export": "writes a policy as a bundle for a robot, and proves that it is the agent",
+    "bridge": "runs an exported policy on a robot through ROS topics; dry unless told otherwise",
     "report": "compares finished runs, with bootstrap intervals",
     "bench": "measures speed as ratios, all in one run",
 }
