@@ -6,6 +6,7 @@ from typing import Literal
 from robossl.core import Stream, UserError
 
 RendererName = Literal["raycast", "gl"]
+Difficulty = Literal["easy", "medium", "hard"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +15,7 @@ class EnvConfig:
 
     Attributes:
         id: a robossl id, or any installed Gymnasium id.
+        difficulty: for tasks that have levels; what the task is by itself where None.
         num_worlds: worlds stepped together.
         observations: keys the agent sees; the task's default where None.
         image_size: width and height of every camera in pixels; the task's default where None.
@@ -22,6 +24,7 @@ class EnvConfig:
     """
 
     id: str = "robossl/RingCorridor-v0"
+    difficulty: Difficulty | None = None
     num_worlds: int = 32
     observations: tuple[str, ...] | None = None
     image_size: tuple[int, int] | None = None

@@ -101,6 +101,12 @@ class TaskEnv:
         """See `BatchEnv.model_values`."""
         return {key: np.array(value) for key, value in self.engine.model_values().items()}
 
+    @property
+    def compute_reward(self) -> Callable[[Array, Array, object], Array]:
+        """The reward as a function of achieved and desired goals; only goal-conditioned tasks have it."""
+        function: Callable[[Array, Array, object], Array] = self.task.compute_reward  # type: ignore[attr-defined]
+        return function
+
     def expert(self) -> Policy | None:
         """See `BatchEnv.expert`."""
         return self.task.expert()
