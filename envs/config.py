@@ -6,6 +6,7 @@ from typing import Literal
 from robossl.core import Stream, UserError
 
 RendererName = Literal["raycast", "gl"]
+EngineName = Literal["mujoco", "bullet"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,7 @@ class EnvConfig:
         observations: keys the agent sees; the task's default where None.
         image_size: width and height of every camera in pixels; the task's default where None.
         renderer: fixed for a run: other renderers give other pixels.
+        engine: of the physics; a policy trained in one can be checked in the other.
         num_threads: for physics and pictures; all cores where None.
     """
 
@@ -26,6 +28,7 @@ class EnvConfig:
     observations: tuple[str, ...] | None = None
     image_size: tuple[int, int] | None = None
     renderer: RendererName = "raycast"
+    engine: EngineName = "mujoco"
     num_threads: int | None = None
 
     def __post_init__(self) -> None:
