@@ -8,7 +8,7 @@ from robossl.envs.mujoco_engine import MujocoEngine
 
 ENGINES = {
     "mujoco": "robossl.envs.mujoco_engine:MujocoEngine",
-    "bullet": "robossl.envs.bullet_engine:BulletEngine",
+    "bullet": "robossl.envs.bullet.engine:BulletEngine",
 }
 
 
@@ -24,6 +24,6 @@ def make_engine(name: str, model: Any, num_worlds: int, num_threads: int) -> Muj
     try:
         build = getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
-        raise UserError(f"engine {name} needs the package {error.name}: pip install 'robossl[{name}]'") from error
+        raise UserError(f"engine {name} needs the package {error.name}, which is not installed") from error
     engine: MujocoEngine = build(model, num_worlds, num_threads)
     return engine

@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.envs.bullet_refusals import require_translatable
+from robossl.envs.bullet.refusals import require_translatable
 from robossl.envs.quaternion import rotated
 
 Floats = NDArray[np.float64]
@@ -67,12 +67,14 @@ class Blueprint:
     Attributes:
         trees: what moves by forces.
         fixtures: solid geoms that no force moves: those of the world and of mocap bodies.
+        handles: mocap bodies that welds hang on.
         pairs: [P, 2] geoms that can touch.
     """
 
     model: Any
     trees: tuple[Tree, ...]
     fixtures: tuple[int, ...]
+    handles: tuple[int, ...]
     pairs: NDArray[np.int64]
 
 
@@ -92,6 +94,7 @@ def lay_out(model: Any) -> Blueprint:
         model=model,
         trees=tuple(_TreeBuilder(model, data, solid).build(root) for root in roots),
         fixtures=tuple(geom for geom in sorted(solid) if not _moves(model, model.geom_bodyid[geom])),
+        handles=tuple(sorted(body for body in _joined(model) if model.body_mocapid[body] >= 0)),
         pairs=pairs,
     )
 
@@ -123,6 +126,10 @@ def _may_touch(model: Any, first: int, second: int, excluded: set[int]) -> bool:
     return not (0 not in welded and (parents[0] == welded[1] or parents[1] == welded[0]))
 
 
+def _joined(model: Any) -> set[int]:
+    return {*model.eq_obj1id.tolist(), *model.eq_obj2id.tolist()} if model.neq else set()
+
+
 def _moves(model: Any, body: int) -> bool:
     return bool(model.body_treeid[body] >= 0)
 
@@ -148,9 +155,8 @@ class _TreeBuilder:
             self._frames[parent] = NONE, _ORIGIN
             self._add_body(root)
         for body in range(root + 1, model.nbody):
-            if int(model.body_parentid[body]) in self._frames and body != root and body not in self._frames:
-                if model.body_treeid[body] == model.body_treeid[root]:
-                    self._add_body(body)
+            if model.body_treeid[body] == model.body_treeid[root]:
+                self._add_body(body)
         return Tree(
             pos=_ORIGIN if is_free else self._data.xpos[parent].copy(),
             quat=_IDENTITY if is_free else self._data.xquat[parent].copy(),

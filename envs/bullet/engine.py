@@ -13,21 +13,20 @@ obstacle f holds what the actuators push, so a* = 0 and the torque is exactly th
 """
 
 import copy
-from typing import Any
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, UnknownNameError, UserError
-from robossl.envs.bullet_contacts import ContactSensors
-from robossl.envs.bullet_fields import RANDOM_FIELDS, READABLE_FIELDS, RECORDABLE_FIELDS
-from robossl.envs.bullet_friction import FrictionFactors
-from robossl.envs.bullet_inertia import JointInertia, ruled_trees
-from robossl.envs.bullet_fixtures import Fixtures
-from robossl.envs.bullet_layout import Layout
-from robossl.envs.bullet_model import NONE, Floats, lay_out
-from robossl.envs.bullet_world import MAX_WORLDS, BulletWorld
+from robossl.core import Array, UnknownNameError
+from robossl.envs.bullet.contacts import ContactSensors
+from robossl.envs.bullet.fields import RANDOM_FIELDS, READABLE_FIELDS, RECORDABLE_FIELDS
+from robossl.envs.bullet.fixtures import Fixtures
+from robossl.envs.bullet.friction import FrictionFactors
+from robossl.envs.bullet.inertia import JointInertia, ruled_trees
+from robossl.envs.bullet.layout import Layout
+from robossl.envs.bullet.model import NONE, Floats, lay_out
+from robossl.envs.bullet.world import BulletWorld, require_room
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_fields import NO_STAGE
 
@@ -44,8 +43,7 @@ class BulletEngine(MujocoEngine):
     """
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int) -> None:
-        if num_worlds > MAX_WORLDS:
-            raise UserError(f"engine bullet: there is room for {MAX_WORLDS} worlds, not for {num_worlds}")
+        require_room(num_worlds)
         self._blueprint = lay_out(model)
         self._layout = Layout(self._blueprint)
         self._sensors = ContactSensors(model)
@@ -130,6 +128,11 @@ class BulletEngine(MujocoEngine):
         elif not field.startswith(_LOOKS):
             self._ruled[:] = True  # a law may now hold where there was none
 
+    def mass_matrix(self, tree: int, *, world: int) -> Floats:
+        """Returns Bullet's joint-space inertia [D, D] of a tree with a fixed base and one-axis joints."""
+        motion = self._layout.to_bullet(self.view("qpos"), self.view("qvel"))
+        return self._worlds[world].mass_matrix(tree, motion.joint_pos[world, self._layout.rows[tree].scalars])
+
     def close(self) -> None:
         """See `Engine.close`."""
         for world in self._worlds:
@@ -175,7 +178,7 @@ class BulletEngine(MujocoEngine):
         """Tells which trees [ntree] need forces from here: those under a law, and all if somebody pushes."""
         if self.view("qfrc_applied").any() or self.view("xfrc_applied").any():
             return np.ones_like(self._ruled)
-        return self._ruled
+        return np.asarray(self._ruled)
 
     def _load(self, ids: NDArray[np.int64]) -> None:
         """Puts the state of the worlds `ids` into Bullet, with all that was changed of the model."""
@@ -192,10 +195,8 @@ class BulletEngine(MujocoEngine):
                 self._renew(index)
             if self._changed[index]:
                 self._tell_changes(index)
-            world = self._worlds[index]
-            world.load(index, self._motion)
-            for fixture in self._fixtures.moved(index, poses[index]):
-                world.place(fixture, poses[index, fixture, :3], poses[index, fixture, 3:])
+            self._worlds[index].place(self._fixtures.moved(index, poses[index]), poses[index])
+            self._worlds[index].load(index, self._motion)
 
     def _renew(self, index: int) -> None:
         """Gives a world that was lost a new Bullet: in the old one, bodies may be gone for good."""

@@ -71,7 +71,7 @@ class FrictionFactors:
             if tuple(pair) in self._explicit:
                 index = self._explicit[tuple(pair)]
                 wanted[row], condim[row] = model.pair_friction[index][[0, 2, 3]], model.pair_dim[index]
-        return wanted * (condim[:, None] >= np.array([3, 4, 6]))
+        return np.asarray(wanted * (condim[:, None] >= np.array([3, 4, 6])))
 
     def _weighted(self, wanted: Floats, sliding: Floats) -> Floats:
         """Returns factors [ngeom] whose sum over a pair, each times the other's sliding factor, is `wanted` [P]."""

@@ -11,7 +11,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.envs.bullet_model import NONE, Blueprint
+from robossl.envs.bullet.model import NONE, Blueprint
 from robossl.envs.quaternion import conjugate, cross, normalised, product, rotated
 
 Floats = NDArray[np.float64]

@@ -1,13 +1,15 @@
-"""Where the solid geoms are that no force moves: those of the world, and those of mocap bodies."""
+"""Where the solid geoms are that no force moves: of the world and of mocap bodies; and handles."""
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.envs.bullet_model import NONE, Blueprint
-from robossl.envs.quaternion import conjugate, cross, normalised, product, rotated
+from robossl.envs.bullet.model import NONE, Blueprint
+from robossl.envs.quaternion import conjugate, normalised, product, rotated
 
 Floats = NDArray[np.float64]
+
+_NO_TURN = np.array([1.0, 0.0, 0.0, 0.0])
 
 
 class Fixtures:
@@ -17,16 +19,19 @@ class Fixtures:
         model = blueprint.model
         data = mujoco.MjData(model)
         mujoco.mj_kinematics(model, data)
-        geoms = np.array(blueprint.fixtures, np.int64)
-        bodies = model.geom_bodyid[geoms]
+        geoms, handles = np.array(blueprint.fixtures, np.int64), np.array(blueprint.handles, np.int64)
+        bodies = np.concatenate([model.geom_bodyid[geoms], handles])
         roots = model.body_rootid[bodies]
         self._mocap = np.where(bodies == 0, NONE, model.body_mocapid[roots])
-        quat = product(data.xquat[bodies], model.geom_quat[geoms])
+        pos = np.concatenate([data.geom_xpos[geoms], data.xpos[handles]])
+        quat = product(
+            data.xquat[bodies], np.concatenate([model.geom_quat[geoms], np.tile(_NO_TURN, (len(handles), 1))])
+        )
         inverse = conjugate(data.xquat[roots])
         moves = (self._mocap != NONE)[:, None]
-        self._pos = np.where(moves, rotated(inverse, data.geom_xpos[geoms] - data.xpos[roots]), data.geom_xpos[geoms])
+        self._pos = np.where(moves, rotated(inverse, pos - data.xpos[roots]), pos)
         self._quat = np.where(moves, product(inverse, quat), quat)
-        self._told = np.full((num_worlds, len(geoms), 7), np.nan)
+        self._told = np.full((num_worlds, len(bodies), 7), np.nan)
 
     def poses(self, mocap_pos: Floats, mocap_quat: Floats) -> Floats:
         """Returns positions and quaternions [N, F, 7] in the world, for mocap bodies [N, M, 3] and [N, M, 4]."""
@@ -40,7 +45,7 @@ class Fixtures:
         return np.concatenate([pos, quat], axis=-1)
 
     def moved(self, world: int, poses: Floats) -> list[int]:
-        """Returns the fixtures that are elsewhere, by `poses` [F, 7], than Bullet was told last; now it counts as told."""
+        """Returns the fixtures that are elsewhere, by `poses` [F, 7], than told last; now they are told."""
         moved = np.flatnonzero((self._told[world] != poses).any(axis=1))
         self._told[world] = poses
         return [int(fixture) for fixture in moved]

@@ -33,7 +33,7 @@ class JointInertia:
 
 
 def ruled_trees(model: Any) -> NDArray[np.bool_]:
-    """Tells which kinematic trees [ntree] have joints with inertia, springs or dampers, actuators, or an own gravity."""
+    """Tells which kinematic trees [ntree] have armature, springs, dampers, actuators or an own gravity."""
     ruled = np.zeros(model.ntree, bool)
     dofs = (model.dof_damping != 0) | (model.dof_armature != 0)
     ruled[model.dof_treeid[dofs]] = True

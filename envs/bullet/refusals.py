@@ -7,17 +7,22 @@ import numpy as np
 
 from robossl.core import UserError
 
-SENSOR_STAGE_FREE = int(mujoco.mjtStage.mjSTAGE_VEL.value)
 _GEOMS = ("PLANE", "SPHERE", "CAPSULE", "ELLIPSOID", "CYLINDER", "BOX", "MESH")
 SOLID_TYPES = tuple(int(getattr(mujoco.mjtGeom, f"mjGEOM_{name}").value) for name in _GEOMS)
 _BALL, _FREE = mujoco.mjtJoint.mjJNT_BALL.value, mujoco.mjtJoint.mjJNT_FREE.value
 _SENSOR = mujoco.mjtSensor
 CONTACT_SENSOR = int(_SENSOR.mjSENS_CONTACT.value)
-LATE_SENSORS = tuple(
-    int(getattr(_SENSOR, f"mjSENS_{name}").value)
-    for name in ("CONTACT", "ACTUATORFRC", "JOINTACTFRC", "TENDONACTFRC", "RANGEFINDER", "CLOCK", "USER")
+_VELOCITY = int(mujoco.mjtStage.mjSTAGE_VEL.value)
+_OBJ_SITE = mujoco.mjtObj.mjOBJ_SITE.value
+_LATE_SENSORS = tuple(
+    int(getattr(_SENSOR, f"mjSENS_{name}").value) for name in ("ACTUATORFRC", "JOINTACTFRC", "TENDONACTFRC")
 )
-"""Sensors that MuJoCo computes after forces, but not from those of contacts, and contacts themselves."""
+"""Computed after the forces, but not from those of contacts."""
+_SOLVER_SENSORS = tuple(
+    int(getattr(_SENSOR, f"mjSENS_{what}LIMIT{value}").value)
+    for what in ("JOINT", "TENDON")
+    for value in ("POS", "VEL", "FRC")
+)
 
 
 def require_translatable(model: Any) -> None:
@@ -73,6 +78,9 @@ def _require_equalities(model: Any) -> None:
             raise refuse("equality", name, "it joins sites; name the bodies")
         if not model.eq_active0[index]:
             raise refuse("equality", name, "it is not active from the start")
+        bodies = [model.eq_obj1id[index], model.eq_obj2id[index]]
+        if (model.body_treeid[bodies] < 0).all():
+            raise refuse("equality", name, "neither of its bodies can move")
 
 
 def _require_tendons(model: Any) -> None:
@@ -87,7 +95,9 @@ def _require_sensors(model: Any) -> None:
         if kind == CONTACT_SENSOR:
             if model.sensor_intprm[sensor, 0] != 1 << mujoco.mjtConDataField.mjCONDATA_FOUND.value:
                 raise refuse("sensor", name, "of a contact sensor's data, only `found` has a counterpart")
-        elif model.sensor_needstage[sensor] > SENSOR_STAGE_FREE and kind not in LATE_SENSORS:
+            if _OBJ_SITE in (model.sensor_objtype[sensor], model.sensor_reftype[sensor]):
+                raise refuse("sensor", name, "it watches a site; watch a body or a geom")
+        elif kind in _SOLVER_SENSORS or (model.sensor_needstage[sensor] > _VELOCITY and kind not in _LATE_SENSORS):
             raise refuse("sensor", name, f"{mujoco.mjtSensor(kind).name} would show MuJoCo's forces, not Bullet's")
 
 

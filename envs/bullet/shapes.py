@@ -15,7 +15,7 @@ def hull_points(model: Any, geom: int) -> NDArray[np.float64]:
         mesh = model.geom_dataid[geom]
         first = model.mesh_vertadr[mesh]
         return np.unique(model.mesh_vert[first : first + model.mesh_vertnum[mesh]].astype(np.float64), axis=0)
-    return model.geom_size[geom] * _sphere(_NUM_POINTS)
+    return np.asarray(model.geom_size[geom] * _sphere(_NUM_POINTS))
 
 
 def _sphere(count: int) -> NDArray[np.float64]:

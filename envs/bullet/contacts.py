@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.envs.bullet_refusals import touches
+from robossl.envs.bullet.refusals import touches
 
 _OBJ = mujoco.mjtObj
 
@@ -42,7 +42,7 @@ def _geoms(model: Any, kind: int, index: int) -> NDArray[np.bool_]:
     """Returns [ngeom] which geoms belong to what a sensor is told to watch; all where it is told nothing."""
     bodies = model.geom_bodyid
     if kind == _OBJ.mjOBJ_GEOM.value:
-        return np.arange(model.ngeom) == index
+        return np.asarray(np.arange(model.ngeom) == index)
     if kind == _OBJ.mjOBJ_BODY.value:
         return np.asarray(bodies == index)
     if kind == _OBJ.mjOBJ_XBODY.value:
