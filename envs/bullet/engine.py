@@ -28,7 +28,7 @@ from robossl.envs.bullet.layout import Layout
 from robossl.envs.bullet.model import NONE, Floats, lay_out
 from robossl.envs.bullet.world import BulletWorld, require_room
 from robossl.envs.mujoco_engine import MujocoEngine
-from robossl.envs.mujoco_fields import NO_STAGE
+from robossl.envs.mujoco_fields import NO_STAGE, STATE_FIELDS
 
 _BULLETS_FIELDS = ("body_mass", "body_inertia", "geom_friction")
 _FORGOTTEN = mujoco.mjtDisableBit.mjDSBL_CONTACT.value | mujoco.mjtDisableBit.mjDSBL_CONSTRAINT.value
@@ -70,46 +70,35 @@ class BulletEngine(MujocoEngine):
         super().forward(ids)
         if self._sensordata is not None:
             rows = self._everyone if ids is None else np.asarray(ids)
-            self._load(rows)
-            for index in rows[~self._lost[rows]].tolist():
-                self._worlds[index].detect()
-            self._sensordata[rows] = self._views["sensordata"][rows]
-            self._note(self._sensordata, rows)
+            self._sensordata[rows] = self._with_contacts(self._bound("sensordata")[rows], rows)
 
     def step(self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = ()) -> dict[str, Array]:
         """See `Engine.step`. What is recorded of a world after it diverged is not to be used."""
+        recorded = {}
         for name in record:
             if name not in RECORDABLE_FIELDS:
                 raise UnknownNameError("field to record", name, RECORDABLE_FIELDS)
-        shapes = {name: self.view(name).shape[1:] for name in record}
-        recorded = {
-            name: np.empty((self.num_worlds, num_substeps, *shape), np.float32) for name, shape in shapes.items()
-        }
+            recorded[name] = np.empty((self.num_worlds, num_substeps, *self._bound(name).shape[1:]), np.float32)
         self._refresh_constants()
         num_warnings = self.batch.warning[..., 1].copy()
         self.view("ctrl")[...] = ctrl
-        self._diverged[:] = False
         self._load(self._everyone)
         for substep in range(num_substeps):
-            is_last = substep == num_substeps - 1
-            self._substep(whole=bool(record) or is_last)
-            if substep and "sensordata" in record:  # Bullet finds the contacts of a state when it leaves it
-                self._note(recorded["sensordata"][:, substep - 1], self._everyone)
-            if record and not is_last:
-                super().forward()
-                if self._sensordata is not None:
-                    self._sensordata[...] = self._views["sensordata"]
-                self._keep(recorded, substep)
+            entries = {name: values[:, substep] for name, values in recorded.items()}
+            self._substep(entries, whole=bool(record) or substep == num_substeps - 1)
         self._diverged |= self._lost | (self.batch.warning[..., 1] != num_warnings).any(axis=1)
         self._diverged |= ~np.isfinite(self.batch.state).all(axis=1)
+        self._computed[:] = NO_STAGE
         self.forward()
-        self._keep(recorded, num_substeps - 1)
         return recorded
+
+    def read(self, name: str, ids: NDArray[np.int64] | None = None) -> Array:
+        """See `Engine.read`."""
+        values = super().read(name, ids)
+        return values if ids is None or name != "sensordata" else self._with_contacts(values, np.asarray(ids))
 
     def view(self, name: str) -> Array:
         """See `MujocoEngine.view`."""
-        if name not in READABLE_FIELDS:
-            raise UnknownNameError("field of the bullet engine", name, READABLE_FIELDS)
         values = super().view(name)
         if name != "sensordata" or not len(self._sensors.columns):
             return values
@@ -140,30 +129,45 @@ class BulletEngine(MujocoEngine):
         self._worlds = []
         super().close()
 
-    def _substep(self, *, whole: bool) -> None:
-        """Passes one timestep; without `whole`, what no law rules is not read back from Bullet."""
+    def _substep(self, entries: dict[str, Array], *, whole: bool) -> None:
+        """Passes one timestep; without `whole`, what no law rules is not read back from Bullet.
+
+        Args:
+            entries: {field: [N, ...]} to be filled with the values as the step begins.
+            whole: whether the state of everything is wanted afterwards.
+        """
         qpos, qvel, contact = self.view("qpos"), self.view("qvel"), self.view("qacc_warmstart")
         velocity, last_contact = qvel.copy(), contact.copy()
         trees = self._pulled_trees()
         pulled, bases = trees[self.model.dof_treeid], bool(self._has_base[trees].any())
-        self._pass_without_contact(last_contact)
+        self._pass_without_contact(last_contact, entries)
         inertia = self._inertia.matrix()
         torque = _times(inertia, (qvel - velocity) / self._timestep) + self._bias - last_contact
         torque = np.where(pulled, torque, 0.0)
         forces = self._layout.forces(torque, self._motion, bases=bases)
         self._pass_in_bullet(forces, np.flatnonzero(trees).tolist(), whole=whole)
+        if "sensordata" in entries:
+            self._note(entries["sensordata"], self._everyone)
         self._layout.to_mujoco(self._motion, qpos, qvel, bases=bases or whole)
         push = _times(inertia, (qvel - velocity) / self._timestep) + self._bias - torque
         contact[...] = np.where(pulled, push, 0.0)
         self._lost |= ~(np.isfinite(qpos).all(axis=1) & (np.abs(qvel) < _MAX_SPEED).all(axis=1))
 
-    def _pass_without_contact(self, push: Floats) -> None:
-        """Lets MuJoCo make a step under the force `push` [N, nv] instead of contacts, in time and activations too."""
+    def _pass_without_contact(self, push: Floats, entries: dict[str, Array]) -> None:
+        """Lets MuJoCo make a step under the force `push` [N, nv] instead of contacts, in time and activations too.
+
+        On the way it computes all that follows from the state it begins in: that is what `entries` asks for.
+        """
+        states = STATE_FIELDS.intersection(entries)
+        for name in states:
+            entries[name][...] = self._bound(name)
         applied = self.view("qfrc_applied")
         own = applied.copy()
         applied += push
         self._call(self.batch.step, None, nstep=1, stage=NO_STAGE)
         applied[...] = own
+        for name in entries.keys() - states:
+            entries[name][...] = self._bound(name)
 
     def _pass_in_bullet(self, forces: tuple[Floats, ...], trees: list[int], *, whole: bool) -> None:
         """Lets Bullet make a step under `forces` on some trees; reads these back, or all."""
@@ -220,15 +224,25 @@ class BulletEngine(MujocoEngine):
         own = self.batch.expanded(field)
         return np.asarray(getattr(self.model, field) if own is None else own[index], np.float64)
 
-    def _note(self, sensordata: Array, ids: NDArray[np.int64]) -> None:
-        """Writes the contacts that Bullet found last into `sensordata` [N, D] of the worlds `ids`."""
-        for index in ids.tolist():
-            contacts = [] if self._lost[index] else self._worlds[index].touching()
-            sensordata[index, self._sensors.columns] = self._sensors.read(contacts)
+    def _with_contacts(self, sensordata: Array, ids: NDArray[np.int64]) -> Array:
+        """Finds the contacts of the worlds `ids` and returns their `sensordata` [n, D] with them."""
+        if len(self._sensors.columns):
+            self._load(ids)
+            for index in ids[~self._lost[ids]].tolist():
+                self._worlds[index].detect()
+            self._note(sensordata, ids)
+        return sensordata
 
-    def _keep(self, recorded: dict[str, Array], substep: int) -> None:
-        for name, values in recorded.items():
-            values[:, substep] = self.view(name)
+    def _note(self, sensordata: Array, ids: NDArray[np.int64]) -> None:
+        """Writes the contacts that Bullet found last into `sensordata` [n, D] of the worlds `ids`."""
+        for row, index in enumerate(ids.tolist() if len(self._sensors.columns) else []):
+            contacts = [] if self._lost[index] else self._worlds[index].touching()
+            sensordata[row, self._sensors.columns] = self._sensors.read(contacts)
+
+    def _bound(self, name: str) -> Array:
+        if name not in READABLE_FIELDS:
+            raise UnknownNameError("field of the bullet engine", name, READABLE_FIELDS)
+        return super()._bound(name)
 
 
 def _times(matrix: Floats, vector: Floats) -> Floats:

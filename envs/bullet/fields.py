@@ -3,7 +3,7 @@
 from robossl.envs import mujoco_fields
 from robossl.envs.mujoco_fields import names
 
-_MUJOCOS_OWN = names("qacc qfrc_constraint ncon ne nf nl nefc")
+_MUJOCOS_OWN = names("qacc qacc_smooth qfrc_smooth qfrc_constraint ncon ne nf nl nefc")
 
 READABLE_FIELDS = mujoco_fields.READABLE_FIELDS - _MUJOCOS_OWN
 RECORDABLE_FIELDS = mujoco_fields.RECORDABLE_FIELDS - _MUJOCOS_OWN
