@@ -5,8 +5,8 @@ from typing import Literal
 
 from robossl.core import Stream, UserError
 
-RendererName = Literal["raycast", "gl"]
 EngineName = Literal["mujoco", "bullet"]
+RendererName = Literal["raycast", "gl"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
