@@ -28,6 +28,8 @@ def make_env(config: EnvConfig, worlds: WorldSeed) -> BatchEnv:
         ids = list_env_ids()
         near = difflib.get_close_matches(name, ids, n=1, cutoff=0.5)
         raise UnknownNameError("environment", config.id, near or TASKS)
+    if config.engine != "mujoco":
+        raise UserError(f"env.engine: {name} brings its own physics; {config.engine} runs {', '.join(TASKS)}")
     from robossl.envs.gymnasium_env import GymnasiumEnv
 
     return GymnasiumEnv(config, worlds)
