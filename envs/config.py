@@ -5,6 +5,7 @@ from typing import Literal
 
 from robossl.core import Stream, UserError
 
+EngineName = Literal["mujoco", "bullet"]
 RendererName = Literal["raycast", "gl"]
 Difficulty = Literal["easy", "medium", "hard"]
 
@@ -20,6 +21,7 @@ class EnvConfig:
         observations: keys the agent sees; the task's default where None.
         image_size: width and height of every camera in pixels; the task's default where None.
         renderer: fixed for a run: other renderers give other pixels.
+        engine: of the physics; a policy trained in one can be checked in the other.
         num_threads: for physics and pictures; all cores where None.
     """
 
@@ -29,6 +31,7 @@ class EnvConfig:
     observations: tuple[str, ...] | None = None
     image_size: tuple[int, int] | None = None
     renderer: RendererName = "raycast"
+    engine: EngineName = "mujoco"
     num_threads: int | None = None
 
     def __post_init__(self) -> None:

@@ -31,6 +31,8 @@ def make_env(config: EnvConfig, worlds: WorldSeed) -> BatchEnv:
         raise UnknownNameError("environment", config.id, near or TASKS)
     if config.difficulty is not None:
         raise UserError(f"{config.id} has no levels of difficulty")
+    if config.engine != "mujoco":
+        raise UserError(f"env.engine: {name} brings its own physics; {config.engine} runs {', '.join(TASKS)}")
     from robossl.envs.gymnasium_env import GymnasiumEnv
 
     return GymnasiumEnv(config, worlds)

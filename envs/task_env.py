@@ -15,7 +15,7 @@ from robossl.core.specs import MODALITIES
 from robossl.envs.action import checked_action
 from robossl.envs.ahead import Ahead
 from robossl.envs.config import EnvConfig, WorldSeed
-from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.engines import make_engine
 from robossl.envs.render import make_renderer
 from robossl.envs.render.renderer import Renderer, split_key
 from robossl.envs.task import Outcome, Task
@@ -33,7 +33,8 @@ class TaskEnv:
         self.task, self.config, self.worlds = task, config, worlds
         self.num_worlds = config.num_worlds
         self.perf = {"simulate": 0.0, "render": 0.0}
-        self.engine = MujocoEngine(task.build_model(), config.num_worlds, config.num_threads or num_cores())
+        num_threads = config.num_threads or num_cores()
+        self.engine = make_engine(config.engine, task.build_model(), config.num_worlds, num_threads)
         self._cameras = _sized(task.spec.cameras, config.image_size)
         self._keys = self._chosen_keys(config.observations)
         self._renderer = self._make_renderer()

@@ -12,7 +12,9 @@ PARTS = ("core", "data", "nets", "objectives", "training", "export", "deploy", "
 
 ALLOWED = {
     "core": {"numpy"},
-    "envs": {"core", "assets", "numpy", "mujoco", "gymnasium", "stable_baselines3", "cv2", "array_api_compat"},
+    "envs": {
+        "core", "assets", "numpy", "mujoco", "pybullet", "gymnasium", "stable_baselines3", "cv2", "array_api_compat",
+    },
     "data": {"core", "numpy", "torch", "safetensors"},
     "nets": {"core", "numpy", "torch", "safetensors"},
     "objectives": {"core", "data", "nets", "numpy", "torch"},

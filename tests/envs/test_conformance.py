@@ -18,12 +18,25 @@ from robossl.envs.task_env import TaskEnv
 CONSTANT: dict[str, dict[str, set[str]]] = {}  # {id: {observation: element names}} that never change, with the reason
 ELEMENTS = ("body", "geom", "joint", "actuator", "camera", "sensor", "site", "material", "texture", "light")
 
+ENGINES = ("mujoco", "bullet")
+DEFAULTS: dict[str, Any] = {"num_threads": 1}
+
 pytestmark = pytest.mark.parametrize("env_id", TASKS)
+long_in_bullet = pytest.mark.parametrize(
+    "engine", ["mujoco", pytest.param("bullet", marks=pytest.mark.slow)], indirect=True
+)
+
+
+@pytest.fixture(autouse=True, params=ENGINES)
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Runs everything in each of the engines."""
+    monkeypatch.setitem(DEFAULTS, "engine", request.param)
+    return str(request.param)
 
 
 def make(env_id: str, num_worlds: int = 4, *, seed: int = 3, stream: Stream = Stream.TRAIN, **options: Any) -> TaskEnv:
-    options.setdefault("num_threads", 1)
-    env = make_env(EnvConfig(id=env_id, num_worlds=num_worlds, **options), WorldSeed(seed=seed, stream=stream))
+    config = EnvConfig(id=env_id, num_worlds=num_worlds, **{**DEFAULTS, **options})
+    env = make_env(config, WorldSeed(seed=seed, stream=stream))
     assert isinstance(env, TaskEnv)
     return env
 
@@ -54,6 +67,7 @@ def assert_same(first: dict[str, Any], second: dict[str, Any], rows: Any = slice
         np.testing.assert_array_equal(np.asarray(value)[rows], second[key], err_msg=key)
 
 
+@long_in_bullet
 def test_every_element_of_the_model_is_named(env_id: str) -> None:
     model = make(env_id, 1).engine.model
     for element in ELEMENTS:
@@ -63,6 +77,7 @@ def test_every_element_of_the_model_is_named(env_id: str) -> None:
         assert all(names), f"{element} {names.index('')} has no name"
 
 
+@long_in_bullet
 def test_observations_are_what_the_spec_says(env_id: str) -> None:
     env = with_pictures(env_id)
     space = observation_space(env.spec.observation)
@@ -82,6 +97,7 @@ def test_observations_are_what_the_spec_says(env_id: str) -> None:
     assert not any("." in key for key in env.spec.observation)
 
 
+@long_in_bullet
 def test_actions_are_named_and_normalised(env_id: str) -> None:
     spec = make(env_id, 1).spec.action
     assert (spec.low, spec.high, spec.dtype) == (-1, 1, "float32")
@@ -108,6 +124,7 @@ def test_episodes_repeat_and_differ_by_seed_and_stream(env_id: str) -> None:
     assert_same(state, everything(env))
 
 
+@long_in_bullet
 def test_every_world_and_episode_is_another(env_id: str) -> None:
     env = make(env_id, 8)
     starts = []
@@ -156,6 +173,7 @@ def test_arrays_once_returned_never_change(env_id: str) -> None:
         np.testing.assert_array_equal(value, copy)
 
 
+@long_in_bullet
 def test_changing_what_was_returned_changes_nothing_inside(env_id: str) -> None:
     env, other = with_pictures(env_id), with_pictures(env_id)
     env.reset()
@@ -168,6 +186,7 @@ def test_changing_what_was_returned_changes_nothing_inside(env_id: str) -> None:
                 value[...] = 1
 
 
+@long_in_bullet
 def test_no_observation_is_constant(env_id: str) -> None:
     env = with_pictures(env_id, 16)
     series: dict[str, list[np.ndarray]] = {key: [value] for key, value in env.reset().items()}
@@ -183,6 +202,7 @@ def test_no_observation_is_constant(env_id: str) -> None:
         assert {spec.names[i] for i in constant} == CONSTANT.get(env_id, {}).get(key, set())
 
 
+@long_in_bullet
 def test_reward_is_the_weighted_sum_of_bounded_terms(env_id: str) -> None:
     env = make(env_id, 16)
     env.reset()
@@ -196,6 +216,7 @@ def test_reward_is_the_weighted_sum_of_bounded_terms(env_id: str) -> None:
         assert all(batch.info[f"metric/{name}"].shape == (16,) for name in env.spec.metrics)
 
 
+@long_in_bullet
 def test_ended_worlds_show_their_last_and_their_next_observation(env_id: str) -> None:
     env, fresh = with_pictures(env_id, 8), with_pictures(env_id, 1)
     env.reset()
@@ -220,6 +241,7 @@ def test_ended_worlds_show_their_last_and_their_next_observation(env_id: str) ->
     assert not seen
 
 
+@long_in_bullet
 def test_restored_state_continues_bit_for_bit(env_id: str) -> None:
     env, other = with_pictures(env_id), with_pictures(env_id, seed=8, num_threads=2)
     env.reset(first_world=2)
@@ -241,6 +263,7 @@ def test_restored_state_continues_bit_for_bit(env_id: str) -> None:
         make(env_id, 2).set_state(state)
 
 
+@long_in_bullet
 def test_bad_calls_are_refused(env_id: str) -> None:
     env = make(env_id, 3)
     shape = (3, *env.spec.action.shape)
@@ -260,6 +283,7 @@ def test_bad_calls_are_refused(env_id: str) -> None:
         make(env_id, observations=("rgb_nowhere",))
 
 
+@long_in_bullet
 def test_actions_beyond_the_bounds_are_clipped(env_id: str) -> None:
     env, other = make(env_id), make(env_id)
     env.reset()
@@ -279,6 +303,7 @@ def test_every_camera_draws_a_picture(env_id: str) -> None:
     assert (frames[0] != frames[1]).any()
 
 
+@long_in_bullet
 def test_the_expert_succeeds(env_id: str) -> None:
     env = make(env_id, 8, observations=tuple(make(env_id, 1).task.spec.vectors))
     expert = env.expert()
@@ -296,10 +321,11 @@ def test_the_expert_succeeds(env_id: str) -> None:
     assert sum(first.values()) >= 4
 
 
-def test_the_checkers_of_gymnasium_and_sb3_pass(env_id: str) -> None:
+@long_in_bullet
+def test_the_checkers_of_gymnasium_and_sb3_pass(env_id: str, engine: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("warnings.warn", _only_known_warnings)
-        env = gymnasium.make(env_id, render_mode="rgb_array")
+        env = gymnasium.make(env_id, engine=engine, render_mode="rgb_array")
         gymnasium_check(env.unwrapped)
         sb3_check(env.unwrapped)
 
