@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from robossl.cli.arguments import UsageError, parse, split_positional
+from robossl.cli.arguments import parse, split_positional
 from robossl.cli.profiles import install_profile, load_profile, profile_names
-from robossl.core import Bundle
+from robossl.core import Bundle, UsageError
 from robossl.deploy.app import BridgeOptions, standard_streams
 from robossl.deploy.app import run as run_bridge
 
