@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from robossl.core.errors import CorruptFileError, UserError
-from robossl.core.files import read_json, write_atomic, write_json
+from robossl.core.files import make_folder, read_json, write_atomic, write_json
 from robossl.nets.mlp import seeded_init
 from robossl.nets.multimodal import EncoderConfig, MultimodalEncoder, ObservationShapes
 
@@ -22,7 +22,7 @@ def save_encoder(encoder: MultimodalEncoder, folder: Path) -> None:
     Raises:
         UserError: if the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     weights = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
     write_atomic(folder / _WEIGHTS, save(weights))
     description = {"format": FORMAT, "config": asdict(encoder.config), "observation": encoder.observation}

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from robossl.core.errors import UserError
-from robossl.core.files import write_atomic
+from robossl.core.errors import UnknownNameError, UserError
+from robossl.core.files import make_folder, write_atomic
 from robossl.core.protocols import BatchEnv, Tree
 from robossl.training.agent import Agent
 from robossl.training.cadence import Every
-from robossl.training.evaluate import EvalResult, Observer, evaluate
+from robossl.training.evaluate import EvalResult, Observer, evaluate, summary_names
 from robossl.training.film import Film
 from robossl.training.gif import Frames, encode_gif, picture_grid
 from robossl.training.latents import Latents, LatentSampler
@@ -72,10 +72,15 @@ class Evaluator:
 
     Attributes:
         no_video: why there will be no video although one is asked for; None where there is no such reason.
+
+    Raises:
+        UnknownNameError: if evaluations in `env` have no such score.
     """
 
     def __init__(self, env: BatchEnv, config: EvaluationConfig, *, frame_stack: int = 1) -> None:
         self.env, self.config, self._frame_stack = env, config, frame_stack
+        if config.score not in summary_names(env.spec):
+            raise UnknownNameError("evaluation.score", config.score, summary_names(env.spec))
         self.no_video: str | None = None
         if config.video_height_px is not None:
             self._try_camera(config.video_height_px)
@@ -151,8 +156,6 @@ class Evaluations:
         evaluation = self._evaluator(self._agent)
         result, config = evaluation.result, self._evaluator.config
         self.summary = result.summary()
-        if config.score not in self.summary:
-            raise UserError(f"evaluation.score must be one of {', '.join(self.summary)}, got {config.score!r}")
         self._write_scalars(evaluation, step)
         self._write_pictures(evaluation, step)
         for name, values in zip(self._history, (step, result.returns, result.lengths, result.success), strict=True):
@@ -191,7 +194,7 @@ class Evaluations:
             fps = self._evaluator.env.spec.control_hz
             gif = encode_gif(frames, fps)
             self._tensorboard.add_gif("eval/rollout_video", gif, frames.shape[1:3], step)
-            (self._run_folder / "videos").mkdir(exist_ok=True)
+            make_folder(self._run_folder / "videos")
             write_atomic(self._run_folder / "videos" / f"{step:09d}.gif", gif)
         if latents is not None:
             metadata = latents.metadata(evaluation.result)

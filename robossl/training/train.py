@@ -99,7 +99,7 @@ def train(
 
     Raises:
         Interrupted: after SIGINT or SIGTERM, with a checkpoint written.
-        UserError: if the folder holds another run, or the disk is full.
+        UserError: if the folder holds another run or one of another version or environment, or the disk is full.
         CorruptFileError: if the checkpoint is damaged; it names an older one.
     """
     began_s = time.monotonic()
@@ -162,9 +162,10 @@ def _callback(
     if evaluations is not None:
         parts["evaluations"] = evaluations
     resumed = checkpoint.path if checkpoint is not None else None
-    checkpoints = Checkpoints(run_folder / "checkpoints", keep=config.keep_checkpoints, resumed=resumed)
+    checkpoints = Checkpoints(run_folder / "checkpoints", keep=config.keep_checkpoints, resumed=resumed, spec=spec)
     state = RunState(agent, checkpoints, Every(config.checkpoint_every), parts)
     if checkpoint is not None:
+        checkpoint.require_spec(spec)
         state.restore(checkpoint)
     monitor.open()
     return TrainingCallback(state, monitor=monitor, log=log, evaluations=evaluations, progress=progress, wish=wish)
