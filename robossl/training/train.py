@@ -110,7 +110,7 @@ def train(
         stack.callback(tensorboard.close)
         agent.set_logger(make_logger(tensorboard, verbose=verbose))
         if hparams is not None and checkpoint is None:
-            tensorboard.add_hparams(hparams, _FINAL_METRICS)
+            tensorboard.add_hparams(hparams, _FINAL_METRICS, trial="/".join(run_folder.resolve().parts[-2:]))
         begun = checkpoint.step if checkpoint is not None else 0
         progress = stack.enter_context(Progress("train", config.n_timesteps, "steps", initial=begun))
         evaluations = _evaluations(agent, evaluator, config, run_folder, tensorboard, progress)
