@@ -156,7 +156,7 @@ class EnvSpec:
             fields["action"] = _array_spec(data["action"])
             for key in ("reward_terms", "metrics", "camera_names"):
                 fields[key] = tuple(data[key])
-            commands = [from_json(CommandSpec, command, file="environment spec") for command in data.get("commands", ())]
+            commands = [from_json(CommandSpec, command, file="spec") for command in data.get("commands", ())]
             fields["commands"] = tuple(commands)
             if data["render"] is not None:
                 cameras = tuple(CameraSpec(**camera) for camera in data["render"]["cameras"])
