@@ -43,7 +43,19 @@ def pretrained_encoder(settings: TrainSettings, stage: PretrainStage, spec: EnvS
     env = {key: value for key, value in asdict(settings.env).items() if key != "num_threads"}
     made_of = {"version": VERSION, "env": env, "spec": spec.to_json(), "collect": asdict(stage.collect)}
     data = _collected(settings, stage, made_of)
-    config = PretrainSettings(
+    config = pretrain_settings(settings, stage)
+    learned_from = {**made_of, **asdict(config), "log_folder": None}  # device and threads change its last bits
+    folder = _artifact(settings, "encoder", learned_from)
+    with _mine(folder):
+        if not (folder / _RESULT).is_file():
+            result = Pretraining.prepare(data, config).run(folder, resume=True)
+            write_json(folder / _RESULT, pretrain_summary(result))
+    return folder / ENCODER_FOLDER
+
+
+def pretrain_settings(settings: TrainSettings, stage: PretrainStage) -> PretrainSettings:
+    """Returns what `robossl pretrain` would be told to do the same as the stage of a run."""
+    return PretrainSettings(
         encoder=settings.encoder,
         frame_stack=settings.frame_stack,
         objectives=stage.objectives,
@@ -54,13 +66,6 @@ def pretrained_encoder(settings: TrainSettings, stage: PretrainStage, spec: EnvS
         num_threads=settings.num_threads,
         log_folder=settings.log_folder,
     )
-    learned_from = {**made_of, **asdict(config), "log_folder": None}  # device and threads change its last bits
-    folder = _artifact(settings, "encoder", learned_from)
-    with _mine(folder):
-        if not (folder / _RESULT).is_file():
-            result = Pretraining.prepare(data, config).run(folder, resume=True)
-            write_json(folder / _RESULT, pretrain_summary(result))
-    return folder / ENCODER_FOLDER
 
 
 def _collected(settings: TrainSettings, stage: PretrainStage, made_of: dict[str, Any]) -> Path:

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from robossl.agents.observations import observation_shapes
-from robossl.cli.artifacts import pretrained_encoder
+from robossl.cli.artifacts import pretrain_settings, pretrained_encoder
 from robossl.cli.compose import make_agent, make_policy, opened_env
 from robossl.cli.presets import dump
+from robossl.cli.pretraining import new_learner
 from robossl.cli.settings import PretrainStage, TrainSettings
 from robossl.core import BatchEnv, Stream, UserError
 from robossl.core.files import write_atomic
 from robossl.envs.sb3_vec_env import SB3VecEnv
-from robossl.nets import MultimodalEncoder, load_encoder, save_encoder, seeded_init
-from robossl.objectives import RepresentationLearner
+from robossl.nets import MultimodalEncoder, load_encoder, save_encoder
 from robossl.training.evaluations import Evaluator
 from robossl.training.interrupt import Interrupted
 from robossl.training.run_folder import new_run_folder, write_command, write_system_json
@@ -121,30 +121,17 @@ def _require_buildable(settings: TrainSettings, env: BatchEnv) -> None:
         raise UserError("encoder-options.weights and a pretrain block exclude each other: add --no-pretrain")
     encoder = load_encoder(weights) if weights is not None else None
     if stage is not None:
-        encoder = _new_encoder(settings, env)
-        _require_pretrainable(settings, stage, env, encoder)
+        encoder = _untrained_encoder(settings, stage, env)
+        make_policy(stage.collect.policy, env, seed=settings.seed)
     make_agent(settings, env, encoder)
     gc.collect()  # its replay may be large, and SB3's objects point at each other
 
 
-def _require_pretrainable(
-    settings: TrainSettings, stage: PretrainStage, env: BatchEnv, encoder: MultimodalEncoder
-) -> None:
-    make_policy(stage.collect.policy, env, seed=settings.seed)
-    RepresentationLearner(
-        encoder,
-        stage.objectives,
-        env.spec.action.shape[0],
-        seed=settings.seed,
-        device=settings.device,
-        learning_rate=stage.pretrain.learning_rate,
-    )
-
-
-def _new_encoder(settings: TrainSettings, env: BatchEnv) -> MultimodalEncoder:
+def _untrained_encoder(settings: TrainSettings, stage: PretrainStage, env: BatchEnv) -> MultimodalEncoder:
+    """Builds what would be pretrained, and its objectives on the way."""
     space: Any = SB3VecEnv(env, frame_stack=settings.frame_stack).observation_space
-    with seeded_init(settings.seed):
-        return MultimodalEncoder(observation_shapes(space), settings.encoder)
+    config = pretrain_settings(settings, stage)
+    return new_learner(config, observation_shapes(space), env.spec.action.shape[0]).encoder
 
 
 def _hparams(settings: TrainSettings) -> dict[str, bool | int | float | str]:

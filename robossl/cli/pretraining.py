@@ -10,6 +10,7 @@ import torch
 from robossl.cli.settings import PretrainSettings
 from robossl.data import EpisodeStore, Replay
 from robossl.nets import MultimodalEncoder, seeded_init
+from robossl.nets.multimodal import ObservationShapes
 from robossl.objectives import RepresentationLearner
 from robossl.training.pretrain import PretrainResult, pretrain
 from robossl.training.privileged import policy_observation
@@ -40,16 +41,7 @@ class Pretraining:
             probe = Probe(
                 store, store.spec, keys, split, frame_stack=config.frame_stack, config=config.probe, generator=rng
             )
-        with seeded_init(config.seed):
-            encoder = MultimodalEncoder(replay.stacked_observation, config.encoder)
-        learner = RepresentationLearner(
-            encoder,
-            config.objectives,
-            store.spec.action.shape[0],
-            seed=config.seed,
-            device=config.device,
-            learning_rate=config.pretrain.learning_rate,
-        )
+        learner = new_learner(config, replay.stacked_observation, store.spec.action.shape[0])
         return cls(learner=learner, replay=replay, probe=probe, config=config)
 
     def run(self, folder: Path, *, resume: bool) -> PretrainResult:
@@ -57,6 +49,20 @@ class Pretraining:
         generator = torch.Generator(self.config.device).manual_seed(self.config.seed)
         config, probe = self.config.pretrain, self.probe
         return pretrain(self.learner, self.replay, folder, config, generator=generator, probe=probe, resume=resume)
+
+
+def new_learner(config: PretrainSettings, observation: ObservationShapes, action_dim: int) -> RepresentationLearner:
+    """Builds a new encoder and the objectives that it will learn from."""
+    with seeded_init(config.seed):
+        encoder = MultimodalEncoder(observation, config.encoder)
+    return RepresentationLearner(
+        encoder,
+        config.objectives,
+        action_dim,
+        seed=config.seed,
+        device=config.device,
+        learning_rate=config.pretrain.learning_rate,
+    )
 
 
 def pretrain_summary(result: PretrainResult) -> dict[str, Any]:

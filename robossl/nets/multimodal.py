@@ -23,7 +23,9 @@ class EncoderConfig:
     """Sizes of a `MultimodalEncoder`.
 
     Attributes:
-        channels, kernels, strides: of the convolutions, one entry per layer.
+        channels: of the convolutions on pictures, one entry per layer.
+        kernels: their sizes in pixels, likewise.
+        strides: likewise.
         image_features: per picture.
         vector_hidden: hidden layers of the vectors' network.
         vector_features: of all vectors together; None passes the raw vectors on.
