@@ -30,5 +30,6 @@ def announcement(
 
 
 def _gid(types: RosTypes, guid: UUID) -> Any:
-    length = types.store.fielddefs[_GID][1][0][1][1][1]
+    store: Any = types.store
+    length = int(store.fielddefs[_GID][1][0][1][1][1])
     return types.make(_GID, data=np.frombuffer(guid.bytes.ljust(length, b"\0"), np.uint8).copy())
