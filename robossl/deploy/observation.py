@@ -75,10 +75,11 @@ class ObservationBuilder:
         self._rings.clear()
 
     def clear(self) -> None:
-        """Forgets every message, as after a fault."""
+        """Forgets every message, as after a fault, but not a pressed stop: only the button takes that back."""
         self.restart()
         for mailbox in self.mailboxes.values():
-            mailbox.clear()
+            if not isinstance(mailbox.source, StopInput):
+                mailbox.clear()
 
     def build(self, t_s: float) -> Observation:
         """Returns the observation at `t_s`; each call pushes one frame per camera, as each step in training did."""

@@ -57,7 +57,7 @@ def filled(picture: NDArray[Any], nearest: float, farthest: float) -> NDArray[An
     """
     if picture.dtype == np.uint8:
         return picture
-    return np.nan_to_num(picture, nan=farthest, posinf=farthest, neginf=nearest)
+    return np.asarray(np.nan_to_num(picture, nan=farthest, posinf=farthest, neginf=nearest))
 
 
 def fit_picture(picture: NDArray[Any], height: int, width: int) -> NDArray[Any]:
