@@ -37,18 +37,15 @@ def run(arguments: list[str]) -> int:
     name = name or "all"
     if name not in _NAMES:
         raise UnknownNameError("benchmark", name, _NAMES)
-    figures: dict[str, Any] = {"command": f"robossl bench {name}", "machine": machine()}
+    figures: dict[str, Any] = {"command": " ".join(["robossl bench", *arguments]), "machine": machine()}
     if name in ("sim", "all"):
-        from robossl.bench import simulation
-
-        ids = [command.env] if command.env else list(TASKS)
-        figures["sim"] = {env_id: simulation.run(simulation.SimulationBench(env=env_id)) for env_id in ids}
+        figures |= _simulation(command.env)
     if name in ("replay", "all"):
         from robossl.bench import replay
 
         figures["replay"] = replay.run()
-    for part in ("sim", "replay"):
-        _print_table(part, figures.get(part, {}))
+        for key, value in figures["replay"].items():
+            print(f"{'replay':<26} {key:<26} {value:,.4g}")
     if command.out is not None:
         write_json(command.out, figures)
     if command.json:
@@ -56,10 +53,23 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _print_table(prefix: str, figures: dict[str, Any]) -> None:
-    for name, value in figures.items():
-        if isinstance(value, dict):
-            _print_table(f"{prefix}.{name}", value)
-        else:
-            text = f"{value:.4g}" if isinstance(value, float) else str(value)
-            print(f"{prefix + '.' + name:<48} {text}")
+def _simulation(env: str | None) -> dict[str, Any]:
+    """Measures the tasks and prints a table as it grows; returns the lowest ratios, and below them each task's."""
+    from robossl.bench import simulation
+
+    print(f"{'measure':<26} {'task':<26} {'robossl':>12} {'reference':>12} {'ratio':>7}")
+    tasks = {}
+    for env_id in [env] if env else list(TASKS):
+        config = simulation.SimulationBench(env=env_id)
+        tasks[env_id] = simulation.run(config, lambda name, figures, env_id=env_id: _print_row(name, env_id, figures))
+    return {**simulation.lowest(tasks), "model": list(tasks), "tasks": tasks}
+
+
+def _print_row(name: str, env_id: str, figures: dict[str, Any]) -> None:
+    if "unavailable" in figures:
+        print(f"{name:<26} {env_id:<26} {figures['unavailable']}", flush=True)
+        return
+    reference = next(key for key in figures if key.startswith("reference_"))
+    unit = reference.removeprefix("reference_")
+    ours = figures[unit] if unit in figures else max(figures[key] for key in figures if key.endswith(f"_{unit}"))
+    print(f"{name:<26} {env_id:<26} {ours:>12,.4g} {figures[reference]:>12,.4g} {figures['ratio']:>7.2f}", flush=True)
