@@ -5,7 +5,9 @@ from typing import Literal
 
 from robossl.core import Stream, UserError
 
+EngineName = Literal["mujoco", "bullet"]
 RendererName = Literal["raycast", "gl"]
+Difficulty = Literal["easy", "medium", "hard"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,18 +16,22 @@ class EnvConfig:
 
     Attributes:
         id: a robossl id, or any installed Gymnasium id.
+        difficulty: for tasks that have levels; what the task is by itself where None.
         num_worlds: worlds stepped together.
         observations: keys the agent sees; the task's default where None.
         image_size: width and height of every camera in pixels; the task's default where None.
         renderer: fixed for a run: other renderers give other pixels.
+        engine: of the physics; a policy trained in one can be checked in the other.
         num_threads: for physics and pictures; all cores where None.
     """
 
     id: str = "robossl/RingCorridor-v0"
+    difficulty: Difficulty | None = None
     num_worlds: int = 32
     observations: tuple[str, ...] | None = None
     image_size: tuple[int, int] | None = None
     renderer: RendererName = "raycast"
+    engine: EngineName = "mujoco"
     num_threads: int | None = None
 
     def __post_init__(self) -> None:

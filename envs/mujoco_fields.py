@@ -12,23 +12,24 @@ _VELOCITY_STAGE = int(mujoco.mjtStage.mjSTAGE_VEL.value)
 _ACCELERATION_STAGE = int(mujoco.mjtStage.mjSTAGE_ACC.value)
 
 
-def _names(text: str) -> frozenset[str]:
+def names(text: str) -> frozenset[str]:
+    """Splits a list of names."""
     return frozenset(text.split())
 
 
-STATE_FIELDS = _names("""
+STATE_FIELDS = names("""
     time qpos qvel act qacc_warmstart ctrl qfrc_applied xfrc_applied eq_active mocap_pos mocap_quat userdata
 """)
 
 # Only fields that every forward pass computes: the rest would hold what another world left behind.
-_POSITION_FIELDS = _names("""
+_POSITION_FIELDS = names("""
     xpos xquat xmat xipos ximat xanchor xaxis geom_xpos geom_xmat site_xpos site_xmat cam_xpos cam_xmat
     light_xpos light_xdir subtree_com ten_length actuator_length ncon ne nf nl nefc
 """)
-_VELOCITY_FIELDS = _names("""
+_VELOCITY_FIELDS = names("""
     cvel ten_velocity actuator_velocity qfrc_bias qfrc_passive qfrc_spring qfrc_damper qfrc_gravcomp
 """)
-_ACCELERATION_FIELDS = _names("qacc qacc_smooth act_dot actuator_force qfrc_actuator qfrc_smooth qfrc_constraint")
+_ACCELERATION_FIELDS = names("qacc qacc_smooth act_dot actuator_force qfrc_actuator qfrc_smooth qfrc_constraint")
 _STAGES = {
     **dict.fromkeys(STATE_FIELDS, NO_STAGE),
     **dict.fromkeys(_POSITION_FIELDS, _POSITION_STAGE),
@@ -40,7 +41,7 @@ READABLE_FIELDS = frozenset(_STAGES) | {"sensordata"}
 RECORDABLE_FIELDS = READABLE_FIELDS - {"time", "eq_active"}
 
 # What may differ between worlds: values, never structure, and nothing that MuJoCo derives from other fields.
-RANDOM_FIELDS = _names("""
+RANDOM_FIELDS = names("""
     geom_rgba geom_matid geom_friction geom_solref geom_solimp geom_margin geom_size geom_pos geom_quat
     mat_rgba mat_texid mat_texrepeat mat_specular mat_shininess mat_emission
     body_mass body_inertia body_ipos body_pos body_quat body_gravcomp
@@ -50,7 +51,7 @@ RANDOM_FIELDS = _names("""
     cam_pos cam_quat cam_fovy light_pos light_dir light_ambient light_diffuse light_specular light_active
     opt.gravity opt.wind opt.density opt.viscosity opt.impratio
 """)
-SHAPE_FIELDS = _names("geom_size geom_pos geom_quat")
+SHAPE_FIELDS = names("geom_size geom_pos geom_quat")
 
 
 def stage_of(field: str, model: Any) -> int:

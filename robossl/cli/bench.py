@@ -1,4 +1,4 @@
-"""`robossl bench`: speed as ratios, each measured in one run on this machine."""
+"""`robossl bench`: speed as ratios, each measured in one run on this machine, and how far the engines agree."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from robossl.core import UnknownNameError
 from robossl.core.files import write_json
 from robossl.core.registry import TASKS
 
-_NAMES = ("sim", "replay", "all")
+_NAMES = ("sim", "replay", "engines", "all")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,11 @@ def run(arguments: list[str]) -> int:
         figures["replay"] = replay.run()
         for key, value in figures["replay"].items():
             print(f"{'replay':<26} {key:<26} {value:,.4g}")
+    if name in ("engines", "all"):
+        from robossl.bench import engines
+
+        figures["engines"] = engines.run()
+        print("\n".join(engines.table(figures["engines"])))
     if command.out is not None:
         write_json(command.out, figures)
     if command.json:

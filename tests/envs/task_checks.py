@@ -4,15 +4,23 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pytest
 
 from robossl.core import Stream
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.task_env import TaskEnv
 
+ENGINES = ("mujoco", "bullet")
+DEFAULTS: dict[str, Any] = {"num_threads": 1}
+
+long_in_bullet = pytest.mark.parametrize(
+    "engine", ["mujoco", pytest.param("bullet", marks=pytest.mark.slow)], indirect=True
+)
+
 
 def make(env_id: str, num_worlds: int = 4, *, seed: int = 3, stream: Stream = Stream.TRAIN, **options: Any) -> TaskEnv:
-    options.setdefault("num_threads", 1)
-    env = make_env(EnvConfig(id=env_id, num_worlds=num_worlds, **options), WorldSeed(seed=seed, stream=stream))
+    config = EnvConfig(id=env_id, num_worlds=num_worlds, **{**DEFAULTS, **options})
+    env = make_env(config, WorldSeed(seed=seed, stream=stream))
     assert isinstance(env, TaskEnv)
     return env
 

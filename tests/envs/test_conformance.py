@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env as gymnasium_check
 from stable_baselines3.common.env_checker import check_env as sb3_check
-from task_checks import assert_same, make, random_actions, with_pictures
+from task_checks import assert_same, long_in_bullet, make, random_actions, with_pictures
 
 from robossl.core import UnknownNameError
 from robossl.core.registry import TASKS
@@ -16,9 +16,11 @@ from robossl.envs.spaces import observation_space
 CONSTANT: dict[str, dict[str, set[str]]] = {}  # {id: {observation: element names}} that never change, with the reason
 ELEMENTS = ("body", "geom", "joint", "actuator", "camera", "sensor", "site", "material", "texture", "light")
 
-pytestmark = pytest.mark.parametrize("env_id", TASKS)
+
+pytestmark = [pytest.mark.parametrize("env_id", TASKS), pytest.mark.usefixtures("engine")]
 
 
+@long_in_bullet
 def test_every_element_of_the_model_is_named(env_id: str) -> None:
     model = make(env_id, 1).engine.model
     for element in ELEMENTS:
@@ -28,6 +30,7 @@ def test_every_element_of_the_model_is_named(env_id: str) -> None:
         assert all(names), f"{element} {names.index('')} has no name"
 
 
+@long_in_bullet
 def test_observations_are_what_the_spec_says(env_id: str) -> None:
     env = with_pictures(env_id)
     space = observation_space(env.spec.observation)
@@ -47,12 +50,14 @@ def test_observations_are_what_the_spec_says(env_id: str) -> None:
     assert not any("." in key for key in env.spec.observation)
 
 
+@long_in_bullet
 def test_actions_are_named_and_normalised(env_id: str) -> None:
     spec = make(env_id, 1).spec.action
     assert (spec.low, spec.high, spec.dtype) == (-1, 1, "float32")
     assert len(spec.names) == spec.shape[0]
 
 
+@long_in_bullet
 def test_no_observation_is_constant(env_id: str) -> None:
     env = with_pictures(env_id, 16)
     series: dict[str, list[np.ndarray]] = {key: [value] for key, value in env.reset().items()}
@@ -68,6 +73,7 @@ def test_no_observation_is_constant(env_id: str) -> None:
         assert {spec.names[i] for i in constant} == CONSTANT.get(env_id, {}).get(key, set())
 
 
+@long_in_bullet
 def test_reward_is_the_weighted_sum_of_bounded_terms(env_id: str) -> None:
     env = make(env_id, 16)
     env.reset()
@@ -81,6 +87,7 @@ def test_reward_is_the_weighted_sum_of_bounded_terms(env_id: str) -> None:
         assert all(batch.info[f"metric/{name}"].shape == (16,) for name in env.spec.metrics)
 
 
+@long_in_bullet
 def test_ended_worlds_show_their_last_and_their_next_observation(env_id: str) -> None:
     env, fresh = with_pictures(env_id, 8), with_pictures(env_id, 1)
     env.reset()
@@ -105,6 +112,7 @@ def test_ended_worlds_show_their_last_and_their_next_observation(env_id: str) ->
     assert not seen
 
 
+@long_in_bullet
 def test_bad_calls_are_refused(env_id: str) -> None:
     env = make(env_id, 3)
     shape = (3, *env.spec.action.shape)
@@ -124,6 +132,7 @@ def test_bad_calls_are_refused(env_id: str) -> None:
         make(env_id, observations=("rgb_nowhere",))
 
 
+@long_in_bullet
 def test_actions_beyond_the_bounds_are_clipped(env_id: str) -> None:
     env, other = make(env_id), make(env_id)
     env.reset()
@@ -143,6 +152,7 @@ def test_every_camera_draws_a_picture(env_id: str) -> None:
     assert (frames[0] != frames[1]).any()
 
 
+@long_in_bullet
 def test_the_expert_succeeds(env_id: str) -> None:
     env = make(env_id, 8, observations=tuple(make(env_id, 1).task.spec.vectors))
     expert = env.expert()
@@ -160,12 +170,13 @@ def test_the_expert_succeeds(env_id: str) -> None:
     assert sum(first.values()) >= 4
 
 
-def test_the_checkers_of_gymnasium_and_sb3_pass(env_id: str) -> None:
+@long_in_bullet
+def test_the_checkers_of_gymnasium_and_sb3_pass(env_id: str, engine: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("warnings.warn", _only_known_warnings)
-        env = gymnasium.make(env_id, render_mode="rgb_array")
+        env = gymnasium.make(env_id, engine=engine, render_mode="rgb_array")
         gymnasium_check(env.unwrapped)
-        sb3_check(gymnasium.make(env_id))
+        sb3_check(env.unwrapped)
 
 
 def _only_known_warnings(message: Any, *_: Any, **__: Any) -> None:

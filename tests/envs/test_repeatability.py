@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from task_checks import assert_same, everything, make, random_actions, with_pictures
+from task_checks import assert_same, everything, long_in_bullet, make, random_actions, with_pictures
 
 from robossl.core import Stream, UserError
 from robossl.core.registry import TASKS
 
-pytestmark = pytest.mark.parametrize("env_id", TASKS)
+pytestmark = [pytest.mark.parametrize("env_id", TASKS), pytest.mark.usefixtures("engine")]
 
 
 def test_episodes_repeat_and_differ_by_seed_and_stream(env_id: str) -> None:
@@ -30,6 +30,7 @@ def test_episodes_repeat_and_differ_by_seed_and_stream(env_id: str) -> None:
     assert_same(state, everything(env))
 
 
+@long_in_bullet
 def test_every_world_and_episode_is_another(env_id: str) -> None:
     env = make(env_id, 8)
     starts = []
@@ -61,6 +62,7 @@ def test_a_world_is_the_same_in_any_company(env_id: str) -> None:
         assert_same(everything(env), everything(alone), rows=[3])
 
 
+@long_in_bullet
 @pytest.mark.parametrize(("num_worlds", "num_threads"), [(1, 2), (4, 2), (7, 2), (7, 1)])
 def test_steps_and_pictures_are_the_same_at_any_number_of_worlds_and_threads(
     env_id: str, num_worlds: int, num_threads: int, monkeypatch: pytest.MonkeyPatch
@@ -97,6 +99,7 @@ def test_arrays_once_returned_never_change(env_id: str) -> None:
         np.testing.assert_array_equal(value, copy)
 
 
+@long_in_bullet
 def test_changing_what_was_returned_changes_nothing_inside(env_id: str) -> None:
     env, other = with_pictures(env_id), with_pictures(env_id)
     env.reset()
@@ -109,6 +112,7 @@ def test_changing_what_was_returned_changes_nothing_inside(env_id: str) -> None:
                 value[...] = 1
 
 
+@long_in_bullet
 def test_restored_state_continues_bit_for_bit(env_id: str) -> None:
     env, other = with_pictures(env_id), with_pictures(env_id, seed=8, num_threads=2)
     env.reset(first_world=2)

@@ -1,0 +1,1 @@
+"""The second physics: any compiled MuJoCo model, moved by Bullet."""

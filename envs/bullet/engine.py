@@ -1,0 +1,250 @@
+"""N worlds whose time passes in Bullet: the second physics, to check what was learned in the first.
+
+MuJoCo keeps the books and Bullet moves the bodies. The state, and all that follows from it by geometry or by a formula
+(poses, Jacobians, cameras, the forces of actuators, springs and dampers), is a `MujocoEngine`'s, so that tasks,
+renderers and stored states cannot tell the engines apart. Motion under inertia, contacts, joint limits, dry friction
+and welds are Bullet's own.
+
+Implicit forces. Bullet knows neither a joint's armature nor forces that are implicit in the velocity, without which
+stiff servos explode. In every substep MuJoCo's contact-free step says which acceleration a* the actuators and dampers
+lead to, given the generalised force f of contacts and limits in the substep before; Bullet is then handed the torque
+M a* + c - f, where M is the inertia without armature and c are the Coriolis and gravity forces. At rest against an
+obstacle f holds what the actuators push, so a* = 0 and the torque is exactly the actuators'.
+"""
+
+import copy
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import Array, UnknownNameError
+from robossl.envs.bullet.contacts import ContactSensors
+from robossl.envs.bullet.fields import RANDOM_FIELDS, READABLE_FIELDS, RECORDABLE_FIELDS
+from robossl.envs.bullet.fixtures import Fixtures
+from robossl.envs.bullet.friction import FrictionFactors
+from robossl.envs.bullet.inertia import JointInertia, ruled_trees
+from robossl.envs.bullet.layout import Layout
+from robossl.envs.bullet.model import NONE, Floats, lay_out
+from robossl.envs.bullet.world import BulletWorld, require_room
+from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.mujoco_fields import NO_STAGE, STATE_FIELDS
+
+_BULLETS_FIELDS = ("body_mass", "body_inertia", "geom_friction")
+_FORGOTTEN = mujoco.mjtDisableBit.mjDSBL_CONTACT.value | mujoco.mjtDisableBit.mjDSBL_CONSTRAINT.value
+_LOOKS = ("geom_rgba", "geom_matid", "mat_", "cam_", "light_")
+_MAX_SPEED = 1e10  # at which MuJoCo, too, gives a world up
+
+
+class BulletEngine(MujocoEngine):
+    """See `Engine`. It is a `MujocoEngine` in all but how time passes: hence the inheritance.
+
+    The state has MuJoCo's columns, but in place of the solver's warm start it keeps the force of contacts and limits.
+    """
+
+    def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int) -> None:
+        require_room(num_worlds)
+        self._blueprint = lay_out(model)
+        self._layout = Layout(self._blueprint)
+        self._sensors = ContactSensors(model)
+        self._frictions = FrictionFactors(model, self._blueprint.pairs)
+        self._factors = self._frictions.solve(model.geom_friction)
+        self._ruled = ruled_trees(model)
+        self._has_base = np.array([tree.joint != NONE for tree in self._blueprint.trees], bool)
+        self._timestep = float(model.opt.timestep)
+        books = copy.copy(model)
+        books.opt.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST.value
+        books.opt.disableflags |= _FORGOTTEN
+        super().__init__(books, num_worlds, num_threads)
+        self._inertia, self._bias = JointInertia(self.model, self.batch), self.batch.bind("qfrc_bias")
+        self._everyone = np.arange(num_worlds)
+        self._fixtures = Fixtures(self._blueprint, num_worlds)
+        self._motion = self._layout.empty(num_worlds)
+        self._worlds = [self._new_world() for _ in range(num_worlds)]
+        self._sensordata: Array | None = None
+        self._changed = np.zeros(num_worlds, bool)  # worlds whose masses or frictions Bullet does not have yet
+        self._lost = np.zeros(num_worlds, bool)  # worlds with a state that Bullet cannot go on from
+
+    def forward(self, ids: NDArray[np.int64] | None = None) -> None:
+        """See `Engine.forward`."""
+        super().forward(ids)
+        if self._sensordata is not None:
+            rows = self._everyone if ids is None else np.asarray(ids)
+            self._sensordata[rows] = self._with_contacts(self._bound("sensordata")[rows], rows)
+
+    def step(self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = ()) -> dict[str, Array]:
+        """See `Engine.step`. What is recorded of a world after it diverged is not to be used."""
+        recorded = {}
+        for name in record:
+            if name not in RECORDABLE_FIELDS:
+                raise UnknownNameError("field to record", name, RECORDABLE_FIELDS)
+            recorded[name] = np.empty((self.num_worlds, num_substeps, *self._bound(name).shape[1:]), np.float32)
+        self._refresh_constants()
+        num_warnings = self.batch.warning[..., 1].copy()
+        self.view("ctrl")[...] = ctrl
+        self._load(self._everyone)
+        for substep in range(num_substeps):
+            entries = {name: values[:, substep] for name, values in recorded.items()}
+            self._substep(entries, whole=bool(record) or substep == num_substeps - 1)
+        self._diverged |= self._lost | (self.batch.warning[..., 1] != num_warnings).any(axis=1)
+        self._diverged |= ~np.isfinite(self.batch.state).all(axis=1)
+        self._computed[:] = NO_STAGE
+        self.forward()
+        return recorded
+
+    def read(self, name: str, ids: NDArray[np.int64] | None = None) -> Array:
+        """See `Engine.read`."""
+        values = super().read(name, ids)
+        return values if ids is None or name != "sensordata" else self._with_contacts(values, np.asarray(ids))
+
+    def view(self, name: str) -> Array:
+        """See `MujocoEngine.view`."""
+        values = super().view(name)
+        if name != "sensordata" or not len(self._sensors.columns):
+            return values
+        if self._sensordata is None:  # MuJoCo's own with Bullet's contacts
+            self._sensordata = np.zeros_like(values)
+            self.forward()
+        return self._sensordata
+
+    def randomise(self, field: str, values: Array, ids: NDArray[np.int64]) -> None:
+        """See `Engine.randomise`."""
+        if field not in RANDOM_FIELDS:
+            raise UnknownNameError("model field that the bullet engine can randomise", field, RANDOM_FIELDS)
+        super().randomise(field, values, ids)
+        if field in _BULLETS_FIELDS:
+            self._changed[ids] = True
+        elif not field.startswith(_LOOKS):
+            self._ruled[:] = True  # a law may now hold where there was none
+
+    def mass_matrix(self, tree: int, *, world: int) -> Floats:
+        """Returns Bullet's joint-space inertia [D, D] of a tree with a fixed base and one-axis joints."""
+        motion = self._layout.to_bullet(self.view("qpos"), self.view("qvel"))
+        return self._worlds[world].mass_matrix(tree, motion.joint_pos[world, self._layout.rows[tree].scalars])
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        for world in self._worlds:
+            world.close()
+        self._worlds = []
+        super().close()
+
+    def _substep(self, entries: dict[str, Array], *, whole: bool) -> None:
+        """Passes one timestep; without `whole`, what no law rules is not read back from Bullet.
+
+        Args:
+            entries: {field: [N, ...]} to be filled with the values as the step begins.
+            whole: whether the state of everything is wanted afterwards.
+        """
+        qpos, qvel, contact = self.view("qpos"), self.view("qvel"), self.view("qacc_warmstart")
+        velocity, last_contact = qvel.copy(), contact.copy()
+        trees = self._pulled_trees()
+        pulled, bases = trees[self.model.dof_treeid], bool(self._has_base[trees].any())
+        self._pass_without_contact(last_contact, entries)
+        inertia = self._inertia.matrix()
+        torque = _times(inertia, (qvel - velocity) / self._timestep) + self._bias - last_contact
+        torque = np.where(pulled, torque, 0.0)
+        forces = self._layout.forces(torque, self._motion, bases=bases)
+        self._pass_in_bullet(forces, np.flatnonzero(trees).tolist(), whole=whole)
+        if "sensordata" in entries:
+            self._note(entries["sensordata"], self._everyone)
+        self._layout.to_mujoco(self._motion, qpos, qvel, bases=bases or whole)
+        push = _times(inertia, (qvel - velocity) / self._timestep) + self._bias - torque
+        contact[...] = np.where(pulled, push, 0.0)
+        self._lost |= ~(np.isfinite(qpos).all(axis=1) & (np.abs(qvel) < _MAX_SPEED).all(axis=1))
+
+    def _pass_without_contact(self, push: Floats, entries: dict[str, Array]) -> None:
+        """Lets MuJoCo make a step under the force `push` [N, nv] instead of contacts, in time and activations too.
+
+        On the way it computes all that follows from the state it begins in: that is what `entries` asks for.
+        """
+        states = STATE_FIELDS.intersection(entries)
+        for name in states:
+            entries[name][...] = self._bound(name)
+        applied = self.view("qfrc_applied")
+        own = applied.copy()
+        applied += push
+        self._call(self.batch.step, None, nstep=1, stage=NO_STAGE)
+        applied[...] = own
+        for name in entries.keys() - states:
+            entries[name][...] = self._bound(name)
+
+    def _pass_in_bullet(self, forces: tuple[Floats, ...], trees: list[int], *, whole: bool) -> None:
+        """Lets Bullet make a step under `forces` on some trees; reads these back, or all."""
+        fetched = list(range(self.model.ntree)) if whole else trees
+        for index in np.flatnonzero(~self._lost).tolist():
+            world = self._worlds[index]
+            world.pull(index, trees, forces, self._motion)
+            world.step()
+            world.fetch(index, fetched, self._motion)
+
+    def _pulled_trees(self) -> NDArray[np.bool_]:
+        """Tells which trees [ntree] need forces from here: those under a law, and all if somebody pushes."""
+        if self.view("qfrc_applied").any() or self.view("xfrc_applied").any():
+            return np.ones_like(self._ruled)
+        return np.asarray(self._ruled)
+
+    def _load(self, ids: NDArray[np.int64]) -> None:
+        """Puts the state of the worlds `ids` into Bullet, with all that was changed of the model."""
+        qpos, qvel = self.view("qpos"), self.view("qvel")
+        bad = ~(np.isfinite(qpos).all(axis=1) & np.isfinite(qvel).all(axis=1))
+        with np.errstate(invalid="ignore"):
+            self._motion = self._layout.to_bullet(qpos, qvel)
+            poses = self._fixtures.poses(self.view("mocap_pos"), self.view("mocap_quat"))
+        for index in ids.tolist():
+            if bad[index]:
+                self._lost[index] = True
+                continue
+            if self._lost[index]:
+                self._renew(index)
+            if self._changed[index]:
+                self._tell_changes(index)
+            self._worlds[index].place(self._fixtures.moved(index, poses[index]), poses[index])
+            self._worlds[index].load(index, self._motion)
+
+    def _renew(self, index: int) -> None:
+        """Gives a world that was lost a new Bullet: in the old one, bodies may be gone for good."""
+        self._worlds[index].close()
+        self._worlds[index] = self._new_world()
+        self._fixtures.forget(index)
+        self._lost[index], self._changed[index] = False, True
+
+    def _new_world(self) -> BulletWorld:
+        world = BulletWorld(self._blueprint, self._layout)
+        world.set_frictions(self._factors)
+        return world
+
+    def _tell_changes(self, index: int) -> None:
+        mass, inertia, friction = (self._value(field, index) for field in _BULLETS_FIELDS)
+        self._worlds[index].set_masses(mass, inertia)
+        self._worlds[index].set_frictions(self._frictions.solve(friction))
+        self._changed[index] = False
+
+    def _value(self, field: str, index: int) -> Floats:
+        own = self.batch.expanded(field)
+        return np.asarray(getattr(self.model, field) if own is None else own[index], np.float64)
+
+    def _with_contacts(self, sensordata: Array, ids: NDArray[np.int64]) -> Array:
+        """Finds the contacts of the worlds `ids` and returns their `sensordata` [n, D] with them."""
+        if len(self._sensors.columns):
+            self._load(ids)
+            for index in ids[~self._lost[ids]].tolist():
+                self._worlds[index].detect()
+            self._note(sensordata, ids)
+        return sensordata
+
+    def _note(self, sensordata: Array, ids: NDArray[np.int64]) -> None:
+        """Writes the contacts that Bullet found last into `sensordata` [n, D] of the worlds `ids`."""
+        for row, index in enumerate(ids.tolist() if len(self._sensors.columns) else []):
+            contacts = [] if self._lost[index] else self._worlds[index].touching()
+            sensordata[row, self._sensors.columns] = self._sensors.read(contacts)
+
+    def _bound(self, name: str) -> Array:
+        if name not in READABLE_FIELDS:
+            raise UnknownNameError("field of the bullet engine", name, READABLE_FIELDS)
+        return super()._bound(name)
+
+
+def _times(matrix: Floats, vector: Floats) -> Floats:
+    """Multiplies matrices [N, D, D] with vectors [N, D], each on its own."""
+    return np.asarray((matrix @ vector[..., None])[..., 0])

@@ -1,0 +1,29 @@
+"""The physics engines, by name."""
+
+import importlib
+from typing import Any
+
+from robossl.core import UnknownNameError, UserError
+from robossl.envs.mujoco_engine import MujocoEngine
+
+ENGINES = {
+    "mujoco": "robossl.envs.mujoco_engine:MujocoEngine",
+    "bullet": "robossl.envs.bullet.engine:BulletEngine",
+}
+
+
+def make_engine(name: str, model: Any, num_worlds: int, num_threads: int) -> MujocoEngine:
+    """Builds an engine; only the chosen one is imported.
+
+    Raises:
+        UserError: if it is not installed, or cannot run this model.
+    """
+    if name not in ENGINES:
+        raise UnknownNameError("engine", name, ENGINES)
+    module, attribute = ENGINES[name].split(":")
+    try:
+        build = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise UserError(f"engine {name} needs the package {error.name}, which is not installed") from error
+    engine: MujocoEngine = build(model, num_worlds, num_threads)
+    return engine

@@ -1,0 +1,27 @@
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pybullet")
+from robossl.bench import engines
+
+
+@pytest.mark.parametrize("name", ["slide", "servo"])
+def test_both_engines_are_near_each_other_and_near_what_is_exact(name):
+    figures = engines.compare(engines.SCENES[name])
+    assert figures["range"] > 0.2
+    assert max(figures["apart_max"], figures["mujoco_error"], figures["bullet_error"]) < 0.003
+    assert [len(figures[key]) for key in ("at_s", "mujoco", "bullet", "exact")] == [4, 4, 4, 4]
+    json.dumps(figures, allow_nan=False)
+
+
+def test_an_engine_that_differs_is_seen(monkeypatch):
+    measure = engines.measure
+    monkeypatch.setattr(engines, "measure", lambda scene, name: measure(scene, "mujoco") + (name == "bullet"))
+    figures = engines.compare(engines.SCENES["servo"])
+    np.testing.assert_allclose([figures["apart_max"], figures["apart_end"]], 1.0)
+    np.testing.assert_allclose(figures["bullet_error"], 1.0, atol=0.01)
+    lines = engines.table({"servo": figures})
+    assert len(lines) == 2
+    assert lines[1].startswith("servo")
