@@ -63,7 +63,7 @@ class Replay:
             ctrl[:] = values
             self._bare.step(nstep=self._num_substeps)
             self._bare.state[ids] = states
-        return self._bare.state
+        return np.asarray(self._bare.state)
 
     def _step(self) -> None:
         for action in self._tape.actions:
@@ -130,7 +130,7 @@ def processes(config: SimulationBench, kind: Literal["async", "subprocess"]) -> 
     """
     env = make(config, config.num_step_worlds)
     single = EnvConfig(id=config.env, observations=env.config.observations, num_threads=1)
-    makers = [partial(GymEnv, single)] * config.num_processes
+    makers: list[Any] = [partial(GymEnv, single)] * config.num_processes
     others: Any = SubprocVecEnv(makers) if kind == "subprocess" else AsyncVectorEnv(makers, context="forkserver")
     others.reset()
     rng, num_theirs = np.random.default_rng(0), max(1, config.num_steps // 4)

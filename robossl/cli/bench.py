@@ -1,6 +1,7 @@
 """`robossl bench`: speed as ratios, each measured in one run on this machine, and how far the engines agree."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,16 +62,16 @@ def run(arguments: list[str]) -> int:
 def _simulation(env: str | None) -> dict[str, Any]:
     """Measures the tasks and prints a table as it grows; returns the lowest ratios, and below them each task's."""
     from robossl.bench import simulation
+    from robossl.bench.setting import SimulationBench
 
     print(f"{'measure':<26} {'task':<26} {'robossl':>12} {'reference':>12} {'ratio':>7}")
     tasks = {}
     for env_id in [env] if env else list(TASKS):
-        config = simulation.SimulationBench(env=env_id)
-        tasks[env_id] = simulation.run(config, lambda name, figures, env_id=env_id: _print_row(name, env_id, figures))
+        tasks[env_id] = simulation.run(SimulationBench(env=env_id), partial(_print_row, env_id))
     return {**simulation.lowest(tasks), "model": list(tasks), "tasks": tasks}
 
 
-def _print_row(name: str, env_id: str, figures: dict[str, Any]) -> None:
+def _print_row(env_id: str, name: str, figures: dict[str, Any]) -> None:
     if "unavailable" in figures:
         print(f"{name:<26} {env_id:<26} {figures['unavailable']}", flush=True)
         return
