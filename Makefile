@@ -6,7 +6,7 @@ PIP_ARGS ?=
 BIN := $(VENV)/bin
 SOURCES := setup.py robossl envs agents configs assets tests
 
-.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu bench evidence clean
+.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu wheel-test fuzz bench evidence clean
 .DELETE_ON_ERROR:
 
 quickstart: $(VENV)/.installed
@@ -51,6 +51,19 @@ test-slow: $(VENV)/.installed-dev
 
 test-gpu: $(VENV)/.installed-dev
 	$(BIN)/pytest -m gpu
+
+# As somebody has it who only installs: a clean environment and an empty folder, both away from the repository.
+wheel-test:
+	rm -rf build/lib build/wheel
+	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && mkdir "$$folder/empty" && \
+	$(PYTHON) -m venv "$$folder/venv" && \
+	"$$folder/venv/bin/python" -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt build/wheel/*.whl && \
+	cd "$$folder/empty" && "$$folder/venv/bin/python" $(abspath tests/wheel_run.py)
+
+# A million random, malformed, reordered and hostile messages against the safety guard; about ten minutes.
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/pytest -m slow -s tests/deploy/test_fuzz.py
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/robossl bench all

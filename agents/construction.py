@@ -37,7 +37,6 @@ def build_agent(agent: Any, **policy_kwargs: Any) -> Seeds:
         agent.lr_schedule,
         encoder=representation.build(agent.observation_space, seeds.encoder),
         seed=seeds.heads,
-        frozen=representation.options.frozen,
         encoder_rate=representation.options.learning_rate,
         **policy_kwargs,
     )

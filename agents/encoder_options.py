@@ -84,8 +84,9 @@ class Representation:
             with seeded_init(seed):
                 return MultimodalEncoder(shapes, self.encoder)
         require_same_shapes(self.module.observation, shapes, where="the pretrained encoder")
-        encoder = copy.deepcopy(self.module).requires_grad_(not self.options.frozen)
-        return encoder.eval() if self.options.frozen else encoder
+        encoder = copy.deepcopy(self.module)
+        encoder.freeze(self.options.frozen)
+        return encoder
 
     def learner(
         self, encoder: MultimodalEncoder, action_dim: int, *, seed: int, device: torch.device, learning_rate: float

@@ -74,6 +74,11 @@ def final_observations(infos: list[dict[str, Any]], ids: NDArray[np.int64], spac
     }
 
 
+def time_limits(infos: list[dict[str, Any]]) -> NDArray[np.bool_]:
+    """Returns [N] whether a world's episode was cut by a time limit."""
+    return np.array([bool(info.get("TimeLimit.truncated", False)) for info in infos])
+
+
 def to_tensors(obs: Obs, device: torch.device) -> dict[str, torch.Tensor]:
     """Returns the arrays as tensors on `device`, sharing memory where they can."""
     return {key: torch.as_tensor(value, device=device) for key, value in obs.items()}

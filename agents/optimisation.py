@@ -45,6 +45,14 @@ def set_learning_rates(optimizers: Iterable[torch.optim.Optimizer], learning_rat
             group["lr"] = learning_rate * group.get("scale", 1.0)
 
 
+def follow_schedule(agent: Any, optimizers: Iterable[torch.optim.Optimizer]) -> None:
+    """Gives `optimizers`, and the objectives' where there is one, the rate that the agent's schedule says now."""
+    rate = agent.lr_schedule(agent._current_progress_remaining)
+    agent.logger.record("train/learning_rate", rate)
+    heads = None if agent.learner is None else agent.learner.optimizer
+    set_learning_rates([*optimizers, *([] if heads is None else [heads])], rate)
+
+
 def step(
     loss: Tensor,
     optimizer: torch.optim.Optimizer,

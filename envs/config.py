@@ -7,6 +7,7 @@ from robossl.core import Stream, UserError
 
 EngineName = Literal["mujoco", "bullet"]
 RendererName = Literal["raycast", "gl"]
+Difficulty = Literal["easy", "medium", "hard"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +16,7 @@ class EnvConfig:
 
     Attributes:
         id: a robossl id, or any installed Gymnasium id.
+        difficulty: for tasks that have levels; what the task is by itself where None.
         num_worlds: worlds stepped together.
         observations: keys the agent sees; the task's default where None.
         image_size: width and height of every camera in pixels; the task's default where None.
@@ -24,6 +26,7 @@ class EnvConfig:
     """
 
     id: str = "robossl/RingCorridor-v0"
+    difficulty: Difficulty | None = None
     num_worlds: int = 32
     observations: tuple[str, ...] | None = None
     image_size: tuple[int, int] | None = None

@@ -1,5 +1,6 @@
 """robossl's tasks as Gymnasium environments: `gymnasium.make` and `gymnasium.make_vec` return these."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -71,6 +72,12 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
         obs = {key: value[0] for key, value in (batch.final_obs if ended else batch.obs).items()}
         info = {name: value[0].item() for name, value in batch.info.items()}
         return obs, float(batch.reward[0]), bool(batch.terminated[0]), bool(batch.truncated[0]), info
+
+    @property
+    def compute_reward(self) -> Callable[[Any, Any, Any], Any]:
+        """The reward as a function of achieved and desired goals; only goal-conditioned tasks have it."""
+        function: Callable[[Any, Any, Any], Any] = self.batch_env.compute_reward  # type: ignore[attr-defined]
+        return function
 
     def render(self) -> NDArray[np.uint8] | None:
         """Draws the world, [H, W, 3], where `render_mode` asks for it."""

@@ -7,7 +7,8 @@ import gymnasium
 
 from robossl.core import BatchEnv, UnknownNameError, UserError
 from robossl.core.registry import TASKS, load
-from robossl.envs.config import EnvConfig, WorldSeed
+from robossl.envs.config import Difficulty, EnvConfig, WorldSeed
+from robossl.envs.task import Task
 
 
 def make_env(config: EnvConfig, worlds: WorldSeed) -> BatchEnv:
@@ -23,16 +24,36 @@ def make_env(config: EnvConfig, worlds: WorldSeed) -> BatchEnv:
     if name in TASKS:
         from robossl.envs.task_env import TaskEnv
 
-        return TaskEnv(load(TASKS, name, what="environment")(), config, worlds)
+        return TaskEnv(make_task(name, config.difficulty), config, worlds)
     if name not in gymnasium.registry:
         ids = list_env_ids()
         near = difflib.get_close_matches(name, ids, n=1, cutoff=0.5)
         raise UnknownNameError("environment", config.id, near or TASKS)
+    if config.difficulty is not None:
+        raise UserError(f"{config.id} has no levels of difficulty")
     if config.engine != "mujoco":
         raise UserError(f"env.engine: {name} brings its own physics; {config.engine} runs {', '.join(TASKS)}")
     from robossl.envs.gymnasium_env import GymnasiumEnv
 
     return GymnasiumEnv(config, worlds)
+
+
+def make_task(name: str, difficulty: Difficulty | None = None) -> Task:
+    """Builds one of robossl's tasks.
+
+    Raises:
+        UnknownNameError: if there is no such task.
+        UserError: if it has no such level.
+    """
+    kind = load(TASKS, name, what="environment")
+    if difficulty is None:
+        task: Task = kind()
+        return task
+    levels = getattr(kind, "levels", {})
+    if difficulty not in levels:
+        raise UserError(f"{name} has no level {difficulty!r}; it has {', '.join(levels) or 'none'}")
+    levelled: Task = kind(levels[difficulty])
+    return levelled
 
 
 def list_env_ids() -> list[str]:

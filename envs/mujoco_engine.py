@@ -240,20 +240,22 @@ class MujocoEngine:
                 )
 
 
-def load_model(source: str | Path) -> mujoco.MjModel:
+def load_model(source: str | Path, edit: Callable[[Any], None] | None = None) -> mujoco.MjModel:
     """Compiles a model.
 
     Args:
         source: a path to an MJCF file, or MJCF itself.
+        edit: changes the `MjSpec` that was read, before it is compiled.
 
     Raises:
         UserError: if it does not exist or does not compile.
     """
     is_xml = isinstance(source, str) and source.lstrip().startswith("<")
     try:
-        if is_xml:
-            return mujoco.MjModel.from_xml_string(source)
-        return mujoco.MjModel.from_xml_path(str(source))
+        spec = mujoco.MjSpec.from_string(source) if is_xml else mujoco.MjSpec.from_file(str(source))
+        if edit is not None:
+            edit(spec)
+        return spec.compile()
     except (ValueError, OSError, mujoco.FatalError) as error:
         what = "the model" if is_xml else f"the model {source}"
         raise UserError(f"{what} cannot be compiled: {' '.join(str(error).split())}") from error

@@ -1,6 +1,5 @@
 """The environment: an engine, a task and a renderer, stepped as N worlds."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Array, ArraySpec, CameraSpec, EnvSpec, Obs, Policy, RenderSpec, StepBatch, Tree
 from robossl.core.errors import UnknownNameError, UserError
+from robossl.core.processor import num_cores
 from robossl.core.specs import MODALITIES
 from robossl.envs.action import checked_action
 from robossl.envs.ahead import Ahead
@@ -33,7 +33,7 @@ class TaskEnv:
         self.task, self.config, self.worlds = task, config, worlds
         self.num_worlds = config.num_worlds
         self.perf = {"simulate": 0.0, "render": 0.0}
-        num_threads = config.num_threads or _num_cores()
+        num_threads = config.num_threads or num_cores()
         self.engine = make_engine(config.engine, task.build_model(), config.num_worlds, num_threads)
         self._cameras = _sized(task.spec.cameras, config.image_size)
         self._keys = self._chosen_keys(config.observations)
@@ -101,6 +101,12 @@ class TaskEnv:
     def model_values(self) -> dict[str, Array]:
         """See `BatchEnv.model_values`."""
         return {key: np.array(value) for key, value in self.engine.model_values().items()}
+
+    @property
+    def compute_reward(self) -> Callable[[Array, Array, object], Array]:
+        """The reward as a function of achieved and desired goals; only goal-conditioned tasks have it."""
+        function: Callable[[Array, Array, object], Array] = self.task.compute_reward  # type: ignore[attr-defined]
+        return function
 
     def expert(self) -> Policy | None:
         """See `BatchEnv.expert`."""
@@ -279,8 +285,3 @@ def _sized(cameras: tuple[CameraSpec, ...], size: tuple[int, int] | None) -> tup
     if size is None:
         return cameras
     return tuple(replace(camera, width=size[0], height=size[1]) for camera in cameras)
-
-
-def _num_cores() -> int:
-    """Counts the cores this process may use: fewer than the machine has, where it is confined."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = {"envs": "envs", "agents": "agents", "configs": "configs", "assets": "assets"}
-PARTS = ("core", "data", "nets", "objectives", "training", "export", "bench", "cli")
+PARTS = ("core", "data", "nets", "objectives", "training", "export", "deploy", "bench", "cli")
 
 ALLOWED = {
     "core": {"numpy"},
@@ -24,6 +24,7 @@ ALLOWED = {
         "core", "data", "nets", "objectives", "numpy", "torch", "safetensors", "stable_baselines3", "tensorboard",
         "PIL", "tqdm", "yaml",
     },
+    "deploy": {"core", "numpy", "onnxruntime", "rosbags", "cyclonedds", "websockets", "cbor2"},
     "configs": set(),
     "assets": set(),
 }  # fmt: skip

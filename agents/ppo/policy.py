@@ -22,7 +22,6 @@ class PPOPolicy(BasePolicy):
         observation_space, action_space: checked by the agent.
         lr_schedule: of the optimiser.
         encoder: which it takes over.
-        frozen: the encoder never changes.
         seed: of the heads' first weights.
         encoder_rate: the encoder's own learning rate.
         hidden, log_std_init: see `PPOConfig`.
@@ -36,14 +35,12 @@ class PPOPolicy(BasePolicy):
         *,
         encoder: MultimodalEncoder,
         seed: int,
-        frozen: bool = False,
         encoder_rate: float | None = None,
         hidden: tuple[int, ...] = (64, 64),
         log_std_init: float = 0.0,
     ) -> None:
         super().__init__(observation_space, action_space, normalize_images=False)
         self.encoder = encoder
-        self.frozen = frozen
         with seeded_init(seed):
             self.actor = _head((encoder.features_dim, *hidden, action_space.shape[0]), _ACTION_GAIN)
             self.critic = _head((encoder.features_dim, *hidden, 1), _VALUE_GAIN)
@@ -52,12 +49,6 @@ class PPOPolicy(BasePolicy):
         rate = lr_schedule(1.0)
         groups = parameter_groups(heads, encoder, learning_rate=rate, encoder_rate=encoder_rate)
         self.optimizer = adam(groups, rate, eps=_ADAM_EPS)
-
-    def train(self, mode: bool = True) -> "PPOPolicy":
-        """Switches to training; a frozen encoder stays in evaluation, so that its statistics stay too."""
-        super().train(mode)
-        self.encoder.train(mode and not self.frozen)
-        return self
 
     def forward(
         self, obs: dict[str, Tensor], deterministic: bool = False, generator: torch.Generator | None = None
@@ -70,8 +61,7 @@ class PPOPolicy(BasePolicy):
 
     def evaluate_actions(self, obs: dict[str, Tensor], actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns values [B], log-probabilities [B] of actions [B, A], and the entropy []."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            features = self.encoder(obs)
+        features = self.encoder(obs)
         log_prob = gaussian.log_prob(actions, self.actor(features), self.log_std)
         return self.critic(features).squeeze(-1), log_prob, gaussian.entropy(self.log_std)
 

@@ -1,7 +1,6 @@
 """Proximal policy optimisation (arXiv 1707.06347) from pixels: shared encoder, random shifts, auxiliary losses."""
 
 import time
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,20 +17,19 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from robossl.agents import state
-from robossl.agents.augmentation import AugmentConfig, augmented
+from robossl.agents.augmentation import augmented
 from robossl.agents.construction import build_agent
-from robossl.agents.encoder_options import EncoderOptions, Representation
+from robossl.agents.encoder_options import Representation
 from robossl.agents.mean_action import MeanAction
 from robossl.agents.metrics import Means
-from robossl.agents.observations import encode, final_observations, to_tensors
-from robossl.agents.optimisation import set_learning_rates, step
+from robossl.agents.observations import encode, final_observations, time_limits, to_tensors
+from robossl.agents.optimisation import follow_schedule, step
 from robossl.agents.ppo import losses
 from robossl.agents.ppo.config import PPOConfig
 from robossl.agents.ppo.policy import PPOPolicy
 from robossl.agents.ppo.rollout_buffer import RolloutBatch, RolloutBuffer
 from robossl.core import Obs, Tree, UserError
-from robossl.nets import EncoderConfig, MultimodalEncoder
-from robossl.objectives import ObjectiveConfig, RepresentationLearner
+from robossl.objectives import RepresentationLearner
 
 _REFUSED = ("rollout_buffer_class", "rollout_buffer_kwargs", "use_sde")
 
@@ -94,34 +92,12 @@ class PPO(stable_baselines3.PPO):
         config: PPOConfig,
         vec_env: VecEnv,
         *,
-        encoder: EncoderConfig | None = None,
-        encoder_module: MultimodalEncoder | None = None,
-        encoder_options: EncoderOptions | None = None,
-        objectives: Sequence[ObjectiveConfig] = (),
-        augment: AugmentConfig | None = None,
+        representation: Representation | None = None,
         seed: int | None = 0,
-        device: torch.device | str = "auto",
-        tensorboard_log: str | None = None,
-        verbose: int = 0,
+        **sb3: Any,
     ) -> "PPO":
-        """Builds the agent; see `PPOConfig` and `Representation`."""
-        representation = Representation(
-            encoder=encoder or EncoderConfig(),
-            module=encoder_module,
-            options=encoder_options or EncoderOptions(),
-            objectives=objectives,
-            augment=augment,
-        )
-        return cls(
-            "MultimodalPolicy",
-            vec_env,
-            representation=representation,
-            **config.arguments(),
-            seed=seed,
-            device=device,
-            tensorboard_log=tensorboard_log,
-            verbose=verbose,
-        )
+        """Builds the agent; `sb3` is what `PPOConfig` leaves out: device, tensorboard_log, verbose."""
+        return cls("MultimodalPolicy", vec_env, representation=representation, seed=seed, **config.arguments(), **sb3)
 
     def collect_rollouts(  # type: ignore[override]
         self, env: VecEnv, callback: BaseCallback, rollout_buffer: RolloutBuffer, n_rollout_steps: int
@@ -220,7 +196,7 @@ class PPO(stable_baselines3.PPO):
         self, rewards: NDArray[np.float32], dones: NDArray[np.bool_], infos: list[dict[str, Any]]
     ) -> NDArray[np.float32]:
         """Adds to the reward [N] of a truncated episode what its last observation was still worth."""
-        truncated = np.array([i for i in np.flatnonzero(dones) if infos[i].get("TimeLimit.truncated")], np.int64)
+        truncated = np.flatnonzero(dones & time_limits(infos))
         if len(truncated) == 0:
             return rewards
         rewards = rewards.copy()
@@ -262,8 +238,8 @@ class PPO(stable_baselines3.PPO):
 
     def _finish(self, means: Means, start: float) -> None:
         buffer, record = self.rollout_buffer, self.logger.record
-        if not self.policy.frozen:  # not earlier: ratios compare with what the rollout's statistics gave
-            self.policy.encoder.observe(buffer.vectors())
+        # not earlier: ratios compare with what the rollout's statistics gave
+        self.policy.encoder.observe(buffer.vectors())
         for name, value in means.read().items():
             record(name, value)
         explained = explained_variance(buffer.value.flatten().cpu().numpy(), buffer.returns.flatten().cpu().numpy())
@@ -276,10 +252,7 @@ class PPO(stable_baselines3.PPO):
         self.perf["update"] += time.perf_counter() - start
 
     def _update_learning_rate(self, optimizers: Any) -> None:
-        rate = self.lr_schedule(self._current_progress_remaining)
-        self.logger.record("train/learning_rate", rate)
-        heads = [self.learner.optimizer] if self.learner is not None and self.learner.optimizer is not None else []
-        set_learning_rates([self.policy.optimizer, *heads], rate)
+        follow_schedule(self, [self.policy.optimizer])
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "learner", "generator"]

@@ -71,7 +71,6 @@ class SACPolicy(BasePolicy):
         observation_space, action_space: checked by the agent.
         lr_schedule: of the optimisers.
         encoder: which it takes over.
-        frozen: the encoder never changes.
         seed: of the heads' first weights.
         encoder_rate: the encoder's own learning rate.
         hidden, num_critics, critic_layer_norm: see `SACConfig`.
@@ -85,7 +84,6 @@ class SACPolicy(BasePolicy):
         *,
         encoder: MultimodalEncoder,
         seed: int,
-        frozen: bool = False,
         encoder_rate: float | None = None,
         hidden: tuple[int, ...] = (256, 256),
         num_critics: int = 2,
@@ -93,7 +91,6 @@ class SACPolicy(BasePolicy):
     ) -> None:
         super().__init__(observation_space, action_space, normalize_images=False, squash_output=True)
         self.encoder = encoder
-        self.frozen = frozen
         action_dim, features_dim = action_space.shape[0], encoder.features_dim
         with seeded_init(seed):
             self.actor = Actor(features_dim, action_dim, hidden)
@@ -105,12 +102,6 @@ class SACPolicy(BasePolicy):
         self.actor.optimizer = adam(self.actor.parameters(), rate)
         groups = parameter_groups(self.critic.parameters(), encoder, learning_rate=rate, encoder_rate=encoder_rate)
         self.critic.optimizer = adam(groups, rate)
-
-    def train(self, mode: bool = True) -> "SACPolicy":
-        """Switches to training; a frozen encoder stays in evaluation, so that its statistics stay too."""
-        super().train(mode)
-        self.encoder.train(mode and not self.frozen)
-        return self
 
     def act(self, obs: dict[str, Tensor], *, deterministic: bool, generator: torch.Generator | None) -> Tensor:
         """Returns actions [B, A] in [-1, 1]."""

@@ -1,7 +1,6 @@
 """Soft actor-critic (arXiv 1812.05905) from pixels: shared encoder, random shifts, n-step returns, auxiliary losses."""
 
 import time
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,22 +17,21 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from robossl.agents import state
-from robossl.agents.augmentation import AugmentConfig, augmented
+from robossl.agents.augmentation import augmented
 from robossl.agents.construction import build_agent
-from robossl.agents.encoder_options import EncoderOptions, Representation
+from robossl.agents.encoder_options import Representation
+from robossl.agents.experience import make_replay, require_experience, store_step
 from robossl.agents.mean_action import MeanAction
 from robossl.agents.metrics import Means
-from robossl.agents.observations import encode, to_tensors
-from robossl.agents.optimisation import adam, set_learning_rates, step
+from robossl.agents.observations import encode, final_observations, time_limits, to_tensors
+from robossl.agents.optimisation import adam, follow_schedule, step
 from robossl.agents.sac import losses
 from robossl.agents.sac.config import SACConfig
-from robossl.agents.sac.experience import make_replay, store_step
 from robossl.agents.sac.policy import Actor, Critic, SACPolicy
 from robossl.core import Obs, Tree
 from robossl.data.batches import TransitionBatch
 from robossl.data.replay import Replay
-from robossl.nets import EncoderConfig, MultimodalEncoder
-from robossl.objectives import ObjectiveConfig, RepresentationLearner
+from robossl.objectives import RepresentationLearner
 
 _REFUSED = ("action_noise", "replay_buffer_class", "replay_buffer_kwargs", "optimize_memory_usage", "use_sde")
 
@@ -100,38 +98,17 @@ class SAC(stable_baselines3.SAC):
         config: SACConfig,
         vec_env: VecEnv,
         *,
-        encoder: EncoderConfig | None = None,
-        encoder_module: MultimodalEncoder | None = None,
-        encoder_options: EncoderOptions | None = None,
-        objectives: Sequence[ObjectiveConfig] = (),
-        augment: AugmentConfig | None = None,
+        representation: Representation | None = None,
         seed: int | None = 0,
-        device: torch.device | str = "auto",
-        tensorboard_log: str | None = None,
-        verbose: int = 0,
+        **sb3: Any,
     ) -> "SAC":
-        """Builds the agent; see `SACConfig` and `Representation`."""
-        representation = Representation(
-            encoder=encoder or EncoderConfig(),
-            module=encoder_module,
-            options=encoder_options or EncoderOptions(),
-            objectives=objectives,
-            augment=augment,
-        )
-        return cls(
-            "MultimodalPolicy",
-            vec_env,
-            representation=representation,
-            **config.arguments(),
-            seed=seed,
-            device=device,
-            tensorboard_log=tensorboard_log,
-            verbose=verbose,
-        )
+        """Builds the agent; `sb3` is what `SACConfig` leaves out: device, tensorboard_log, verbose."""
+        return cls("MultimodalPolicy", vec_env, representation=representation, seed=seed, **config.arguments(), **sb3)
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """Updates critic and encoder, actor and temperature, and the target critic, `gradient_steps` times."""
         start = time.perf_counter()
+        require_experience(self.replay)
         self.policy.set_training_mode(True)
         self._update_learning_rate([])
         means = Means()
@@ -197,7 +174,7 @@ class SAC(stable_baselines3.SAC):
     def _setup_temperature(self) -> None:
         if self.target_entropy == "auto":
             self.target_entropy = -float(get_action_dim(self.action_space))
-        if isinstance(self.ent_coef, str):
+        if isinstance(self.ent_coef, str) and self.ent_coef.startswith("auto"):
             initial = float(self.ent_coef.partition("_")[2] or 1.0)
             self.log_ent_coef = torch.full((1,), initial, device=self.device).log().requires_grad_(True)
             self.ent_coef_optimizer = adam([self.log_ent_coef], self.lr_schedule(1.0))
@@ -238,16 +215,15 @@ class SAC(stable_baselines3.SAC):
         dones: NDArray[np.bool_],
         infos: list[dict[str, Any]],
     ) -> None:
-        store_step(self.replay, self.observation_space, self._last_obs, buffer_action, reward, dones, infos)
+        final_obs = final_observations(infos, np.flatnonzero(dones), self.observation_space)
+        store_step(self.replay, self._last_obs, buffer_action, reward, dones, time_limits(infos), final_obs)
         self._last_obs = new_obs
 
     def _encode(self, batch: TransitionBatch) -> tuple[Tensor, Tensor]:
         """Returns features [B, D] of this and the next observation; the latter without gradient."""
         encoder, augment = self.policy.encoder, self.representation.augment
-        if not self.policy.frozen:
-            encoder.observe(batch.obs)
-        with torch.set_grad_enabled(not self.policy.frozen):
-            features = encoder(augmented(batch.obs, augment, self.generator))
+        encoder.observe(batch.obs)
+        features = encoder(augmented(batch.obs, augment, self.generator))
         with torch.no_grad():
             next_features = encoder(augmented(batch.next_obs, augment, self.generator))
         return features, next_features
@@ -293,10 +269,7 @@ class SAC(stable_baselines3.SAC):
         return optimizers if self.ent_coef_optimizer is None else {**optimizers, "ent_coef": self.ent_coef_optimizer}
 
     def _update_learning_rate(self, optimizers: Any) -> None:
-        rate = self.lr_schedule(self._current_progress_remaining)
-        self.logger.record("train/learning_rate", rate)
-        heads = [self.learner.optimizer] if self.learner is not None and self.learner.optimizer is not None else []
-        set_learning_rates([*self._optimizers().values(), *heads], rate)
+        follow_schedule(self, self._optimizers().values())
 
     def _excluded_save_params(self) -> list[str]:
         names = ["actor", "critic", "critic_target", "replay", "learner", "generator", "warmup"]

@@ -1,7 +1,7 @@
 """The Franka Emika Panda: published limits, and inverse kinematics of N arms by damped least squares.
 
 Limits are those of the Franka Control Interface documentation, "Robot and interface specifications", section
-"Limits for Panda". The kinematics themselves are in assets/arm_push/panda.xml.
+"Limits for Panda". The kinematics themselves are in assets/panda/panda.xml.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,15 @@ POSITION_MIN_RAD = np.array([-2.8973, -1.7628, -2.8973, -3.0718, -2.8973, -0.017
 POSITION_MAX_RAD = np.array([2.8973, 1.7628, 2.8973, -0.0698, 2.8973, 3.7525, 2.8973])
 VELOCITY_MAX_RAD_S = np.array([2.1750, 2.1750, 2.1750, 2.1750, 2.6100, 2.6100, 2.6100])
 TORQUE_MAX_NM = np.array([87.0, 87.0, 87.0, 87.0, 12.0, 12.0, 12.0])
+NUM_FINGERS = 2
+FINGER_OPEN_M = 0.04
+"""How far a finger of the Franka Hand moves from the middle."""
 
 TOOL_DOWN = np.diag([1.0, -1.0, -1.0])
 """Orientation of the tool that points straight down, its x axis forward."""
+
+_CYCLES = ((0, 1, 2), (1, 2, 0), (2, 0, 1))
+"""The cyclic orders of x, y, z: a cross product without the cost of numpy's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +78,24 @@ def joint_targets(
     return np.asarray(np.clip(targets, POSITION_MIN_RAD, POSITION_MAX_RAD))
 
 
+def tool_jacobian(anchor_w: Array, axis_w: Array, tool_w: Array) -> NDArray[np.float64]:
+    """Returns the Jacobian [N, 6, 7] of tool points, translation above rotation.
+
+    Args:
+        anchor_w: [N, 7, 3] where the joints' axes are, m.
+        axis_w: [N, 7, 3] their directions.
+        tool_w: [N, 3] points that all joints carry, m.
+    """
+    axis = np.moveaxis(np.asarray(axis_w, np.float64), -1, 0)
+    arm = np.moveaxis(np.asarray(tool_w, np.float64)[:, None] - anchor_w, -1, 0)
+    jacobian = np.empty((axis.shape[1], 6, NUM_JOINTS))
+    for i, j, k in _CYCLES:
+        jacobian[:, i] = axis[j] * arm[k] - axis[k] * arm[j]
+        jacobian[:, 3 + i] = axis[i]
+    return jacobian
+
+
 def rotation_error(rotation: Array, wanted: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the rotation vector, to first order, that turns `rotation` [N, 3, 3] into `wanted` [3, 3]: [N, 3] rad."""
-    columns = np.swapaxes(np.asarray(rotation, np.float64), -1, -2)
-    return np.asarray(0.5 * np.cross(columns, wanted.T).sum(axis=-2))
+    turn = wanted @ np.swapaxes(np.asarray(rotation, np.float64), -1, -2)
+    return np.stack([0.5 * (turn[:, k, j] - turn[:, j, k]) for _, j, k in _CYCLES], axis=-1)

@@ -112,11 +112,7 @@ class RingCorridor:
             terms={"progress": xp.clip(progress / NOMINAL_STEP_M, -1.0, 1.0), "collision": collision},
             terminated=collided,
             success=(memory["decisions"] >= self.config.max_decisions) & ~collided,
-            metrics={
-                "distance": memory["distance_m"] + 0.0,
-                "collision": collision,
-                "decisions": memory["decisions"] + 0.0,
-            },
+            metrics={"distance": memory["distance_m"] + 0.0, "collision": collision},
         )
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
@@ -217,7 +213,7 @@ def _make_spec(config: RingCorridorConfig) -> TaskSpec:
             "obstacles": ArraySpec(shape=(NUM_OBSTACLES, len(OBSTACLE_NAMES))),
         },
         reward_weights={"progress": config.progress_weight, "collision": config.collision_weight},
-        metrics=("distance", "collision", "decisions"),
+        metrics=("distance", "collision"),
         viewer_camera="top",
         record=("sensordata",),
         random_fields=RANDOM_FIELDS if config.is_recoloured else (),

@@ -84,7 +84,7 @@ def compare(scene: Scene) -> dict[str, Any]:
     """Runs a scene in both engines; see `run`."""
     series = {name: measure(scene, name) for name in ENGINES}
     first, second = (series[name] for name in ENGINES)
-    times = _STEP_S * np.arange(len(first))
+    times = np.asarray(_STEP_S * np.arange(len(first)), np.float64)
     apart = np.abs(first - second)
     figures: dict[str, Any] = {
         "what": scene.what,

@@ -4,23 +4,19 @@ import contextlib
 import dataclasses
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import tyro
 
 from robossl.cli.presets import flag_names
-from robossl.core import UserError
+from robossl.core import UsageError
 from robossl.core.errors import suggestion
 
 T = TypeVar("T")
 
 FLAT = tyro.conf.arg(name="")
 """Annotates a field whose own fields become flags without a prefix."""
-
-
-class UsageError(UserError):
-    """Reports a mistake in the arguments; the exit code is 2."""
 
 
 def split_positional(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -39,17 +35,26 @@ def take_option(arguments: Sequence[str], name: str) -> tuple[str | None, list[s
     words = iter(arguments)
     for word in words:
         if word == name:
-            found = next(words, None)
-            if found is None:
-                raise UsageError(f"{name} needs a value")
+            found = next(words, "")
         elif word.startswith(f"{name}="):
             found = word.partition("=")[2]
         else:
             rest.append(word)
+            continue
+        if not found or found.startswith("-"):
+            raise UsageError(f"{name} needs a value")
     return found, rest
 
 
-def parse(command: T, arguments: Sequence[str], *, usage: str, description: str) -> T:
+def parse(
+    command: T,
+    arguments: Sequence[str],
+    *,
+    usage: str,
+    description: str,
+    shorthands: Mapping[str, str] | None = None,
+    others: Sequence[str] = (),
+) -> T:
     """Overrides the fields of `command` by the arguments; `--help` prints them all and exits.
 
     Args:
@@ -57,19 +62,23 @@ def parse(command: T, arguments: Sequence[str], *, usage: str, description: str)
         arguments: flags only.
         usage: what stands before the flags, e.g. "robossl train [PRESET]".
         description: for `--help`.
+        shorthands: {flag: the flag that it stands for}.
+        others: flags that the caller took out of the arguments.
 
     Raises:
         UsageError: one line, with the nearest flag where one is unknown.
     """
+    shorthands = shorthands or {}
+    words = [_written_out(word, shorthands) for word in arguments]
     output = io.StringIO()
     try:
         with contextlib.redirect_stderr(output):
             parsed, unknown = tyro.cli(
                 type(command),
                 default=command,
-                args=list(arguments),
+                args=words,
                 prog=usage,
-                description=description,
+                description="\n\n".join([description, *_explained(shorthands)]),
                 return_unknown_args=True,
                 config=(tyro.conf.AvoidSubcommands, tyro.conf.FlagCreatePairsOff),
             )
@@ -79,25 +88,41 @@ def parse(command: T, arguments: Sequence[str], *, usage: str, description: str)
         raise UsageError(_one_line(output.getvalue())) from None
     if unknown:
         flag = next((word for word in unknown if word.startswith("-")), unknown[0])
-        raise UsageError(_unparsed(flag, list(arguments), _known_flags(command)))
+        raise UsageError(_unparsed(flag, words, ["--help", *_flags(command), *shorthands, *others]))
     return parsed
+
+
+def _written_out(word: str, shorthands: Mapping[str, str]) -> str:
+    name, equals, value = word.partition("=")
+    return f"{shorthands.get(name, name)}{equals}{value}"
+
+
+def _explained(shorthands: Mapping[str, str]) -> list[str]:
+    """Returns the part of the help text that says what the shorthands stand for, where there are any."""
+    meanings: dict[str, list[str]] = {}
+    for name, flag in shorthands.items():
+        meanings.setdefault(flag, []).append(name)
+    lines = [f"  {', '.join(names):<20} {flag}" for flag, names in meanings.items()]
+    return ["\n".join(["Shorthands:", *lines])] if lines else []
 
 
 def _unparsed(flag: str, arguments: list[str], known: list[str]) -> str:
     """Says why a word was left over: no such flag, or a value that the flag does not take."""
     name, _, value = flag.partition("=")
+    if not name.startswith("-"):
+        return f"unexpected argument {flag!r}"
     if name not in known:
         return f"unknown argument {flag!r}{suggestion(name, known)}"
     following = arguments[arguments.index(flag) + 1 : arguments.index(flag) + 2]
     return f"{name} does not take {value or ' '.join(following) or 'nothing'!r}"
 
 
-def _known_flags(command: Any) -> list[str]:
-    """Returns all flags; a field called `config` is flattened, as tyro does."""
-    names = ["--help"]
+def _flags(command: Any) -> list[str]:
+    """Returns all flags; the fields of a command that have fields themselves are `FLAT`."""
+    names = []
     for field in dataclasses.fields(command):
         value = getattr(command, field.name)
-        if field.name == "config":
+        if dataclasses.is_dataclass(value):
             names += flag_names(value)
         else:
             names.append(f"--{field.name.replace('_', '-')}")

@@ -1,35 +1,61 @@
-"""What `train` makes first, and finds again: a dataset and a pretrained encoder, named by a hash of their settings."""
+"""What `train` makes first, and finds again: a dataset and a pretrained encoder, named by a hash of their settings.
+
+    <log folder>/artifacts/data-<hash>/       episodes; there as a whole or not at all
+                           encoder-<hash>/    checkpoints/ tb/ encoder/ result.json; finished once the last one is there
+                           .<name>.lock       held by the process that makes it; others wait and then reuse
+
+An artefact that is found was made from the same settings by the same version: a run that was killed here and is
+resumed goes on from the same bits as one that was not.
+"""
 
 import hashlib
 import json
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from robossl.cli.compose import make_policy, opened_env
+from robossl.cli.pretraining import Pretraining, pretrain_summary
 from robossl.cli.settings import PretrainSettings, PretrainStage, TrainSettings
-from robossl.core import Stream
-from robossl.core.files import write_json
-from robossl.data import EpisodeStore, Replay
+from robossl.core import EnvSpec, Stream
+from robossl.core.files import exclusive, sync_folder, write_json
 from robossl.envs import EnvConfig
-from robossl.nets import MultimodalEncoder, seeded_init
-from robossl.objectives import RepresentationLearner
-from robossl.training.collect import CollectConfig, Collected, collect, open_writer
-from robossl.training.pretrain import ENCODER_FOLDER, PretrainResult, pretrain
-from robossl.training.privileged import policy_observation
-from robossl.training.probe import Probe, split_episodes
+from robossl.training.collect import KEEPING, CollectConfig, Collected, collect, held, open_writer
+from robossl.training.pretrain import ENCODER_FOLDER
+from robossl.version import VERSION
+
+_RESULT = "result.json"
+_BEGINS_ANEW = "stopping; this collection begins anew when the run is resumed"
 
 
-def pretrained_encoder(settings: TrainSettings, stage: PretrainStage) -> Path:
-    """Collects and pretrains, or reuses what the same settings have made before; returns the encoder's folder."""
-    artifacts = settings.log_folder / "artifacts"
-    data_key = {"env": _without_threads(settings.env), "collect": asdict(stage.collect), "seed": settings.seed}
-    data = artifacts / f"data-{_digest(data_key)}"
-    collect_into(data, settings.env, stage.collect, settings.seed)
-    config = PretrainSettings(
+def pretrained_encoder(settings: TrainSettings, stage: PretrainStage, spec: EnvSpec) -> Path:
+    """Collects and pretrains, or reuses what the same settings have made before; returns the encoder's folder.
+
+    Args:
+        settings: of the run.
+        stage: its pretraining.
+        spec: of its environment.
+    """
+    env = {key: value for key, value in asdict(settings.env).items() if key != "num_threads"}
+    made_of = {"version": VERSION, "env": env, "spec": spec.to_json(), "collect": asdict(stage.collect)}
+    data = _collected(settings, stage, made_of)
+    config = pretrain_settings(settings, stage)
+    learned_from = {**made_of, **asdict(config), "log_folder": None}  # device and threads change its last bits
+    folder = _artifact(settings, "encoder", learned_from)
+    with _mine(folder):
+        if not (folder / _RESULT).is_file():
+            result = Pretraining.prepare(data, config).run(folder, resume=True)
+            write_json(folder / _RESULT, pretrain_summary(result))
+    return folder / ENCODER_FOLDER
+
+
+def pretrain_settings(settings: TrainSettings, stage: PretrainStage) -> PretrainSettings:
+    """Returns what `robossl pretrain` would be told to do the same as the stage of a run."""
+    return PretrainSettings(
         encoder=settings.encoder,
         frame_stack=settings.frame_stack,
         objectives=stage.objectives,
@@ -40,62 +66,41 @@ def pretrained_encoder(settings: TrainSettings, stage: PretrainStage) -> Path:
         num_threads=settings.num_threads,
         log_folder=settings.log_folder,
     )
-    key = {**data_key, **asdict(config), "log_folder": None}
-    folder = artifacts / f"encoder-{_digest(key)}"
-    if not (folder / "result.json").is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        result = pretrain_on(data, folder, config, resume=True)
-        write_json(folder / "result.json", pretrain_summary(result))
-    return folder / ENCODER_FOLDER
 
 
-def collect_into(folder: Path, env_config: EnvConfig, config: CollectConfig, seed: int) -> Collected:
+def _collected(settings: TrainSettings, stage: PretrainStage, made_of: dict[str, Any]) -> Path:
+    folder = _artifact(settings, "data", {**made_of, "seed": settings.seed})
+    with _mine(folder):
+        if not folder.is_dir():
+            partial = folder.with_name(f".{folder.name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            collect_into(partial, settings.env, stage.collect, settings.seed, farewell=_BEGINS_ANEW)
+            partial.rename(folder)
+            sync_folder(folder.parent)
+    return folder
+
+
+def _artifact(settings: TrainSettings, what: str, made_of: dict[str, Any]) -> Path:
+    digest = hashlib.sha256(json.dumps(made_of, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    return settings.log_folder / "artifacts" / f"{what}-{digest}"
+
+
+@contextmanager
+def _mine(folder: Path) -> Iterator[None]:
+    """Lets one process at a time make or look at an artefact."""
+    said = f"waiting for another process that makes {folder}"
+    with exclusive(folder.with_name(f".{folder.name}.lock"), lambda: print(said, file=sys.stderr, flush=True)):
+        yield
+
+
+def collect_into(
+    folder: Path, env_config: EnvConfig, config: CollectConfig, seed: int, *, farewell: str = KEEPING
+) -> Collected:
     """Fills the dataset in `folder` up to what `config` asks for; one that is full is left as it is."""
     with (
         opened_env(env_config, seed, Stream.COLLECT) as env,
         open_writer(folder, env, config, seed=seed) as writer,
     ):
-        policy = make_policy(config.policy, env, seed=seed, hold_steps=config.hold_steps)
-        return collect(env, policy, writer, config, seed=seed)
-
-
-def pretrain_on(data: Path, folder: Path, config: PretrainSettings, *, resume: bool) -> PretrainResult:
-    """Pretrains an encoder on the episodes in `data`; all output goes to `folder`."""
-    store = EpisodeStore(data)
-    rng = np.random.default_rng([config.seed, 2])
-    split = split_episodes(len(store), config.probe.held_out, rng)
-    keys = tuple(policy_observation(store.spec))
-    replay = Replay.from_episodes(
-        store, frame_stack=config.frame_stack, device=config.device, keys=keys, split=split[0]
-    )
-    probe = None
-    if set(keys) != set(store.spec.observation):
-        probe = Probe(
-            store, store.spec, keys, split, frame_stack=config.frame_stack, config=config.probe, generator=rng
-        )
-    with seeded_init(config.seed):
-        encoder = MultimodalEncoder(replay.stacked_observation, config.encoder)
-    learner = RepresentationLearner(
-        encoder,
-        config.objectives,
-        store.spec.action.shape[0],
-        seed=config.seed,
-        device=config.device,
-        learning_rate=config.pretrain.learning_rate,
-    )
-    generator = torch.Generator(config.device).manual_seed(config.seed)
-    return pretrain(learner, replay, folder, config.pretrain, generator=generator, probe=probe, resume=resume)
-
-
-def pretrain_summary(result: PretrainResult) -> dict[str, Any]:
-    """Returns a pretraining's figures as JSON values."""
-    report = result.report.scalars() if result.report is not None else {}
-    return {**result.metrics, **report, "seconds": result.seconds, "encoder": str(result.encoder)}
-
-
-def _without_threads(env: EnvConfig) -> dict[str, Any]:
-    return {key: value for key, value in asdict(env).items() if key != "num_threads"}
-
-
-def _digest(settings: Any) -> str:
-    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:12]
+        first_world = held(folder, seed).next_world
+        policy = make_policy(config.policy, env, seed=seed, hold_steps=config.hold_steps, first_world=first_world)
+        return collect(env, policy, writer, config, seed=seed, farewell=farewell)

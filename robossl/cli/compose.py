@@ -1,34 +1,31 @@
-"""Puts the parts together: environments, encoders, agents and runs, from settings."""
+"""Puts the parts together: environments, encoders, agents and policies, from settings."""
 
 import ctypes
-import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from robossl.agents import PPO, SAC
-from robossl.agents.encoder_options import EncoderOptions
+from robossl.agents.encoder_options import EncoderOptions, Representation
 from robossl.agents.ppo.config import PPOConfig
 from robossl.agents.sac.config import SACConfig
 from robossl.agents.state import restore_networks
 from robossl.cli.presets import load_preset
 from robossl.cli.settings import TrainSettings
 from robossl.core import BatchEnv, Policy, Stream, UserError
-from robossl.core.files import read_json, write_json
-from robossl.core.specs import EnvSpec, require_same_observation
+from robossl.core.processor import num_cores
+from robossl.core.registry import AGENTS, load
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.sb3_vec_env import SB3VecEnv
-from robossl.nets import load_encoder
+from robossl.nets import MultimodalEncoder
 from robossl.training.checkpoint import BEST, LAST, Checkpoint, find_checkpoint
 from robossl.training.policy import AgentPolicy, RandomPolicy
 
-SPEC_FILE = "env.json"
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 
 
@@ -48,7 +45,7 @@ def prepare_processor(num_threads: int | None) -> None:
     glibc hands large blocks back to the system, which must clear them anew for every batch: a tenth to a third of an
     update's time on a CPU (measured in docs/speed.md).
     """
-    torch.set_num_threads(num_threads or os.cpu_count() or 1)
+    torch.set_num_threads(num_threads or num_cores())
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
@@ -57,9 +54,9 @@ def prepare_processor(num_threads: int | None) -> None:
 
 def resolved(settings: TrainSettings) -> TrainSettings:
     """Returns the settings with everything filled in that depends on this machine, so that a run repeats elsewhere."""
-    cores = os.cpu_count() or 1
-    env = replace(settings.env, num_threads=settings.env.num_threads or cores)
-    return replace(settings, env=env, num_threads=settings.num_threads or cores, device=device_name(settings.device))
+    env = replace(settings.env, num_threads=settings.env.num_threads or num_cores())
+    threads = settings.num_threads or num_cores()
+    return replace(settings, env=env, num_threads=threads, device=device_name(settings.device))
 
 
 def device_name(device: str) -> str:
@@ -77,37 +74,21 @@ def device_name(device: str) -> str:
     return device
 
 
-def make_agent(settings: TrainSettings, env: BatchEnv, encoder: Path | None) -> PPO | SAC:
-    """Builds the agent in `env`, seeing through the pretrained encoder in the folder `encoder` where there is one."""
+def make_agent(settings: TrainSettings, env: BatchEnv, encoder: MultimodalEncoder | None) -> PPO | SAC:
+    """Builds the agent in `env`, seeing through the pretrained `encoder` where there is one."""
     vec_env = SB3VecEnv(env, frame_stack=settings.frame_stack)
-    algorithm: Any = {"ppo": PPO, "sac": SAC}[settings.agent.kind]
-    agent: PPO | SAC = algorithm.from_config(
-        settings.agent,
-        vec_env,
+    representation = Representation(
         encoder=settings.encoder,
-        encoder_module=load_encoder(encoder) if encoder is not None else None,
-        encoder_options=settings.encoder_options,
+        module=encoder,
+        options=settings.encoder_options,
         objectives=settings.objectives,
         augment=settings.augment,
-        seed=settings.seed,
-        device=settings.device,
+    )
+    algorithm = load(AGENTS, settings.agent.kind, what="agent")
+    agent: PPO | SAC = algorithm.from_config(
+        settings.agent, vec_env, representation=representation, seed=settings.seed, device=settings.device
     )
     return agent
-
-
-def write_spec(run_folder: Path, spec: EnvSpec) -> None:
-    """Fixes in the run what its agent sees."""
-    write_json(run_folder / SPEC_FILE, spec.to_json())
-
-
-def require_spec(run_folder: Path, spec: EnvSpec) -> None:
-    """Checks that an environment shows what the run's agent was trained on.
-
-    Raises:
-        UserError: naming what differs.
-    """
-    trained = EnvSpec.from_json(read_json(run_folder / SPEC_FILE))
-    require_same_observation(trained, spec, where=str(run_folder))
 
 
 def load_settings(run_folder: Path) -> TrainSettings:
@@ -125,10 +106,11 @@ def load_agent(run_folder: Path, settings: TrainSettings, env: BatchEnv, which: 
     """Builds the run's agent with the weights of a checkpoint: `best`, `last`, or a step.
 
     Raises:
-        UserError: if there is none.
+        UserError: if there is none, or `env` shows something else than the agent was trained on.
         CorruptFileError: if it is damaged.
     """
     checkpoint = load_checkpoint(run_folder, which)
+    checkpoint.require_spec(env.spec)
     agent = make_agent(_acting(settings, env), env, None)
     restore_networks(agent.policy, {}, checkpoint.tree("agent")["networks"])
     return agent
@@ -159,8 +141,8 @@ def _acting(settings: TrainSettings, env: BatchEnv) -> TrainSettings:
     return replace(settings, agent=agent, objectives=(), encoder_options=EncoderOptions())
 
 
-def make_policy(name: str, env: BatchEnv, *, seed: int, hold_steps: float = 1.0) -> Policy:
-    """Builds the policy `random` or `expert`.
+def make_policy(name: str, env: BatchEnv, *, seed: int, hold_steps: float = 1.0, first_world: int = 0) -> Policy:
+    """Builds the policy `random` or `expert`; the random one acts otherwise in other worlds than those from 0 on.
 
     Raises:
         UserError: if the environment has no expert.
@@ -170,7 +152,7 @@ def make_policy(name: str, env: BatchEnv, *, seed: int, hold_steps: float = 1.0)
         if expert is None:
             raise UserError(f"{env.spec.id} has no scripted expert")
         return expert
-    generator = np.random.default_rng([seed, 1])
+    generator = np.random.default_rng([seed, 1, first_world])
     return RandomPolicy(env.num_worlds, env.spec.action.shape[0], generator, hold_steps=hold_steps)
 
 

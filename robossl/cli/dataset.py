@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from robossl.cli.arguments import UsageError, parse, split_positional
+from robossl.cli.arguments import parse, split_positional
 from robossl.cli.figures import print_summary
-from robossl.core import UnknownNameError
+from robossl.core import UnknownNameError, UsageError
 from robossl.data import EpisodeStore
 
 

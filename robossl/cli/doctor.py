@@ -1,20 +1,19 @@
 """`robossl doctor`: what this machine offers, measured, and the line that improves it."""
 
-import importlib.metadata
 import json
-import os
 import platform
 import time
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
-
-import torch
 
 from robossl.cli.arguments import parse
 from robossl.core import UserError
-from robossl.envs import EnvConfig, WorldSeed, make_env
+from robossl.core.processor import num_cores
 
 _PACKAGES = ("torch", "mujoco", "stable-baselines3", "gymnasium", "numpy", "tensorboard", "safetensors")
+_RENDERERS = ("raycast", "gl")
+_PRESETS_CHOICE = "raycast"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,60 +30,87 @@ class DoctorCommand:
 
 
 def run(arguments: list[str]) -> int:
-    """Prints what was found and what to change."""
-    command = parse(DoctorCommand(), arguments, usage="robossl doctor", description="Checks this machine.")
-    report = {**_versions(), **machine(), "renderers": {n: _renderer(n, command.seconds) for n in ("raycast", "gl")}}
+    """Prints what was found and what to change; exits with 1 where robossl cannot work like this."""
+    command = parse(
+        DoctorCommand(),
+        arguments,
+        usage="robossl doctor",
+        description="Checks packages, processor, GPU and cameras, and says what to change.",
+    )
+    versions = {name: _version(name) for name in _PACKAGES}
+    renderers = {name: _renderer(name, command.seconds) for name in _RENDERERS}
+    report = {"python": platform.python_version(), **versions, **_machine_if_known(), "renderers": renderers}
     for line in _lines(report):
         print(line)
     if command.json:
         print(json.dumps(report))
-    return 0
-
-
-def _versions() -> dict[str, Any]:
-    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in _PACKAGES}}
+    return 0 if all(versions.values()) and any(result["works"] for result in renderers.values()) else 1
 
 
 def machine() -> dict[str, Any]:
     """Returns what figures of speed depend on."""
-    capability = torch.backends.cpu.get_cpu_capability()
+    import torch
+
     return {
-        "cores": os.cpu_count(),
+        "cores": num_cores(),
         "torch_threads": torch.get_num_threads(),
-        "cpu_capability": capability,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
 
 
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _machine_if_known() -> dict[str, Any]:
+    try:
+        return machine()
+    except ImportError:
+        return {"cores": num_cores(), "torch_threads": None, "cpu_capability": None, "gpu": None}
+
+
 def _renderer(name: str, seconds: float) -> dict[str, Any]:
     """Measures 64x64 colour frames per second, or says in one line why there are none."""
+    try:
+        return {"works": True, "frames_per_s": _frames_per_s(name, seconds)}
+    except (UserError, ImportError, OSError, RuntimeError) as error:
+        return {"works": False, "why": " ".join(str(error).split())}
+
+
+def _frames_per_s(name: str, seconds: float) -> int:
+    from robossl.envs import EnvConfig, WorldSeed, make_env
+
     config = EnvConfig(num_worlds=8, renderer=name, observations=("rgb_front",), image_size=(64, 64))  # type: ignore[arg-type]
+    env = make_env(config, WorldSeed())
     try:
-        env = make_env(config, WorldSeed())
-    except UserError as error:
-        return {"works": False, "why": str(error)}
-    try:
-        env.reset()
         frames, start = 0, time.perf_counter()
-        while time.perf_counter() - start < seconds:
+        while frames == 0 or time.perf_counter() - start < seconds:
             env.reset()
             frames += config.num_worlds
-        return {"works": True, "frames_per_s": round(frames / env.perf["render"])}
+        return round(frames / env.perf["render"])
     finally:
         env.close()
 
 
 def _lines(report: dict[str, Any]) -> list[str]:
-    lines = [f"{name:<20} {report[name]}" for name in ("python", *_PACKAGES)]
-    lines.append(f"{'processor':<20} {report['cores']} cores, {report['cpu_capability']}")
+    lines = [f"{'python':<20} {report['python']}"]
+    for name in _PACKAGES:
+        lines.append(f"{name:<20} {report[name] or f'not installed: pip install {name}'}")
+    lines.append(f"{'processor':<20} {report['cores']} cores, {report['cpu_capability'] or 'unknown without torch'}")
     lines.append(f"{'GPU':<20} {report['gpu'] or 'none: networks run on the processor'}")
-    working = {}
     for name, result in report["renderers"].items():
-        if result["works"]:
-            working[name] = result["frames_per_s"]
-            lines.append(f"{'renderer ' + name:<20} {result['frames_per_s']} frames/s of 64x64 pixels")
-        else:
-            lines.append(f"{'renderer ' + name:<20} off: {result['why']}")
-    best = max(working, key=lambda name: working[name])
-    lines.append(f"{'recommended':<20} --env.renderer {best}" + (" (the presets' choice)" if best == "raycast" else ""))
-    return lines
+        measured = f"{result['frames_per_s']} frames/s of 64x64 pixels" if result["works"] else f"off: {result['why']}"
+        lines.append(f"{'renderer ' + name:<20} {measured}")
+    return [*lines, f"{'recommended':<20} {_recommendation(report['renderers'])}"]
+
+
+def _recommendation(renderers: dict[str, dict[str, Any]]) -> str:
+    working = [name for name, result in renderers.items() if result["works"]]
+    if not working:
+        return "no renderer works: only observations without pictures can be used (--env.observations proprio)"
+    best = max(working, key=lambda name: renderers[name]["frames_per_s"])
+    return f"--env.renderer {best}" + (" (the presets' choice)" if best == _PRESETS_CHOICE else "")

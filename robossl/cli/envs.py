@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from robossl.cli.arguments import UsageError, parse, split_positional
+from robossl.cli.arguments import parse, split_positional
 from robossl.cli.compose import opened_env
 from robossl.cli.figures import print_json
-from robossl.core import Stream, UnknownNameError
-from robossl.core.files import write_atomic
+from robossl.core import Stream, UnknownNameError, UsageError
+from robossl.core.files import make_folder, write_atomic
 from robossl.core.registry import TASKS
 from robossl.core.specs import EnvSpec
 from robossl.envs import EnvConfig, list_env_ids
@@ -83,7 +83,7 @@ def _show(env_id: str, command: EnvsCommand) -> int:
     with opened_env(EnvConfig(id=env_id, num_worlds=1), command.seed, Stream.EVAL) as env:
         env.reset()
         _print_spec(env.spec)
-        command.out.mkdir(parents=True, exist_ok=True)
+        make_folder(command.out)
         for camera in env.spec.camera_names or (None,):
             frame = env.render_frames(camera, width=_SHOWN_PX[0], height=_SHOWN_PX[1])
             path = command.out / f"{env_id.rpartition('/')[2]}-{camera or 'view'}.png"

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from robossl.agents import PPO, SAC
-from robossl.cli.arguments import FLAT, UsageError, parse, split_positional
+from robossl.cli.arguments import FLAT, parse, split_positional
 from robossl.cli.compose import (
     agent_policy,
     load_agent,
@@ -19,11 +19,10 @@ from robossl.cli.compose import (
     load_settings,
     opened_env,
     prepare_processor,
-    require_spec,
 )
 from robossl.cli.figures import print_json
 from robossl.cli.settings import TEST_SEED_OFFSET, TrainSettings, require_seed
-from robossl.core import BatchEnv, Obs, Stream, UserError
+from robossl.core import BatchEnv, Obs, Stream, UsageError, UserError
 from robossl.core.contract import TrainedOn
 from robossl.core.registry import TASKS
 from robossl.export import ExportConfig
@@ -70,9 +69,10 @@ def run(arguments: list[str]) -> int:
     run_name, rest = split_positional(arguments)
     command = parse(
         ExportCommand(),
-        ["--output" if word == "-o" else word for word in rest],
+        rest,
         usage="robossl export RUN",
-        description="Writes a run's agent as a bundle for a robot (`-o` means --output), and proves that it is equal.",
+        description="Writes a run's agent as a bundle for a robot, and proves that it is equal.",
+        shorthands={"-o": "--output"},
     )
     if run_name is None:
         raise UsageError("which run shall be exported? Give its folder")
@@ -105,7 +105,6 @@ def _bundle(run_folder: Path, settings: TrainSettings, command: ExportCommand, w
         opened_env(env_config, seed, Stream.EVAL) as unseen,
         Progress("export", 3 * command.episodes, "episodes") as progress,
     ):
-        require_spec(run_folder, unseen.spec)
         source = Source(
             agent=load_agent(run_folder, settings, unseen, command.checkpoint),
             spec=unseen.spec,
@@ -135,7 +134,6 @@ def _zip(run_folder: Path, settings: TrainSettings, command: ExportCommand) -> d
         raise UserError(f"{output} exists: choose another file with -o")
     env_config = replace(settings.env, num_worlds=min(settings.env.num_worlds, _NUM_WORLDS))
     with opened_env(env_config, settings.seed + TEST_SEED_OFFSET, Stream.EVAL) as env:
-        require_spec(run_folder, env.spec)
         agent = load_agent(run_folder, settings, env, command.checkpoint)
         apart = save_stock(agent, output, _first_steps(agent))
     return {"zip": str(output), "bytes": output.stat().st_size, "max_action_difference": apart}

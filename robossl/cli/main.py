@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from robossl.core import UnknownNameError, UserError
+from robossl.core import UnknownNameError, UsageError, UserError
 from robossl.training.interrupt import Interrupted
 from robossl.version import VERSION
 
@@ -19,6 +19,7 @@ VERBS = {
     "eval": "measures success, return and the task's metrics on unseen worlds",
     "record": "writes videos of a run",
     "export": "writes a policy as a bundle for a robot, and proves that it is the agent",
+    "bridge": "runs an exported policy on a robot through ROS topics; dry unless told otherwise",
     "report": "compares finished runs, with bootstrap intervals",
     "bench": "measures speed as ratios, all in one run",
 }
@@ -32,27 +33,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = _run(words)
         sys.stdout.flush()
-    except UserError as error:
-        print(f"robossl: {' '.join(str(error).split())}", file=sys.stderr)
-        code = (
-            _USAGE_EXIT if isinstance(error, UnknownNameError) or type(error).__name__ == "UsageError" else _ERROR_EXIT
-        )
-    except Interrupted as interrupted:
-        print(f"robossl: {interrupted}", file=sys.stderr)
-        code = interrupted.exit_code
-    except UnicodeDecodeError as error:
-        print(f"robossl: a file is not the text that it should be: {error}", file=sys.stderr)
-        code = _ERROR_EXIT
-    except PermissionError as error:
-        print(f"robossl: {error.filename}: {error.strerror}", file=sys.stderr)
-        code = _ERROR_EXIT
-    except KeyboardInterrupt:
-        print("robossl: interrupted", file=sys.stderr)
-        code = _INTERRUPT_EXIT
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except (Exception, KeyboardInterrupt) as error:
+        told = _told(error)
+        if told is None:
+            raise
+        text, code = told
+        print(f"robossl: {' '.join(text.split())}", file=sys.stderr)
     sys.exit(code)
+
+
+def _told(error: BaseException) -> tuple[str, int] | None:
+    """Returns what a person is told of an error, and the exit code; None for bugs, which show where they are."""
+    if isinstance(error, UserError):
+        return str(error), _USAGE_EXIT if isinstance(error, UsageError) else _ERROR_EXIT
+    if isinstance(error, Interrupted):
+        return str(error), error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", _INTERRUPT_EXIT
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("robossl"):
+        return f"needs the package {error.name!r}, which is not installed: `robossl doctor` lists them", _ERROR_EXIT
+    if isinstance(error, UnicodeDecodeError):
+        return f"a file is not the text that it should be: {error}", _ERROR_EXIT
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}", _ERROR_EXIT
+    return None
 
 
 def _run(words: list[str]) -> int:
@@ -72,4 +79,14 @@ def _run(words: list[str]) -> int:
 def _help() -> str:
     width = max(map(len, VERBS))
     lines = [f"  {verb:<{width}}  {text}" for verb, text in VERBS.items()]
-    return "\n".join(["usage: robossl COMMAND [...]", "", *lines, "", "`robossl COMMAND --help` lists its options."])
+    return "\n".join(
+        [
+            "usage: robossl COMMAND [...]",
+            "",
+            "A workbench for robots that learn from their own experience. Begin with `robossl train quickstart`.",
+            "",
+            *lines,
+            "",
+            "`robossl COMMAND --help` lists the options of one; `robossl --version` tells the version.",
+        ]
+    )

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from robossl.cli.arguments import UsageError, parse
+from robossl.cli.arguments import parse
 from robossl.cli.compose import load_settings
 from robossl.cli.figures import print_json
-from robossl.core import UserError
+from robossl.core import UsageError, UserError
 from robossl.core.files import read_json
 
 _RESAMPLES = 10_000
-_COLUMNS = ("success_rate", "return_mean", "distance_mean", "final_distance_mean", "collision_rate")
+_COLUMNS = ("success_rate", "return_mean", "distance_mean", "collision_rate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

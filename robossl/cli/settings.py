@@ -28,7 +28,7 @@ class CollectSettings:
     Attributes:
         env: where.
         collect: how much, and who acts.
-        seed: of the worlds and the random policy.
+        seed: of the worlds and of the random policy.
         log_folder: datasets go to <log folder>/data/<name> unless a folder is given.
     """
 
@@ -107,7 +107,7 @@ class TrainSettings:
         loop: how long, and what happens how often.
         evaluation: of the agent while it trains.
         test_episodes: unseen worlds in the final figures.
-        seed: of everything.
+        seed: of all that is random in the run.
         device: cpu, cuda, cuda:1, or auto.
         num_threads: of torch; all cores where None.
         log_folder: runs go to <log folder>/<preset>/<n>.

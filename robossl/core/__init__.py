@@ -2,7 +2,7 @@
 
 from robossl.core.bundle import Bundle
 from robossl.core.contract import Contract
-from robossl.core.errors import CorruptFileError, UnknownNameError, UserError
+from robossl.core.errors import CorruptFileError, UnknownNameError, UsageError, UserError
 from robossl.core.frames import FrameStack
 from robossl.core.protocols import Array, BatchEnv, Obs, Policy, StepBatch, Tree
 from robossl.core.seeding import Draws, Layout, Stream
@@ -29,5 +29,6 @@ __all__ = [
     "Stream",
     "Tree",
     "UnknownNameError",
+    "UsageError",
     "UserError",
 ]

@@ -8,7 +8,11 @@ class UserError(Exception):
     """Reports a mistake in what the user typed, configured or handed over; its text is one complete line."""
 
 
-class UnknownNameError(UserError):
+class UsageError(UserError):
+    """Reports a mistake in the arguments of a command; the exit code is 2."""
+
+
+class UnknownNameError(UsageError):
     """Reports a name that is not in a list of known names, with the nearest one."""
 
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:

@@ -7,7 +7,10 @@ from robossl.core.errors import UnknownNameError
 
 TASKS = {
     "robossl/RingCorridor-v0": "robossl.envs.tasks.ring_corridor:RingCorridor",
+    "robossl/ArmReach-v0": "robossl.envs.tasks.arm_reach:ArmReach",
     "robossl/ArmPush-v0": "robossl.envs.tasks.arm_push:ArmPush",
+    "robossl/ArmReachGoal-v0": "robossl.envs.tasks.goal_task:ArmReachGoal",
+    "robossl/ArmPushGoal-v0": "robossl.envs.tasks.goal_task:ArmPushGoal",
 }
 
 OBJECTIVES = {

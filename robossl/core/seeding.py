@@ -70,10 +70,6 @@ class Draws:
         """Returns [N, *shape] integers in [0, high)."""
         return np.floor(self.uniform(0.0, float(high), shape)).astype(np.int64)
 
-    def permutation(self, count: int) -> NDArray[np.int64]:
-        """Returns [N, count]: one random order of range(count) per world."""
-        return np.argsort(self.uniform(shape=(count,)), axis=-1, kind="stable")
-
     def _unit(self, count: int) -> NDArray[np.float64]:
         num_blocks = -(-count // 2)  # 128 bits a block: two numbers of 53 bits
         block = np.arange(self._block, self._block + num_blocks, dtype=np.uint64)

@@ -33,6 +33,13 @@ class ArraySpec:
     units: tuple[str, ...] = ()
     joints: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Checks the dtype."""
+        try:
+            np.dtype(self.dtype)
+        except TypeError as error:
+            raise UserError(f"there is no dtype {self.dtype!r}") from error
+
     @property
     def is_image(self) -> bool:
         """Tells whether this is an [H, W, C] picture."""
@@ -143,27 +150,13 @@ class EnvSpec:
         return fields
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "EnvSpec":
+    def from_json(cls, data: Any, *, file: str) -> "EnvSpec":
         """Builds the spec from `to_json`'s values.
 
         Raises:
-            UserError: if a field is missing or unknown.
+            UserError: one line with file and key, for the first thing that does not fit.
         """
-        try:
-            fields = dict(data)
-            fields["observation"] = {k: _array_spec(v) for k, v in data["observation"].items()}
-            fields["privileged"] = {k: _array_spec(v) for k, v in data["privileged"].items()}
-            fields["action"] = _array_spec(data["action"])
-            for key in ("reward_terms", "metrics", "camera_names"):
-                fields[key] = tuple(data[key])
-            commands = [from_json(CommandSpec, command, file="env.json") for command in data.get("commands", ())]
-            fields["commands"] = tuple(commands)
-            if data["render"] is not None:
-                cameras = tuple(CameraSpec(**camera) for camera in data["render"]["cameras"])
-                fields["render"] = RenderSpec(**{**data["render"], "cameras": cameras})
-            return cls(**fields)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"not an environment spec: {error}") from error
+        return from_json(cls, _without_infinities(data), file=file)
 
 
 def image_keys(observation: dict[str, ArraySpec]) -> tuple[str, ...]:
@@ -191,12 +184,6 @@ def _describe(spec: ArraySpec | None) -> str:
     return "absent" if spec is None else f"{spec.dtype}{list(spec.shape)}"
 
 
-def _array_spec(data: dict[str, Any]) -> ArraySpec:
-    low, high = (float(data[key]) for key in ("low", "high"))
-    texts = {key: tuple(data.get(key, ())) for key in ("names", "units", "joints")}
-    return ArraySpec(shape=tuple(data["shape"]), dtype=data["dtype"], low=low, high=high, **texts)
-
-
 def _finite_json(value: Any) -> Any:
     """Writes infinities as text: JSON has none."""
     if isinstance(value, dict):
@@ -204,3 +191,10 @@ def _finite_json(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite_json(item) for item in value]
     return str(value) if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _without_infinities(value: Any) -> Any:
+    """Leaves out what `_finite_json` wrote as text: bounds that are infinite where nothing is said."""
+    if isinstance(value, dict):
+        return {key: _without_infinities(item) for key, item in value.items() if item not in ("inf", "-inf")}
+    return [_without_infinities(item) for item in value] if isinstance(value, list) else value

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from robossl.core import Array, EnvSpec, UserError
+from robossl.core import Array, ArraySpec, EnvSpec, UserError
 from robossl.core.files import read_json, write_json
 from robossl.data.episode import Episode
 from robossl.version import VERSION
@@ -75,28 +75,38 @@ def columns_of(episode: Episode) -> dict[str, Array]:
     return {name: rows for name, rows in columns.items() if rows.size}
 
 
+def row_specs(spec: EnvSpec) -> dict[str, ArraySpec]:
+    """Returns what a row of each column is; not of `state`, whose size only the simulator knows."""
+    observations = {f"obs/{key}": array for key, array in spec.observation.items()}
+    return {**observations, "action": ArraySpec(shape=spec.action.shape), "reward": ArraySpec(shape=())}
+
+
 def write_dataset(folder: Path, spec: EnvSpec, config: dict[str, Any]) -> None:
     """Begins a dataset: writes what its episodes have in common."""
     common = {"format": FORMAT, "format_version": FORMAT_VERSION, "created_with": VERSION}
     write_json(folder / DATASET_NAME, {**common, "spec": spec.to_json(), "config": config})
 
 
-def read_dataset(folder: Path) -> dict[str, Any]:
-    """Reads what a dataset's episodes have in common.
+def read_dataset(folder: Path) -> tuple[EnvSpec, dict[str, Any]]:
+    """Reads what a dataset's episodes have in common: their environment's spec, and how they were made.
 
     Raises:
-        UserError: if the folder is not a dataset, or of a version that this code does not read.
+        UserError: if the folder is not a dataset, of a version that this code does not read, or the file was changed.
     """
-    if not (folder / DATASET_NAME).is_file():
+    path = folder / DATASET_NAME
+    if not path.is_file():
         raise UserError(f"{folder} is not a dataset: it has no {DATASET_NAME}")
-    common = read_json(folder / DATASET_NAME)
+    common = read_json(path)
     if not isinstance(common, dict) or common.get("format") != FORMAT:
-        raise UserError(f"{folder / DATASET_NAME} does not describe a dataset of episodes")
+        raise UserError(f"{path} does not describe a dataset of episodes")
     if common.get("format_version") != FORMAT_VERSION:
         raise UserError(
             f"{folder} has format version {common.get('format_version')}; this robossl reads version {FORMAT_VERSION}"
         )
-    return common
+    config = common.get("config")
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: key 'config' must be an object, got {config!r}")
+    return EnvSpec.from_json(common.get("spec"), file=str(path)), config
 
 
 def encode_line(entry: IndexEntry) -> bytes:

@@ -7,9 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from robossl.core import Array, CorruptFileError, EnvSpec
+from robossl.core import Array, ArraySpec, CorruptFileError
 from robossl.data.episode import Episode
-from robossl.data.episode_index import INDEX_NAME, IndexEntry, decode_array, read_dataset, read_index, shard_path
+from robossl.data.episode_index import (
+    DATASET_NAME,
+    INDEX_NAME,
+    IndexEntry,
+    decode_array,
+    read_dataset,
+    read_index,
+    row_specs,
+    shard_path,
+)
 from robossl.data.npy_files import open_npy
 
 
@@ -21,14 +30,12 @@ class EpisodeStore:
         config: how they were made.
 
     Raises:
-        UserError: if the folder is not a dataset, or of another format version.
+        UserError: if the folder is not a dataset, of another format version, or dataset.json was changed.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        common = read_dataset(folder)
-        self.spec = EnvSpec.from_json(common["spec"])
-        self.config: dict[str, Any] = common["config"]
+        self.spec, self.config = read_dataset(folder)
         self._entries, _, self._unfinished = read_index(folder)
         self._maps: dict[tuple[str, int], Any] = {}
         self._checked: set[int] = set()
@@ -48,6 +55,9 @@ class EpisodeStore:
         index %= len(self._entries)
         if entry is None:
             raise CorruptFileError(f"{self.folder / INDEX_NAME}: line {index + 1} is damaged")
+        unlike = sorted(set(row_specs(self.spec)) ^ (set(entry.crc32) - {"state"}))
+        if unlike:
+            raise CorruptFileError(f"{self.folder / DATASET_NAME} and {INDEX_NAME} do not agree about {unlike[0]!r}")
         columns = {name: self._rows(name, entry) for name in entry.crc32}
         if index not in self._checked:
             self._check(index, entry, columns)
@@ -84,11 +94,20 @@ class EpisodeStore:
     def _rows(self, column: str, entry: IndexEntry) -> Array:
         key = (column, entry.shard)
         if key not in self._maps:
-            self._maps[key] = open_npy(shard_path(self.folder, *key))
+            self._maps[key] = self._open(shard_path(self.folder, *key), column)
         rows = self._maps[key][entry.row : entry.end]
         if len(rows) != entry.length + 1:
             path = shard_path(self.folder, *key)
             raise CorruptFileError(f"{path} ends before row {entry.end}, which {INDEX_NAME} names")
+        return rows
+
+    def _open(self, path: Path, column: str) -> Array:
+        rows = open_npy(path)
+        expected = row_specs(self.spec).get(column, ArraySpec(shape=rows.shape[1:2], dtype="float64"))
+        if rows.ndim < 1 or rows.shape[1:] != expected.shape or rows.dtype != expected.dtype:
+            raise CorruptFileError(
+                f"{path} has rows {rows.dtype}{list(rows.shape[1:])}, not {expected.dtype}{list(expected.shape)}"
+            )
         return rows
 
     def _check(self, index: int, entry: IndexEntry, columns: dict[str, Array]) -> None:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from robossl.core import Array, CorruptFileError, EnvSpec, UserError
+from robossl.core.files import make_folder
 from robossl.core.specs import require_same_observation
 from robossl.data.episode import Episode, validate_episode
 from robossl.data.episode_index import (
@@ -53,7 +54,7 @@ class EpisodeWriter:
         self.folder, self.spec = folder, spec
         self._maps: dict[str, Any] = {}
         self._shard, self._row, self._num_rows = -1, 0, 0
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self._lock = _locked(folder)
         try:
             self._begin(config)
@@ -201,7 +202,7 @@ def _locked(folder: Path) -> IO[bytes]:
 
 
 def _require_same_spec(folder: Path, spec: EnvSpec) -> None:
-    stored = EnvSpec.from_json(read_dataset(folder)["spec"])
+    stored, _ = read_dataset(folder)
     require_same_observation(stored, spec, where=str(folder))
     old, new = stored.to_json(), spec.to_json()
     different = [name for name in old if old[name] != new[name]]

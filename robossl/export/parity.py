@@ -135,7 +135,7 @@ def _far(spec: InputSpec) -> NDArray[Any]:
     if spec.dtype == "uint8":
         return np.where(signs > 0, 255, 0)
     reach = np.resize(_FAR, _NUM_CORNERS).reshape(-1, *(1,) * len(spec.shape))
-    return (signs if isinstance(spec, VectorInput) else 1.0) * reach
+    return np.asarray((signs if isinstance(spec, VectorInput) else np.abs(signs)) * reach)  # no distance is negative
 
 
 def _one_element_each(inputs: tuple[InputSpec, ...], recorded: Obs) -> Obs:

@@ -1,18 +1,19 @@
-"""An encoder on disk: safetensors for the weights, JSON for what they fit. Nothing in it can execute."""
+"""An encoder on disk: safetensors for the weights, JSON for what they fit and their hash. Nothing in it can execute."""
 
+import hashlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 
 from robossl.core.errors import CorruptFileError, UserError
-from robossl.core.files import read_json, write_atomic, write_json
+from robossl.core.files import make_folder, read_json, write_atomic, write_json
 from robossl.nets.mlp import seeded_init
 from robossl.nets.multimodal import EncoderConfig, MultimodalEncoder, ObservationShapes
 
-FORMAT = 1
+FORMAT = 2  # 1 had no hash
 _WEIGHTS, _DESCRIPTION = "encoder.safetensors", "encoder.json"
 
 
@@ -22,10 +23,15 @@ def save_encoder(encoder: MultimodalEncoder, folder: Path) -> None:
     Raises:
         UserError: if the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
-    write_atomic(folder / _WEIGHTS, save(weights))
-    description = {"format": FORMAT, "config": asdict(encoder.config), "observation": encoder.observation}
+    make_folder(folder)
+    weights = save({name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()})
+    write_atomic(folder / _WEIGHTS, weights)
+    description = {
+        "format": FORMAT,
+        "sha256": hashlib.sha256(weights).hexdigest(),
+        "config": asdict(encoder.config),
+        "observation": encoder.observation,
+    }
     write_json(folder / _DESCRIPTION, description)
 
 
@@ -47,8 +53,11 @@ def load_encoder(folder: Path, observation: ObservationShapes | None = None) -> 
     path = folder / _WEIGHTS
     if not path.is_file():
         raise UserError(f"{path} does not exist")
+    weights = path.read_bytes()
+    if hashlib.sha256(weights).hexdigest() != description["sha256"]:
+        raise CorruptFileError(f"{path} is not what was written: its hash differs from that in {_DESCRIPTION}")
     try:
-        encoder.load_state_dict(load_file(path))
+        encoder.load_state_dict(load(weights))
     except (SafetensorError, RuntimeError) as error:
         raise CorruptFileError(f"{path} does not hold the weights of this encoder: {_first_line(error)}") from error
     return encoder
@@ -72,6 +81,8 @@ def _build(path: Path, description: Any) -> MultimodalEncoder:
     if description["format"] != FORMAT:
         raise UserError(f"{path} has format {description['format']}; this version reads format {FORMAT}")
     try:
+        if not isinstance(description["sha256"], str):
+            raise TypeError("its sha256 is not text")
         fields: dict[str, Any] = {
             key: tuple(v) if isinstance(v, list) else v for key, v in description["config"].items()
         }

@@ -23,7 +23,9 @@ class EncoderConfig:
     """Sizes of a `MultimodalEncoder`.
 
     Attributes:
-        channels, kernels, strides: of the convolutions, one entry per layer.
+        channels: of the convolutions on pictures, one entry per layer.
+        kernels: their sizes in pixels, likewise.
+        strides: likewise.
         image_features: per picture.
         vector_hidden: hidden layers of the vectors' network.
         vector_features: of all vectors together; None passes the raw vectors on.
@@ -58,6 +60,9 @@ class MultimodalEncoder(nn.Module):
         observation: {key: (shape, dtype)} of what it sees, channels first; other keys of an observation are ignored.
         config: its sizes.
 
+    Attributes:
+        frozen: see `freeze`.
+
     Raises:
         UserError: if an observation cannot be encoded, or a picture is too small.
     """
@@ -65,6 +70,7 @@ class MultimodalEncoder(nn.Module):
     def __init__(self, observation: ObservationShapes, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
+        self.frozen = False
         parts = {
             key: part if isinstance(part, tuple) else (part.shape, part.dtype) for key, part in observation.items()
         }
@@ -90,9 +96,14 @@ class MultimodalEncoder(nn.Module):
             parts.append(self.vectors(self.vector_norm(self._joined_vectors(obs))))
         return torch.cat(parts, dim=-1)
 
+    def freeze(self, frozen: bool = True) -> None:
+        """Keeps weights and statistics as they are from now on, or lets them change again."""
+        self.frozen = frozen
+        self.requires_grad_(not frozen)
+
     def observe(self, obs: Mapping[str, Tensor]) -> None:
-        """Adds the vectors of a batch {key: [B, ...]} to the statistics that normalise them."""
-        if self.vector_keys:
+        """Adds the vectors of a batch {key: [B, ...]} to the statistics that normalise them, unless it is frozen."""
+        if self.vector_keys and not self.frozen:
             self.vector_norm.learn(self._joined_vectors(obs))
 
     def encode_pictures(self, obs: Mapping[str, Tensor]) -> Tensor:

@@ -25,7 +25,7 @@ class RepresentationLearner:
 
     Args:
         encoder: what is trained; already holding the weights it starts from, because targets are copied from it.
-        objectives: configs of different kinds; may be empty.
+        objectives: configs of different kinds; may be empty for an auxiliary.
         action_dim: A.
         seed: of the heads' first weights and of all augmentation.
         device: where everything is moved to.
@@ -34,7 +34,7 @@ class RepresentationLearner:
         max_grad_norm: of everything that `step` moves together; None does not clip.
 
     Raises:
-        UserError: if a kind of objective is given twice.
+        UserError: if a kind of objective is given twice, or none where nothing else trains the encoder.
     """
 
     def __init__(
@@ -52,6 +52,8 @@ class RepresentationLearner:
         kinds = [config.kind for config in objectives]
         if len(set(kinds)) < len(kinds):
             raise UserError(f"every kind of objective can be given once, got {', '.join(kinds)}")
+        if optimise_encoder and not kinds:
+            raise UserError("an encoder is pretrained by objectives: give at least one")
         self.encoder = encoder.to(device)
         with seeded_init(seed):
             self.objectives = [make_objective(config, encoder, action_dim).to(device) for config in objectives]
@@ -98,10 +100,6 @@ class RepresentationLearner:
             if self.max_grad_norm is not None:
                 nn.utils.clip_grad_norm_(self._trained, self.max_grad_norm)
             self.optimizer.step()
-        self.after_step()
-
-    def after_step(self) -> None:
-        """Lets targets follow the encoder; `step` includes it. For an agent whose own optimiser has the heads too."""
         for objective in self.objectives:
             objective.after_step(self.encoder)
         self.num_updates += 1

@@ -28,7 +28,10 @@ class TOVVICRegConfig:
     Attributes:
         weight: of the whole loss among others.
         gap: steps to either neighbour; at least the frame stack's length keeps stacks apart.
-        invariance, variance, covariance, temporal: weights of the terms.
+        invariance: weight of the term that pulls two views of a moment together.
+        variance: weight of the term that keeps features spread.
+        covariance: weight of the term that keeps features from repeating each other.
+        temporal: weight of the term that tells the order of moments.
         balanced: asks about ordered and disordered moments equally often.
         reversal_equivalent: counts the reversed order as ordered.
         projector: hidden and output sizes of the head before the VICReg terms.

@@ -13,7 +13,16 @@ from typing import Any, Protocol
 from robossl.core.errors import CorruptFileError, UserError
 from robossl.core.files import read_json, sync_folder, write_json
 from robossl.core.protocols import Tree
-from robossl.training.manifest import DONE, FileEntry, read_manifest, verify_file, write_manifest
+from robossl.core.specs import EnvSpec, require_same_observation
+from robossl.training.manifest import (
+    DONE,
+    FileEntry,
+    read_manifest,
+    require_resumable,
+    verify_file,
+    write_manifest,
+)
+from robossl.training.manifest import NAME as MANIFEST
 from robossl.training.tree import load_tree, refuse_pickle, save_tree
 
 LAST, BEST = "last", "best"
@@ -38,7 +47,7 @@ class Checkpoints:
 
         checkpoints/
           000020480/
-            manifest.json         format, step, library versions, size and SHA-256 of every file
+            manifest.json         format, step, versions, the environment's spec, size and SHA-256 of every file
             <tree>.safetensors    tensors of one tree ("agent", "env", "training")
             <tree>.json           its structure and numbers
             replay.json, replay/  immutable shards, hard-linked from the checkpoint before
@@ -51,12 +60,13 @@ class Checkpoints:
         folder: the run's `checkpoints`.
         keep: how many of the newest to keep, beside those that `last` and `best` point to.
         resumed: the checkpoint that this run continues from, where it does.
+        spec: of the environment that is trained in, where there is one.
     """
 
-    def __init__(self, folder: Path, *, keep: int, resumed: Path | None = None) -> None:
+    def __init__(self, folder: Path, *, keep: int, resumed: Path | None = None, spec: EnvSpec | None = None) -> None:
         if keep < 1:
             raise ValueError(f"at least one checkpoint is kept, got {keep}")
-        self.folder, self.keep = folder, keep
+        self.folder, self.keep, self._spec = folder, keep, spec
         self._current = resumed
 
     def save(
@@ -89,7 +99,7 @@ class Checkpoints:
             for name, tree in trees.items():
                 save_tree(temporary, name, tree)
             hashed = self._save_replay(temporary, replay) if replay is not None else {}
-            write_manifest(temporary, step=step, hashed=hashed)
+            write_manifest(temporary, step=step, spec=self._spec, hashed=hashed)
             if final.exists():  # of a future that was abandoned by resuming from an earlier checkpoint
                 final.rename(self._hidden(final, "old"))
             temporary.rename(final)
@@ -143,6 +153,25 @@ class Checkpoint:
         self.step: int = self._manifest["step"]
         self.versions: dict[str, str] = self._manifest["versions"]
 
+    def require_resumable(self) -> None:
+        """Checks that this version of robossl may go on from it.
+
+        Raises:
+            UserError: if an incompatible version wrote it.
+        """
+        require_resumable(self.path, self._manifest)
+
+    def require_spec(self, spec: EnvSpec) -> None:
+        """Checks that an environment shows and does what the checkpoint's agent was trained on.
+
+        Raises:
+            UserError: naming what differs.
+        """
+        if self._manifest.get("spec") is None:
+            return
+        trained = EnvSpec.from_json(self._manifest["spec"], file=str(self.path / MANIFEST))
+        require_same_observation(trained, spec, where=str(self.path))
+
     def tree(self, name: str) -> Tree:
         """Returns the tree saved as `name`."""
         return self._checked(lambda: self._read_tree(name))
@@ -150,10 +179,6 @@ class Checkpoint:
     def load_replay(self, replay: SavesReplay) -> None:
         """Fills `replay` with what was saved."""
         self._checked(lambda: self._load_replay(replay))
-
-    def verify(self) -> None:
-        """Checks every file."""
-        self._checked(lambda: [verify_file(self.path, self._manifest, name) for name in self._manifest["files"]])
 
     def _read_tree(self, name: str) -> Tree:
         for suffix in ("safetensors", "json"):

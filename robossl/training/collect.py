@@ -16,13 +16,16 @@ from robossl.training.privileged import with_privileged
 from robossl.training.progress import Progress
 from robossl.training.rollout import Rollout
 
+KEEPING = "keeping the finished episodes"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectConfig:
     """How much is collected, and how.
 
     Attributes:
-        steps, episodes: what the dataset shall hold in the end, with what it holds already; whichever comes first.
+        steps: what the dataset shall hold in the end, with what it holds already.
+        episodes: likewise; it ends with whichever comes first.
         policy: random trial and error, or the task's scripted expert.
         hold_steps: mean number of steps that the random policy holds an action.
         privileged: whether the simulator's truth is stored beside the observations, for probes.
@@ -44,9 +47,22 @@ class CollectConfig:
                 raise UserError(f"collect.{name.replace('_', '-')} must be at least 1, got {value}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What a dataset holds already.
+
+    Attributes:
+        next_world: the first world, of the seed and stream asked for, after those that its episodes come from.
+    """
+
+    episodes: int
+    steps: int
+    next_world: int
+
+
 @dataclass(slots=True)
 class Collected:
-    """What a dataset holds, or gained."""
+    """What a dataset gained."""
 
     episodes: int = 0
     steps: int = 0
@@ -63,6 +79,14 @@ def open_writer(folder: Path, env: BatchEnv, config: CollectConfig, *, seed: int
     return EpisodeWriter(folder, spec, {"seed": seed, **asdict(config)})
 
 
+def held(folder: Path, seed: int, stream: Stream = Stream.COLLECT) -> Held:
+    """Counts what the dataset in `folder` holds; nothing where there is none."""
+    entries = [entry for entry in read_index(folder)[0] if entry is not None]
+    seen = [entry.world for entry in entries if (entry.seed, entry.stream) == (seed, int(stream))]
+    steps = sum(entry.length for entry in entries)
+    return Held(episodes=len(entries), steps=steps, next_world=max(seen, default=-1) + 1)
+
+
 def collect(
     env: BatchEnv,
     policy: Policy,
@@ -71,6 +95,7 @@ def collect(
     *,
     seed: int,
     stream: Stream = Stream.COLLECT,
+    farewell: str = KEEPING,
 ) -> Collected:
     """Collects until the dataset holds what was asked for, in worlds that it has not seen yet.
 
@@ -81,6 +106,7 @@ def collect(
         config: how much.
         seed: of the worlds, written into every episode.
         stream: likewise.
+        farewell: what whoever interrupts is told.
 
     Returns:
         What was added.
@@ -89,22 +115,22 @@ def collect(
         Interrupted: after SIGINT or SIGTERM; only the episodes in flight are lost.
         UserError: if the disk is full; the episodes before are intact.
     """
-    held, first_world = _held(writer.folder, seed, stream)
+    before = held(writer.folder, seed, stream)
     added, began_s = Collected(), time.monotonic()
     keeps_privileged = set(writer.spec.observation) != set(env.spec.observation)
-    unit, total, initial = ("steps", config.steps, held.steps)
+    unit, total, initial = ("steps", config.steps, before.steps)
     if config.steps is None:
-        unit, total, initial = ("episodes", config.episodes, held.episodes)
+        unit, total, initial = ("episodes", config.episodes, before.episodes)
     with (
         Progress("collect", total or 0, unit, initial=initial) as progress,
-        InterruptWish("keeping the finished episodes") as wish,
+        InterruptWish(farewell) as wish,
         EpisodeBuilder(env, seed=seed, stream=int(stream), keeps_privileged=keeps_privileged) as builder,
     ):
-        rollout = Rollout(env, policy, first_world=first_world)
+        rollout = Rollout(env, policy, first_world=before.next_world)
         builder.begin()
-        while not _is_enough(held, added, config):
+        while not _is_enough(before, added, config):
             for episode in builder.add(rollout.step()):
-                if _is_enough(held, added, config):
+                if _is_enough(before, added, config):
                     break
                 writer.add(episode)
                 added.episodes += 1
@@ -115,16 +141,8 @@ def collect(
     return added
 
 
-def _held(folder: Path, seed: int, stream: Stream) -> tuple[Collected, int]:
-    """Returns what the dataset holds, and the first world of (seed, stream) that it has not seen."""
-    entries = [entry for entry in read_index(folder)[0] if entry is not None]
-    seen = [entry.world for entry in entries if (entry.seed, entry.stream) == (seed, int(stream))]
-    held = Collected(episodes=len(entries), steps=sum(entry.length for entry in entries))
-    return held, max(seen, default=-1) + 1
-
-
-def _is_enough(held: Collected, added: Collected, config: CollectConfig) -> bool:
-    steps, episodes = held.steps + added.steps, held.episodes + added.episodes
+def _is_enough(before: Held, added: Collected, config: CollectConfig) -> bool:
+    steps, episodes = before.steps + added.steps, before.episodes + added.episodes
     return (config.steps is not None and steps >= config.steps) or (
         config.episodes is not None and episodes >= config.episodes
     )

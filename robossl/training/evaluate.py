@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core.protocols import BatchEnv, Obs, Policy
+from robossl.core.specs import EnvSpec
 from robossl.training.rollout import Moment, Rollout, ended
 
 Interval = tuple[float, float]
@@ -54,6 +55,12 @@ class EvalResult:
         intervals = {f"{name}_ci": list(bootstrap_interval(column)) for name, column in columns.items()}
         spread = {"return_std": float(np.std(self.returns))}
         return {"env": self.env, "episodes": len(self.returns), **values, **spread, **intervals}
+
+
+def summary_names(spec: EnvSpec) -> tuple[str, ...]:
+    """Returns the figures of `EvalResult.summary` that an environment's evaluations have, without their intervals."""
+    means = ("return_mean", "length_mean", *(f"{name}_mean" for name in spec.metrics))
+    return ("success_rate", *means, *(("collision_rate",) if "collision" in spec.metrics else ()))
 
 
 class Observer(Protocol):

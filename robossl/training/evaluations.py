@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from robossl.core.errors import UserError
-from robossl.core.files import write_atomic
+from robossl.core.errors import UnknownNameError, UserError
+from robossl.core.files import make_folder, write_atomic
 from robossl.core.protocols import BatchEnv, Tree
 from robossl.training.agent import Agent
 from robossl.training.cadence import Every
-from robossl.training.evaluate import EvalResult, Observer, evaluate
+from robossl.training.evaluate import EvalResult, Observer, evaluate, summary_names
 from robossl.training.film import Film
-from robossl.training.gif import Frames, encode_gif, picture_grid
+from robossl.training.gif import Frames, encode_gif, enlarged, picture_grid
 from robossl.training.latents import Latents, LatentSampler
 from robossl.training.policy import AgentPolicy
 from robossl.training.projector import write_projector
@@ -24,7 +24,7 @@ from robossl.training.rng import preserved_rng
 from robossl.training.tensorboard import TensorBoard
 
 _SCORES = {"return": "mean_reward", "length": "mean_ep_length"}  # SB3's names
-_NUM_CAMERA_FRAMES, _CAMERA_COLUMNS = 16, 4
+_NUM_CAMERA_FRAMES, _CAMERA_COLUMNS, _CAMERA_WIDTH_PX = 16, 4, 320
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,18 +35,21 @@ class EvaluationConfig:
         episodes: unseen worlds, the same ones every time.
         score: the entry of the summary that decides which checkpoint is the best; higher is better.
         video_height_px: of the cameras in the video of world 0; no video where None.
+        video_every: evaluations from one video to the next; the last one is filmed as well.
         num_latents: about how many moments go to the probes and the projector; none where None.
     """
 
     episodes: int = 32
     score: str = "return_mean"
     video_height_px: int | None = 120
+    video_every: int = 1
     num_latents: int | None = 1000
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
-        if self.episodes < 1:
-            raise UserError(f"evaluation.episodes must be at least 1, got {self.episodes}")
+        for name in ("episodes", "video_every"):
+            if getattr(self, name) < 1:
+                raise UserError(f"evaluation.{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}")
         if self.video_height_px is not None and self.video_height_px < 16:
             raise UserError(f"evaluation.video-height-px must be at least 16, got {self.video_height_px}")
         if self.num_latents is not None and self.num_latents < 1:
@@ -72,15 +75,20 @@ class Evaluator:
 
     Attributes:
         no_video: why there will be no video although one is asked for; None where there is no such reason.
+
+    Raises:
+        UnknownNameError: if evaluations in `env` have no such score.
     """
 
     def __init__(self, env: BatchEnv, config: EvaluationConfig, *, frame_stack: int = 1) -> None:
         self.env, self.config, self._frame_stack = env, config, frame_stack
+        if config.score not in summary_names(env.spec):
+            raise UnknownNameError("evaluation.score", config.score, summary_names(env.spec))
         self.no_video: str | None = None
         if config.video_height_px is not None:
             self._try_camera(config.video_height_px)
 
-    def __call__(self, agent: Agent) -> Evaluation:
+    def __call__(self, agent: Agent, *, with_video: bool = True) -> Evaluation:
         """Evaluates `agent` as it is now."""
         env, config = self.env, self.config
         policy = AgentPolicy(agent, env.spec.observation, frame_stack=self._frame_stack)
@@ -90,7 +98,7 @@ class Evaluator:
             if config.num_latents is not None:
                 sampler = LatentSampler(agent, policy, env, max_samples=config.num_latents)
                 observers.append(sampler)
-            if config.video_height_px is not None and self.no_video is None:
+            if with_video and config.video_height_px is not None and self.no_video is None:
                 film = stack.enter_context(Film(env, height_px=config.video_height_px))
                 observers.append(film)
             result = evaluate(env, policy, config.episodes, observers=observers)
@@ -140,19 +148,18 @@ class Evaluations:
 
     def run_if_due(self, step: int) -> bool:
         """Evaluates if it is time; tells whether the agent is better than ever before."""
-        return self._every.due(step) and self.run(step)
+        is_filmed = len(self._history["timesteps"]) % self._evaluator.config.video_every == 0
+        return self._every.due(step) and self._run(step, with_video=is_filmed)
 
     def run_last(self, step: int) -> bool:
         """Evaluates at the end of training, unless that was just done."""
-        return step not in self._history["timesteps"] and self.run(step)
+        return step not in self._history["timesteps"] and self._run(step, with_video=True)
 
-    def run(self, step: int) -> bool:
+    def _run(self, step: int, *, with_video: bool) -> bool:
         """Evaluates, writes, and tells whether the agent is better than ever before."""
-        evaluation = self._evaluator(self._agent)
+        evaluation = self._evaluator(self._agent, with_video=with_video)
         result, config = evaluation.result, self._evaluator.config
         self.summary = result.summary()
-        if config.score not in self.summary:
-            raise UserError(f"evaluation.score must be one of {', '.join(self.summary)}, got {config.score!r}")
         self._write_scalars(evaluation, step)
         self._write_pictures(evaluation, step)
         for name, values in zip(self._history, (step, result.returns, result.lengths, result.success), strict=True):
@@ -182,7 +189,7 @@ class Evaluations:
         assert self.summary is not None, "written after an evaluation"
         values = {f"eval/{_SCORES.get(name, name)}": value for name, value in _means(self.summary).items()}
         if evaluation.latents is not None:
-            values |= evaluation.latents.scores()
+            values |= {f"eval/{name}": value for name, value in evaluation.latents.scores().items()}
         self._tensorboard.add_scalars(values, step)
 
     def _write_pictures(self, evaluation: Evaluation, step: int) -> None:
@@ -191,15 +198,16 @@ class Evaluations:
             fps = self._evaluator.env.spec.control_hz
             gif = encode_gif(frames, fps)
             self._tensorboard.add_gif("eval/rollout_video", gif, frames.shape[1:3], step)
-            (self._run_folder / "videos").mkdir(exist_ok=True)
+            make_folder(self._run_folder / "videos")
             write_atomic(self._run_folder / "videos" / f"{step:09d}.gif", gif)
         if latents is not None:
             metadata = latents.metadata(evaluation.result)
-            write_projector(self._tensorboard.folder, "ssl/latents", latents.features, metadata, latents.thumbnails)
+            write_projector(self._tensorboard.folder, "eval/latents", latents.features, metadata, latents.thumbnails)
             if latents.thumbnails is not None:
                 picked = np.linspace(0, len(latents.thumbnails) - 1, _NUM_CAMERA_FRAMES).round().astype(np.int64)
                 grid = picture_grid(latents.thumbnails[picked], _CAMERA_COLUMNS)
-                self._tensorboard.add_image("eval/camera", grid, step)
+                magnified = -(-_CAMERA_WIDTH_PX // grid.shape[1])
+                self._tensorboard.add_image("eval/camera", enlarged(grid, grid.shape[0] * magnified), step)
         self._tensorboard.flush()
 
     def _write_history(self) -> None:

@@ -41,23 +41,24 @@ class Latents:
     thumbnails: Frames | None
 
     def scores(self) -> dict[str, float]:
-        """Returns `ssl/rankme`, and `probe/r2_<factor>` of a linear probe fitted on every other episode."""
+        """Returns `rankme`, and `r2_<factor>` of a linear probe fitted on every other episode."""
         features, factors = torch.from_numpy(self.features), torch.from_numpy(self.factors)
-        values = {"ssl/rankme": rankme(features)}
+        values = {"rankme": rankme(features)}
         test = torch.from_numpy(self.episode % 2 == 1)
         if self.names and min(int(test.sum()), int((~test).sum())) >= _MIN_SAMPLES:
             r2 = linear_probe_r2(features[~test], factors[~test], features[test], factors[test])
-            values |= {f"probe/r2_{name}": float(value) for name, value in zip(self.names, r2, strict=True)}
+            values |= {f"r2_{name}": float(value) for name, value in zip(self.names, r2, strict=True)}
         return values
 
     def metadata(self, result: EvalResult) -> dict[str, list[object]]:
-        """Returns the projector's columns: which moment, its reward, and how its episode went."""
+        """Returns the projector's columns: which moment, its reward, how its episode went, and what was true in it."""
         return {
             "episode": self.episode.tolist(),
             "step": self.step.tolist(),
             "reward": self.reward.tolist(),
             "return": result.returns[self.episode].tolist(),
             "success": result.success[self.episode].astype(int).tolist(),
+            **{name: self.factors[:, column].tolist() for column, name in enumerate(self.names)},
         }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from robossl.core.errors import CorruptFileError, UserError
 from robossl.core.files import read_json, write_atomic, write_json
+from robossl.core.specs import EnvSpec
 from robossl.training.tree import refuse_pickle
 from robossl.version import VERSION
 
@@ -30,19 +31,22 @@ def library_versions() -> dict[str, str]:
     return versions
 
 
-def write_manifest(folder: Path, *, step: int, hashed: Mapping[str, FileEntry]) -> None:
+def write_manifest(folder: Path, *, step: int, spec: EnvSpec | None, hashed: Mapping[str, FileEntry]) -> None:
     """Writes the manifest of a folder whose files are all there and durable, then the done marker.
 
     Args:
         folder: the checkpoint, all but complete.
         step: environment steps (or updates) made.
+        spec: of the environment that they were made in, where there is one.
         hashed: {name: {"bytes", "sha256"}} of files whose hash is known already.
     """
     files = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
         files[name] = hashed.get(name) or {"bytes": path.stat().st_size, "sha256": _hash(path)}
-    write_json(folder / NAME, {"format": FORMAT, "step": step, "versions": library_versions(), "files": files})
+    made_in = None if spec is None else spec.to_json()
+    versions = library_versions()
+    write_json(folder / NAME, {"format": FORMAT, "step": step, "versions": versions, "spec": made_in, "files": files})
     write_atomic(folder / DONE, (_hash(folder / NAME) + "\n").encode())
 
 
@@ -62,9 +66,28 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise UserError(
             f"{folder} has checkpoint format {manifest['format']}, this version of robossl reads format {FORMAT}"
         )
-    if _hash(folder / NAME) != (folder / DONE).read_text().strip():
-        raise CorruptFileError(f"{folder / NAME} is not what was written: its hash differs from the done marker")
+    if _hash(folder / NAME).encode() != (folder / DONE).read_bytes().strip():
+        raise CorruptFileError(f"{folder / NAME} is not what was written: its hash is not that in {folder / DONE}")
     return manifest
+
+
+def require_resumable(folder: Path, manifest: dict[str, Any]) -> None:
+    """Checks that this version of robossl would have gone on from a checkpoint as the one that wrote it.
+
+    Raises:
+        UserError: if a version wrote it whose agents and environments may compute something else.
+    """
+    written = str(manifest["versions"].get("robossl"))
+    if _series(written) != _series(VERSION):
+        raise UserError(
+            f"{folder} was written by robossl {written} and this is {VERSION}: resume it with the former, or begin anew"
+        )
+
+
+def _series(version: str) -> list[str]:
+    """Returns the part of a version that must not change for a run to go on: before 1.0 that is 0.x, then x."""
+    parts = version.split(".")
+    return parts[:2] if parts[0] == "0" else parts[:1]
 
 
 def verify_file(folder: Path, manifest: dict[str, Any], name: str) -> Path:

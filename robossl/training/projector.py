@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from robossl.core.files import write_atomic
+from robossl.core.files import make_folder, write_atomic
 from robossl.training.gif import Frames, encode_png, picture_grid
 
 CONFIG_NAME = "projector_config.pbtxt"
@@ -41,7 +41,7 @@ def write_projector(
     if set(counts.values()) != {len(vectors)} or len(metadata) < 2:
         raise ValueError(f"{len(vectors)} vectors need as many entries in two columns or more, got {counts}")
     files = folder / "projector"
-    files.mkdir(parents=True, exist_ok=True)
+    make_folder(files)
     write_atomic(files / "tensors.tsv", _lines(vectors.astype(np.float32).tolist()))
     rows = zip(*metadata.values(), strict=True)
     write_atomic(files / "metadata.tsv", _lines([list(metadata), *rows]))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from robossl.core.errors import UserError
-from robossl.core.files import write_atomic
+from robossl.core.files import make_folder, write_atomic
 from robossl.core.protocols import BatchEnv, Policy
 from robossl.training.film import Film
 from robossl.training.gif import Frames, contact_sheet, encode_gif, encode_png
@@ -22,13 +22,11 @@ class RecordConfig:
         episodes: of world 0, one after the other.
         height_px: of the cameras' pictures.
         camera: the viewer's; the task's own choice where None.
-        deterministic: whether the agent's mean action is taken.
     """
 
     episodes: int = 3
     height_px: int = 240
     camera: str | None = None
-    deterministic: bool = True
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
@@ -51,7 +49,7 @@ class Recording:
         Raises:
             UserError: if they cannot be written.
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         gif, sheet = folder / f"{name}.gif", folder / f"{name}.png"
         write_atomic(gif, encode_gif(self.frames, self.fps))
         write_atomic(sheet, encode_png(contact_sheet(self.frames)))

@@ -13,7 +13,7 @@ def checkpoint_to_resume(run_folder: Path, *, resume: bool, resume_from: Path | 
     A run that was killed before its first checkpoint begins again when it is resumed.
 
     Raises:
-        UserError: if the folder holds a run that nobody asked to resume.
+        UserError: if the folder holds a run that nobody asked to resume, or another version wrote the checkpoint.
         CorruptFileError: if the checkpoint is damaged.
     """
     path = resume_from or find_checkpoint(run_folder)
@@ -21,7 +21,9 @@ def checkpoint_to_resume(run_folder: Path, *, resume: bool, resume_from: Path | 
         return None
     if not resume:
         raise UserError(f"{run_folder} holds a run already, up to {path.name}: resume it or choose another folder")
-    return Checkpoint(path)
+    checkpoint = Checkpoint(path)
+    checkpoint.require_resumable()
+    return checkpoint
 
 
 def open_tensorboard(run_folder: Path, checkpoint: Checkpoint | None, *, resume: bool) -> TensorBoard:

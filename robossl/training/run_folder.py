@@ -5,7 +5,6 @@ runs/<preset>/<n>/   config.yaml command.txt system.json        written by the c
 """
 
 import errno
-import os
 import platform
 import shlex
 import subprocess
@@ -18,6 +17,7 @@ import torch
 
 from robossl.core.errors import UserError
 from robossl.core.files import write_atomic, write_json
+from robossl.core.processor import num_cores
 from robossl.training.manifest import library_versions
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
@@ -92,7 +92,7 @@ def write_system_json(run_folder: Path) -> None:
         "versions": library_versions(),
         "platform": platform.platform(),
         "cpu": _cpu_model(),
-        "num_cores": os.cpu_count(),
+        "num_cores": num_cores(),
         "num_torch_threads": torch.get_num_threads(),
         "gpus": gpus,
         "git": _git_commit(),

@@ -49,9 +49,13 @@ class TensorBoard:
         """Writes a picture [H, W, 3] uint8."""
         self._add_picture(tag, encode_png(picture), picture.shape[:2], step)
 
-    def add_hparams(self, values: HParams, metrics: tuple[str, ...]) -> None:
-        """Writes hyper-parameters, to be shown beside the newest values of the scalars `metrics`."""
-        for summary in (_experiment(values, metrics), hparams.hparams_pb(dict(values))):
+    def add_hparams(self, values: HParams, metrics: tuple[str, ...], *, trial: str) -> None:
+        """Writes hyper-parameters, to be shown beside the newest values of the scalars `metrics` as the row `trial`.
+
+        Whole numbers are written as text: the page shows every number with a fraction, 3 as 3.0000.
+        """
+        shown = {name: str(value) if type(value) is int else value for name, value in values.items()}
+        for summary in (_experiment(shown, metrics), hparams.hparams_pb(shown, trial_id=trial)):
             self.writer.file_writer.add_summary(summary, 0)
 
     def flush(self) -> None:

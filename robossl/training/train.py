@@ -99,7 +99,7 @@ def train(
 
     Raises:
         Interrupted: after SIGINT or SIGTERM, with a checkpoint written.
-        UserError: if the folder holds another run, or the disk is full.
+        UserError: if the folder holds another run or one of another version or environment, or the disk is full.
         CorruptFileError: if the checkpoint is damaged; it names an older one.
     """
     began_s = time.monotonic()
@@ -110,7 +110,7 @@ def train(
         stack.callback(tensorboard.close)
         agent.set_logger(make_logger(tensorboard, verbose=verbose))
         if hparams is not None and checkpoint is None:
-            tensorboard.add_hparams(hparams, _FINAL_METRICS)
+            tensorboard.add_hparams(hparams, _FINAL_METRICS, trial="/".join(run_folder.resolve().parts[-2:]))
         begun = checkpoint.step if checkpoint is not None else 0
         progress = stack.enter_context(Progress("train", config.n_timesteps, "steps", initial=begun))
         evaluations = _evaluations(agent, evaluator, config, run_folder, tensorboard, progress)
@@ -162,9 +162,10 @@ def _callback(
     if evaluations is not None:
         parts["evaluations"] = evaluations
     resumed = checkpoint.path if checkpoint is not None else None
-    checkpoints = Checkpoints(run_folder / "checkpoints", keep=config.keep_checkpoints, resumed=resumed)
+    checkpoints = Checkpoints(run_folder / "checkpoints", keep=config.keep_checkpoints, resumed=resumed, spec=spec)
     state = RunState(agent, checkpoints, Every(config.checkpoint_every), parts)
     if checkpoint is not None:
+        checkpoint.require_spec(spec)
         state.restore(checkpoint)
     monitor.open()
     return TrainingCallback(state, monitor=monitor, log=log, evaluations=evaluations, progress=progress, wish=wish)

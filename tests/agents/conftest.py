@@ -1,5 +1,6 @@
 """Analytic environments for the agents: small pictures, a vector, and rewards that can be worked out by hand."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
 
+from robossl.agents import Representation
 from robossl.nets import EncoderConfig
 
 SIDE = 8
@@ -120,3 +122,14 @@ def colour_env() -> type[ColourEnv]:
 @pytest.fixture
 def tiny() -> EncoderConfig:
     return TINY
+
+
+@pytest.fixture
+def make_agent() -> Callable[..., Any]:
+    """Builds an agent; what is no argument of `from_config` is one of `Representation`."""
+
+    def make(algorithm: Any, default: Any, config: Any = None, *, env: Any = None, seed: int = 0, **parts: Any) -> Any:
+        representation = Representation(**{"encoder": TINY, **parts})
+        return algorithm.from_config(config or default, env or ColourEnv(), representation=representation, seed=seed)
+
+    return make

@@ -11,7 +11,7 @@ import pytest
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 
-from robossl.agents import PPO, SAC, AugmentConfig, PPOConfig, SACConfig
+from robossl.agents import PPO, SAC, AugmentConfig, PPOConfig, Representation, SACConfig
 from robossl.core import UserError
 from robossl.objectives import InverseDynamicsConfig, LatentPredictionConfig
 
@@ -69,7 +69,7 @@ def build(colour_env, tiny):
             **change,
         }
         env = colour_env(4, frame_stack=2, deadly=0.1, length=6, seed=seed)
-        return algorithm.from_config(config, env, encoder=tiny, seed=seed, **options)
+        return algorithm.from_config(config, env, representation=Representation(encoder=tiny, **options), seed=seed)
 
     return make
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from robossl.agents import PPO, SAC, PPOConfig, SACConfig
+from robossl.agents import PPO, SAC, PPOConfig, Representation, SACConfig
 from robossl.agents.stock import save_stock
 from robossl.core import UserError
 
@@ -41,9 +41,13 @@ print(json.dumps(answers))
 def make_agents(colour_env: Any, tiny: Any) -> dict[str, PPO | SAC]:
     """Agents of each kind, a little trained."""
     config = SACConfig(buffer_size=200, batch_size=8, learning_starts=16, hidden=(16, 12))
-    sac = SAC.from_config(config, colour_env(4, frame_stack=2), encoder=tiny, device="cpu")
+    sac = SAC.from_config(
+        config, colour_env(4, frame_stack=2), representation=Representation(encoder=tiny), device="cpu"
+    )
     config_ppo = PPOConfig(n_steps=8, batch_size=16, hidden=(16, 12))
-    ppo = PPO.from_config(config_ppo, colour_env(4, frame_stack=2), encoder=tiny, device="cpu")
+    ppo = PPO.from_config(
+        config_ppo, colour_env(4, frame_stack=2), representation=Representation(encoder=tiny), device="cpu"
+    )
     return {"SAC": sac.learn(64), "PPO": ppo.learn(64)}
 
 
@@ -76,7 +80,9 @@ def test_plain_stable_baselines3_acts_as_the_agent_does(colour_env: Any, tiny: A
 def test_a_zip_that_would_act_otherwise_is_not_written(
     colour_env: Any, tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    agent = PPO.from_config(PPOConfig(n_steps=8, batch_size=16), colour_env(4), encoder=tiny, device="cpu")
+    agent = PPO.from_config(
+        PPOConfig(n_steps=8, batch_size=16), colour_env(4), representation=Representation(encoder=tiny), device="cpu"
+    )
     predict = agent.predict
     monkeypatch.setattr(agent, "predict", lambda *args, **more: (predict(*args, **more)[0] + 0.01, None))
     with pytest.raises(UserError, match=r"0\.01"):

@@ -1,15 +1,20 @@
 """The whole chain on the real environment, small: collect, pretrain, train, kill, resume, evaluate, record."""
 
+import io
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
-import time
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 
+from robossl.cli.main import main
 from robossl.training.checkpoint import Checkpoint, find_checkpoint
 
 PRESET = """
@@ -26,12 +31,54 @@ test_episodes: 4
 """
 
 
-def robossl(folder: Path, *words: str) -> list[str]:
-    return [sys.executable, "-c", "from robossl.cli.main import main; main()", *words]
+KILLED = """
+import importlib, os, signal, sys
+from robossl.cli.main import main
+module, _, method = sys.argv[1].partition(":")
+owner, name = method.split(".")
+owner, left = getattr(importlib.import_module(module), owner), [int(sys.argv[2])]
+original = getattr(owner, name)
+def killing(self, *arguments, **options):
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(self, *arguments, **options)
+setattr(owner, name, killing)
+main(sys.argv[3:])
+"""
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(robossl(folder, *words), cwd=folder, capture_output=True, text=True, timeout=300)
+@dataclass
+class Done:
+    """What a command left."""
+
+    code: int
+    out: str
+    errors: str
+
+
+def run(folder: Path, *words: str) -> Done:
+    """Runs robossl in this process; a new one takes seconds to begin."""
+    out, errors, before = io.StringIO(), io.StringIO(), Path.cwd()
+    os.chdir(folder)
+    try:
+        with redirect_stdout(out), redirect_stderr(errors), pytest.raises(SystemExit) as stop:
+            main(words)
+    finally:
+        os.chdir(before)
+    return Done(int(stop.value.code or 0), out.getvalue(), errors.getvalue())
+
+
+def killed_at(folder: Path, method: str, call: int, *words: str) -> None:
+    """Runs robossl until it is about to call a method for the given time, counted from 1, and kills it there."""
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, method, str(call), *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
 
 
 def weights(run_folder: Path) -> dict[str, torch.Tensor]:
@@ -47,28 +94,33 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("chain")
     (folder / "small.yaml").write_text(PRESET)
     done = run(folder, "train", "small.yaml", "--json")
-    assert done.returncode == 0, done.stderr
-    figures = json.loads(done.stdout.splitlines()[-1])
+    assert done.code == 0, done.errors
+    figures = json.loads(done.out.splitlines()[-1])
     assert figures["n_timesteps"] == 960
     assert figures["episodes"] == 4
     assert Path(folder, figures["video"]).read_bytes().startswith(b"GIF89a")
-    assert len([line for line in done.stdout.splitlines() if line.startswith(("success", "distance", "time"))]) == 3
+    assert len([line for line in done.out.splitlines() if line.startswith(("success", "distance", "time"))]) == 3
     return folder
 
 
-def test_a_killed_run_resumes_to_the_same_weights(folder: Path) -> None:
-    process = subprocess.Popen(
-        robossl(folder, "train", "small.yaml"), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    killed = folder / "runs" / "small" / "2"
-    deadline = time.monotonic() + 120
-    while find_checkpoint(killed) is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    resumed = run(folder, "train", "--resume", "runs/small/2")
-    assert resumed.returncode == 0, resumed.stderr
-    expected, found = weights(folder / "runs" / "small" / "1"), weights(killed)
+def test_a_run_killed_in_every_phase_resumes_to_the_same_weights(folder: Path) -> None:
+    logs = folder / "killed"
+    train, resume = ("train", "small.yaml", "-f", "killed"), ("train", "--resume", "killed/small/1")
+    killed_at(folder, "robossl.data.episode_writer:EpisodeWriter.add", 9, *train)
+    assert not list((logs / "artifacts").glob("data-*"))
+    killed_at(folder, "robossl.objectives:RepresentationLearner.update", 3, *resume)
+    assert len(list((logs / "artifacts").glob("data-*"))) == 1
+    assert not (logs / "small" / "1" / "encoder").exists()
+    killed_at(folder, "robossl.agents:PPO.train", 7, *resume)
+    assert find_checkpoint(logs / "small" / "1") is not None
+    shutil.rmtree(logs / "artifacts")  # the run keeps its encoder
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    resumed = run(elsewhere, "train", "--resume", str(logs / "small" / "1"))
+    assert resumed.code == 0, resumed.errors
+    assert not (logs / "artifacts").exists()
+    assert list(elsewhere.iterdir()) == []
+    expected, found = weights(folder / "runs" / "small" / "1"), weights(logs / "small" / "1")
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
@@ -76,23 +128,22 @@ def test_a_killed_run_resumes_to_the_same_weights(folder: Path) -> None:
 def test_a_run_is_evaluated_alike_by_any_number_of_worlds(folder: Path) -> None:
     words = ("eval", "runs/small/1", "--episodes", "6", "--seed", "7", "--json")
     first, second = (run(folder, *words, "--num-worlds", number) for number in ("6", "3"))
-    assert first.returncode == 0, first.stderr
-    one, other = (json.loads(done.stdout.splitlines()[-1]) for done in (first, second))
+    assert first.code == 0, first.errors
+    one, other = (json.loads(done.out.splitlines()[-1]) for done in (first, second))
     assert one["episodes"] == 6
     assert one["distance_mean"] == pytest.approx(other["distance_mean"], abs=0.5)
 
 
 def test_another_camera_is_refused(folder: Path) -> None:
     copy = folder / "runs" / "other"
-    copy.mkdir(exist_ok=True)
-    for name in ("config.yaml", "env.json"):
-        (copy / name).write_bytes((folder / "runs" / "small" / "1" / name).read_bytes())
+    shutil.copytree(folder / "runs" / "small" / "1", copy, symlinks=True)
     text = (copy / "config.yaml").read_text()
     (copy / "config.yaml").write_text(text.replace("image_size: null", "image_size: [32, 18]"))
     done = run(folder, "eval", "runs/other")
-    assert done.returncode == 1
-    assert "rgb_front" in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert done.code == 1
+    assert "checkpoints/000000960" in done.errors
+    assert "rgb_front" in done.errors
+    assert done.errors.count("\n") == 1
 
 
 def test_a_truncated_checkpoint_is_named_and_the_others_stay(folder: Path) -> None:
@@ -105,6 +156,6 @@ def test_a_truncated_checkpoint_is_named_and_the_others_stay(folder: Path) -> No
         done = run(folder, "eval", "runs/small/1", "--checkpoint", "last", "--episodes", "1")
     finally:
         member.write_bytes(whole)
-    assert done.returncode == 1
-    assert member.name in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert done.code == 1
+    assert member.name in done.errors
+    assert done.errors.count("\n") == 1

@@ -1,11 +1,18 @@
 """A person's mistakes: one clear line, and an exit code that is not 0."""
 
 import json
+import os
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 
+from robossl.cli.compose import resolved
+from robossl.cli.doctor import machine
 from robossl.cli.main import VERBS, main
+from robossl.cli.settings import TrainSettings
+from robossl.core import UserError
+from robossl.core.processor import num_cores
 
 
 def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
@@ -43,6 +50,18 @@ def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, 
         (["dataset", "inof", "x"], 2, "did you mean 'info'?"),
         (["envs", "shwo"], 2, "did you mean 'show'?"),
         (["bench", "smi"], 2, "did you mean 'sim'?"),
+        (["train", "--resume"], 2, "--resume needs a value"),
+        (["train", "quickstart", "--agent", "sacc"], 2, "did you mean 'sac'?"),
+        (["train", "quickstart", "--agnet", "sac"], 2, "did you mean '--agent'?"),
+        (["train", "quickstart", "more"], 2, "unexpected argument 'more'"),
+        (["train", "quickstart", "--evaluation.score", "distnce_mean"], 2, "did you mean 'distance_mean'?"),
+        (["train", "quickstart", "--encoder-options.mode", "scratch"], 1, "a pretrained encoder was given"),
+        (["train", "quickstart", "--agent", "ppo", "--agent.n-steps", "0"], 1, "n-steps must be at least 1"),
+        (["train", "quickstart", "--pretrain.collect.policy", "exprt"], 2, "expert"),
+        (["record", "nowhere", "--env", "robossl/RingCorridor-v0"], 2, "give a run or --env ID, not both"),
+        (["eval", "nowhere", "--env", "robossl/RingCorridor-v0"], 2, "give a run or --env ID, not both"),
+        (["eval", "nowhere", "--devcie", "cpu"], 2, "did you mean '--device'?"),
+        (["pretrain", "--resume", "nowhere"], 1, "nowhere is not a run of pretrain"),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -58,6 +77,7 @@ def test_a_mistake_is_one_line(
     assert found == code
     assert message in errors
     assert errors.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -94,3 +114,56 @@ def test_cameras_are_drawn(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     assert code == 0
     assert {"static", "wrist"} <= set(pictures)
     assert all(Path(path).read_bytes().startswith(b"\x89PNG") for path in pictures.values())
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    words = ["collect", "--env.num-worlds", "1", "--out", str(tmp_path / "file" / "data")]
+    code, _, errors = run(words, capsys)
+    assert code == 1
+    assert "cannot make the folder" in errors
+    assert errors.count("\n") == 1
+
+
+def test_a_package_that_is_missing_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(name: str) -> None:
+        raise ModuleNotFoundError("No module named 'mujoco'", name="mujoco")
+
+    monkeypatch.setattr("importlib.import_module", absent)
+    code, _, errors = run(["envs"], capsys)
+    assert code == 1
+    assert "'mujoco', which is not installed" in errors
+    assert errors.count("\n") == 1
+
+
+def test_doctor_tells_what_is_missing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_works(name: str, seconds: float) -> int:
+        raise UserError("no display")
+
+    def nothing_installed(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("robossl.cli.doctor._frames_per_s", none_works)
+    monkeypatch.setattr("robossl.cli.doctor.version", nothing_installed)
+    code, out, errors = run(["doctor", "--json"], capsys)
+    assert code == 1
+    assert "not installed: pip install mujoco" in out
+    assert "off: no display" in out
+    assert "no renderer works" in out
+    assert json.loads(out.splitlines()[-1])["mujoco"] is None
+    assert errors == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs a system that confines processes to cores")
+def test_a_process_confined_to_one_core_uses_one_thread() -> None:
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        settings = resolved(TrainSettings(device="cpu"))
+        assert num_cores() == 1
+        assert (settings.num_threads, settings.env.num_threads) == (1, 1)
+        assert machine()["cores"] == 1
+    finally:
+        os.sched_setaffinity(0, before)

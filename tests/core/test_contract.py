@@ -3,6 +3,8 @@ from dataclasses import replace
 
 import pytest
 from contract_examples import SEEN, element, make_contract
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from robossl.core import Contract, UserError
 from robossl.core.contract import Range, StateSpec
@@ -58,3 +60,32 @@ def test_parts_that_do_not_fit_are_refused() -> None:
         replace(camera, seen=(SEEN, SEEN))
     with pytest.raises(UserError, match="ascend"):
         Range(low=0.0, q01=-1.0, q99=1.0, high=2.0)
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_whatever_stands_in_a_contract_is_read_or_refused_in_one_line(data: st.DataObject) -> None:
+    tree = to_json(make_contract())
+    place = tree
+    while True:
+        key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+        if not isinstance(place[key], (dict, list)) or not place[key] or data.draw(st.booleans()):
+            break
+        place = place[key]
+    place[key] = data.draw(JUNK)
+    try:
+        contract = read_dataclass(Contract, json.dumps(tree).encode(), file="contract.json")
+    except UserError as error:
+        line = str(error)
+    else:
+        line = "contract.json"
+        assert json.loads(json.dumps(to_json(contract))) == tree
+    assert line.startswith("contract.json")
+    assert "\n" not in line

@@ -1,12 +1,13 @@
 """Atomic writing: a failure leaves the old file."""
 
 import errno
+import threading
 from pathlib import Path
 
 import pytest
 
 from robossl.core import CorruptFileError, UserError
-from robossl.core.files import read_json, write_atomic, write_json
+from robossl.core.files import exclusive, make_folder, read_json, write_atomic, write_json
 
 
 def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,3 +29,31 @@ def test_truncated_json_is_named(tmp_path: Path) -> None:
     path.write_text('{"a": ')
     with pytest.raises(CorruptFileError, match=r"value\.json"):
         read_json(path)
+
+
+def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(UserError, match=r"cannot make the folder .*runs"):
+        make_folder(tmp_path / "runs" / "a")
+
+
+def test_the_second_to_ask_for_a_lock_says_that_it_waits_and_then_gets_it(tmp_path: Path) -> None:
+    said, order, waits = [], [], threading.Event()
+
+    def second() -> None:
+        with exclusive(tmp_path / "a" / "lock", lambda: (said.append("waiting"), waits.set())):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with exclusive(tmp_path / "a" / "lock", lambda: said.append("first waits")):
+        thread.start()
+        assert waits.wait(60)
+        order.append("first")
+    thread.join()
+    assert said == ["waiting"]
+    assert order == ["first", "second"]
+
+
+def test_a_folder_in_place_of_a_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"^{tmp_path} cannot be read: Is a directory$"):
+        read_json(tmp_path)

@@ -27,13 +27,13 @@ def spec(width: int = 48, renderer: str = "raycast") -> EnvSpec:
 
 
 def test_json_round_trip_is_exact() -> None:
-    assert EnvSpec.from_json(json.loads(json.dumps(spec().to_json(), allow_nan=False))) == spec()
+    assert EnvSpec.from_json(json.loads(json.dumps(spec().to_json(), allow_nan=False)), file="env.json") == spec()
 
 
 def test_a_run_from_before_commands_were_told_is_read() -> None:
     data = spec().to_json()
     del data["commands"], data["observation"]["proprio"]["units"]
-    read = EnvSpec.from_json(data)
+    read = EnvSpec.from_json(data, file="env.json")
     assert read.commands == ()
     assert read.observation["proprio"].units == ()
 
@@ -41,8 +41,8 @@ def test_a_run_from_before_commands_were_told_is_read() -> None:
 def test_missing_field_is_named() -> None:
     data = spec().to_json()
     del data["action"]
-    with pytest.raises(UserError, match="action"):
-        EnvSpec.from_json(data)
+    with pytest.raises(UserError, match=r"^env\.json: key 'action' is missing$"):
+        EnvSpec.from_json(data, file="env.json")
 
 
 @pytest.mark.parametrize(("other", "message"), [(spec(width=64), "rgb_front"), (spec(renderer="gl"), "gl")])

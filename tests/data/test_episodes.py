@@ -1,56 +1,14 @@
+"""Episodes written to disk, read again, and refused where they do not fit."""
+
 import json
-import os
-import pickle
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from episode_checks import CONFIG, assert_same_episode, files_of
 
-from robossl.core import ArraySpec, CorruptFileError, UserError
-from robossl.data import EpisodeStore, EpisodeWriter, Replay, episode_writer
-
-CONFIG = {"policy": "random", "noise": 0.5}
-
-
-def assert_same_episode(one, other):
-    for name in ("action", "reward", "state"):
-        assert getattr(one, name).dtype == getattr(other, name).dtype
-        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
-    for group in ("obs", "model_values"):
-        first, second = getattr(one, group), getattr(other, group)
-        assert {key: (value.shape, value.dtype) for key, value in first.items()} == {
-            key: (value.shape, value.dtype) for key, value in second.items()
-        }
-        assert all(np.array_equal(first[key], second[key]) for key in first)
-    names = ("terminated", "truncated", "info", "seed", "stream", "world", "episode")
-    assert [getattr(one, name) for name in names] == [getattr(other, name) for name in names]
-
-
-@pytest.fixture
-def episodes(make_episode):
-    lengths = [1, 7, 3, 12, 5]
-    return [make_episode(i, 10 + i, length, terminated=i % 2 == 0) for i, length in enumerate(lengths)]
-
-
-@pytest.fixture
-def written(tmp_path, spec, episodes):
-    with EpisodeWriter(tmp_path / "data", spec, CONFIG) as writer:
-        assert [writer.add(episode) for episode in episodes] == [0, 1, 2, 3, 4]
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def _tiny_shards(monkeypatch):
-    monkeypatch.setattr(episode_writer, "FIRST_SHARD_BYTES", 24 * 10)
-    monkeypatch.setattr(episode_writer, "LAST_SHARD_BYTES", 24 * 20)
-
-
-def files_of(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+from robossl.core import ArraySpec, UserError
+from robossl.data import EpisodeStore, EpisodeWriter, Replay
 
 
 def test_what_was_written_is_read(written, spec, episodes):
@@ -93,102 +51,6 @@ def test_appending_equals_writing_at_once(tmp_path, written, spec, episodes, num
             for episode in part:
                 writer.add(episode)
     assert files_of(tmp_path / "parts") == files_of(written)
-
-
-def test_an_unfinished_line_is_reported_and_dropped_by_appending(written, spec, episodes):
-    index = written / "index.jsonl"
-    whole = index.read_bytes()
-    index.write_bytes(whole[:-20])
-    store = EpisodeStore(written)
-    assert len(store) == 4
-    assert store.verify() == [f"{index}: the last line is unfinished; appending drops it"]
-    with EpisodeWriter(written, spec, CONFIG) as writer:
-        assert writer.add(episodes[4]) == 4
-    assert index.read_bytes() == whole
-    assert EpisodeStore(written).verify() == []
-
-
-def test_a_damaged_line_is_named_and_the_others_stay_readable(written, episodes):
-    index = written / "index.jsonl"
-    lines = index.read_bytes().splitlines(keepends=True)
-    lines[1] = lines[1].replace(b'"length": 7', b'"length": 6')
-    index.write_bytes(b"".join(lines))
-    store = EpisodeStore(written)
-    with pytest.raises(CorruptFileError, match=r"index\.jsonl: line 2 is damaged"):
-        store[1]
-    assert_same_episode(store[2], episodes[2])
-    assert store.verify() == [f"{index}: line 2 is damaged"]
-    assert store.summary()["episodes"] == 4
-
-
-def test_changed_rows_are_named_with_their_episode(written, episodes):
-    shard = written / "shards" / "obs" / "proprio" / "00000.npy"
-    rows = np.load(shard, mmap_mode="r+")
-    rows[4, 1] += 1
-    rows.flush()
-    store = EpisodeStore(written)
-    assert store.verify() == [f"{shard}: the rows of episode 1 are not what was written"]
-    with pytest.raises(CorruptFileError, match="rows of episode 1"):
-        Replay.from_episodes(store)
-    assert len(Replay.from_episodes(store, split=[0, 2, 3, 4])) == 21
-    assert_same_episode(store[0], episodes[0])
-
-
-@pytest.mark.usefixtures("_tiny_shards")
-def test_a_truncated_shard_is_named_and_appending_leaves_it_alone(tmp_path, spec, make_episode):
-    with EpisodeWriter(tmp_path, spec, CONFIG) as writer:
-        for number in range(4):
-            writer.add(make_episode(0, number, 8))
-    shard = tmp_path / "shards" / "action" / "00001.npy"
-    shard.write_bytes(shard.read_bytes()[:-9])
-    with EpisodeWriter(tmp_path, spec, CONFIG) as writer:
-        writer.add(make_episode(0, 4, 8))
-    store = EpisodeStore(tmp_path)
-    (damage,) = store.verify()
-    assert damage.startswith(f"{shard} is truncated or changed: ")
-    assert damage.endswith("(2 episodes)")
-    for number in (0, 3, 4):
-        assert_same_episode(store[number], make_episode(0, number, 8))
-
-
-class Bomb:
-    def __reduce__(self):
-        return os.abort, ()
-
-
-@pytest.mark.parametrize(
-    ("write", "message"),
-    [
-        (lambda path: np.save(path, np.array([Bomb()] * 50), allow_pickle=True), "pickled Python objects: refused"),
-        (lambda path: path.write_bytes(pickle.dumps(Bomb())), r"not a \.npy file"),
-        (lambda path: path.write_bytes(b""), r"not a \.npy file"),
-        (lambda path: path.unlink(), "cannot be read: No such file"),
-    ],
-)
-def test_what_is_not_a_plain_array_is_refused(written, write, message):
-    shard = written / "shards" / "action" / "00000.npy"
-    write(shard)
-    with pytest.raises(CorruptFileError, match=f"{shard}.*{message}"):
-        EpisodeStore(written)[0]
-
-
-def test_another_format_version_is_refused(written, spec):
-    path = written / "dataset.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": 99}))
-    for open_it in (EpisodeStore, lambda folder: EpisodeWriter(folder, spec, CONFIG)):
-        with pytest.raises(UserError, match="format version 99; this robossl reads version 1"):
-            open_it(written)
-
-
-def test_what_is_not_a_dataset_is_left_alone(tmp_path, spec):
-    with pytest.raises(UserError, match=r"not a dataset: it has no dataset\.json"):
-        EpisodeStore(tmp_path)
-    (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(UserError, match=r"neither empty nor a dataset: it holds 'thesis\.txt'"):
-        EpisodeWriter(tmp_path, spec, CONFIG)
-    (tmp_path / "dataset.json").write_text("[]")
-    with pytest.raises(UserError, match="does not describe a dataset"):
-        EpisodeStore(tmp_path)
 
 
 def test_episodes_of_another_environment_are_not_mixed_in(written, spec):
@@ -261,71 +123,3 @@ def test_pictures_reach_the_replay_channels_first(written):
     replay = Replay.from_episodes(EpisodeStore(written), keys=["rgb_front"], split=[3])
     assert replay.observation["rgb_front"].shape == (3, 2, 2)
     assert len(replay) == 12
-
-
-def test_a_line_that_does_not_fit_is_taken_back(written, spec, episodes, monkeypatch):
-    before = (written / "index.jsonl").read_bytes()
-    with EpisodeWriter(written, spec, CONFIG) as writer:
-        index = writer._index
-
-        class Full:
-            def __getattr__(self, name):
-                return getattr(index, name)
-
-            def write(self, line):
-                return index.write(line[:10])
-
-        monkeypatch.setattr(writer, "_index", Full())
-        with pytest.raises(UserError, match=r"index\.jsonl: only 10 of"):
-            writer.add(episodes[0])
-        assert (written / "index.jsonl").read_bytes() == before
-        monkeypatch.setattr(writer, "_index", index)
-        assert writer.add(episodes[0]) == 5
-    assert EpisodeStore(written).verify() == []
-
-
-CHILD = """
-import resource, sys
-from pathlib import Path
-from robossl.core import UserError
-from robossl.data import EpisodeStore, EpisodeWriter, episode_writer
-
-episode_writer.FIRST_SHARD_BYTES = episode_writer.LAST_SHARD_BYTES = 24 * 40
-source, folder, limit = EpisodeStore(Path(sys.argv[1])), Path(sys.argv[2]), int(sys.argv[3])
-with EpisodeWriter(folder, source.spec, {}) as writer:
-    if limit:
-        writer.add(source[0])
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-    print("ready", flush=True)
-    try:
-        while True:
-            writer.add(source[writer.num_episodes % 5])
-    except UserError as error:
-        print(error)
-        sys.exit(3)
-"""
-
-
-def test_a_full_disk_ends_in_one_line_and_keeps_what_was_there(tmp_path, written, episodes):
-    command = [sys.executable, "-c", CHILD, str(written), str(tmp_path / "full"), "700"]
-    child = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert child.returncode == 3, child.stderr
-    assert child.stdout.splitlines()[-1].startswith(f"cannot write {tmp_path / 'full'}")
-    store = EpisodeStore(tmp_path / "full")
-    assert store.verify() == []
-    assert_same_episode(store[0], episodes[0])
-
-
-def test_a_killed_writer_leaves_whole_episodes(tmp_path, written, spec, episodes):
-    command = [sys.executable, "-c", CHILD, str(written), str(tmp_path / "killed"), "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout.readline() == "ready\n"
-        time.sleep(0.3)
-        child.send_signal(signal.SIGKILL)
-    store = EpisodeStore(tmp_path / "killed")
-    assert len(store) > 10
-    assert [damage for damage in store.verify() if "unfinished" not in damage] == []
-    with EpisodeWriter(tmp_path / "killed", spec, {}) as writer:
-        number = writer.add(episodes[2])
-    assert number == len(store)
-    assert_same_episode(EpisodeStore(tmp_path / "killed")[number], episodes[2])

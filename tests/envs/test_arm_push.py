@@ -173,6 +173,11 @@ def test_goal_and_block_are_seen_by_the_static_camera() -> None:
     assert (green > blue + 30)[is_goal].mean() > 0.9
 
 
+def test_the_disc_has_the_size_that_counts() -> None:
+    model = ArmPush(ArmPush.levels["hard"]).build_model()
+    np.testing.assert_allclose(model.geom("goal_disc").size, [0.025, 0.0005, 0])
+
+
 @pytest.mark.parametrize(
     ("options", "name"),
     [

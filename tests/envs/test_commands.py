@@ -35,7 +35,8 @@ def test_the_arm_moves_its_set_point_as_its_commands_say() -> None:
     env.reset()
     memory = env._memory  # type: ignore[attr-defined]
     action = ACTIONS * np.array([[1.0, -1.0, 0.5]], np.float32)
-    measured = env.engine.read("site_xpos")[:, env.task._tool].copy()  # type: ignore[attr-defined]
+    measured = env.task.arm.tool(env.engine)  # type: ignore[attr-defined]
+    env.task.control(env.engine, 0 * action, memory)  # type: ignore[attr-defined]
     for _ in range(4):  # the tool itself does not move: the set-point runs into its lead
         before = memory["tool_target_w"].copy()
         env.task.control(env.engine, action, memory)  # type: ignore[attr-defined]

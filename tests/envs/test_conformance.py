@@ -327,7 +327,7 @@ def test_the_checkers_of_gymnasium_and_sb3_pass(env_id: str, engine: str) -> Non
         patch.setattr("warnings.warn", _only_known_warnings)
         env = gymnasium.make(env_id, engine=engine, render_mode="rgb_array")
         gymnasium_check(env.unwrapped)
-        sb3_check(gymnasium.make(env_id))
+        sb3_check(env.unwrapped)
 
 
 def _only_known_warnings(message: Any, *_: Any, **__: Any) -> None:

@@ -81,6 +81,25 @@ def test_model_and_module_have_the_published_limits(model: mujoco.MjModel) -> No
     np.testing.assert_array_equal(panda.VELOCITY_MAX_RAD_S, LIMITS[:, 2])
 
 
+def test_tool_jacobian_is_that_of_the_engine(model: mujoco.MjModel) -> None:
+    data, rng = mujoco.MjData(model), np.random.default_rng(3)
+    hand = model.body("hand").id
+    anchors, axes, points, expected = [], [], [], []
+    for _ in range(10):
+        data.qpos[:7] = rng.uniform(LIMITS[:, 0], LIMITS[:, 1])
+        mujoco.mj_kinematics(model, data)
+        mujoco.mj_comPos(model, data)
+        jacobian = np.zeros((6, model.nv))
+        point = data.xpos[hand] + rng.normal(size=3)
+        mujoco.mj_jac(model, data, jacobian[:3], jacobian[3:], point, hand)
+        anchors.append(data.xanchor[:7].copy())
+        axes.append(data.xaxis[:7].copy())
+        points.append(point)
+        expected.append(jacobian[:, :7])
+    actual = panda.tool_jacobian(np.array(anchors), np.array(axes), np.array(points))
+    np.testing.assert_allclose(actual, expected, atol=1e-12)
+
+
 def test_gravity_is_compensated(model: mujoco.MjModel) -> None:
     data = mujoco.MjData(model)
     data.qpos[:7] = data.ctrl[:] = panda.IKConfig().posture_rad

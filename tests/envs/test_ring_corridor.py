@@ -141,7 +141,6 @@ def test_the_episode_succeeds_only_at_its_end():
         assert batch.info["success"].tolist() == [decision == 4] * 3
         assert batch.truncated.tolist() == [decision == 4] * 3
         assert not batch.terminated.any()
-    assert batch.info["metric/decisions"].tolist() == [4.0] * 3
 
 
 def test_a_touch_in_the_last_decision_is_no_success():

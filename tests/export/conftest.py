@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from robossl.agents import PPO, SAC, PPOConfig, SACConfig
+from robossl.agents import PPO, SAC, PPOConfig, Representation, SACConfig
 from robossl.core import ArraySpec, CommandSpec
 from robossl.core.contract import TrainedOn
 from robossl.envs.sb3_vec_env import SB3VecEnv
@@ -76,10 +76,10 @@ def agent(request: pytest.FixtureRequest, counting: Callable[[], Any]) -> PPO | 
     agent: PPO | SAC
     if request.param == "sac":
         config = SACConfig(buffer_size=500, batch_size=8, learning_starts=16, gradient_steps=2, hidden=(16,))
-        agent = SAC.from_config(config, vec_env, encoder=TINY, device="cpu")
+        agent = SAC.from_config(config, vec_env, representation=Representation(encoder=TINY), device="cpu")
     else:
         config_ppo = PPOConfig(n_steps=8, batch_size=16, hidden=(16,))
-        agent = PPO.from_config(config_ppo, vec_env, encoder=TINY, device="cpu")
+        agent = PPO.from_config(config_ppo, vec_env, representation=Representation(encoder=TINY), device="cpu")
     agent.learn(64)
     return agent
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,17 +38,29 @@ def test_cases_reach_the_bounds_and_every_number() -> None:
         name="c", shape=(1, 2, 2, 3), dtype="uint8", modality="rgb", sensor="c", encoding="rgb8", max_age_s=1.0,
         seen=(seen,) * 3,
     )  # fmt: skip
-    sample = {"v": np.full((4, 2), 0.5, np.float32), "c": np.full((4, 1, 2, 2, 3), 9, np.uint8)}
-    cases = make_cases((vector, camera), sample)
+    depth = replace(
+        camera, name="d", shape=(1, 2, 2, 1), dtype="float32", modality="depth", encoding="32FC1", seen=(seen,)
+    )
+    sample = {
+        "v": np.full((4, 2), 0.5, np.float32),
+        "c": np.full((4, 1, 2, 2, 3), 9, np.uint8),
+        "d": np.ones((4, 1, 2, 2, 1), np.float32),
+    }
+    cases = make_cases((vector, camera, depth), sample)
     np.testing.assert_array_equal(cases["limits"]["v"], [[-3.0, -1.0], [3.0, 3.0]])
     assert cases["limits"]["c"].min(axis=(1, 2, 3, 4)).tolist() == [0, 255]
     assert set(np.unique(cases["corners"]["c"])) == {0, 255}
     assert np.abs(cases["far"]["v"]).max() == 1e6
     lost = cases["not finite"]["v"]
-    assert lost.shape == (6, 2)
+    assert lost.shape == (9, 2)  # two numbers of the vector and one of the picture
     assert (~np.isfinite(lost)).sum(axis=0).tolist() == [3, 3]
     assert np.isnan(lost).any(axis=0).all()
-    assert all(rows["c"].dtype == np.uint8 and rows["v"].dtype == np.float32 for rows in cases.values())
+    assert np.isnan(cases["not finite"]["d"]).sum() == 1
+    assert cases["far"]["d"].min() == 1e3
+    for rows in cases.values():
+        for spec in (vector, camera, depth):
+            assert rows[spec.name].dtype == spec.dtype
+            assert rows[spec.name].shape == (len(rows["v"]), *spec.shape)
 
 
 def test_ranges_are_of_everything_and_the_sample_of_all_moments_alike() -> None:

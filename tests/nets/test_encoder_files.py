@@ -55,10 +55,15 @@ def test_missing_weights_are_named(saved):
         load_encoder(saved[1])
 
 
-def test_truncated_weights_are_named(saved):
+def flipped(content):
+    return content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+
+
+@pytest.mark.parametrize("damage", [flipped, lambda content: content[:-10], lambda content: b""])
+def test_changed_weights_are_named(saved, damage):
     path = saved[1] / "encoder.safetensors"
-    path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(CorruptFileError, match=r"encoder\.safetensors does not hold"):
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(CorruptFileError, match=r"encoder\.safetensors is not what was written: its hash differs"):
         load_encoder(saved[1])
 
 
@@ -74,9 +79,10 @@ def test_a_pickle_in_place_of_the_weights_is_refused(saved):
         load_encoder(saved[1])
 
 
-def test_another_format_is_named(saved):
-    _change(saved[1], lambda data: data.update(format=99))
-    with pytest.raises(UserError, match="has format 99"):
+@pytest.mark.parametrize("number", [1, 99])
+def test_another_format_is_named(saved, number):
+    _change(saved[1], lambda data: data.update(format=number))
+    with pytest.raises(UserError, match=f"has format {number}; this version reads format 2"):
         load_encoder(saved[1])
 
 
@@ -86,6 +92,8 @@ def test_another_format_is_named(saved):
         lambda data: data["config"].update(colour=3),
         lambda data: data.pop("observation"),
         lambda data: data.pop("format"),
+        lambda data: data.pop("sha256"),
+        lambda data: data.update(sha256=7),
         lambda data: data.update(observation=[1]),
         lambda data: data["config"].update(channels=3),
     ],

@@ -110,6 +110,18 @@ def test_a_copy_is_independent():
     assert not torch.equal(copied(obs), before)
 
 
+def test_a_frozen_encoder_keeps_weights_and_statistics_until_it_is_freed():
+    encoder, obs = make(ARM), draw(ARM, 4)
+    encoder.freeze()
+    encoder.observe(obs)
+    assert encoder.vector_norm.count == 0
+    assert not encoder(obs).requires_grad
+    encoder.freeze(False)
+    encoder.observe(obs)
+    assert encoder.vector_norm.count == 4
+    assert encoder(obs).requires_grad
+
+
 def test_gradients_reach_every_weight():
     encoder = make(ARM)
     encoder(draw(ARM, 4)).pow(2).sum().backward()

@@ -137,6 +137,11 @@ def test_a_kind_given_twice_is_refused(dots):
         make(dots, (InverseDynamicsConfig(), InverseDynamicsConfig(num_steps=1)))
 
 
+def test_pretraining_without_an_objective_is_refused(dots):
+    with pytest.raises(UserError, match="give at least one"):
+        make(dots, ())
+
+
 def test_an_encoder_without_weights_is_refused():
     raw = MultimodalEncoder({"proprio": ((2,), "float32")}, EncoderConfig(vector_features=None))
     with pytest.raises(UserError, match="has nothing to train"):

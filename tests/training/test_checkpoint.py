@@ -1,3 +1,4 @@
+import dataclasses
 import errno
 import json
 import os
@@ -7,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from training_toys import SPEC
 
 import robossl.core.files as files
-from robossl.core import ArraySpec, CorruptFileError, UserError
+from robossl.core import ArraySpec, CorruptFileError, RenderSpec, UserError
 from robossl.data import Replay
+from robossl.training import manifest
 from robossl.training.checkpoint import BEST, LAST, Checkpoint, Checkpoints, complete_checkpoints, find_checkpoint
+from robossl.training.resume import checkpoint_to_resume
 
 
 def tree(value):
@@ -45,6 +49,26 @@ def test_what_was_saved_comes_back(tmp_path):
     assert sorted(os.listdir(path)) == [
         "agent.json", "agent.safetensors", "done", "env.json", "env.safetensors", "manifest.json",
     ]  # fmt: skip
+
+
+def test_another_environment_than_the_checkpoints_is_refused(tmp_path):
+    spec = dataclasses.replace(SPEC, render=RenderSpec(renderer="raycast", version=1, cameras=()))
+    checkpoint = Checkpoint(Checkpoints(tmp_path, keep=2, spec=spec).save(20, {"agent": tree(1)}))
+    checkpoint.require_spec(spec)
+    with pytest.raises(UserError, match=r"000000020: pictures were made with .*raycast.* and are now made with .*gl"):
+        checkpoint.require_spec(dataclasses.replace(spec, render=dataclasses.replace(spec.render, renderer="gl")))
+
+
+@pytest.mark.parametrize(("version", "is_refused"), [("0.1.9", False), ("0.2.0", True), ("1.1.0", True)])
+def test_a_checkpoint_of_an_incompatible_version_is_not_resumed(tmp_path, monkeypatch, version, is_refused):
+    monkeypatch.setattr(manifest, "VERSION", version)
+    Checkpoints(tmp_path / "checkpoints", keep=2).save(20, {"agent": tree(1)})
+    monkeypatch.setattr(manifest, "VERSION", "0.1.0")
+    if not is_refused:
+        assert checkpoint_to_resume(tmp_path, resume=True).step == 20
+        return
+    with pytest.raises(UserError, match=rf"000000020 was written by robossl {version} and this is 0\.1\.0"):
+        checkpoint_to_resume(tmp_path, resume=True)
 
 
 def test_the_newest_and_the_best_stay(tmp_path):
@@ -122,6 +146,14 @@ def test_a_changed_manifest_is_noticed(tmp_path):
         Checkpoint(path)
     (path / "manifest.json").write_text("{")
     with pytest.raises(CorruptFileError, match=r"manifest.json"):
+        Checkpoint(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b'{"a": 1}'])
+def test_a_done_marker_without_the_hash_is_named(tmp_path, content):
+    path = Checkpoints(tmp_path, keep=1).save(1, {"agent": tree(1)})
+    (path / "done").write_bytes(content)
+    with pytest.raises(CorruptFileError, match=f"its hash is not that in {path / 'done'}; there is no older"):
         Checkpoint(path)
 
 

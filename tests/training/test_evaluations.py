@@ -68,22 +68,32 @@ def test_every_evaluation_leaves_its_figures_video_and_latents(tmp_path):
     run.tensorboard.close()
     logged = scalars(tmp_path)
     expected = {"mean_reward", "mean_ep_length", "success_rate", "distance", "collision"}
-    assert {tag for tag in logged if tag.startswith("eval/")} == {f"eval/{name}" for name in expected}
+    expected |= {"rankme"}
+    assert set(logged) == {f"eval/{name}" for name in expected}  # updates of pretraining have tags of their own
     assert logged["eval/mean_ep_length"] == [(10, 6.0), (20, 6.0)]
-    assert "ssl/rankme" in logged
     events = EventAccumulator(str(tmp_path / "tb"))
     events.Reload()
     video = events.Images("eval/rollout_video")[-1]
     content = (tmp_path / "videos" / "000000020.gif").read_bytes()
     assert video.encoded_image_string == content
     assert Image.open(io.BytesIO(content)).n_frames == 4  # world 0 lasts three steps
-    assert events.Images("eval/camera")
+    (camera, _) = events.Images("eval/camera")
+    assert camera.width >= 320
     with np.load(tmp_path / "evaluations.npz", allow_pickle=False) as history:
         assert history["timesteps"].tolist() == [10, 20]
         assert history["ep_lengths"].tolist() == [[3, 4, 5, 6, 7, 8, 9]] * 2
         assert history["results"].shape == history["successes"].shape == (2, 7)
     rows = (tmp_path / "tb" / "projector" / "metadata.tsv").read_text().splitlines()
+    assert rows[0].split("\t") == ["episode", "step", "reward", "return", "success", "place_x", "place_world"]
     assert len(rows) - 1 == len((tmp_path / "tb" / "projector" / "tensors.tsv").read_text().splitlines())
+
+
+def test_a_video_may_be_rarer_than_evaluations_and_the_last_one_is_filmed(tmp_path):
+    run = Run(tmp_path, dataclasses.replace(CONFIG, video_every=3))
+    for step in (10, 20, 30, 40, 50):
+        run.at(step, 0.1)
+    run.evaluations.run_last(55)
+    assert sorted(path.stem for path in (tmp_path / "videos").iterdir()) == ["000000010", "000000040", "000000055"]
 
 
 def test_global_generators_are_left_as_they_were(tmp_path):
@@ -121,12 +131,13 @@ def test_an_environment_that_cannot_be_drawn_is_evaluated_without_video(tmp_path
 
 
 def test_a_score_that_does_not_exist_is_refused(tmp_path):
-    run = Run(tmp_path, dataclasses.replace(CONFIG, score="distance"))
-    with pytest.raises(UserError, match=r"evaluation.score must be one of .*distance_mean.*, got 'distance'"):
-        run.at(10, 0.1)
+    with pytest.raises(UserError, match=r"unknown evaluation.score 'distance'; did you mean 'distance_mean'"):
+        Evaluator(LineEnv(4), dataclasses.replace(CONFIG, score="distance"))
 
 
-@pytest.mark.parametrize(("field", "value"), [("episodes", 0), ("video_height_px", 3), ("num_latents", 0)])
+@pytest.mark.parametrize(
+    ("field", "value"), [("episodes", 0), ("video_every", 0), ("video_height_px", 3), ("num_latents", 0)]
+)
 def test_bad_numbers_are_refused(field, value):
     with pytest.raises(UserError, match=rf"evaluation\.{field.replace('_', '-')} must be at least .*got {value}"):
         EvaluationConfig(**{field: value})

@@ -41,14 +41,14 @@ def test_samples_are_thinned_out_evenly():
 
 def test_what_features_hold_exactly_is_found_and_what_they_lack_is_not():
     scores = sampled(10_000)[0].scores()
-    assert scores["probe/r2_place_x"] > 0.999
-    assert scores["probe/r2_place_world"] < 0.2
-    assert 1 <= scores["ssl/rankme"] <= 2
+    assert scores["r2_place_x"] > 0.999
+    assert scores["r2_place_world"] < 0.2
+    assert 1 <= scores["rankme"] <= 2
 
 
 def test_few_samples_give_no_probe():
     scores = sampled(10_000, episodes=2, num_worlds=2)[0].scores()
-    assert set(scores) == {"ssl/rankme"}
+    assert set(scores) == {"rankme"}
 
 
 def test_datasets_keep_the_truth_apart_from_what_an_agent_may_see():

@@ -13,14 +13,14 @@ def write(folder, count, size=(12, 16)):
     vectors = generator.normal(size=(count, 5)).astype(np.float32)
     thumbnails = np.broadcast_to(np.arange(count, dtype=np.uint16)[:, None, None, None] % 251, (count, *size, 3))
     metadata = {"episode": list(range(count)), "reward": [0.125] * count}
-    write_projector(folder, "ssl/latents", vectors, metadata, thumbnails.astype(np.uint8))
+    write_projector(folder, "eval/latents", vectors, metadata, thumbnails.astype(np.uint8))
     config = text_format.Parse((folder / "projector_config.pbtxt").read_text(), ProjectorConfig())
     return vectors, config.embeddings[0]
 
 
 def test_all_files_have_the_same_rows_and_are_found_from_the_log_folder(tmp_path):
     vectors, entry = write(tmp_path, 10)
-    assert entry.tensor_name == "ssl/latents"
+    assert entry.tensor_name == "eval/latents"
     np.testing.assert_allclose(np.loadtxt(tmp_path / entry.tensor_path, delimiter="\t"), vectors, rtol=1e-5)
     header, *rows = (tmp_path / entry.metadata_path).read_text().splitlines()
     assert header.split("\t") == ["episode", "reward"]

@@ -64,7 +64,9 @@ def test_a_resumed_run_hides_what_came_after_its_checkpoint(tmp_path):
 
 def test_hyper_parameters_stand_beside_their_metrics_in_one_run(tmp_path):
     tensorboard = TensorBoard(tmp_path)
-    tensorboard.add_hparams({"learning_rate": 1e-3, "agent": "sac", "augment": True}, ("eval/mean_reward",))
+    tensorboard.add_hparams(
+        {"learning_rate": 1e-3, "agent": "sac", "augment": True, "seed": 3}, ("eval/mean_reward",), trial="arm/1"
+    )
     tensorboard.close()
     assert len(list(tmp_path.iterdir())) == 1
     content = events(tmp_path).PluginTagToContent("hparams")
@@ -72,6 +74,8 @@ def test_hyper_parameters_stand_beside_their_metrics_in_one_run(tmp_path):
     assert start.hparams["learning_rate"].number_value == 1e-3
     assert start.hparams["agent"].string_value == "sac"
     assert start.hparams["augment"].bool_value is True
+    assert start.hparams["seed"].string_value == "3"
+    assert start.group_name == "arm/1"
     experiment = plugin_data_pb2.HParamsPluginData.FromString(content["_hparams_/experiment"]).experiment
     assert [metric.name.tag for metric in experiment.metric_infos] == ["eval/mean_reward"]
     types = {info.name: api_pb2.DataType.Name(info.type) for info in experiment.hparam_infos}
@@ -79,4 +83,5 @@ def test_hyper_parameters_stand_beside_their_metrics_in_one_run(tmp_path):
         "learning_rate": "DATA_TYPE_FLOAT64",
         "agent": "DATA_TYPE_STRING",
         "augment": "DATA_TYPE_BOOL",
+        "seed": "DATA_TYPE_STRING",
     }

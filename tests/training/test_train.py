@@ -34,7 +34,7 @@ def test_the_log_holds_sb3s_figures_and_those_beyond(finished):
     logged = scalars(folder)
     expected = {
         "rollout/ep_rew_mean", "rollout/ep_len_mean", "rollout/success_rate", "rollout/distance", "env/right",
-        "train/value_loss", "eval/mean_reward", "eval/success_rate", "ssl/rankme",
+        "train/value_loss", "eval/mean_reward", "eval/success_rate", "eval/rankme",
     }  # fmt: skip
     assert expected <= set(logged)
     assert [step for step, _ in logged["env/right"]] == [64, 96, 128, 160, 224, 256]

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from robossl.agents.ppo import PPO, PPOConfig
-from robossl.agents.sac import SAC, SACConfig
+from robossl.agents import PPO, SAC, PPOConfig, Representation, SACConfig
 from robossl.core import ArraySpec, Draws, EnvSpec, StepBatch, Stream
 from robossl.envs.sb3_vec_env import SB3VecEnv
 from robossl.nets import EncoderConfig
@@ -140,8 +139,12 @@ ENCODER = EncoderConfig(
 
 def make_agent(kind, *, objectives=(), seed=0):
     vec_env = SB3VecEnv(LineEnv(), frame_stack=2)
-    if kind == "sac":
-        config = SACConfig(buffer_size=300, learning_starts=20, batch_size=8, gradient_steps=1, n_steps=2, hidden=(16,))
-        return SAC.from_config(config, vec_env, encoder=ENCODER, objectives=objectives, seed=seed, device="cpu")
-    config = PPOConfig(n_steps=8, batch_size=16, n_epochs=2, hidden=(16,))
-    return PPO.from_config(config, vec_env, encoder=ENCODER, objectives=objectives, seed=seed, device="cpu")
+    algorithm, config = {
+        "sac": (
+            SAC,
+            SACConfig(buffer_size=300, learning_starts=20, batch_size=8, gradient_steps=1, n_steps=2, hidden=(16,)),
+        ),
+        "ppo": (PPO, PPOConfig(n_steps=8, batch_size=16, n_epochs=2, hidden=(16,))),
+    }[kind]
+    representation = Representation(encoder=ENCODER, objectives=objectives)
+    return algorithm.from_config(config, vec_env, representation=representation, seed=seed, device="cpu")

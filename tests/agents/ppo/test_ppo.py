@@ -1,8 +1,10 @@
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from agent_checks import OBJECTIVES, evaluate, same, weights
 from stable_baselines3.common.callbacks import BaseCallback
 
 from robossl.agents import PPO, AugmentConfig, EncoderOptions, PPOConfig
@@ -15,31 +17,11 @@ CONFIG = PPOConfig(
     learning_rate=3e-3, n_steps=16, batch_size=32, n_epochs=2, gamma=0.5, hidden=(32,), log_std_init=-1.0,
     aux_batch_size=8,
 )  # fmt: skip
-OBJECTIVES = (InverseDynamicsConfig(hidden=(16,)),)
 
 
 @pytest.fixture
-def make(colour_env, tiny):
-    def build(config=CONFIG, *, env=None, **more) -> PPO:
-        return PPO.from_config(config, env or colour_env(), **{"encoder": tiny, **more})
-
-    return build
-
-
-def weights(module) -> list[torch.Tensor]:
-    return [value.clone() for value in module.state_dict().values()]
-
-
-def same(first, second) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
-
-
-def evaluate(agent: PPO, env) -> float:
-    obs, rewards = env.reset(), []
-    for _ in range(20):
-        obs, reward, _, _ = env.step(agent.predict(obs, deterministic=True)[0])
-        rewards.append(reward.mean())
-    return float(np.mean(rewards))
+def make(make_agent):
+    return partial(make_agent, PPO, CONFIG)
 
 
 def value_everywhere(agent: PPO, value: float) -> None:
@@ -119,10 +101,9 @@ def test_updates_end_once_the_policy_has_moved_too_far(make) -> None:
 
 def test_a_frozen_encoder_never_changes(make, colour_env, tiny) -> None:
     module = MultimodalEncoder(observation_shapes(colour_env().observation_space), tiny)
-    agent = make(encoder_module=module, encoder_options=EncoderOptions(mode="frozen")).learn(64)
+    agent = make(module=module, options=EncoderOptions(mode="frozen")).learn(64)
     assert agent._n_updates > 0
     assert same(weights(module), weights(agent.policy.encoder))
-    assert not agent.policy.encoder.training
     assert len(agent.policy.optimizer.param_groups) == 1
 
 
@@ -137,7 +118,7 @@ def test_statistics_of_vectors_are_those_of_the_rollouts(make, tiny, features) -
 
 def test_the_encoder_learns_at_its_own_rate(make) -> None:
     config = replace(CONFIG, learning_rate_schedule="linear")
-    agent = make(config, encoder_options=EncoderOptions(learning_rate=3e-4)).learn(128)
+    agent = make(config, options=EncoderOptions(learning_rate=3e-4)).learn(128)
     agent._current_progress_remaining = 0.5
     agent._update_learning_rate([])
     assert [group["lr"] for group in agent.policy.optimizer.param_groups] == pytest.approx([1.5e-3, 1.5e-4])

@@ -1,15 +1,16 @@
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from agent_checks import OBJECTIVES, evaluate, same, weights
 
-from robossl.agents import SAC, AugmentConfig, EncoderOptions, SACConfig
+from robossl.agents import SAC, AugmentConfig, EncoderOptions, Representation, SACConfig
 from robossl.agents.observations import observation_shapes
 from robossl.agents.sac import losses
 from robossl.core import UserError
 from robossl.nets import MultimodalEncoder
-from robossl.objectives import InverseDynamicsConfig
 
 CONFIG = SACConfig(
     learning_rate=3e-3,
@@ -21,37 +22,17 @@ CONFIG = SACConfig(
     ent_coef_init=0.1,
     aux_batch_size=8,
 )
-OBJECTIVES = (InverseDynamicsConfig(hidden=(16,)),)
 
 
 @pytest.fixture
-def make(colour_env, tiny):
-    def build(config=CONFIG, *, env=None, **more) -> SAC:
-        return SAC.from_config(config, env or colour_env(), **{"encoder": tiny, **more})
-
-    return build
+def make(make_agent):
+    return partial(make_agent, SAC, CONFIG)
 
 
 @pytest.fixture
 def pretrained(colour_env, tiny) -> MultimodalEncoder:
     torch.manual_seed(5)
     return MultimodalEncoder(observation_shapes(colour_env().observation_space), tiny)
-
-
-def weights(module) -> list[torch.Tensor]:
-    return [value.clone() for value in module.state_dict().values()]
-
-
-def same(first, second) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
-
-
-def evaluate(agent: SAC, env) -> float:
-    obs, rewards = env.reset(), []
-    for _ in range(20):
-        obs, reward, _, _ = env.step(agent.predict(obs, deterministic=True)[0])
-        rewards.append(reward.mean())
-    return float(np.mean(rewards))
 
 
 def test_it_learns_the_colour_task_from_augmented_stacks_of_pictures(make, colour_env) -> None:
@@ -153,19 +134,19 @@ def test_vectors_are_normalised_by_what_was_seen(make, tiny, features) -> None:
 
 
 def test_a_frozen_encoder_never_changes(make, pretrained) -> None:
-    agent = make(encoder_module=pretrained, encoder_options=EncoderOptions(mode="frozen"))
+    agent = make(module=pretrained, options=EncoderOptions(mode="frozen"))
     agent.learn(96)
     assert agent._n_updates > 0
     assert same(weights(pretrained), weights(agent.policy.encoder))
-    assert not agent.policy.encoder.training
     assert all(parameter.grad is None for parameter in agent.policy.encoder.parameters())
     assert len(agent.critic.optimizer.param_groups) == 1
 
 
 def test_a_finetuned_encoder_starts_from_its_weights_at_its_own_rate_and_is_a_copy(make, pretrained) -> None:
     start = weights(pretrained)
+    pretrained.freeze()  # as that of another agent
     options = EncoderOptions(mode="finetune", learning_rate=3e-5)
-    agent = make(encoder_module=pretrained, encoder_options=options)
+    agent = make(module=pretrained, options=options)
     assert same(start, weights(agent.policy.encoder))
     agent.learn(96)
     assert same(start, weights(pretrained))
@@ -175,7 +156,7 @@ def test_a_finetuned_encoder_starts_from_its_weights_at_its_own_rate_and_is_a_co
 
 def test_a_pretrained_encoder_of_other_pictures_is_refused(make, colour_env, pretrained) -> None:
     with pytest.raises(UserError, match="rgb_front"):
-        make(env=colour_env(frame_stack=2), encoder_module=pretrained, encoder_options=EncoderOptions(mode="finetune"))
+        make(env=colour_env(frame_stack=2), module=pretrained, options=EncoderOptions(mode="finetune"))
 
 
 def test_a_linear_schedule_falls_to_zero(make) -> None:
@@ -187,6 +168,12 @@ def test_a_fixed_temperature_stays(make) -> None:
     agent = make(replace(CONFIG, ent_coef=0.05)).learn(96)
     assert agent.logger.name_to_value["train/ent_coef"] == pytest.approx(0.05)
     assert "train/ent_coef_loss" not in agent.logger.name_to_value
+
+
+def test_a_number_written_as_text_is_a_fixed_temperature_as_in_sb3(colour_env, tiny) -> None:
+    representation = Representation(encoder=tiny)
+    agent = SAC("MultimodalPolicy", colour_env(), representation=representation, ent_coef="0.05", buffer_size=100)
+    assert (agent.log_ent_coef, float(agent._alpha())) == (None, pytest.approx(0.05))
 
 
 def test_it_logs_under_sb3s_names(make) -> None:
@@ -232,6 +219,12 @@ def test_a_replay_that_cannot_fit_is_refused(make) -> None:
         make(replace(CONFIG, buffer_size=10**12))
     with pytest.raises(UserError, match="too small"):
         make(replace(CONFIG, buffer_size=4))
+
+
+def test_updates_before_the_first_whole_transition_are_refused(make) -> None:
+    with pytest.raises(UserError, match="learning_starts must be at least 4"):
+        make(replace(CONFIG, learning_starts=0)).learn(8)
+    make(replace(CONFIG, learning_starts=4)).learn(12)
 
 
 @pytest.mark.parametrize("name", ["action_noise", "optimize_memory_usage", "use_sde"])

@@ -1,4 +1,4 @@
-"""Lets tests import `contract_examples`."""
+"""Lets tests import `deploy_robots` and the like from this folder."""
 
 import sys
 from pathlib import Path

@@ -1,14 +1,12 @@
 """From SB3's steps to the replay: frames single, last observations where episodes end."""
 
-from typing import Any
-
 import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 
 from robossl.agents.memory import require_memory
-from robossl.agents.observations import final_observations, newest_frames, single_frames
+from robossl.agents.observations import newest_frames, single_frames
 from robossl.core import Array, Obs, UserError
 from robossl.data.replay import Replay
 
@@ -49,19 +47,38 @@ def make_replay(
         raise UserError(f"agent.buffer-size {buffer_size:,}: {error}") from error
 
 
+def require_experience(replay: Replay) -> None:
+    """Checks that there is something to sample.
+
+    Raises:
+        UserError: if updates began before the first transition was complete.
+    """
+    if len(replay) == 0:
+        raise UserError(
+            f"there is no complete transition to learn from yet: learning_starts must be at least {replay.num_worlds}"
+        )
+
+
 def store_step(
     replay: Replay,
-    space: spaces.Dict,
     obs: Obs,
     action: Array,
     reward: Array,
     dones: NDArray[np.bool_],
-    infos: list[dict[str, Any]],
+    time_limit: NDArray[np.bool_],
+    final_obs: Obs,
 ) -> None:
-    """Stores what a VecEnv with spaces `space` answered to `action` [N, A], chosen from `obs` {key: [N, ...]}."""
-    final_ids = np.flatnonzero(dones)
-    truncated = np.zeros(len(dones), bool)
-    truncated[final_ids] = [infos[i].get("TimeLimit.truncated", False) for i in final_ids]
-    final_obs = final_observations(infos, final_ids, space)
+    """Stores what a VecEnv answered to an action.
+
+    Args:
+        replay: where.
+        obs: {key: [N, ...]}, what the actions were chosen from, frames stacked.
+        action: [N, A].
+        reward: [N].
+        dones: [N].
+        time_limit: [N], where an episode that is done was only cut.
+        final_obs: {key: [K, ...]}, the last observations of the K worlds that are done, frames stacked.
+    """
     obs, final_obs = (newest_frames(each, replay.observation) for each in (obs, final_obs))
-    replay.add(obs, action, reward, dones & ~truncated, truncated, final_ids, final_obs)
+    truncated = dones & time_limit
+    replay.add(obs, action, reward, dones & ~truncated, truncated, np.flatnonzero(dones), final_obs)

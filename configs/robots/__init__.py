@@ -1,0 +1,1 @@
+"""Profiles of robots: topics, limits and how the guard is tuned."""

@@ -1,0 +1,46 @@
+"""Places on a table and distances between them, for arrays with a leading world axis."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import Array
+
+Bounds = tuple[Any, Any]
+"""The least and the greatest value of something drawn: numbers, or arrays such as two corners of a region."""
+
+
+def norm(xp: Any, vector: Array) -> Array:
+    """Returns the lengths [...] of vectors [..., 3]."""
+    return xp.sqrt(vector[..., 0] ** 2 + vector[..., 1] ** 2 + vector[..., 2] ** 2)
+
+
+def planar_norm(xp: Any, vector: Array) -> Array:
+    """Returns the lengths [...] of vectors [..., 2 or more] seen from above."""
+    return xp.sqrt(vector[..., 0] ** 2 + vector[..., 1] ** 2)
+
+
+def heading(xp: Any, quaternion: Array) -> Array:
+    """Returns sin and cos [N, 2] of the yaw of unit quaternions [N, 4], scaled down where they tilt."""
+    w, x, y, z = (quaternion[:, i] for i in range(4))
+    return xp.stack([2 * (w * z + x * y), 1 - 2 * (y * y + z * z)], axis=-1)
+
+
+def between(bounds: Bounds, unit: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scales numbers in [0, 1) to bounds, by broadcasting."""
+    return np.asarray(bounds[0] + (bounds[1] - bounds[0]) * unit)
+
+
+def first_far(
+    start: NDArray[np.float64], candidates: NDArray[np.float64], region: Bounds, least_m: float
+) -> NDArray[np.float64]:
+    """Returns the first of [n, K, D] candidates that is `least_m` from `start` [n, D].
+
+    Where none is, it is the farthest corner of the region.
+    """
+    low, high = region
+    corner = np.asarray(np.where(start > (low + high) / 2, low, high))
+    places = np.concatenate([candidates, corner[:, None]], axis=1)
+    is_far = np.sqrt(((places - start[:, None]) ** 2).sum(axis=-1)) >= least_m
+    return np.asarray(places[np.arange(len(places)), is_far.argmax(axis=1)])

@@ -1,0 +1,143 @@
+"""What the arm's tasks share: a scene around the arm, its cameras, and goals that must be reached once.
+
+What is left to a task: how an episode starts, what is seen, what is rewarded, what success is. Rewards and observations
+use the engine's `xp`; what is remembered is in numpy on the host.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import Array, CameraSpec, Draws, Obs, Policy, UserError
+from robossl.envs.engine import Engine
+from robossl.envs.mujoco_engine import load_model
+from robossl.envs.task import Memory, Outcome, TaskSpec
+from robossl.envs.tasks.panda_arm import TOOL_NAMES, PandaArm
+from robossl.envs.tasks.progress import METRICS, new_progress
+from robossl.envs.tasks.units import vector
+
+NUM_SUBSTEPS = 16
+TABLE_GREY = (0.30, 0.65)
+
+Names: TypeAlias = Mapping[str, tuple[str, ...]]
+
+
+class ArmTask(ABC):
+    """See `Task`.
+
+    Attributes:
+        scene: folder and name of the MJCF file in `robossl.assets`.
+        goal_names: what `desired_goal` holds.
+        goal_radius_m: how near to the desired goal what is achieved must come, in the goal-conditioned variant.
+    """
+
+    scene: ClassVar[str]
+    goal_names: ClassVar[tuple[str, ...]]
+
+    def __init__(self, arm: PandaArm, spec: TaskSpec, *, goal_radius_m: float) -> None:
+        self.arm, self.spec, self.goal_radius_m = arm, spec, goal_radius_m
+
+    def build_model(self) -> Any:
+        """See `Task.build_model`."""
+        model = load_model(Path(str(files("robossl.assets") / self.scene / f"{self.scene}.xml")), self.shape)
+        self.arm.bind(model)
+        self.bind(model)
+        return model
+
+    def new_memory(self, num_worlds: int) -> Memory:
+        """See `Task.new_memory`."""
+        return {**self.arm.new_memory(num_worlds), **new_progress(num_worlds)}
+
+    def control(self, engine: Engine, action: Array, memory: Memory) -> Array:
+        """See `Task.control`: joint position targets in rad, then those of the fingers in m."""
+        return self.arm.control(engine, action, memory)
+
+    @abstractmethod
+    def shape(self, spec: Any) -> None:
+        """Gives the scene the sizes that the configuration asks for, before it is compiled."""
+
+    @abstractmethod
+    def bind(self, model: Any) -> None:
+        """Looks up what the task needs of the compiled model."""
+
+    @abstractmethod
+    def reset(self, engine: Engine, ids: NDArray[np.int64], draws: Draws, memory: Memory) -> None:
+        """See `Task.reset`."""
+
+    @abstractmethod
+    def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
+        """See `Task.outcome`."""
+
+    @abstractmethod
+    def observe(self, engine: Engine, memory: Memory) -> Obs:
+        """See `Task.observe`."""
+
+    @abstractmethod
+    def privileged(self, engine: Engine, memory: Memory) -> Obs:
+        """See `Task.privileged`."""
+
+    @abstractmethod
+    def expert(self) -> Policy:
+        """See `Task.expert`."""
+
+    @abstractmethod
+    def achieved_goal(self, engine: Engine) -> Array:
+        """Returns what the goal is compared with, [N, G], m."""
+
+    @abstractmethod
+    def desired_goal(self, engine: Engine, memory: Memory) -> Array:
+        """Returns the goals of the running episodes, [N, G], m."""
+
+
+def arm_spec(
+    arm: PandaArm,
+    *,
+    vectors: Names,
+    privileged: Names,
+    random_fields: tuple[str, ...],
+    max_episode_steps: int,
+    reward_weights: dict[str, float],
+    description: str,
+    success: str,
+    metrics: tuple[str, ...] = METRICS,
+) -> TaskSpec:
+    """Returns the spec of a task that sees the arm itself and `vectors` beside it."""
+    seen = {"proprio": arm.proprio, **{key: vector(names) for key, names in vectors.items()}}
+    return TaskSpec(
+        control_hz=arm.config.control_hz,
+        num_substeps=NUM_SUBSTEPS,
+        max_episode_steps=max_episode_steps,
+        action=arm.action,
+        commands=arm.commands,
+        vectors=seen,
+        cameras=tuple(CameraSpec(name=name, width=64, height=64) for name in ("static", "wrist", "viewer")),
+        default_observation=tuple(seen),
+        privileged={key: vector(names) for key, names in {"tool_position": TOOL_NAMES, **privileged}.items()},
+        reward_weights=reward_weights,
+        metrics=metrics,
+        viewer_camera="viewer",
+        random_fields=random_fields,
+        description=description,
+        success=success,
+    )
+
+
+def effort(action: Array) -> Array:
+    """Returns the mean squares [N] of actions [N, A]."""
+    return (action * action).mean(axis=-1)
+
+
+def require_positive(task: str, config: Any, *names: str) -> None:
+    """Checks numbers of a task's configuration.
+
+    Raises:
+        UserError: naming the first that is not positive.
+    """
+    for name in names:
+        if getattr(config, name) <= 0:
+            raise UserError(f"{task}: {name} must be positive, got {getattr(config, name)}")

@@ -1,0 +1,120 @@
+"""Goal-conditioned variants of the arm's tasks: what hindsight (Andrychowicz et al., 2017) can relabel.
+
+The observation holds `achieved_goal` and `desired_goal`; the reward depends on the two alone, and `compute_reward`
+tells it for any others, many at once.
+"""
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import Array, Draws, Obs, Policy
+from robossl.envs.engine import Engine
+from robossl.envs.task import Memory, Outcome, TaskSpec
+from robossl.envs.tasks.arm_push import ArmPush
+from robossl.envs.tasks.arm_reach import ArmReach
+from robossl.envs.tasks.arm_task import ArmTask
+from robossl.envs.tasks.units import vector
+
+_AWAY = -1.0
+"""Weight of the one reward term: -1 a decision until the goal is reached, as in Gymnasium-Robotics."""
+
+
+class GoalTask:
+    """See `Task`. Everything is the inner task's but for what is seen of the goal, reward and success.
+
+    Attributes:
+        inner: the kind of task.
+        levels: its levels of difficulty.
+    """
+
+    inner: ClassVar[Any]
+    levels: ClassVar[dict[str, Any]]
+
+    def __init__(self, config: Any = None) -> None:
+        self.task: ArmTask = self.inner(config)
+        self.spec = _goal_spec(self.task)
+
+    def compute_reward(self, achieved_goal: Array, desired_goal: Array, info: Any) -> NDArray[np.float32]:
+        """Returns the rewards [...] of what was achieved [..., G], had the goals been `desired_goal` [..., G]; m.
+
+        `info` is not looked at: it is there for stable-baselines3.
+        """
+        return np.asarray(_AWAY * self._away(np, np.asarray(achieved_goal), np.asarray(desired_goal)), np.float32)
+
+    def build_model(self) -> Any:
+        """See `Task.build_model`."""
+        return self.task.build_model()
+
+    def new_memory(self, num_worlds: int) -> Memory:
+        """See `Task.new_memory`."""
+        return {**self.task.new_memory(num_worlds), "was_at_goal": np.zeros(num_worlds, bool)}
+
+    def reset(self, engine: Engine, ids: NDArray[np.int64], draws: Draws, memory: Memory) -> None:
+        """See `Task.reset`."""
+        self.task.reset(engine, ids, draws, memory)
+        memory["was_at_goal"][ids] = False
+
+    def control(self, engine: Engine, action: Array, memory: Memory) -> Array:
+        """See `Task.control`."""
+        return self.task.control(engine, action, memory)
+
+    def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
+        """See `Task.outcome`."""
+        outcome = self.task.outcome(engine, action, recorded, memory)
+        away = self._away(engine.xp, self.task.achieved_goal(engine), self.task.desired_goal(engine, memory))
+        memory["was_at_goal"] |= away == 0
+        return replace(outcome, terms={"away": away}, success=memory["was_at_goal"].copy())
+
+    def observe(self, engine: Engine, memory: Memory) -> Obs:
+        """See `Task.observe`."""
+        goals = {
+            "achieved_goal": self.task.achieved_goal(engine),
+            "desired_goal": self.task.desired_goal(engine, memory),
+        }
+        seen = self.task.observe(engine, memory) | goals
+        return {key: seen[key] for key in self.spec.vectors}
+
+    def privileged(self, engine: Engine, memory: Memory) -> Obs:
+        """See `Task.privileged`."""
+        return self.task.privileged(engine, memory)
+
+    def expert(self) -> Policy:
+        """See `Task.expert`."""
+        return self.task.expert()
+
+    def _away(self, xp: Any, achieved: Array, desired: Array) -> Array:
+        squares = (achieved - desired) ** 2
+        total = squares[..., 0]
+        for element in range(1, squares.shape[-1]):
+            total = total + squares[..., element]
+        distance = xp.sqrt(total)
+        return xp.where(distance < self.task.goal_radius_m, xp.zeros_like(distance), xp.ones_like(distance))
+
+
+class ArmReachGoal(GoalTask):
+    """`ArmReach` for hindsight."""
+
+    inner, levels = ArmReach, ArmReach.levels
+
+
+class ArmPushGoal(GoalTask):
+    """`ArmPush` for hindsight."""
+
+    inner, levels = ArmPush, ArmPush.levels
+
+
+def _goal_spec(task: ArmTask) -> TaskSpec:
+    spec, goal = task.spec, vector(task.goal_names)
+    vectors = {key: value for key, value in spec.vectors.items() if key != "goal"}
+    vectors |= {"achieved_goal": goal, "desired_goal": goal}
+    return replace(
+        spec,
+        vectors=vectors,
+        default_observation=tuple(vectors),
+        reward_weights={"away": _AWAY},
+        description=f"{spec.description} The reward depends on achieved and desired goal alone.",
+        success=f"what was achieved came within {task.goal_radius_m} m of the desired goal at the end of any decision",
+    )

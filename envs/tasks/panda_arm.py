@@ -1,0 +1,147 @@
+"""The arm as a task has it: where it starts, what an action does with it, what it feels of itself.
+
+An action moves the commanded position of the tool, which keeps pointing down, and with a gripper also says how far the
+fingers are to open. Inverse kinematics and memory are in numpy on the host.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import Array, ArraySpec, CommandSpec, SetpointSpec, UserError
+from robossl.envs.engine import Engine
+from robossl.envs.task import Memory
+from robossl.envs.tasks.panda import (
+    FINGER_OPEN_M,
+    NUM_FINGERS,
+    NUM_JOINTS,
+    TOOL_DOWN,
+    IKConfig,
+    joint_targets,
+    rotation_error,
+    tool_jacobian,
+)
+from robossl.envs.tasks.units import vector
+
+TOOL_NAMES = ("tool_x_w_m", "tool_y_w_m", "tool_z_w_m")
+MAX_LEAD_STEPS = 2
+"""How many steps the commanded tool position may be ahead of the tool."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmConfig:
+    """Says how the arm is driven.
+
+    Attributes:
+        step_m: the farthest the commanded tool position moves per decision along each axis.
+        low_w_m, high_w_m: corners of the box that the commanded tool position is kept in.
+        control_hz: decisions per second.
+        start_noise_rad: how far each joint may start from the posture.
+        has_gripper: the fingers are joints, driven by one more action; else nothing of the hand moves.
+        ik: its posture is the one that episodes start from.
+    """
+
+    step_m: float
+    low_w_m: tuple[float, float, float]
+    high_w_m: tuple[float, float, float]
+    control_hz: float = 12.5
+    start_noise_rad: float = 0.02
+    has_gripper: bool = False
+    ik: IKConfig = field(default_factory=IKConfig)
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        if self.step_m <= 0:
+            raise UserError(f"the arm's step_m must be positive, got {self.step_m}")
+
+
+class PandaArm:
+    """Drives the arms of N worlds.
+
+    Attributes:
+        num_joints: of arm and fingers: the model's first joints.
+        action: what an action holds.
+        commands: what it stands for.
+        proprio: what `feel` returns.
+    """
+
+    def __init__(self, config: ArmConfig) -> None:
+        self.config = config
+        fingers = range(1, 1 + NUM_FINGERS * config.has_gripper)
+        joints = [f"joint{i}_rad" for i in range(1, NUM_JOINTS + 1)] + [f"finger{i}_m" for i in fingers]
+        self.num_joints = len(joints)
+        self.proprio = replace(
+            vector((*joints, *(f"{name}_s" for name in joints), *TOOL_NAMES)),
+            joints=(*(name.partition("_")[0] for name in 2 * joints), "", "", ""),
+        )
+        names = ("tool_dx", "tool_dy", "tool_dz") + ("grip",) * config.has_gripper
+        self.action = ArraySpec(shape=(len(names),), low=-1, high=1, names=names)
+        self.commands = (*(_move(axis, config) for axis in range(3)), *(_GRIP,) * config.has_gripper)
+        self._box_w_m = np.array([config.low_w_m, config.high_w_m], np.float32)
+        self._tool = -1
+
+    def bind(self, model: Any) -> None:
+        """Looks its parts up in a compiled model."""
+        self._tool = model.site("tool").id
+
+    def new_memory(self, num_worlds: int) -> Memory:
+        """Returns memory for N worlds."""
+        return {"tool_target_w": np.zeros((num_worlds, 3), np.float32), "has_target": np.zeros(num_worlds, bool)}
+
+    def begin(self, memory: Memory, ids: NDArray[np.int64], unit: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Forgets where the tools of the worlds `ids` were sent, and returns joint positions [n, J] to start from.
+
+        Args:
+            memory: the task's.
+            ids: the worlds.
+            unit: [n, 7] in [0, 1), says how far each joint is from the posture.
+        """
+        memory["has_target"][ids] = False
+        joints = np.full((len(unit), self.num_joints), FINGER_OPEN_M)
+        joints[:, :NUM_JOINTS] = self.config.ik.posture_rad + self.config.start_noise_rad * (2 * unit - 1)
+        return joints
+
+    def control(self, engine: Engine, action: Array, memory: Memory) -> NDArray[np.float64]:
+        """Maps actions [N, 3 or 4] to position targets [N, J] of the joints, rad, and fingers, m."""
+        config, tool_w = self.config, self.tool(engine)
+        target_w = np.where(memory["has_target"][:, None], memory["tool_target_w"], tool_w)
+        target_w = target_w + config.step_m * action[:, :3]
+        lead_m = MAX_LEAD_STEPS * config.step_m
+        target_w = tool_w + (target_w - tool_w).clip(-lead_m, lead_m)
+        memory["tool_target_w"][...] = target_w = target_w.clip(*self._box_w_m)
+        memory["has_target"][...] = True
+        rotation = engine.read("site_xmat")[:, self._tool].reshape(-1, 3, 3)
+        error = np.concatenate([target_w - tool_w, rotation_error(rotation, TOOL_DOWN)], axis=-1)
+        anchor_w, axis_w, joint_pos = (engine.read(name)[:, :NUM_JOINTS] for name in ("xanchor", "xaxis", "qpos"))
+        jacobian = tool_jacobian(anchor_w, axis_w, tool_w)
+        targets = joint_targets(joint_pos, jacobian, error, period_s=1 / config.control_hz, config=config.ik)
+        if not config.has_gripper:
+            return targets
+        fingers = np.repeat(_GRIP.offset + _GRIP.scale * action[:, 3:], NUM_FINGERS, axis=1)
+        return np.concatenate([targets, fingers], axis=-1)
+
+    def tool(self, engine: Engine) -> Array:
+        """Returns where the tools are in the world, [N, 3], m."""
+        return engine.read("site_xpos")[:, self._tool]
+
+    def feel(self, engine: Engine) -> Array:
+        """Returns joint positions, their velocities and the tool's position, [N, 2 J + 3]."""
+        qpos, qvel = (engine.read(name)[:, : self.num_joints] for name in ("qpos", "qvel"))
+        return engine.xp.concat([qpos, qvel, self.tool(engine)], axis=-1)
+
+
+_GRIP = CommandSpec(
+    name="finger_m", unit="m", source=3, scale=FINGER_OPEN_M / 2, offset=FINGER_OPEN_M / 2, low=0.0, high=FINGER_OPEN_M
+)
+
+
+def _move(axis: int, config: ArmConfig) -> CommandSpec:
+    """Says what an action does to the commanded tool position along one axis of the world."""
+    step_m, low, high = config.step_m, config.low_w_m[axis], config.high_w_m[axis]
+    moves = SetpointSpec(name=TOOL_NAMES[axis], low=low, high=high, max_lead=MAX_LEAD_STEPS * step_m)
+    name = f"tool_d{'xyz'[axis]}_w_m"
+    return CommandSpec(
+        name=name, unit="m", source=axis, scale=step_m, offset=0.0, low=-step_m, high=step_m, moves=moves
+    )

@@ -1,0 +1,27 @@
+"""A scripted reacher: goes straight for the goal."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import Array, Obs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReachExpert:
+    """Reaches goals.
+
+    Attributes:
+        step_m: how far the tool moves along an axis for an action of 1.
+    """
+
+    step_m: float
+
+    def reset(self, ids: NDArray[np.int64]) -> None:
+        """See `Policy.reset`."""
+
+    def act(self, obs: Obs, privileged: Obs) -> Array:
+        """See `Policy.act`."""
+        motion = privileged["goal_position"] - privileged["tool_position"]
+        return np.clip(motion / self.step_m, -1.0, 1.0).astype(np.float32)

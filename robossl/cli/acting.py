@@ -1,0 +1,88 @@
+"""Who acts, and where: a run's agent in its own environment, or random or scripted actions in any."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from robossl.cli.compose import (
+    agent_policy,
+    device_name,
+    load_agent,
+    load_settings,
+    make_policy,
+    opened_env,
+    prepare_processor,
+)
+from robossl.cli.settings import TEST_SEED_OFFSET, TrainSettings, require_seed
+from robossl.core import BatchEnv, Policy, Stream, UsageError
+from robossl.envs import EnvConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActingConfig:
+    """Chooses who acts, and in which worlds.
+
+    Attributes:
+        policy: the run's agent, or random or scripted actions.
+        checkpoint: of the run: best, last, or a step.
+        deterministic: whether the agent's mean action is taken; drawn from its distribution otherwise.
+        env: id of an environment, where no run is given.
+        seed: of the worlds; where None, one whose worlds no training has seen and no checkpoint was chosen on.
+        device: cpu, cuda, cuda:1, or auto; the run's own where None.
+    """
+
+    policy: Literal["agent", "random", "expert"] = "agent"
+    checkpoint: str = "best"
+    deterministic: bool = True
+    env: str | None = None
+    seed: int | None = None
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the seed."""
+        require_seed(self.seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """A policy in its worlds.
+
+    Attributes:
+        seed: of the worlds.
+    """
+
+    env: BatchEnv
+    policy: Policy
+    seed: int
+
+
+@contextmanager
+def opened_actor(run_folder: Path | None, config: ActingConfig, *, num_worlds: int) -> Iterator[Actor]:
+    """Opens the environment of a run, or the one that `config` names, with whoever acts in it.
+
+    Raises:
+        UserError: if the arguments contradict each other, or the run or its checkpoint cannot be used.
+    """
+    settings = _settings(run_folder, config)
+    prepare_processor(settings.num_threads)
+    seed = settings.seed + TEST_SEED_OFFSET if config.seed is None else config.seed
+    with opened_env(replace(settings.env, num_worlds=num_worlds), seed, Stream.EVAL) as env:
+        if run_folder is not None and config.policy == "agent":
+            settings = replace(settings, device=device_name(config.device or settings.device))
+            agent = load_agent(run_folder, settings, env, config.checkpoint)
+            policy: Policy = agent_policy(agent, settings, env, deterministic=config.deterministic)
+        else:
+            policy = make_policy(config.policy, env, seed=seed)
+        yield Actor(env=env, policy=policy, seed=seed)
+
+
+def _settings(run_folder: Path | None, config: ActingConfig) -> TrainSettings:
+    if run_folder is not None:
+        if config.env is not None:
+            raise UsageError("give a run or --env ID, not both: a run's agent acts in its own environment")
+        return load_settings(run_folder)
+    if config.env is None or config.policy == "agent":
+        raise UsageError("give a run, or --env ID with --policy random or expert")
+    return TrainSettings(env=EnvConfig(id=config.env))

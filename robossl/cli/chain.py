@@ -1,0 +1,150 @@
+"""The chain: environments, pretrained encoder, agent, training.
+
+Everything that the settings describe is built once before anything is computed or written: a mistake in them costs
+seconds, and leaves no folder behind.
+"""
+
+import gc
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from robossl.agents.observations import observation_shapes
+from robossl.cli.artifacts import pretrain_settings, pretrained_encoder
+from robossl.cli.compose import make_agent, make_policy, opened_env
+from robossl.cli.presets import dump
+from robossl.cli.pretraining import new_learner
+from robossl.cli.settings import PretrainStage, TrainSettings
+from robossl.core import BatchEnv, Stream, UserError
+from robossl.core.files import write_atomic
+from robossl.envs.sb3_vec_env import SB3VecEnv
+from robossl.nets import MultimodalEncoder, load_encoder, save_encoder
+from robossl.training.evaluations import Evaluator
+from robossl.training.interrupt import Interrupted
+from robossl.training.run_folder import new_run_folder, write_command, write_system_json
+from robossl.training.train import TrainResult, train
+
+ENCODER_FOLDER = "encoder"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be trained, and whether that begins or goes on.
+
+    Attributes:
+        settings: of the run.
+        name: of the folder of its runs, where one begins.
+        resumed: the folder of the run that goes on.
+        resume_from: the checkpoint that it goes on from, where that is not the last one.
+        verbose: whether SB3's table is printed.
+    """
+
+    settings: TrainSettings
+    name: str = ""
+    resumed: Path | None = None
+    resume_from: Path | None = None
+    verbose: bool = False
+
+
+def run_chain(order: Order, command: Sequence[str]) -> tuple[Path, TrainResult]:
+    """Collects, pretrains and trains, as far as that is not done yet; returns the run's folder and what it holds.
+
+    Args:
+        order: what to do.
+        command: goes to the run's `command.txt`.
+
+    Raises:
+        Interrupted: after SIGINT or SIGTERM; it names the run to resume.
+        UserError: if the settings do not fit together, the disk is full, or what is there cannot be continued.
+    """
+    settings = order.settings
+    eval_config = replace(settings.env, num_worlds=min(settings.env.num_worlds, settings.evaluation.episodes))
+    with (
+        opened_env(settings.env, settings.seed, Stream.TRAIN) as env,
+        opened_env(eval_config, settings.seed, Stream.SELECT) as eval_env,
+    ):
+        evaluator = Evaluator(eval_env, settings.evaluation, frame_stack=settings.frame_stack)
+        _require_buildable(settings, env)
+        run_folder = order.resumed or _begin(settings, order.name)
+        write_command(run_folder, command)
+        try:
+            return run_folder, _train(order, run_folder, env, evaluator)
+        except Interrupted as interrupted:
+            raise Interrupted(interrupted.signal_number, run_folder) from interrupted
+
+
+def _train(order: Order, run_folder: Path, env: BatchEnv, evaluator: Evaluator) -> TrainResult:
+    settings = order.settings
+    agent = make_agent(settings, env, _encoder(settings, run_folder, env))
+    return train(
+        agent,
+        run_folder,
+        settings.loop,
+        evaluator=evaluator,
+        hparams=_hparams(settings),
+        resume=order.resumed is not None,
+        resume_from=order.resume_from,
+        verbose=order.verbose,
+    )
+
+
+def _begin(settings: TrainSettings, name: str) -> Path:
+    run_folder = new_run_folder(settings.log_folder, name)
+    write_atomic(run_folder / "config.yaml", dump(settings).encode())
+    write_system_json(run_folder)
+    return run_folder
+
+
+def _encoder(settings: TrainSettings, run_folder: Path, env: BatchEnv) -> MultimodalEncoder | None:
+    """Returns the pretrained encoder that the run keeps, and hands it one first where it begins."""
+    if settings.encoder_options.mode == "scratch":
+        return None
+    kept = run_folder / ENCODER_FOLDER
+    if not (kept / "encoder.json").is_file():
+        source = settings.encoder_options.weights
+        if settings.pretrain is not None:
+            source = pretrained_encoder(settings, settings.pretrain, env.spec)
+        assert source is not None, "was checked before the run began"
+        save_encoder(load_encoder(source), kept)
+    return load_encoder(kept)
+
+
+def _require_buildable(settings: TrainSettings, env: BatchEnv) -> None:
+    """Builds agent and pretraining on an encoder that has learned nothing yet, and drops them.
+
+    Raises:
+        UserError: if they do not fit the environment or each other.
+    """
+    stage, weights = settings.pretrain, settings.encoder_options.weights
+    if stage is not None and weights is not None:
+        raise UserError("encoder-options.weights and a pretrain block exclude each other: add --no-pretrain")
+    encoder = load_encoder(weights) if weights is not None else None
+    if stage is not None:
+        encoder = _untrained_encoder(settings, stage, env)
+        make_policy(stage.collect.policy, env, seed=settings.seed)
+    make_agent(settings, env, encoder)
+    gc.collect()  # its replay may be large, and SB3's objects point at each other
+
+
+def _untrained_encoder(settings: TrainSettings, stage: PretrainStage, env: BatchEnv) -> MultimodalEncoder:
+    """Builds what would be pretrained, and its objectives on the way."""
+    space: Any = SB3VecEnv(env, frame_stack=settings.frame_stack).observation_space
+    config = pretrain_settings(settings, stage)
+    return new_learner(config, observation_shapes(space), env.spec.action.shape[0]).encoder
+
+
+def _hparams(settings: TrainSettings) -> dict[str, bool | int | float | str]:
+    agent = settings.agent
+    return {
+        "env": settings.env.id,
+        "agent": agent.kind,
+        "seed": settings.seed,
+        "learning_rate": agent.learning_rate,
+        "batch_size": agent.batch_size,
+        "gamma": agent.gamma,
+        "frame_stack": settings.frame_stack,
+        "encoder": settings.encoder_options.mode,
+        "pretrained": settings.pretrain is not None or settings.encoder_options.weights is not None,
+        "objectives": ", ".join(objective.kind for objective in settings.objectives) or "none",
+    }

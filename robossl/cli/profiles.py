@@ -1,0 +1,58 @@
+"""Robot profiles: YAML on a workstation, with the source of every number; JSON inside a bundle, for the robot."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from robossl.core import Bundle, UnknownNameError, UserError
+from robossl.core.bundle import seal
+from robossl.core.files import write_json
+from robossl.core.strict_json import to_json
+from robossl.deploy.profile import FILE, RobotProfile, profile_from_values, read_profile
+
+
+def profile_names() -> list[str]:
+    """Returns the names of the profiles that come with robossl."""
+    folder = files("robossl.configs").joinpath("robots")
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load_profile(name: str, bundle: Bundle | None = None) -> RobotProfile:
+    """Returns a profile by the name of one that comes with robossl or that is in the bundle, or by a file's path.
+
+    Raises:
+        UserError: if there is none, or something in it is wrong.
+    """
+    if name.endswith((".yaml", ".yml", ".json")):
+        return profile_from_values(_yaml(name, _text(Path(name))), file=name)
+    if bundle is not None and FILE in bundle.names:
+        profile = read_profile(bundle.read(FILE), file=f"{bundle.folder}/{FILE}")
+        if profile.name == name:
+            return profile
+    if name not in profile_names():
+        raise UnknownNameError("profile", name, profile_names())
+    text = files("robossl.configs").joinpath("robots", f"{name}.yaml").read_text()
+    return profile_from_values(_yaml(name, text), file=f"{name}.yaml")
+
+
+def install_profile(folder: Path, profile: RobotProfile) -> str:
+    """Puts a profile into a bundle, for the robot's computer, and seals it anew; returns the new digest."""
+    Bundle(folder)
+    write_json(folder / FILE, to_json(profile))
+    return seal(folder)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _yaml(name: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from error

@@ -1,0 +1,220 @@
+"""`robossl bridge` and `python -m robossl.deploy`: one run of a bridge from options to exit code."""
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+from robossl.core import Bundle, UserError
+from robossl.deploy.bridge import Bridge, Event, State, Tick
+from robossl.deploy.clock import MonotonicClock
+from robossl.deploy.policy import OnnxPolicy
+from robossl.deploy.profile import RobotProfile
+from robossl.deploy.recorder import Recorder
+from robossl.deploy.replay import replay
+from robossl.deploy.ros_types import RosTypes
+from robossl.deploy.session import Mode, Session, bag_name, is_over, percentiles
+from robossl.deploy.timed_policy import TimedPolicy
+from robossl.deploy.transports.choice import open_transport
+
+FAULT_EXIT = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeOptions:
+    """Runs a bundle's policy on a robot, or beside it.
+
+    Attributes:
+        profile: the robot's.
+        mode: what becomes of commands without --live: in a dry run nothing is advertised, beside a shadow whatever
+            else commands the robot is recorded too.
+        live: send commands; the profile's name must be typed, too.
+        confirm: the profile's name, typed beforehand.
+        arm: arm as soon as the robot is ready, without asking; always so unless live.
+        speed: share of the profile's speed limits.
+        seconds: ends the run after this time.
+        record: folder of recordings; nothing is recorded where None.
+        replay: a recording that is decided again instead of running.
+        latency_test: run dry for this many seconds and print how long each leg takes.
+        json: print one JSON object as the last line.
+    """
+
+    profile: str
+    mode: Literal["dry-run", "shadow"] = "dry-run"
+    live: bool = False
+    confirm: str | None = None
+    arm: bool = False
+    speed: float = 0.1
+    seconds: float | None = None
+    record: Path | None = Path("recordings")
+    replay: Path | None = None
+    latency_test: float | None = None
+    json: bool = False
+
+    def __post_init__(self) -> None:
+        """Checks that the options do not contradict each other."""
+        if self.live and (self.mode != "dry-run" or self.replay or self.latency_test):
+            raise UserError("--live excludes --mode, --replay and --latency-test")
+        if not 0 < self.speed <= 1:
+            raise UserError(f"speed must be above 0 and at most 1, got {self.speed}")
+
+    @property
+    def effective_mode(self) -> Mode:
+        """Returns what becomes of commands."""
+        return Mode.LIVE if self.live else Mode(self.mode)
+
+
+def run(bundle: Bundle, profile: RobotProfile, options: BridgeOptions, *, out: TextIO, typed: TextIO) -> int:
+    """Runs, replays or measures; returns the exit code.
+
+    Raises:
+        UserError: in one line, before the first command, whatever does not fit.
+    """
+    if options.replay:
+        return _replay(bundle, profile, options, out)
+    if options.live:
+        profile.require_live()
+        _require_confirmed(profile, options, out, typed)
+    policy = TimedPolicy(OnnxPolicy(bundle), budget_s=0.8 * bundle.contract.period_s)
+    mode = options.effective_mode
+    bridge = Bridge(policy, profile, speed=options.speed, obeyed=mode is Mode.LIVE)
+    types = RosTypes(profile.ros.distro)
+    transport = open_transport(profile.ros, types)
+    clock = MonotonicClock()
+    folder = bag_name(options.record, clock.wall_ns()) if options.record else None
+    recorder = Recorder(folder, types) if folder else None
+    try:
+        session = Session(
+            bridge,
+            transport,
+            types=types,
+            clock=clock,
+            mode=mode,
+            period_s=bundle.contract.period_s,
+            recorder=recorder,
+        )
+        session.describe(bundle=bundle.digest, profile=profile.name, speed=options.speed)
+        watch = _Watch(session, options, out, typed)
+        with _ended_by_signals(watch.end):
+            session.run(watch)
+    finally:
+        policy.close()
+        transport.close()
+        if recorder:
+            recorder.close()
+    return _finish(session, watch, options, folder, recorder, out)
+
+
+class _Watch:
+    """Prints what changes, arms, and says when the run is over."""
+
+    def __init__(self, session: Session, options: BridgeOptions, out: TextIO, typed: TextIO) -> None:
+        self.trips: list[str] = []
+        self._session, self._out = session, out
+        self._arms = options.arm or not options.live
+        self._seconds = options.latency_test or options.seconds
+        self._shown: tuple[Any, ...] = ()
+        self._begun_s: float | None = None
+        self._ended = False
+        self._interactive = options.live and not options.arm
+        if self._interactive:
+            threading.Thread(target=self._listen, args=(typed,), name="operator", daemon=True).start()
+
+    def end(self) -> None:
+        """Ends the run with the next period."""
+        self._ended = True
+
+    def __call__(self, tick: Tick) -> bool:
+        """Looks at a period; tells whether the run is over."""
+        self._begun_s = tick.t_s if self._begun_s is None else self._begun_s
+        self._show(tick, tick.t_s - self._begun_s)
+        if tick.state is State.READY and self._arms:
+            self._session.ask(Event.ARM)
+        timed_out = self._seconds is not None and tick.t_s - self._begun_s >= self._seconds
+        return self._ended or timed_out or (is_over(tick) and not self._interactive)
+
+    def _show(self, tick: Tick, seconds: float) -> None:
+        self.trips += [str(record) for record in tick.trips]
+        shown = (tick.state, tick.waiting_for)
+        if shown == self._shown and not tick.trips:
+            return
+        self._shown = shown
+        reasons = "; ".join([*map(str, tick.trips), *tick.waiting_for])
+        hint = " (type: arm)" if self._interactive and tick.state is State.READY else ""
+        print(f"{seconds:8.2f} s  {tick.state.value}{hint}{'  ' + reasons if reasons else ''}", file=self._out)
+
+    def _listen(self, typed: TextIO) -> None:
+        for line in typed:
+            word = line.strip().lower()
+            if word == "quit":
+                self.end()
+            elif word in {event.value for event in Event}:
+                self._session.ask(Event(word))
+            elif word:
+                print(f"type arm, hold, reset or quit, not {word!r}", file=self._out)
+
+
+def _require_confirmed(profile: RobotProfile, options: BridgeOptions, out: TextIO, typed: TextIO) -> None:
+    name = options.confirm
+    if name is None:
+        print(f"The robot of profile {profile.name} will move. Type the profile's name to go live: ", end="", file=out)
+        out.flush()
+        name = typed.readline().strip()
+    if name != profile.name:
+        raise UserError(f"not live: {name!r} is not the name of the profile, {profile.name!r}")
+
+
+def _replay(bundle: Bundle, profile: RobotProfile, options: BridgeOptions, out: TextIO) -> int:
+    assert options.replay is not None
+    found = replay(options.replay, OnnxPolicy(bundle), profile, digest=bundle.digest)
+    print(f"{found.periods} periods decided again, {found.different} of them differently", file=out)
+    if found.first:
+        print(f"first: {found.first}", file=out)
+    if options.json:
+        print(json.dumps({"periods": found.periods, "different": found.different}), file=out)
+    return 1 if found.different else 0
+
+
+def _finish(
+    session: Session,
+    watch: _Watch,
+    options: BridgeOptions,
+    folder: Path | None,
+    recorder: Recorder | None,
+    out: TextIO,
+) -> int:
+    legs = percentiles(session.latencies_s)
+    for leg, figures in legs.items():
+        print(f"{leg:<18} " + "  ".join(f"{name[:-3]} {value:.2f} ms" for name, value in figures.items()), file=out)
+    if folder and recorder:
+        lost = f" ({recorder.num_dropped} messages were dropped)" if recorder.num_dropped else ""
+        print(f"recorded {folder}{lost}", file=out)
+    state = session.last.state.value if session.last else None
+    if options.json:
+        summary = {"state": state, "trips": watch.trips, "latency": legs, "recording": str(folder) if folder else None}
+        print(json.dumps(summary), file=out)
+    return FAULT_EXIT if watch.trips else 0
+
+
+@contextmanager
+def _ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
+    """Makes Ctrl-C and SIGTERM end the run by a stop instead of an exception."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: end()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def standard_streams() -> dict[str, TextIO]:
+    """Returns the terminal, as `run` takes it."""
+    return {"out": sys.stdout, "typed": sys.stdin}

@@ -1,0 +1,89 @@
+"""Velocities of a base inside speed, acceleration and jerk limits, and slow enough for what is in its way."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from robossl.deploy.limits import BaseLimits, ObstacleLimit
+from robossl.deploy.motion import Fault, Measured, Vector
+from robossl.deploy.motion_filter import MotionFilter
+from robossl.deploy.trips import Trip
+
+AXES = ("linear", "angular")
+
+
+class BaseMotion:
+    """See `Motion`; commands are forward speed in m/s and yaw rate in rad/s, and a stop is zero at once.
+
+    Speed, acceleration and jerk are to this filter what position, velocity and acceleration are to an arm's.
+    """
+
+    def __init__(self, limits: BaseLimits, *, period_s: float) -> None:
+        axes = (limits.linear, limits.angular)
+        self._filter = MotionFilter(
+            low=-np.array([axis.backward for axis in axes], np.float64),
+            high=np.array([axis.forward for axis in axes], np.float64),
+            rate=np.array([axis.acceleration for axis in axes], np.float64),
+            acceleration=np.array([axis.jerk for axis in axes], np.float64),
+            period_s=period_s,
+        )
+        self._measured = np.array([axis.measured for axis in axes], np.float64)
+        self._obstacle = limits.obstacle if isinstance(limits.obstacle, ObstacleLimit) else None
+        self._filter.start(np.zeros(2))
+
+    def start(self, measured: Measured) -> None:
+        """See `Motion.start`: the base must stand."""
+        self._filter.start(np.zeros(2))
+
+    def follow(self, measured: Measured) -> None:
+        """See `Motion.follow`."""
+        self._filter.place(measured.velocity, np.zeros(2))
+
+    def towards(self, wanted: Vector, measured: Measured, *, scale: float) -> Vector:
+        """See `Motion.towards`."""
+        target = np.clip(wanted, self._filter.low * scale, self._filter.high * scale)
+        if self._obstacle is not None:
+            ahead, behind = (self._safe_speed(clearance) for clearance in measured.clearance_m or (0.0, 0.0))
+            target[0] = np.clip(target[0], -behind, ahead)
+        return self._filter.move(self._filter.step_velocity(target))
+
+    def stop(self) -> Vector:
+        """See `Motion.stop`."""
+        self._filter.start(np.zeros(2))
+        return np.zeros(2)
+
+    @property
+    def at_rest(self) -> bool:
+        """See `Motion.at_rest`."""
+        return not self._filter.value.any()
+
+    def faults(self, measured: Measured) -> Iterator[Fault]:
+        """See `Motion.faults`."""
+        for i, name in enumerate(AXES):
+            speed = float(abs(measured.velocity[i]))
+            if speed > self._measured[i]:
+                yield Fault(trip=Trip.MEASURED_SPEED, what=name, value=speed, limit=float(self._measured[i]))
+        if self._obstacle is not None:
+            yield from self._obstacle_faults(measured, self._obstacle)
+
+    def _obstacle_faults(self, measured: Measured, obstacle: ObstacleLimit) -> Iterator[Fault]:
+        speed = float(self._filter.value[0])
+        if measured.clearance_m is None:
+            yield Fault(trip=Trip.OBSTACLE, what="no range was measured")
+        else:
+            for name, clearance, moving in zip(("ahead", "behind"), measured.clearance_m, (speed, -speed), strict=True):
+                if moving > 0 and clearance < obstacle.stop_m:
+                    yield Fault(trip=Trip.OBSTACLE, what=name, value=clearance, limit=obstacle.stop_m)
+
+    def _safe_speed(self, clearance_m: float) -> float:
+        """Returns the speed from which the base stops before the obstacle, delay and build-up of braking included.
+
+        Solves v * delay + v^2 / (2 a) = room for v.
+        """
+        assert self._obstacle is not None
+        acceleration, jerk = float(self._filter.rate[0]), float(self._filter.acceleration[0])
+        # While braking builds up, the base may first still be speeding up: twice the time from full to none.
+        delay = self._obstacle.latency_s + 2.0 * acceleration / jerk + 2.0 * self._filter.period_s
+        room = max(clearance_m - self._obstacle.stop_m, 0.0)
+        lost = acceleration * delay
+        return float(np.sqrt(lost * lost + 2.0 * acceleration * room) - lost)

@@ -1,0 +1,171 @@
+"""What one message says: named numbers in SI units, or a picture. Everything hostile ends here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.deploy.limits import ArmLimits, ObstacleLimit, RobotLimits
+from robossl.deploy.pictures import decode_picture
+from robossl.deploy.topics import (
+    CameraTopic,
+    InputTopic,
+    JointsInput,
+    OdometryInput,
+    PoseInput,
+    ScanInput,
+    StopInput,
+    ValuesInput,
+)
+from robossl.deploy.trips import RefusedMessageError, Trip
+
+GREATEST = 1e30
+"""A larger number is no measurement; the policy takes single precision."""
+MAX_NAMES = 1024
+"""Joints in one message: more is nonsense, and not looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One message's content.
+
+    Attributes:
+        stamp_ns: of its header, on the robot's clock; None where it has none.
+        values: named numbers; a joint's are `position:<model joint>` and `velocity:<model joint>`.
+        picture: [H, W, C] as the camera gave it.
+    """
+
+    stamp_ns: int | None
+    values: Mapping[str, float]
+    picture: NDArray[Any] | None = None
+
+
+_LOOKING = 0.9
+"""Cosine of the angle within which a ray looks ahead or behind."""
+CLEARANCE = ("clearance_ahead_m", "clearance_behind_m")
+STOP_PRESSED = "stop_pressed"
+
+
+def read_message(message: Any, source: InputTopic, limits: RobotLimits) -> Reading:
+    """Reads a message of the type that belongs to its source.
+
+    Raises:
+        RefusedMessageError: if it cannot be used.
+    """
+    reading = _read(message, source, limits)
+    greatest = np.inf if isinstance(source, ScanInput) else GREATEST  # a way may be free without end
+    wrong = next((name for name, value in reading.values.items() if not abs(value) <= greatest), None)
+    if wrong is not None:
+        raise RefusedMessageError(Trip.NON_FINITE_INPUT, wrong)
+    return reading
+
+
+def _read(message: Any, source: InputTopic, limits: RobotLimits) -> Reading:
+    if isinstance(source, StopInput):
+        return Reading(stamp_ns=None, values={STOP_PRESSED: float(bool(message.data))})
+    if isinstance(source, ValuesInput):
+        return Reading(stamp_ns=None, values=_named(message, source))
+    stamp_ns = int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
+    if isinstance(source, CameraTopic):
+        return Reading(stamp_ns=stamp_ns, values={}, picture=decode_picture(message, source.encoding))
+    values = (
+        _joints(message, limits)
+        if isinstance(source, JointsInput)
+        else _odometry(message, source)
+        if isinstance(source, OdometryInput)
+        else _pose(message.pose, source.body)
+        if isinstance(source, PoseInput)
+        else _clearance(message, limits)
+    )
+    return Reading(stamp_ns=stamp_ns, values=values)
+
+
+def _joints(message: Any, limits: RobotLimits) -> dict[str, float]:
+    """Finds the profile's joints by name, wherever they stand."""
+    assert isinstance(limits, ArmLimits)
+    names = list(message.name[: MAX_NAMES + 1])
+    if len(names) > MAX_NAMES or len(set(names)) != len(names):
+        raise RefusedMessageError(Trip.MALFORMED_INPUT, f"{len(names)} joints, of which {len(set(names))} differ")
+    position, velocity = (np.asarray(part, np.float64) for part in (message.position, message.velocity))
+    index, values = {name: i for i, name in enumerate(names)}, {}
+    for joint in limits.joints:
+        i = index.get(joint.name)
+        if i is None:
+            raise RefusedMessageError(Trip.MISSING_JOINT, joint.name)
+        if i >= len(position) or i >= len(velocity):
+            raise RefusedMessageError(Trip.MISSING_JOINT, f"{joint.name} has no position or no velocity")
+        values[f"position:{joint.model}"] = float(position[i])
+        values[f"velocity:{joint.model}"] = float(velocity[i])
+    return values
+
+
+def _odometry(message: Any, source: OdometryInput) -> dict[str, float]:
+    linear, angular = message.twist.twist.linear, message.twist.twist.angular
+    if source.body is None:
+        speed = float(np.hypot(linear.x, linear.y))
+        own = {"forward_m_s": float(linear.x), "speed_m_s": speed, "yaw_rate_rad_s": float(angular.z)}
+        return own | _pose(message.pose.pose, "base")
+    velocity_w = _rotation(message.pose.pose.orientation) @ [linear.x, linear.y, linear.z]
+    moving = {f"{source.body}_v{axis}_w_m_s": float(v) for axis, v in zip("xyz", velocity_w, strict=True)}
+    return moving | _pose(message.pose.pose, source.body)
+
+
+def _pose(pose: Any, body: str) -> dict[str, float]:
+    rotation, position = _rotation(pose.orientation), pose.position
+    values = {f"{body}_{axis}_w_m": float(getattr(position, axis)) for axis in "xyz"}
+    return values | {f"{body}_sin_yaw": float(rotation[1, 0]), f"{body}_cos_yaw": float(rotation[0, 0])}
+
+
+def _rotation(quaternion: Any) -> NDArray[np.float64]:
+    """Returns the rotation matrix of a ROS quaternion (x, y, z, w), which must be of unit length."""
+    x, y, z, w = (float(getattr(quaternion, name)) for name in "xyzw")
+    length = np.sqrt(x * x + y * y + z * z + w * w)
+    if not abs(length - 1.0) < 1e-3:
+        raise RefusedMessageError(Trip.MALFORMED_INPUT, f"a quaternion of length {length:.4g}")
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def _named(message: Any, source: ValuesInput) -> dict[str, float]:
+    data = np.asarray(message.data, np.float64)
+    if data.shape != (len(source.names),):
+        raise RefusedMessageError(Trip.MALFORMED_INPUT, f"{data.size} numbers instead of {len(source.names)}")
+    return dict(zip(source.names, data.tolist(), strict=True))
+
+
+def _clearance(message: Any, limits: RobotLimits) -> dict[str, float]:
+    """Returns the free way ahead and behind in the corridor that the base sweeps.
+
+    By REP 117, +inf is no echo and -inf is too near; NaN is a failed ray. Readings below the least range count as
+    too near. Where more than half of the rays failed, the scan is refused.
+    """
+    obstacle = getattr(limits, "obstacle", None)
+    if not isinstance(obstacle, ObstacleLimit):
+        return {}
+    ranges = np.asarray(message.ranges, np.float64)
+    failed = np.isnan(ranges)
+    if not 0 < ranges.size <= 100_000 or failed.mean() > 0.5:
+        raise RefusedMessageError(
+            Trip.MALFORMED_INPUT, f"a scan of {ranges.size} rays, {int(failed.sum())} of them failed"
+        )
+    ranges = np.where(ranges < message.range_min, 0.0, ranges)
+    angle = message.angle_min + message.angle_increment * np.arange(ranges.size)
+    if not np.isfinite(angle).all():
+        raise RefusedMessageError(Trip.MALFORMED_INPUT, "the scan's angles are not finite")
+    with np.errstate(invalid="ignore"):
+        x, y = ranges * np.cos(angle), ranges * np.sin(angle)
+    inside = ~failed & (np.abs(y) <= obstacle.half_width_m)
+    ahead = x[inside & (np.cos(angle) > 0)].min(initial=np.inf) - obstacle.front_m
+    behind = (-x[inside & (np.cos(angle) < 0)]).min(initial=np.inf) - obstacle.rear_m
+    # Where no ray looks, nothing is known of the way.
+    ahead, behind = (
+        way if (side > _LOOKING).any() else 0.0 for way, side in ((ahead, np.cos(angle)), (behind, -np.cos(angle)))
+    )
+    return dict(zip(CLEARANCE, (float(ahead), float(behind)), strict=True))

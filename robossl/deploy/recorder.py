@@ -1,0 +1,65 @@
+"""Writes everything a session hears, decides and says into an MCAP bag, from a thread of its own."""
+
+import json
+import queue
+import threading
+from pathlib import Path
+from typing import Any
+
+from rosbags.rosbag2 import StoragePlugin, Writer
+
+from robossl.core import UserError
+from robossl.deploy.ros_types import RosTypes
+
+_QUEUE = 512
+"""Messages that may wait for the disk; more are dropped and counted, never waited for."""
+
+
+class Recorder:
+    """One bag.
+
+    Attributes:
+        num_dropped: messages that did not get into it.
+
+    Raises:
+        UserError: if there is something of that name already, or the disk cannot be written.
+    """
+
+    def __init__(self, folder: Path, types: RosTypes) -> None:
+        self.num_dropped = 0
+        self._types = types
+        self._queue: queue.Queue[tuple[str, str, int, bytes] | None] = queue.Queue(_QUEUE)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = Writer(folder, version=Writer.VERSION_LATEST, storage_plugin=StoragePlugin.MCAP)
+            self._writer.open()
+        except Exception as error:  # rosbags' own errors and the system's
+            raise UserError(f"cannot record to {folder}: {error}") from error
+        self._connections: dict[str, Any] = {}
+        self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
+        self._thread.start()
+
+    def message(self, topic: str, kind: str, data: bytes, time_ns: int) -> None:
+        """Writes a message as it stood on the wire, with the wall clock's time."""
+        try:
+            self._queue.put_nowait((topic, kind, time_ns, data))
+        except queue.Full:
+            self.num_dropped += 1
+
+    def record(self, topic: str, value: Any, time_ns: int) -> None:
+        """Writes JSON values as a `std_msgs/String`."""
+        text = self._types.make("std_msgs/msg/String", data=json.dumps(value, allow_nan=False))
+        self.message(topic, "std_msgs/msg/String", self._types.to_bytes(text), time_ns)
+
+    def close(self) -> None:
+        """Writes what is left and closes the bag."""
+        self._queue.put(None)
+        self._thread.join()
+        self._writer.close()
+
+    def _write(self) -> None:
+        while (item := self._queue.get()) is not None:
+            topic, kind, time_ns, data = item
+            if topic not in self._connections:
+                self._connections[topic] = self._writer.add_connection(topic, kind, typestore=self._types.store)
+            self._writer.write(self._connections[topic], time_ns, data)

@@ -1,0 +1,188 @@
+"""One run of a bridge: moves messages between transport, bridge and recording, period by period, and stops cleanly."""
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robossl.deploy.bridge import Bridge, Event, State, Tick
+from robossl.deploy.clock import Clock
+from robossl.deploy.encoder import CommandEncoder
+from robossl.deploy.motion import Fault
+from robossl.deploy.recorder import Recorder
+from robossl.deploy.ros_types import RosTypes
+from robossl.deploy.session_record import PROPOSED_TOPIC, SESSION_TOPIC, TICK_TOPIC, tick_record
+from robossl.deploy.topics import MESSAGE_TYPES
+from robossl.deploy.transports import Topic, Transport
+from robossl.deploy.trips import RefusedMessageError, Trip
+
+_REMEMBERED = 100_000
+"""Periods whose latencies are kept."""
+
+
+class Mode(Enum):
+    """What becomes of commands.
+
+    In a dry run nothing is advertised. Beside a shadow somebody else commands the robot, and that is recorded too.
+    """
+
+    DRY_RUN = "dry-run"
+    SHADOW = "shadow"
+    LIVE = "live"
+
+
+class Session:
+    """Runs a bridge on a transport.
+
+    Attributes:
+        latencies_s: {leg: seconds of the last periods}.
+        last: the last period.
+    """
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        transport: Transport,
+        *,
+        types: RosTypes,
+        clock: Clock,
+        mode: Mode,
+        period_s: float,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self.latencies_s: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
+        self.last: Tick | None = None
+        self._bridge, self._transport, self._types = bridge, transport, types
+        self._clock, self._mode, self._recorder = clock, mode, recorder
+        self._period_ns = round(period_s * 1e9)
+        self._encoder = CommandEncoder(bridge.profile, types, period_s=period_s)
+        self._events: list[Event] = []
+        self._wall_offset_ns = clock.wall_ns() - clock.now_ns()
+        self._next_ns = clock.now_ns()
+        self._connect()
+
+    def describe(self, **facts: Any) -> None:
+        """Writes into the recording what a replay needs to know of this session."""
+        if self._recorder:
+            facts = {**facts, "mode": self._mode.value, "wall_offset_ns": self._wall_offset_ns}
+            self._recorder.record(SESSION_TOPIC, facts, self._clock.now_ns() + self._wall_offset_ns)
+
+    def ask(self, event: Event) -> None:
+        """Does what the operator asks, in the next period."""
+        self._events.append(event)
+
+    def period(self) -> Tick:
+        """Hands over messages until the period is over, then decides, sends and records."""
+        while (left_ns := self._next_ns - self._clock.now_ns()) > 0:
+            self._transport.spin_once(left_ns / 1e9)
+        self._transport.spin_once(0.0)
+        begun = time.perf_counter()
+        events, self._events = self._events, []
+        for event in events:
+            self._bridge.handle(event)
+        faults, t_ns = self._lost_peers(), self._clock.now_ns()
+        tick = self._bridge.tick(t_ns / 1e9, faults)
+        decided = time.perf_counter()
+        sent = self._send(tick)
+        self.latencies_s["decide"].append(decided - begun)
+        self.latencies_s["send"].append(time.perf_counter() - decided)
+        if tick.command is not None:
+            self.latencies_s["input to command"].append(tick.age_s + time.perf_counter() - begun)
+        self._record(tick, t_ns, tick_record(tick, t_ns, events, faults, sent=sent))
+        self._next_ns = max(self._next_ns + self._period_ns, self._clock.now_ns() - self._period_ns)
+        self.last = tick
+        return tick
+
+    def run(self, until: Callable[[Tick], bool]) -> None:
+        """Runs periods until told to end, and whatever happens leaves the robot with the end of a stop."""
+        try:
+            while not until(self.period()):
+                pass
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Brakes, if the robot is moving, and waits until the stop has been sent."""
+        self.ask(Event.HOLD)
+        while self.period().command is not None:
+            pass
+
+    def _connect(self) -> None:
+        for mailbox in self._bridge.observations.mailboxes.values():
+            topic = Topic(name=mailbox.source.topic, type=MESSAGE_TYPES[mailbox.source.kind])
+            self._transport.subscribe(topic, self._receiver(topic, used=True))
+        output = Topic(name=self._encoder.topic, type=self._encoder.type)
+        if self._mode is Mode.LIVE:
+            self._transport.advertise(output)
+        elif self._mode is Mode.SHADOW:
+            self._transport.subscribe(output, self._receiver(output, used=False))
+
+    def _receiver(self, topic: Topic, *, used: bool) -> Callable[[bytes], None]:
+        def receive(data: bytes) -> None:
+            t_ns = self._clock.now_ns()
+            if self._recorder:
+                self._recorder.message(topic.name, topic.type, data, t_ns + self._wall_offset_ns)
+            if used:
+                deliver(self._bridge, self._types, topic, data, t_ns)
+
+        return receive
+
+    def _lost_peers(self) -> list[Fault]:
+        """Says who does not listen, once commands are sent; who does not speak is noticed by the age of inputs."""
+        if self._mode is not Mode.LIVE or self._transport.peers(self._encoder.topic) > 0:
+            return []
+        return [Fault(trip=Trip.LOST_PEER, what=f"nobody listens to {self._encoder.topic}")]
+
+    def _send(self, tick: Tick) -> bool:
+        if tick.command is None or self._mode is not Mode.LIVE:
+            return False
+        wall_ns = self._clock.wall_ns()
+        data = self._types.to_bytes(self._encoder.encode(tick.command, wall_ns))
+        self._transport.publish(self._encoder.topic, data)
+        if self._recorder:
+            time_ns = self._clock.now_ns() + self._wall_offset_ns
+            self._recorder.message(self._encoder.topic, self._encoder.type, data, time_ns)
+        return True
+
+    def _record(self, tick: Tick, t_ns: int, record: dict[str, Any]) -> None:
+        if self._recorder is None:
+            return
+        self._recorder.record(TICK_TOPIC, record, t_ns + self._wall_offset_ns)
+        if tick.proposed is not None:
+            values = self._types.values(np.asarray(tick.proposed))
+            data = self._types.to_bytes(values)
+            self._recorder.message(PROPOSED_TOPIC, self._types.type_of(values), data, t_ns + self._wall_offset_ns)
+
+
+def deliver(bridge: Bridge, types: RosTypes, topic: Topic, data: bytes, t_ns: int) -> None:
+    """Hands a message to a bridge; what cannot be read is refused there, by name."""
+    try:
+        message = types.from_bytes(data, topic.type)
+    except RefusedMessageError as error:
+        bridge.refuse(topic.name, error.trip, str(error))
+        return
+    bridge.receive(topic.name, message, t_ns / 1e9)
+
+
+def bag_name(folder: Path, wall_ns: int) -> Path:
+    """Returns the path of a new recording."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(wall_ns / 1e9))
+    return folder / f"bridge-{stamp}-{wall_ns // 1_000_000 % 1000:03d}"
+
+
+def percentiles(latencies_s: Mapping[str, Sequence[float] | deque[float]]) -> dict[str, dict[str, float]]:
+    """Returns p50, p95 and p99 of each leg, in ms."""
+    return {
+        leg: {f"p{q}_ms": float(np.percentile(values, q)) * 1e3 for q in (50, 95, 99)}
+        for leg, values in latencies_s.items()
+        if values
+    }
+
+
+def is_over(tick: Tick) -> bool:
+    """Tells whether a fault has been dealt with: the stop is sent, and only an operator can go on."""
+    return tick.state is State.FAULT and tick.command is None

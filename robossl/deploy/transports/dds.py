@@ -1,0 +1,126 @@
+"""ROS 2 over DDS without a ROS installation: Cyclone DDS moves the bytes, `rosbags` made them.
+
+By default only the loopback interface is used, without multicast; another interface and its peers must be named.
+"""
+
+from typing import Any
+
+from cyclonedds.core import DDSException, InstanceState, ReadCondition, SampleState, ViewState, WaitSet
+from cyclonedds.domain import Domain, DomainParticipant
+from cyclonedds.pub import DataWriter
+from cyclonedds.qos import Policy, Qos
+from cyclonedds.sub import DataReader
+from cyclonedds.topic import Topic as DdsTopic
+from cyclonedds.util import duration
+
+from robossl.core import UserError
+from robossl.deploy.profile import RosConfig
+from robossl.deploy.ros_types import RosTypes
+from robossl.deploy.transports.dds_types import raw_message, raw_type
+from robossl.deploy.transports.transport import Receive, Topic
+
+DEPTH = 5
+"""Messages that a reader keeps, the sensor profile of ROS 2."""
+_HASHED_DISTROS = ("iron", "jazzy", "kilted")
+_ANY = SampleState.Any | ViewState.Any | InstanceState.Any
+
+
+class DdsTransport:
+    """See `Transport`.
+
+    Raises:
+        UserError: if the domain cannot be joined.
+    """
+
+    def __init__(self, ros: RosConfig, types: RosTypes) -> None:
+        self._types = types
+        self._hashed = ros.distro in _HASHED_DISTROS
+        try:
+            self._domain = Domain(ros.domain_id, configuration(ros))
+            self._participant = DomainParticipant(ros.domain_id, Qos(Policy.Userdata(data=b"enclave=/;")))
+            self._waitset = WaitSet(self._participant)
+        except DDSException as error:
+            raise UserError(f"DDS domain {ros.domain_id} cannot be joined on {ros.interface}: {error}") from error
+        self._raw: dict[str, Any] = {}
+        self._readers: dict[str, tuple[DataReader[Any], Receive]] = {}
+        self._writers: dict[str, tuple[DataWriter[Any], Any]] = {}
+        self._conditions: list[ReadCondition] = []
+
+    def subscribe(self, topic: Topic, receive: Receive) -> None:
+        """See `Transport.subscribe`."""
+        qos = Qos(
+            Policy.Reliability.BestEffort,
+            Policy.History.KeepLast(DEPTH),
+            Policy.Durability.Volatile,
+            *self._endpoint_policies(topic),
+        )
+        reader = DataReader(self._participant, self._dds_topic(topic), qos)
+        condition = ReadCondition(reader, _ANY)
+        self._waitset.attach(condition)
+        self._conditions.append(condition)
+        self._readers[topic.name] = (reader, receive)
+
+    def advertise(self, topic: Topic) -> None:
+        """See `Transport.advertise`."""
+        qos = Qos(
+            Policy.Reliability.Reliable(duration(milliseconds=5)),
+            Policy.History.KeepLast(1),
+            Policy.Durability.Volatile,
+            Policy.WriterDataLifecycle(autodispose=False),
+            *self._endpoint_policies(topic),
+        )
+        dds_topic = self._dds_topic(topic)
+        self._writers[topic.name] = (DataWriter(self._participant, dds_topic, qos), dds_topic.data_type)
+
+    def publish(self, topic: str, data: bytes) -> None:
+        """See `Transport.publish`; what cannot be sent within milliseconds is dropped: a newer one follows."""
+        writer, raw = self._writers[topic]
+        try:
+            writer.write(raw_message(raw, data))
+        except DDSException as error:
+            if error.code != DDSException.DDS_RETCODE_TIMEOUT:
+                raise
+
+    def spin_once(self, timeout_s: float) -> None:
+        """See `Transport.spin_once`."""
+        self._waitset.wait(duration(seconds=max(timeout_s, 0.0)))
+        for reader, receive in self._readers.values():
+            for sample in reader.take(DEPTH):
+                if sample.sample_info.valid_data:
+                    receive(sample.payload)
+
+    def peers(self, topic: str) -> int:
+        """See `Transport.peers`."""
+        if topic in self._writers:
+            return len(self._writers[topic][0].get_matched_subscriptions())
+        return len(self._readers[topic][0].get_matched_publications())
+
+    def close(self) -> None:
+        """See `Transport.close`."""
+        self._readers.clear()
+        self._writers.clear()
+        self._conditions.clear()
+        del self._waitset, self._participant, self._domain
+
+    def _dds_topic(self, topic: Topic) -> "DdsTopic[Any]":
+        if topic.type not in self._raw:
+            self._raw[topic.type] = raw_type(self._types.store, topic.type)
+        return DdsTopic(self._participant, f"rt{topic.name}", self._raw[topic.type])
+
+    def _endpoint_policies(self, topic: Topic) -> list[Any]:
+        policies: list[Any] = [Policy.DataRepresentation(use_cdrv0_representation=True)]
+        if self._hashed:
+            policies.append(Policy.Userdata(data=f"typehash={self._types.rihs(topic.type)};".encode()))
+        return policies
+
+
+def configuration(ros: RosConfig) -> str:
+    """Returns Cyclone's configuration: one interface, no multicast, named peers."""
+    peers = "".join(f'<Peer address="{peer}"/>' for peer in (ros.peers or ("127.0.0.1",)))
+    return (
+        '<CycloneDDS><Domain Id="any"><General>'
+        f'<Interfaces><NetworkInterface name="{ros.interface}" multicast="false"/></Interfaces>'
+        "<AllowMulticast>false</AllowMulticast><MaxMessageSize>65500B</MaxMessageSize></General>"
+        "<Discovery><ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>30</MaxAutoParticipantIndex>"
+        f"<Peers>{peers}</Peers></Discovery></Domain></CycloneDDS>"
+    )

@@ -1,0 +1,37 @@
+"""What the bridge needs of a middleware. Messages travel as little-endian CDR, the wire format of ROS 2."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+Receive: TypeAlias = Callable[[bytes], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """A topic with its type, e.g. /joint_states and sensor_msgs/msg/JointState."""
+
+    name: str
+    type: str
+
+
+class Transport(Protocol):
+    """One connection. Nothing runs in the background that calls back: messages are handed over in `spin_once`."""
+
+    def subscribe(self, topic: Topic, receive: Receive) -> None:
+        """Listens, with the least demands on who speaks: best effort, the last few messages."""
+
+    def advertise(self, topic: Topic) -> None:
+        """Prepares to speak: reliably, the last message only."""
+
+    def publish(self, topic: str, data: bytes) -> None:
+        """Sends one message of a topic that was advertised."""
+
+    def spin_once(self, timeout_s: float) -> None:
+        """Waits for messages, at most so long, and hands over those that are there."""
+
+    def peers(self, topic: str) -> int:
+        """Returns how many others speak (where we listen) or listen (where we speak)."""
+
+    def close(self) -> None:
+        """Leaves."""

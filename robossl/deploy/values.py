@@ -1,0 +1,82 @@
+"""Names of the numbers that inputs give and policies take.
+
+A joint of the model has `position:<joint>` and `velocity:<joint>`; a body or tool `<body>_x_w_m`; what a contract calls
+`<a>_to_<b>_x_m` is the x of b minus that of a. Everything else goes by the contract's own name.
+"""
+
+import re
+from collections.abc import Mapping
+
+from robossl.core import UserError
+from robossl.core.contract import ElementSpec
+from robossl.core.errors import suggestion
+from robossl.deploy.limits import ArmLimits, RobotLimits
+from robossl.deploy.profile import RobotProfile
+from robossl.deploy.topics import InputTopic, JointsInput, OdometryInput, PoseInput, ValuesInput
+
+_DIFFERENCE = re.compile(r"(?P<start>\w+)_to_(?P<end>\w+)_(?P<axis>[xyz])_m")
+_VELOCITY_UNITS = ("rad/s", "m/s")
+
+
+def value_key(element: ElementSpec, profile: RobotProfile) -> str:
+    """Returns the name of the value that an element is.
+
+    Raises:
+        UserError: if no input gives it.
+    """
+    if element.joint is not None:
+        name = f"{'velocity' if element.unit in _VELOCITY_UNITS else 'position'}:{element.joint}"
+    else:
+        name = element.name
+    known = tool_values(profile).union(*(given_values(source, profile.limits) for source in profile.inputs))
+    if name in known or known.issuperset(parts_of(name)):
+        return name
+    absent = next(part for part in parts_of(name) if part not in known)
+    raise UserError(
+        f"profile {profile.name}: no input gives {absent!r}, which the policy needs{suggestion(absent, known)}"
+    )
+
+
+def look_up(key: str, values: Mapping[str, float]) -> float | None:
+    """Returns a value; `a_to_b_x_m` is the x of b minus that of a."""
+    if key in values:
+        return values[key]
+    start, end = (values.get(part) for part in (parts_of(key) if len(parts_of(key)) == 2 else ("", "")))
+    return None if start is None or end is None else end - start
+
+
+def given_values(source: InputTopic, limits: RobotLimits) -> frozenset[str]:
+    """Returns the names of the numbers that an input gives."""
+    if isinstance(source, ValuesInput):
+        return frozenset(source.names)
+    if isinstance(source, JointsInput) and isinstance(limits, ArmLimits):
+        return frozenset(f"{kind}:{joint.model}" for joint in limits.joints for kind in ("position", "velocity"))
+    if isinstance(source, PoseInput):
+        return _pose_values(source.body)
+    if isinstance(source, OdometryInput):
+        if source.body is None:
+            return _pose_values("base") | {"forward_m_s", "speed_m_s", "yaw_rate_rad_s"}
+        return _pose_values(source.body) | {f"{source.body}_v{axis}_w_m_s" for axis in "xyz"}
+    return frozenset()
+
+
+def tool_values(profile: RobotProfile) -> frozenset[str]:
+    """Returns the names of the numbers that follow from the joints where the tool's geometry is known."""
+    if not (isinstance(profile.limits, ArmLimits) and profile.limits.tool):
+        return frozenset()
+    return frozenset(f"{tool_name(profile)}_{axis}_w_m" for axis in "xyz")
+
+
+def tool_name(profile: RobotProfile) -> str:
+    """Returns what the contract calls the tool."""
+    return profile.tool_control.name if profile.tool_control else "tool"
+
+
+def parts_of(key: str) -> tuple[str, ...]:
+    """Returns the names of the numbers that a value is made of: itself, or two of which it is the difference."""
+    found = _DIFFERENCE.fullmatch(key)
+    return (key,) if found is None else tuple(f"{found[end]}_{found['axis']}_w_m" for end in ("start", "end"))
+
+
+def _pose_values(body: str) -> frozenset[str]:
+    return frozenset({*(f"{body}_{axis}_w_m" for axis in "xyz"), f"{body}_sin_yaw", f"{body}_cos_yaw"})

@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from robossl.cli.profiles import install_profile, load_profile, profile_names
+from robossl.core import Bundle, UnknownNameError, UserError
+from robossl.deploy.arm_motion import ArmMotion
+from robossl.deploy.base_motion import BaseMotion
+from robossl.deploy.kinematics import ToolKinematics
+from robossl.deploy.limits import ArmLimits
+from robossl.deploy.motion import Measured
+from robossl.deploy.profile import FILE, read_profile
+from robossl.envs.tasks.panda import POSITION_MAX_RAD, POSITION_MIN_RAD, VELOCITY_MAX_RAD_S, IKConfig
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_profile_is_whole_and_travels_as_json(name: str) -> None:
+    profile = load_profile(name)
+    assert profile.name == name
+    limits = profile.limits
+    motion = ArmMotion(limits, period_s=0.02) if isinstance(limits, ArmLimits) else BaseMotion(limits, period_s=0.02)
+    assert motion.at_rest
+
+
+def test_only_the_generic_base_may_not_go_live_as_it_is() -> None:
+    refused = []
+    for name in profile_names():
+        try:
+            load_profile(name).require_live()
+        except UserError:
+            refused.append(name)
+    assert refused == ["camera_base"]
+
+
+def test_the_panda_has_the_simulated_ones_limits_and_posture() -> None:
+    profile = load_profile("panda")
+    assert isinstance(profile.limits, ArmLimits)
+    joints = profile.limits.joints
+    np.testing.assert_array_equal([joint.min_rad for joint in joints], POSITION_MIN_RAD)
+    np.testing.assert_array_equal([joint.max_rad for joint in joints], POSITION_MAX_RAD)
+    np.testing.assert_array_equal([joint.velocity_rad_s for joint in joints], VELOCITY_MAX_RAD_S)
+    posture = np.array(IKConfig().posture_rad)
+    assert profile.tool_control is not None
+    assert profile.tool_control.posture_rad == IKConfig().posture_rad
+    ArmMotion(profile.limits, period_s=0.08).start(Measured(position=posture, velocity=np.zeros(7)))
+
+
+def test_the_ur5e_stretched_out_reaches_as_far_as_its_data_sheet_says() -> None:
+    limits = load_profile("ur5e").limits
+    assert isinstance(limits, ArmLimits)
+    assert limits.tool is not None
+    stretched = ToolKinematics(limits.tool).positions(np.zeros((1, 6)))[0]
+    np.testing.assert_allclose(stretched, [-0.8172, -0.2329, 0.0628], atol=1e-9)
+
+
+def test_an_unknown_profile_is_named_with_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match=r"'pandas'; did you mean 'panda'\?"):
+        load_profile("pandas")
+
+
+def test_a_profile_travels_in_the_bundle(tmp_path: Path, toy_bundle: Path) -> None:
+    before = Bundle(toy_bundle).digest
+    digest = install_profile(toy_bundle, load_profile("diff_drive"))
+    bundle = Bundle(toy_bundle)
+    assert bundle.digest == digest != before
+    assert read_profile(bundle.read(FILE), file=FILE) == load_profile("diff_drive")
+    assert load_profile("diff_drive", bundle) == load_profile("diff_drive")
+
+
+@pytest.fixture
+def toy_bundle(tmp_path: Path) -> Path:
+    """Returns a sealed folder with a contract and a graph."""
+    import sys
+
+    sys.path.insert(0, str(Path(__file__).parent.parent / "deploy"))
+    from toy_bundle import write_toy_bundle
+
+    return write_toy_bundle(tmp_path / "bundle")

@@ -1,0 +1,158 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cyclonedds.idl import make_idl_struct
+from deploy_robots import SAFETY, TYPES, arm_profile, base, base_profile, image, joint_state, odometry, scan
+from rosbags.rosbag2 import Reader
+from toy_bundle import write_toy_bundle
+
+from robossl.core.files import write_json
+from robossl.core.strict_json import to_json
+from robossl.deploy.encoder import CommandEncoder
+from robossl.deploy.limits import NoObstacleSensing
+from robossl.deploy.profile import RosConfig
+from robossl.deploy.ros_types import RosTypes
+from robossl.deploy.topics import OdometryInput
+from robossl.deploy.transports import Topic
+from robossl.deploy.transports.dds import DEPTH, DdsTransport, configuration
+from robossl.deploy.transports.dds_types import dds_name, fields, raw_type
+from robossl.deploy.trips import RefusedMessageError
+
+DOMAIN_ID = 100 + os.getpid() % 100
+"""Of this test process: another run on the same machine must not be heard."""
+
+
+@pytest.fixture
+def transport() -> Iterator[DdsTransport]:
+    found = DdsTransport(RosConfig(domain_id=DOMAIN_ID), TYPES)
+    yield found
+    found.close()
+
+
+def everything() -> list[object]:
+    """One message of every type that travels."""
+    sent = [
+        joint_state(1_500_000_000, (0.1, -0.2), (0.3, 0.4)),
+        image(7, np.arange(72, dtype=np.uint8).reshape(4, 6, 3), padding=2),
+        odometry(3, 0.5, -0.25, yaw=0.3),
+        scan(9, np.array([1.0, np.inf, np.nan, 0.5])),
+        TYPES.values([1.0, -2.0]),
+        TYPES.make("std_msgs/msg/Bool", data=True),
+        CommandEncoder(arm_profile(), TYPES, period_s=0.02).encode(np.array([0.1, 0.2]), 5),
+        CommandEncoder(base_profile(), TYPES, period_s=0.02).encode(np.array([0.1, 0.2]), 5_000_000_001),
+    ]
+    return sent
+
+
+@pytest.mark.parametrize("message", everything(), ids=lambda message: message.__msgtype__)
+def test_bytes_are_those_of_an_independent_serialiser(message: object) -> None:
+    """Cyclone's own Python serialiser, on a type made from the same definition, writes the same bytes."""
+    independent = cyclone_message(message)
+    assert bytes(independent.serialize()) == TYPES.to_bytes(message)
+
+
+def cyclone_message(message: object) -> object:
+    """Returns a message as Cyclone's own type, with its own serialiser."""
+    kind = TYPES.type_of(message)
+    made = make_idl_struct(kind.rsplit("/", 1)[1], dds_name(kind), fields(TYPES.store, kind))
+    return fill(made, message)
+
+
+def fill(made: type, message: object) -> object:
+    values = {}
+    for name, annotation in made.__annotations__.items():
+        value = getattr(message, name)
+        if hasattr(value, "__msgtype__"):
+            value = fill(annotation, value)
+        elif isinstance(value, np.ndarray):
+            value = value.tolist()
+        elif isinstance(value, list) and value and hasattr(value[0], "__msgtype__"):
+            inner = annotation.__metadata__[0].subtype
+            value = [fill(inner, item) for item in value]
+        values[name] = value
+    return made(**values)
+
+
+def test_names_in_dds_are_those_of_ros() -> None:
+    assert dds_name("sensor_msgs/msg/JointState") == "sensor_msgs::msg::dds_::JointState_"
+    assert raw_type(TYPES.store, "std_msgs/msg/Bool").__idl_typename__ == "std_msgs::msg::dds_::Bool_"  # type: ignore[attr-defined]
+
+
+def test_type_hashes_are_those_that_ros_prints() -> None:
+    known = (
+        "RIHS01_a13ee3a330e346c9d87b5aa18d24e11690752bd33a0350f11c5882bc9179260e"  # `ros2 topic info -v`, JointState
+    )
+    assert RosTypes("jazzy").rihs("sensor_msgs/msg/JointState") == known
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x00\x01\x00", b"\x00\x01\x00\x00", b"\x00\x01\x00\x00" + b"\xff" * 64, b"\x00\x03\x00\x00" * 9]
+)
+def test_bytes_that_are_no_message_are_refused(data: bytes) -> None:
+    with pytest.raises(RefusedMessageError):
+        TYPES.from_bytes(data, "sensor_msgs/msg/JointState")
+
+
+def test_only_the_named_interface_and_peers_are_used() -> None:
+    assert '<NetworkInterface name="lo" multicast="false"/>' in configuration(RosConfig())
+    assert '<Peers><Peer address="127.0.0.1"/></Peers>' in configuration(RosConfig())
+    remote = configuration(RosConfig(interface="eth0", peers=("10.0.0.2", "10.0.0.3")))
+    assert '<Peer address="10.0.0.2"/><Peer address="10.0.0.3"/>' in remote
+    assert "<AllowMulticast>false</AllowMulticast>" in remote
+
+
+def test_messages_arrive_whole_and_a_flood_is_bounded(transport: DdsTransport) -> None:
+    topic, got = Topic(name="/image", type="sensor_msgs/msg/Image"), list[bytes]()
+    transport.advertise(topic)
+    other = Topic(name="/echo", type="sensor_msgs/msg/Image")
+    transport.advertise(other)
+    assert transport.peers("/image") == 0
+    data = TYPES.to_bytes(image(1, np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)))
+    transport.subscribe(topic, got.append)
+    for _ in range(3 * DEPTH):
+        transport.publish("/image", data)
+    transport.spin_once(1.0)
+    assert 1 <= len(got) <= DEPTH
+    assert got[0][: len(data)] == data
+    assert transport.peers("/image") == 1
+
+
+def test_a_robot_in_another_process_is_driven_and_stopped_when_it_falls_silent(tmp_path: Path) -> None:
+    bundle = write_toy_bundle(tmp_path / "bundle", gain=2.0, control_hz=10.0)
+    profile = base_profile(
+        inputs=(OdometryInput(topic="/odom", max_age_s=0.4),),
+        safety=replace(SAFETY, max_period_factor=20.0),  # a test must not depend on how busy the machine is
+        limits=replace(base(), obstacle=NoObstacleSensing(because="a test on rollers")),
+        ros=RosConfig(domain_id=DOMAIN_ID + 1),
+    )
+    write_json(tmp_path / "profile.json", to_json(profile))
+    robot = subprocess.Popen(
+        [sys.executable, str(Path(__file__).parent / "dds_robot.py"), str(DOMAIN_ID + 1), "1.0", "2.5"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    flags = ["--live", "--confirm", profile.name, "--arm", "--speed", "1.0", "--seconds", "15", "--json"]
+    words = [str(bundle), "--profile", str(tmp_path / "profile.json"), "--record", str(tmp_path / "bags"), *flags]
+    done = subprocess.run([sys.executable, "-m", "robossl.deploy", *words], capture_output=True, text=True, timeout=60)
+    said, _ = robot.communicate(timeout=30)
+    assert done.returncode == 3, done.stdout + done.stderr
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert [trip.split(":")[0] for trip in summary["trips"]] == ["stale_input"]
+    report = json.loads(said)
+    times, linear, angular = (np.array(column) for column in zip(*report["heard"], strict=True))
+    assert linear.max() == pytest.approx(0.2)
+    assert angular.max() == pytest.approx(0.5)
+    assert (np.diff(linear) <= 1.0 * 0.1 + 1e-9).all()
+    stopped = (linear == 0) & (angular == 0) & (times > report["silent_s"])
+    assert stopped.sum() >= SAFETY.stop_repeats
+    assert linear[-1] == angular[-1] == 0
+    with Reader(Path(summary["recording"])) as reader:
+        counts = {connection.topic: connection.msgcount for connection in reader.connections}
+    assert counts["/cmd_vel"] == len(times)

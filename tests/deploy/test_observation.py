@@ -1,0 +1,238 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from deploy_robots import (
+    TYPES,
+    arm_contract,
+    arm_profile,
+    base_contract,
+    base_profile,
+    element,
+    image,
+    joint_state,
+    odometry,
+    scan,
+    vector,
+)
+
+from robossl.core import UserError
+from robossl.deploy.observation import Observation, ObservationBuilder
+from robossl.deploy.topics import CameraTopic, OdometryInput, PoseInput, ValuesInput
+from robossl.deploy.trips import Trip
+
+
+def grey(level: int) -> np.ndarray:
+    return np.full((4, 6, 3), level, np.uint8)
+
+
+def fed_arm() -> ObservationBuilder:
+    builder = ObservationBuilder(arm_contract(), arm_profile())
+    builder.receive("/joint_states", joint_state(1, (0.1, 0.2), (0.3, 0.4)), 10.0)
+    builder.receive("/camera/image_raw", image(1, grey(50)), 10.0)
+    return builder
+
+
+def trips(observation: Observation) -> list[Trip]:
+    return [fault.trip for fault in observation.faults]
+
+
+def test_joints_are_found_by_name() -> None:
+    observation = fed_arm().build(10.01)
+    assert observation.inputs is not None
+    assert observation.measured is not None
+    np.testing.assert_array_equal(observation.inputs["proprio"], np.array([[0.1, 0.2, 0.3, 0.4]], np.float32))
+    np.testing.assert_array_equal(observation.measured.position, [0.1, 0.2])
+    np.testing.assert_array_equal(observation.measured.velocity, [0.3, 0.4])
+    assert not observation.faults
+
+
+def test_frames_stack_one_per_period_and_begin_with_the_first() -> None:
+    builder = fed_arm()
+
+    def stack(t_s: float) -> list[int]:
+        inputs = builder.build(t_s).inputs
+        assert inputs is not None
+        assert inputs["rgb_front"].shape == (1, 2, 4, 6, 3)
+        return inputs["rgb_front"][0, :, 0, 0, 0].tolist()
+
+    assert stack(10.01) == [50, 50]
+    builder.receive("/camera/image_raw", image(2, grey(60)), 10.02)
+    builder.receive("/camera/image_raw", image(3, grey(70)), 10.025)
+    assert stack(10.03) == [50, 70]
+    assert stack(10.05) == [70, 70]
+    builder.restart()
+    assert stack(10.06) == [70, 70]
+
+
+def test_silence_makes_an_input_stale() -> None:
+    builder = fed_arm()
+    assert not builder.build(10.1).faults
+    assert trips(builder.build(10.11)) == [Trip.STALE_INPUT, Trip.STALE_INPUT]
+
+
+def test_a_clock_that_goes_back_makes_an_input_stale() -> None:
+    assert trips(fed_arm().build(9.99)) == [Trip.STALE_INPUT, Trip.STALE_INPUT]
+
+
+def test_the_contract_may_ask_for_younger_inputs_than_the_profile() -> None:
+    contract = arm_contract()
+    proprio, camera = contract.inputs
+    builder = ObservationBuilder(replace(contract, inputs=(proprio, replace(camera, max_age_s=0.03))), arm_profile())
+    builder.receive("/joint_states", joint_state(1, (0.1, 0.2)), 10.0)
+    builder.receive("/camera/image_raw", image(1, grey(50)), 10.0)
+    assert [fault.what for fault in builder.build(10.05).faults] == ["/camera/image_raw"]
+
+
+def test_a_frozen_stamp_ages_and_then_counts_as_out_of_order() -> None:
+    builder = fed_arm()
+    for k in range(2):
+        builder.receive("/camera/image_raw", image(1, grey(50)), 10.05 + 0.02 * k)
+    assert not builder.build(10.1).faults
+    builder.receive("/camera/image_raw", image(1, grey(50)), 10.1)
+    assert trips(builder.build(10.1)) == [Trip.OUT_OF_ORDER]
+
+
+def test_a_late_message_is_not_used() -> None:
+    builder = fed_arm()
+    builder.receive("/joint_states", joint_state(5, (0.5, 0.5)), 10.01)
+    builder.receive("/joint_states", joint_state(4, (0.9, 0.9)), 10.02)
+    measured = builder.build(10.03).measured
+    assert measured is not None
+    np.testing.assert_array_equal(measured.position, [0.5, 0.5])
+
+
+def test_a_refused_message_is_told_once_and_changes_nothing() -> None:
+    builder = fed_arm()
+    bad = joint_state(2, (np.nan, 0.0))
+    builder.receive("/joint_states", bad, 10.01)
+    observation = builder.build(10.02)
+    assert trips(observation) == [Trip.NON_FINITE_INPUT]
+    assert observation.measured is not None
+    np.testing.assert_array_equal(observation.measured.position, [0.1, 0.2])
+    assert not builder.build(10.03).faults
+
+
+def test_a_missing_joint_has_its_own_name() -> None:
+    builder, message = fed_arm(), joint_state(2, (0.0, 0.0))
+    message.name[0] = "elbow"
+    builder.receive("/joint_states", message, 10.01)
+    assert [(fault.trip, fault.what) for fault in builder.build(10.02).faults] == [
+        (Trip.MISSING_JOINT, "/joint_states: robot_joint2")
+    ]
+
+
+@pytest.mark.parametrize("names", [["robot_joint1"] * 3, ["robot_joint1", "robot_joint2"] * 600])
+def test_names_that_are_no_joints_are_refused(names: list[str]) -> None:
+    builder, message = fed_arm(), joint_state(2, (0.0, 0.0))
+    message.name = names
+    builder.receive("/joint_states", message, 10.01)
+    assert trips(builder.build(10.02)) == [Trip.MALFORMED_INPUT]
+
+
+def test_joints_without_velocities_are_refused() -> None:
+    builder, message = fed_arm(), joint_state(2, (0.0, 0.0))
+    message.velocity = np.zeros(0)
+    builder.receive("/joint_states", message, 10.01)
+    assert trips(builder.build(10.02)) == [Trip.MISSING_JOINT]
+
+
+def test_the_emergency_stop_counts_as_long_as_it_is_pressed() -> None:
+    builder = fed_arm()
+    builder.receive("/stop", TYPES.make("std_msgs/msg/Bool", data=True), 10.0)
+    assert trips(builder.build(10.01)) == trips(builder.build(10.02)) == [Trip.EMERGENCY_STOP]
+    builder.receive("/stop", TYPES.make("std_msgs/msg/Bool", data=False), 10.03)
+    assert not builder.build(10.04).faults
+
+
+def test_a_base_measures_itself_and_the_way_ahead() -> None:
+    builder = ObservationBuilder(base_contract(), base_profile())
+    builder.receive("/odom", odometry(1, -0.3, 0.2, side=0.4), 10.0)
+    ranges = np.full(360, 5.0)
+    ranges[180] = 1.2  # straight ahead
+    ranges[0] = 0.9  # straight back
+    ranges[270] = 0.1  # at the side, too near to the sensor to be beside the base
+    builder.receive("/scan", scan(1, ranges), 10.0)
+    observation = builder.build(10.01)
+    assert observation.inputs is not None
+    assert observation.measured is not None
+    np.testing.assert_allclose(observation.inputs["proprio"], [[0.5, 0.2]])
+    np.testing.assert_allclose(observation.measured.velocity, [-0.3, 0.2])
+    assert observation.measured.clearance_m is not None
+    assert min(observation.measured.clearance_m) < 0.0  # the ray at the side hits inside the corridor
+    builder.receive("/scan", scan(2, np.where(ranges == 0.1, 5.0, ranges)), 10.0)
+    measured = builder.build(10.02).measured
+    assert measured is not None
+    np.testing.assert_allclose(measured.clearance_m, (1.0, 0.7), atol=1e-6)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("ranges", "ahead"),
+    [([np.inf] * 8, np.inf), ([-np.inf] * 8, -0.2), ([0.01] * 8, -0.2), ([np.nan] * 3 + [9.0] * 5, 8.8)],
+)
+def test_echoes_mean_what_rep_117_says(ranges: list[float], ahead: float) -> None:
+    builder = ObservationBuilder(base_contract(), base_profile())
+    builder.receive("/odom", odometry(1, 0.0), 10.0)
+    builder.receive("/scan", scan(1, np.array(ranges)), 10.0)
+    measured = builder.build(10.01).measured
+    assert measured is not None
+    assert measured.clearance_m is not None
+    assert measured.clearance_m[0] == pytest.approx(ahead, abs=1e-6)
+
+
+@pytest.mark.parametrize("ranges", [[], [np.nan] * 5 + [9.0] * 3])
+def test_a_blind_scan_is_refused(ranges: list[float]) -> None:
+    builder = ObservationBuilder(base_contract(), base_profile())
+    builder.receive("/scan", scan(1, np.array(ranges)) if ranges else _empty_scan(), 10.0)
+    assert Trip.MALFORMED_INPUT in trips(builder.build(10.01))
+
+
+def _empty_scan() -> object:
+    message = scan(1, np.ones(1))
+    message.ranges = np.zeros(0, np.float32)
+    return message
+
+
+def test_bodies_tools_and_differences_go_by_the_contracts_names() -> None:
+    names = ("tool_x_w_m", "block_y_w_m", "block_vx_w_m_s", "block_sin_yaw", "tool_to_block_x_m", "gap_m")
+    contract = arm_contract(inputs=(vector("object", *(element(name, "m") for name in names)),))
+    tracked = OdometryInput(topic="/block", max_age_s=0.1, body="block")
+    profile = arm_profile(
+        inputs=(arm_profile().inputs[0], tracked, ValuesInput(topic="/gap", max_age_s=0.1, names=("gap_m",)))
+    )
+    builder = ObservationBuilder(contract, profile)
+    builder.receive("/joint_states", joint_state(1, (0.0, 0.0)), 10.0)
+    builder.receive("/block", odometry(1, 0.5, yaw=np.pi / 2), 10.0)
+    builder.receive("/gap", TYPES.values([0.07]), 10.0)
+    observation = builder.build(10.01)
+    assert observation.inputs is not None
+    np.testing.assert_allclose(observation.inputs["object"], [[1.0, 2.0, 0.0, 1.0, 0.0, 0.07]], atol=1e-7)
+    assert observation.values["block_vy_w_m_s"] == pytest.approx(0.5)
+
+
+def test_what_the_profile_cannot_give_is_named() -> None:
+    contract = arm_contract(inputs=(vector("object", element("blok_x_w_m", "m")),))
+    profile = arm_profile(inputs=(*arm_profile().inputs, PoseInput(topic="/block", max_age_s=0.1, body="block")))
+    with pytest.raises(UserError, match=r"no input gives 'blok_x_w_m', .* did you mean 'block_x_w_m'\?"):
+        ObservationBuilder(contract, profile)
+
+
+@pytest.mark.parametrize("camera", [{"sensor": "wrist"}, {"encoding": "32FC1"}])
+def test_another_camera_is_refused(camera: dict[str, str]) -> None:
+    joints, topic, stop = arm_profile().inputs
+    assert isinstance(topic, CameraTopic)
+    with pytest.raises(UserError, match="no camera 'front' gives rgb8"):
+        ObservationBuilder(arm_contract(), arm_profile(inputs=(joints, replace(topic, **camera), stop)))
+
+
+@pytest.mark.parametrize(("level", "score"), [(100, 0.0), (0, 0.98 / 0.48), (255, 0.98 / 0.48)])
+def test_pictures_that_training_never_saw_score_high(level: int, score: float) -> None:
+    builder = fed_arm()
+    builder.receive("/camera/image_raw", image(2, grey(level)), 10.01)
+    assert builder.build(10.02).unfamiliarity == pytest.approx(score)
+
+
+def test_numbers_outside_their_training_range_score_by_its_width() -> None:
+    builder = fed_arm()
+    builder.receive("/joint_states", joint_state(2, (0.0, 0.0), (0.0, 6.0)), 10.01)
+    assert builder.build(10.02).unfamiliarity == pytest.approx(0.5)

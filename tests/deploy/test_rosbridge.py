@@ -1,0 +1,129 @@
+from collections.abc import Iterator
+from dataclasses import replace
+
+import cbor2
+import numpy as np
+import pytest
+from deploy_robots import TYPES, arm_profile, base_profile, joint_state
+from fake_rosbridge import FakeRosbridge
+
+from robossl.core import UserError
+from robossl.deploy.encoder import CommandEncoder
+from robossl.deploy.profile import RosConfig
+from robossl.deploy.transports import Topic
+from robossl.deploy.transports.choice import open_transport
+from robossl.deploy.transports.rosbridge import RosbridgeTransport
+
+JOINTS = Topic(name="/joint_states", type="sensor_msgs/msg/JointState")
+
+
+@pytest.fixture
+def server() -> Iterator[FakeRosbridge]:
+    fake = FakeRosbridge()
+    yield fake
+    fake.close()
+
+
+def config(server: FakeRosbridge, **changes: str) -> RosConfig:
+    return RosConfig(transport="rosbridge", url=server.url, **changes)  # type: ignore[arg-type]
+
+
+def test_messages_come_as_raw_bytes(server: FakeRosbridge) -> None:
+    transport, got = open_transport(config(server), TYPES), list[bytes]()
+    transport.subscribe(JOINTS, got.append)
+    server.wait_for(1)
+    assert server.said[0]["compression"] == "cbor-raw"
+    assert server.said[0]["type"] == JOINTS.type
+    data = TYPES.to_bytes(joint_state(1, (0.1, 0.2)))
+    server.send(JOINTS.name, data)
+    server.send(JOINTS.name, data)
+    for _ in range(20):
+        transport.spin_once(0.5)
+        if len(got) == 2:
+            break
+    assert got == [data, data]
+    transport.close()
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [arm_profile(), base_profile(), replace(base_profile(), output=replace(base_profile().output, stamped=False))],
+)
+def test_commands_go_as_json(server: FakeRosbridge, profile: object) -> None:
+    encoder = CommandEncoder(profile, TYPES, period_s=0.02)  # type: ignore[arg-type]
+    transport = RosbridgeTransport(config(server), TYPES)
+    transport.advertise(Topic(name=encoder.topic, type=encoder.type))
+    transport.publish(encoder.topic, TYPES.to_bytes(encoder.encode(np.array([0.25, -0.5]), 3_000_000_004)))
+    server.wait_for(2)
+    assert server.said[0] == {"op": "advertise", "topic": encoder.topic, "type": encoder.type}
+    message = server.said[1]["msg"]
+    if "points" in message:
+        assert message["joint_names"] == ["robot_joint1", "robot_joint2"]
+        assert message["points"][0]["positions"] == [0.25, -0.5]
+        assert message["points"][0]["time_from_start"] == {"sec": 0, "nanosec": 30_000_000}
+    else:
+        twist = message.get("twist", message)
+        assert (twist["linear"]["x"], twist["angular"]["z"]) == (0.25, -0.5)
+    if "twist" in message:
+        assert message["header"] == {"stamp": {"sec": 3, "nanosec": 4}, "frame_id": "base_link"}
+    transport.close()
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "{}",
+        b"",
+        b"\xff" * 9,
+        cbor2.dumps([1]),
+        cbor2.dumps({"topic": JOINTS.name}),
+        cbor2.dumps({"topic": 3, "msg": {"bytes": b""}}),
+        b"\x81" * 5000,
+    ],
+)
+def test_frames_that_are_no_message_change_nothing(server: FakeRosbridge, frame: str | bytes) -> None:
+    transport, got = RosbridgeTransport(config(server), TYPES), list[bytes]()
+    transport.subscribe(JOINTS, got.append)
+    server.wait_for(1)
+    server.send_frame(frame)
+    server.send(JOINTS.name, b"1234")
+    for _ in range(20):
+        transport.spin_once(0.5)
+        if got:
+            break
+    assert got == [b"1234"]
+    transport.close()
+
+
+def test_a_server_that_leaves_is_a_lost_peer(server: FakeRosbridge) -> None:
+    transport = RosbridgeTransport(config(server), TYPES)
+    transport.subscribe(JOINTS, list[bytes]().append)
+    server.wait_for(1)
+    assert transport.peers(JOINTS.name) == 1
+    server.close()
+    for _ in range(20):
+        transport.spin_once(0.2)
+        if not transport.peers(JOINTS.name):
+            break
+    assert transport.peers(JOINTS.name) == 0
+    transport.advertise(JOINTS)
+    transport.publish(JOINTS.name, TYPES.to_bytes(joint_state(1, (0.0, 0.0))))
+    transport.close()
+
+
+def test_a_token_comes_from_the_environment(server: FakeRosbridge, monkeypatch: pytest.MonkeyPatch) -> None:
+    ros = config(server, token_variable="ROBOT_TOKEN")
+    with pytest.raises(UserError, match="ROBOT_TOKEN, which is not set"):
+        RosbridgeTransport(ros, TYPES)
+    monkeypatch.setenv("ROBOT_TOKEN", "secret")
+    transport = RosbridgeTransport(ros, TYPES)
+    transport.subscribe(JOINTS, list[bytes]().append)
+    server.wait_for(1)
+    assert server.headers["Authorization"] == "Bearer secret"
+    transport.close()
+
+
+def test_no_server_is_one_clear_line() -> None:
+    with pytest.raises(UserError, match=r"^no rosbridge at ws://127\.0\.0\.1:9: ") as caught:
+        RosbridgeTransport(RosConfig(transport="rosbridge", url="ws://127.0.0.1:9"), TYPES)
+    assert "\n" not in str(caught.value)

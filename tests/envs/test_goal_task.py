@@ -1,0 +1,122 @@
+"""Goal-conditioned tasks: rewards told again for other goals, and hindsight learning with stock SB3."""
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from stable_baselines3 import SAC, HerReplayBuffer
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+
+from robossl.core import Stream
+from robossl.core.registry import TASKS
+from robossl.envs import EnvConfig, WorldSeed, make_env
+from robossl.envs.sb3_vec_env import SB3VecEnv
+from robossl.envs.task_env import TaskEnv
+
+IDS = [env_id for env_id in TASKS if env_id.endswith("Goal-v0")]
+
+
+def make(env_id: str, num_worlds: int, stream: Stream = Stream.TRAIN) -> TaskEnv:
+    env = make_env(EnvConfig(id=env_id, num_worlds=num_worlds, num_threads=1), WorldSeed(seed=2, stream=stream))
+    assert isinstance(env, TaskEnv)
+    return env
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_the_reward_is_what_compute_reward_says(env_id: str) -> None:
+    env = make(env_id, 16)
+    expert, obs = env.expert(), env.reset()
+    assert expert is not None
+    assert {"proprio", "achieved_goal", "desired_goal"} <= set(obs)
+    expert.reset(np.arange(16))
+    rewards = []
+    for _ in range(45):
+        batch = env.step(expert.act(obs, env.privileged()))
+        obs = batch.obs
+        again = env.compute_reward(obs["achieved_goal"], obs["desired_goal"], {})
+        np.testing.assert_array_equal(batch.reward, again)
+        rewards.append(batch.reward)
+    assert set(np.unique(rewards)) == {-1.0, 0.0}
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_success_needs_the_desired_goal_once(env_id: str) -> None:
+    env = make(env_id, 16)
+    expert, obs = env.expert(), env.reset()
+    assert expert is not None
+    expert.reset(np.arange(16))
+    was_there = np.zeros(16, bool)
+    for _ in range(45):
+        batch = env.step(expert.act(obs, env.privileged()))
+        obs = batch.obs
+        was_there |= batch.reward == 0
+        np.testing.assert_array_equal(batch.info["success"], was_there)
+    assert was_there.any()
+
+
+def test_rewards_of_other_goals_follow_the_distance() -> None:
+    env = make("robossl/ArmReachGoal-v0", 1)
+    achieved = np.zeros((2, 3, 3), np.float32)
+    desired = np.zeros((2, 3, 3), np.float32)
+    desired[0, :, 1] = [0.0, 0.049, 0.051]
+    desired[1, :, 2] = [1.0, 0.01, 0.06]
+    rewards = env.compute_reward(achieved, desired, [{}] * 2)
+    np.testing.assert_array_equal(rewards, [[0, 0, -1], [-1, 0, -1]])
+    assert env.compute_reward(achieved[0, 0], desired[0, 2], {}) == -1
+
+
+def test_only_goal_tasks_tell_rewards_of_other_goals() -> None:
+    assert not hasattr(make("robossl/ArmReach-v0", 1), "compute_reward")
+    assert not hasattr(gymnasium.make("robossl/ArmReach-v0").unwrapped, "compute_reward")
+    assert hasattr(gymnasium.make("robossl/ArmReachGoal-v0").unwrapped, "compute_reward")
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_hindsight_relabels_our_transitions(own: bool) -> None:
+    env_id = "robossl/ArmReachGoal-v0"
+    env: VecEnv = SB3VecEnv(make(env_id, 2)) if own else DummyVecEnv([lambda: gymnasium.make(env_id)] * 2)
+    agent = _learner(env, learning_starts=10**6)
+    agent.learn(120)
+    replay = agent.replay_buffer
+    assert isinstance(replay, HerReplayBuffer)
+    batch = replay.sample(512)
+    achieved = batch.next_observations["achieved_goal"]
+    distance = (achieved - batch.observations["desired_goal"]).norm(dim=1)
+    torch.testing.assert_close(batch.rewards[:, 0], -(distance >= 0.05).float())
+    torch.testing.assert_close(batch.observations["desired_goal"], batch.next_observations["desired_goal"])
+    relabelled = (batch.rewards == 0).float().mean()
+    assert relabelled > 0.2  # hardly any of the first random episodes reaches its own goal
+
+
+@pytest.mark.slow
+def test_stock_sac_learns_to_reach_with_hindsight() -> None:
+    torch.set_num_threads(1)
+    agent = _learner(SB3VecEnv(make("robossl/ArmReachGoal-v0", 8)), learning_starts=800)
+    before = _success(agent)
+    agent.learn(6000)
+    assert _success(agent) > before + 0.4
+
+
+def _learner(env: VecEnv, learning_starts: int) -> SAC:
+    return SAC(
+        "MultiInputPolicy",
+        env,
+        replay_buffer_class=HerReplayBuffer,
+        buffer_size=10_000,
+        learning_starts=learning_starts,
+        learning_rate=1e-3,
+        gamma=0.95,
+        ent_coef="auto_0.05",
+        gradient_steps=8,
+        policy_kwargs={"net_arch": [64, 64]},
+        seed=0,
+    )
+
+
+def _success(agent: SAC) -> float:
+    env = make("robossl/ArmReachGoal-v0", 64, Stream.EVAL)
+    obs = env.reset()
+    for _ in range(env.spec.max_episode_steps):
+        batch = env.step(agent.predict(obs, deterministic=True)[0])
+        obs = batch.obs
+    return float(batch.info["success"].mean())

@@ -1,0 +1,35 @@
+"""From a config to an environment: levels of difficulty."""
+
+import gymnasium
+import pytest
+
+from robossl.core import UserError
+from robossl.envs import EnvConfig, WorldSeed, make_env
+from robossl.envs.make import make_task
+
+
+def test_a_level_changes_the_task() -> None:
+    radii = [make_task("robossl/ArmReach-v0", level).goal_radius_m for level in ("easy", "medium", "hard")]
+    assert radii == sorted(radii, reverse=True)
+    assert len(set(radii)) == 3
+    assert make_task("robossl/ArmReach-v0").config == make_task("robossl/ArmReach-v0", "medium").config
+
+
+def test_the_config_and_gymnasium_choose_the_level() -> None:
+    env = make_env(EnvConfig(id="robossl/ArmReach-v0", num_worlds=1, difficulty="hard"), WorldSeed())
+    assert env.task.config.success_radius_m == 0.02
+    env = gymnasium.make("robossl/ArmReachGoal-v0", difficulty="hard").unwrapped
+    assert env.batch_env.task.task.config.success_radius_m == 0.02
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"id": "robossl/RingCorridor-v0", "difficulty": "hard"}, "has no level 'hard'; it has none"),
+        ({"id": "robossl/ArmReach-v0", "difficulty": "absurd"}, "has no level 'absurd'; it has easy, medium, hard"),
+        ({"id": "Pendulum-v1", "difficulty": "easy"}, "Pendulum-v1 has no levels"),
+    ],
+)
+def test_levels_that_do_not_exist_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        make_env(EnvConfig(num_worlds=1, **options), WorldSeed())
