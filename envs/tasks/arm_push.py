@@ -20,6 +20,7 @@ from robossl.envs.tasks.push_expert import PushExpert
 from robossl.envs.tasks.rewards import tolerance
 from robossl.envs.tasks.variation import vary
 
+NUM_SUBSTEPS = 16
 TOOL_LOW_W_M, TOOL_HIGH_W_M = (0.35, -0.24, 0.01), (0.75, 0.24, 0.12)
 REGION_W_M = (np.array([0.46, -0.13]), np.array([0.64, 0.13]))
 """Where blocks and goals are put: everywhere around it the tool still reaches."""
@@ -181,6 +182,7 @@ def _spec(arm: PandaArm, config: ArmPushConfig) -> TaskSpec:
         },
         privileged={**cube.PRIVILEGED, "goal_position": _GOAL},
         random_fields=cube.RANDOM_FIELDS,
+        num_substeps=NUM_SUBSTEPS,
         max_episode_steps=config.max_episode_steps,
         reward_weights={
             "reach": config.weight_reach,

@@ -18,6 +18,7 @@ from robossl.envs.tasks.reach_expert import ReachExpert
 from robossl.envs.tasks.rewards import tolerance
 from robossl.envs.tasks.variation import vary
 
+NUM_SUBSTEPS = 16
 TOOL_LOW_W_M, TOOL_HIGH_W_M = (0.30, -0.27, 0.02), (0.70, 0.27, 0.32)
 START_RAD = (0.0, 0.0, 0.0, -2.3562, 0.0, 2.3562, 0.7854)
 START_W_M = np.array([0.50, 0.0, 0.18])
@@ -161,6 +162,7 @@ def _spec(arm: PandaArm, config: ArmReachConfig) -> TaskSpec:
         vectors={"goal": (*_GOAL, "tool_to_goal_x_m", "tool_to_goal_y_m", "tool_to_goal_z_m")},
         privileged={"goal_position": _GOAL},
         random_fields=("geom_rgba",),
+        num_substeps=NUM_SUBSTEPS,
         max_episode_steps=config.max_episode_steps,
         reward_weights={
             "reach": config.weight_reach,

@@ -21,7 +21,6 @@ from robossl.envs.tasks.panda_arm import TOOL_NAMES, PandaArm
 from robossl.envs.tasks.progress import METRICS, new_progress
 from robossl.envs.tasks.units import vector
 
-NUM_SUBSTEPS = 16
 TABLE_GREY = (0.30, 0.65)
 
 Names: TypeAlias = Mapping[str, tuple[str, ...]]
@@ -100,6 +99,7 @@ def arm_spec(
     vectors: Names,
     privileged: Names,
     random_fields: tuple[str, ...],
+    num_substeps: int,
     max_episode_steps: int,
     reward_weights: dict[str, float],
     description: str,
@@ -110,7 +110,7 @@ def arm_spec(
     seen = {"proprio": arm.proprio, **{key: vector(names) for key, names in vectors.items()}}
     return TaskSpec(
         control_hz=arm.config.control_hz,
-        num_substeps=NUM_SUBSTEPS,
+        num_substeps=num_substeps,
         max_episode_steps=max_episode_steps,
         action=arm.action,
         commands=arm.commands,

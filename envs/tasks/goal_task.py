@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from robossl.core import Array, Draws, Obs, Policy
 from robossl.envs.engine import Engine
 from robossl.envs.task import Memory, Outcome, TaskSpec
+from robossl.envs.tasks.arm_lift import ArmLift
+from robossl.envs.tasks.arm_peg_in_box import ArmPegInBox
 from robossl.envs.tasks.arm_push import ArmPush
 from robossl.envs.tasks.arm_reach import ArmReach
 from robossl.envs.tasks.arm_task import ArmTask
@@ -104,6 +106,18 @@ class ArmPushGoal(GoalTask):
     """`ArmPush` for hindsight."""
 
     inner, levels = ArmPush, ArmPush.levels
+
+
+class ArmLiftGoal(GoalTask):
+    """`ArmLift` for hindsight: the block is to be lifted to a point."""
+
+    inner, levels = ArmLift, ArmLift.levels
+
+
+class ArmPegInBoxGoal(GoalTask):
+    """`ArmPegInBox` for hindsight."""
+
+    inner, levels = ArmPegInBox, ArmPegInBox.levels
 
 
 def _goal_spec(task: ArmTask) -> TaskSpec:

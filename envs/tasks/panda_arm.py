@@ -126,6 +126,16 @@ class PandaArm:
         """Returns where the tools are in the world, [N, 3], m."""
         return engine.read("site_xpos")[:, self._tool]
 
+    def opening(self, engine: Engine) -> Array:
+        """Returns how far apart the fingers are, [N], m."""
+        fingers = engine.read("qpos")[:, NUM_JOINTS : self.num_joints]
+        return fingers[:, 0] + fingers[:, 1]
+
+    def squeeze(self, engine: Engine) -> Array:
+        """Returns how far the fingers are from being as near to each other as commanded, on the average, [N], m."""
+        commanded = engine.read("ctrl")[:, NUM_JOINTS : self.num_joints]
+        return (self.opening(engine) - commanded[:, 0] - commanded[:, 1]) / NUM_FINGERS
+
     def feel(self, engine: Engine) -> Array:
         """Returns joint positions, their velocities and the tool's position, [N, 2 J + 3]."""
         qpos, qvel = (engine.read(name)[:, : self.num_joints] for name in ("qpos", "qvel"))
