@@ -17,7 +17,7 @@ from robossl.envs.tasks.lift_expert import LiftExpert
 from robossl.envs.tasks.panda import FINGER_OPEN_M, NUM_JOINTS, IKConfig
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
 from robossl.envs.tasks.progress import METRICS, advance_progress, begin_progress
-from robossl.envs.tasks.rewards import tolerance
+from robossl.envs.tasks.rewards import indicator, tolerance
 from robossl.envs.tasks.variation import vary
 
 NUM_SUBSTEPS = 20
@@ -111,8 +111,8 @@ class ArmLift(ArmTask):
         )
         super().__init__(arm, _spec(arm, config), goal_radius_m=GOAL_RADIUS_M)
 
-    def shape(self, spec: Any) -> None:
-        """See `ArmTask.shape`."""
+    def adapt_scene(self, spec: Any) -> None:
+        """See `ArmTask.adapt_scene`."""
         spec.geom("block_box").size = [self.config.block_half_m] * 3
 
     def bind(self, model: Any) -> None:
@@ -148,7 +148,7 @@ class ArmLift(ArmTask):
             "reach": tolerance(to_block, high=0.01, margin=0.30),
             "grip": xp.where(to_block < BETWEEN_FINGERS_M, squeeze, zero),
             "lift": tolerance(missing, low=-lift_m, high=0.0, margin=lift_m),
-            "lifted": xp.where(lifted, xp.ones_like(missing), zero),
+            "lifted": indicator(xp, lifted),
             "effort": effort(action),
         }
         metrics = advance_progress(xp, memory, xp.where(lifted, zero, missing), lifted)

@@ -15,7 +15,7 @@ from robossl.envs.tasks.panda import NUM_JOINTS, IKConfig
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
 from robossl.envs.tasks.peg_expert import PegExpert
 from robossl.envs.tasks.progress import METRICS, advance_progress, begin_progress
-from robossl.envs.tasks.rewards import tolerance
+from robossl.envs.tasks.rewards import indicator, tolerance
 from robossl.envs.tasks.variation import vary
 
 NUM_SUBSTEPS = 16
@@ -95,8 +95,8 @@ class ArmPegInBox(ArmTask):
         )
         super().__init__(arm, _spec(arm, config), goal_radius_m=config.success_radius_m)
 
-    def shape(self, spec: Any) -> None:
-        """See `ArmTask.shape`: builds the box around the peg."""
+    def adapt_scene(self, spec: Any) -> None:
+        """See `ArmTask.adapt_scene`: builds the box around the peg."""
         inner, outer = PEG_RADIUS_M + self.config.clearance_m, PEG_RADIUS_M + self.config.clearance_m + WALL_M
         for name, (x, y) in _WALLS.items():
             wall = spec.geom(name)
@@ -131,7 +131,7 @@ class ArmPegInBox(ArmTask):
         terms = {
             "align": tolerance(aside, high=0.005, margin=0.25),
             "insert": xp.where(aside < OVER_BOX_M, tolerance(distance, high=0.01, margin=0.20), zero),
-            "inside": xp.where(inside, xp.ones_like(distance), zero),
+            "inside": indicator(xp, inside),
             "effort": effort(action),
         }
         metrics = advance_progress(xp, memory, distance, inside)

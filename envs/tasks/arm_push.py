@@ -17,7 +17,7 @@ from robossl.envs.tasks.panda import NUM_JOINTS
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
 from robossl.envs.tasks.progress import METRICS, advance_progress, begin_progress
 from robossl.envs.tasks.push_expert import PushExpert
-from robossl.envs.tasks.rewards import tolerance
+from robossl.envs.tasks.rewards import indicator, tolerance
 from robossl.envs.tasks.variation import vary
 
 NUM_SUBSTEPS = 16
@@ -91,8 +91,8 @@ class ArmPush(ArmTask):
         arm = PandaArm(ArmConfig(step_m=config.step_m, low_w_m=TOOL_LOW_W_M, high_w_m=TOOL_HIGH_W_M))
         super().__init__(arm, _spec(arm, config), goal_radius_m=config.success_radius_m)
 
-    def shape(self, spec: Any) -> None:
-        """See `ArmTask.shape`."""
+    def adapt_scene(self, spec: Any) -> None:
+        """See `ArmTask.adapt_scene`."""
         spec.geom("goal_disc").size[0] = self.config.success_radius_m
 
     def bind(self, model: Any) -> None:
@@ -132,7 +132,7 @@ class ArmPush(ArmTask):
         terms = {
             "reach": tolerance(norm(xp, block_w - self.arm.tool(engine) - behind), high=0.01, margin=0.20),
             "push": tolerance(distance, high=0.02, margin=0.30),
-            "at_goal": xp.where(inside, xp.ones_like(distance), xp.zeros_like(distance)),
+            "at_goal": indicator(xp, inside),
             "effort": effort(action),
         }
         metrics = advance_progress(xp, memory, distance, inside)

@@ -15,7 +15,7 @@ from robossl.envs.tasks.panda import NUM_JOINTS, IKConfig
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
 from robossl.envs.tasks.progress import advance_progress, begin_progress
 from robossl.envs.tasks.reach_expert import ReachExpert
-from robossl.envs.tasks.rewards import tolerance
+from robossl.envs.tasks.rewards import indicator, tolerance
 from robossl.envs.tasks.variation import vary
 
 NUM_SUBSTEPS = 16
@@ -95,8 +95,8 @@ class ArmReach(ArmTask):
         )
         super().__init__(arm, _spec(arm, config), goal_radius_m=config.success_radius_m)
 
-    def shape(self, spec: Any) -> None:
-        """See `ArmTask.shape`."""
+    def adapt_scene(self, spec: Any) -> None:
+        """See `ArmTask.adapt_scene`."""
         spec.geom("goal_ball").size[0] = self.config.success_radius_m
 
     def bind(self, model: Any) -> None:
@@ -122,7 +122,7 @@ class ArmReach(ArmTask):
         inside = distance < self.config.success_radius_m
         terms = {
             "reach": tolerance(distance, high=0.01, margin=0.40),
-            "at_goal": xp.where(inside, xp.ones_like(distance), xp.zeros_like(distance)),
+            "at_goal": indicator(xp, inside),
             "effort": effort(action),
         }
         metrics = advance_progress(xp, memory, distance, inside)

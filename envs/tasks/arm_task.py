@@ -43,7 +43,7 @@ class ArmTask(ABC):
 
     def build_model(self) -> Any:
         """See `Task.build_model`."""
-        model = load_model(Path(str(files("robossl.assets") / self.scene / f"{self.scene}.xml")), self.shape)
+        model = load_model(Path(str(files("robossl.assets") / self.scene / f"{self.scene}.xml")), self.adapt_scene)
         self.arm.bind(model)
         self.bind(model)
         return model
@@ -57,7 +57,7 @@ class ArmTask(ABC):
         return self.arm.control(engine, action, memory)
 
     @abstractmethod
-    def shape(self, spec: Any) -> None:
+    def adapt_scene(self, spec: Any) -> None:
         """Gives the scene the sizes that the configuration asks for, before it is compiled."""
 
     @abstractmethod

@@ -18,6 +18,7 @@ from robossl.envs.tasks.arm_peg_in_box import ArmPegInBox
 from robossl.envs.tasks.arm_push import ArmPush
 from robossl.envs.tasks.arm_reach import ArmReach
 from robossl.envs.tasks.arm_task import ArmTask
+from robossl.envs.tasks.rewards import indicator
 from robossl.envs.tasks.units import vector
 
 _AWAY = -1.0
@@ -93,7 +94,7 @@ class GoalTask:
         for element in range(1, squares.shape[-1]):
             total = total + squares[..., element]
         distance = xp.sqrt(total)
-        return xp.where(distance < self.task.goal_radius_m, xp.zeros_like(distance), xp.ones_like(distance))
+        return indicator(xp, distance >= self.task.goal_radius_m)
 
 
 class ArmReachGoal(GoalTask):
