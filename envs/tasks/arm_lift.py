@@ -18,7 +18,7 @@ from robossl.envs.tasks.panda import FINGER_OPEN_M, NUM_JOINTS, IKConfig
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
 from robossl.envs.tasks.progress import METRICS, advance_progress, begin_progress
 from robossl.envs.tasks.rewards import indicator, tolerance
-from robossl.envs.tasks.variation import vary
+from robossl.envs.tasks.variation import varied
 
 NUM_SUBSTEPS = 20
 TOOL_LOW_W_M, TOOL_HIGH_W_M = (0.36, -0.22, 0.016), (0.68, 0.22, 0.36)
@@ -124,18 +124,25 @@ class ArmLift(ArmTask):
         """See `Task.new_memory`."""
         return {**super().new_memory(num_worlds), "goal_w": np.zeros((num_worlds, 3), np.float32)}
 
-    def reset(self, engine: Engine, ids: NDArray[np.int64], draws: Draws, memory: Memory) -> None:
-        """See `Task.reset`."""
-        unit = draws.uniform(shape=(sum(_DRAWS),))  # one call: it is what costs
+    def layout(self, draws: Draws) -> dict[str, Array]:
+        """See `ArmTask.layout`."""
+        unit = draws.uniform(shape=(sum(_DRAWS),))
         arm, place, yaw, above, block, table = np.split(unit, np.cumsum(_DRAWS)[:-1], axis=1)
         config, place = self.config, between(REGION_W_M, place)
         pose = self._block.pose(place, config.yaw_rad * (2 * yaw[:, 0] - 1))
-        engine.write("qpos", np.concatenate([self.arm.begin(memory, ids, arm), pose], axis=1), ids)
-        changes = self._block.changes(config.mass_kg, config.friction, block)
-        vary(engine, ids, [*changes, ("geom_rgba", (self._table_geom, slice(3)), between(TABLE_GREY, table))])
-        begin_progress(memory, ids, config.lift_m)
         goal_z = config.block_half_m + config.lift_m + between(ABOVE_M, above)
-        memory["goal_w"][ids] = np.concatenate([place, goal_z], axis=1)
+        changes = self._block.changes(config.mass_kg, config.friction, block)
+        changes += [("geom_rgba", (self._table_geom, slice(3)), between(TABLE_GREY, table))]
+        return {
+            "qpos": np.concatenate([self.arm.start(arm), pose], axis=1),
+            "goal_w": np.concatenate([place, goal_z], axis=1),
+            **varied(self.model, changes),
+        }
+
+    def begin(self, start: dict[str, Array], ids: NDArray[np.int64], memory: Memory) -> None:
+        """See `ArmTask.begin`."""
+        begin_progress(memory, ids, self.config.lift_m)
+        memory["goal_w"][ids] = start["goal_w"]
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """See `Task.outcome`."""

@@ -16,7 +16,7 @@ from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
 from robossl.envs.tasks.peg_expert import PegExpert
 from robossl.envs.tasks.progress import METRICS, advance_progress, begin_progress
 from robossl.envs.tasks.rewards import indicator, tolerance
-from robossl.envs.tasks.variation import vary
+from robossl.envs.tasks.variation import varied
 
 NUM_SUBSTEPS = 16
 TOOL_LOW_W_M, TOOL_HIGH_W_M = (0.36, -0.22, 0.01), (0.68, 0.22, 0.26)
@@ -84,7 +84,7 @@ class ArmPegInBox(ArmTask):
     def __init__(self, config: ArmPegInBoxConfig | None = None) -> None:
         self.config = config = config or ArmPegInBoxConfig()
         self._box_mocap = self._table_geom = -1
-        self._wall_geoms = np.zeros(0, np.int64)
+        self._wall_geoms: list[int] = []
         arm = PandaArm(
             ArmConfig(
                 step_m=config.step_m,
@@ -108,18 +108,22 @@ class ArmPegInBox(ArmTask):
     def bind(self, model: Any) -> None:
         """See `ArmTask.bind`."""
         self._box_mocap, self._table_geom = model.body("box").mocapid[0], model.geom("table_top").id
-        self._wall_geoms = np.array([model.geom(name).id for name in _WALLS])
+        self._wall_geoms = [model.geom(name).id for name in _WALLS]
 
-    def reset(self, engine: Engine, ids: NDArray[np.int64], draws: Draws, memory: Memory) -> None:
-        """See `Task.reset`."""
-        unit = draws.uniform(shape=(sum(_DRAWS),))  # one call: it is what costs
+    def layout(self, draws: Draws) -> dict[str, Array]:
+        """See `ArmTask.layout`."""
+        unit = draws.uniform(shape=(sum(_DRAWS),))
         arm, place, colour, table = np.split(unit, np.cumsum(_DRAWS)[:-1], axis=1)
-        box_w = np.zeros((len(ids), 3))
+        box_w = np.zeros((len(unit), 3))
         box_w[:, :2] = between(REGION_W_M, place)
-        engine.write("qpos", self.arm.begin(memory, ids, arm), ids)
-        engine.write("mocap_pos", box_w[:, None], ids)
-        rgb = [("geom_rgba", (wall, slice(3)), between(_RGB, colour)) for wall in self._wall_geoms]
-        vary(engine, ids, [*rgb, ("geom_rgba", (self._table_geom, slice(3)), between(TABLE_GREY, table))])
+        changes = [
+            ("geom_rgba", (self._wall_geoms, slice(3)), between(_RGB, colour)[:, None]),
+            ("geom_rgba", (self._table_geom, slice(3)), between(TABLE_GREY, table)),
+        ]
+        return {"qpos": self.arm.start(arm), "mocap_pos": box_w[:, None], **varied(self.model, changes)}
+
+    def begin(self, start: dict[str, Array], ids: NDArray[np.int64], memory: Memory) -> None:
+        """See `ArmTask.begin`."""
         begin_progress(memory, ids, np.inf)
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:

@@ -16,7 +16,7 @@ from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
 from robossl.envs.tasks.progress import advance_progress, begin_progress
 from robossl.envs.tasks.reach_expert import ReachExpert
 from robossl.envs.tasks.rewards import indicator, tolerance
-from robossl.envs.tasks.variation import vary
+from robossl.envs.tasks.variation import varied
 
 NUM_SUBSTEPS = 16
 TOOL_LOW_W_M, TOOL_HIGH_W_M = (0.30, -0.27, 0.02), (0.70, 0.27, 0.32)
@@ -103,16 +103,18 @@ class ArmReach(ArmTask):
         """See `ArmTask.bind`."""
         self._goal_mocap, self._table_geom = model.body("goal").mocapid[0], model.geom("table_top").id
 
-    def reset(self, engine: Engine, ids: NDArray[np.int64], draws: Draws, memory: Memory) -> None:
-        """See `Task.reset`."""
-        unit = draws.uniform(shape=(sum(_DRAWS),))  # one call: it is what costs
+    def layout(self, draws: Draws) -> dict[str, Array]:
+        """See `ArmTask.layout`."""
+        unit = draws.uniform(shape=(sum(_DRAWS),))
         arm, goals, table = np.split(unit, np.cumsum(_DRAWS)[:-1], axis=1)
-        start = np.broadcast_to(START_W_M, (len(ids), 3))
-        goals = between(self._region, goals.reshape(len(ids), NUM_GOAL_CANDIDATES, 3))
+        start = np.broadcast_to(START_W_M, (len(unit), 3))
+        goals = between(self._region, goals.reshape(len(unit), NUM_GOAL_CANDIDATES, 3))
         goal_w = first_far(start, goals, self._region, self.config.min_reach_m)
-        engine.write("qpos", self.arm.begin(memory, ids, arm), ids)
-        engine.write("mocap_pos", goal_w[:, None], ids)
-        vary(engine, ids, [("geom_rgba", (self._table_geom, slice(3)), between(TABLE_GREY, table))])
+        changes = [("geom_rgba", (self._table_geom, slice(3)), between(TABLE_GREY, table))]
+        return {"qpos": self.arm.start(arm), "mocap_pos": goal_w[:, None], **varied(self.model, changes)}
+
+    def begin(self, start: dict[str, Array], ids: NDArray[np.int64], memory: Memory) -> None:
+        """See `ArmTask.begin`."""
         begin_progress(memory, ids, np.inf)
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:

@@ -30,11 +30,13 @@ class ArmTask(ABC):
     """See `Task`.
 
     Attributes:
+        model: the compiled scene.
         scene: folder and name of the MJCF file in `robossl.assets`.
         goal_names: what `desired_goal` holds.
         goal_radius_m: how near to the desired goal what is achieved must come, in the goal-conditioned variant.
     """
 
+    model: Any
     scene: ClassVar[str]
     goal_names: ClassVar[tuple[str, ...]]
 
@@ -44,6 +46,7 @@ class ArmTask(ABC):
     def build_model(self) -> Any:
         """See `Task.build_model`."""
         model = load_model(Path(str(files("robossl.assets") / self.scene / f"{self.scene}.xml")), self.adapt_scene)
+        self.model = model
         self.arm.bind(model)
         self.bind(model)
         return model
@@ -64,9 +67,24 @@ class ArmTask(ABC):
     def bind(self, model: Any) -> None:
         """Looks up what the task needs of the compiled model."""
 
-    @abstractmethod
     def reset(self, engine: Engine, ids: NDArray[np.int64], draws: Draws, memory: Memory) -> None:
         """See `Task.reset`."""
+        start = draws.apply(self.layout)
+        for name in ("qpos", "mocap_pos"):
+            if name in start:
+                engine.write(name, start[name], ids)
+        for field in self.spec.random_fields:
+            engine.randomise(field, start[field], ids)
+        self.arm.begin(memory, ids)
+        self.begin(start, ids, memory)
+
+    @abstractmethod
+    def layout(self, draws: Draws) -> dict[str, Array]:
+        """Draws what n episodes start with: state, model values, and what `begin` is to remember, {name: [n, ...]}."""
+
+    @abstractmethod
+    def begin(self, start: dict[str, Array], ids: NDArray[np.int64], memory: Memory) -> None:
+        """Remembers what the episodes that the worlds `ids` begin need later."""
 
     @abstractmethod
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:

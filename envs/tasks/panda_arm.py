@@ -90,18 +90,15 @@ class PandaArm:
         """Returns memory for N worlds."""
         return {"tool_target_w": np.zeros((num_worlds, 3), np.float32), "has_target": np.zeros(num_worlds, bool)}
 
-    def begin(self, memory: Memory, ids: NDArray[np.int64], unit: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Forgets where the tools of the worlds `ids` were sent, and returns joint positions [n, J] to start from.
-
-        Args:
-            memory: the task's.
-            ids: the worlds.
-            unit: [n, 7] in [0, 1), says how far each joint is from the posture.
-        """
-        memory["has_target"][ids] = False
+    def start(self, unit: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Returns joint positions [n, J] to start from; `unit` [n, 7] says how far each is from the posture."""
         joints = np.full((len(unit), self.num_joints), FINGER_OPEN_M)
         joints[:, :NUM_JOINTS] = self.config.ik.posture_rad + self.config.start_noise_rad * (2 * unit - 1)
         return joints
+
+    def begin(self, memory: Memory, ids: NDArray[np.int64]) -> None:
+        """Forgets where the tools of the worlds `ids` were sent."""
+        memory["has_target"][ids] = False
 
     def control(self, engine: Engine, action: Array, memory: Memory) -> NDArray[np.float64]:
         """Maps actions [N, 3 or 4] to position targets [N, J] of the joints, rad, and fingers, m."""
