@@ -13,7 +13,10 @@ from robossl.core import UnknownNameError
 from robossl.core.registry import TASKS
 from robossl.envs.spaces import observation_space
 
-CONSTANT: dict[str, dict[str, set[str]]] = {}  # {id: {observation: element names}} that never change, with the reason
+# {id: {observation: element names}} that never change, with the reason
+CONSTANT: dict[str, dict[str, set[str]]] = {
+    "robossl/ArmPegInBoxGoal-v0": {"desired_goal": {"goal_z_w_m"}},  # boxes stand on the table
+}
 ELEMENTS = ("body", "geom", "joint", "actuator", "camera", "sensor", "site", "material", "texture", "light")
 
 
