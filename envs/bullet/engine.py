@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Array, UnknownNameError
 from robossl.envs.bullet.contacts import ContactSensors
-from robossl.envs.bullet.fields import RANDOM_FIELDS, READABLE_FIELDS, RECORDABLE_FIELDS
+from robossl.envs.bullet.fields import RANDOM_FIELDS, READABLE_FIELDS, RECORDABLE_FIELDS, WRITABLE_FIELDS
 from robossl.envs.bullet.fixtures import Fixtures
 from robossl.envs.bullet.friction import FrictionFactors
 from robossl.envs.bullet.inertia import JointInertia, ruled_trees
@@ -106,6 +106,16 @@ class BulletEngine(MujocoEngine):
             self._sensordata = np.zeros_like(values)
             self.forward()
         return self._sensordata
+
+    def write(self, name: str, values: Array, ids: NDArray[np.int64]) -> None:
+        """See `Engine.write`; welds cannot be let go.
+
+        Raises:
+            UnknownNameError: if it is no state field, or one that Bullet would not follow.
+        """
+        if name not in WRITABLE_FIELDS:
+            raise UnknownNameError("state field that the bullet engine can write", name, WRITABLE_FIELDS)
+        super().write(name, values, ids)
 
     def randomise(self, field: str, values: Array, ids: NDArray[np.int64]) -> None:
         """See `Engine.randomise`."""

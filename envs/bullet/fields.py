@@ -7,6 +7,7 @@ _MUJOCOS_OWN = names("qacc qacc_smooth qfrc_smooth qfrc_constraint ncon ne nf nl
 
 READABLE_FIELDS = mujoco_fields.READABLE_FIELDS - _MUJOCOS_OWN
 RECORDABLE_FIELDS = mujoco_fields.RECORDABLE_FIELDS - _MUJOCOS_OWN
+WRITABLE_FIELDS = mujoco_fields.STATE_FIELDS - {"eq_active"}
 
 # Shapes, places and joints' ranges are built into Bullet's bodies; solver parameters mean nothing to it.
 RANDOM_FIELDS = mujoco_fields.RANDOM_FIELDS - names("""

@@ -503,6 +503,8 @@ def test_what_only_mujocos_contacts_give_is_refused_by_name():
         engine.read("qfrc_constraint")
     with pytest.raises(UnknownNameError, match="ncon"):
         engine.step(np.zeros((1, 1)), 1, ("ncon",))
+    with pytest.raises(UnknownNameError, match="eq_active"):
+        engine.write("eq_active", np.zeros((1, 0)), np.arange(1))
     with pytest.raises(UnknownNameError, match="geom_size"):
         engine.randomise("geom_size", engine.model.geom_size[None], np.arange(1))
 
