@@ -23,6 +23,7 @@ ELEMENTS = ("body", "geom", "joint", "actuator", "camera", "sensor", "site", "ma
 
 ENGINES = ("mujoco", "bullet")
 DEFAULTS: dict[str, Any] = {"num_threads": 1}
+MADE: list[TaskEnv] = []
 
 pytestmark = pytest.mark.parametrize("env_id", TASKS)
 long_in_bullet = pytest.mark.parametrize(
@@ -31,16 +32,19 @@ long_in_bullet = pytest.mark.parametrize(
 
 
 @pytest.fixture(autouse=True, params=ENGINES)
-def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Runs everything in each of the engines."""
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Runs everything in each of the engines, and frees what was made: Bullet's worlds are large."""
     monkeypatch.setitem(DEFAULTS, "engine", request.param)
-    return str(request.param)
+    yield str(request.param)
+    while MADE:
+        MADE.pop().close()
 
 
 def make(env_id: str, num_worlds: int = 4, *, seed: int = 3, stream: Stream = Stream.TRAIN, **options: Any) -> TaskEnv:
     config = EnvConfig(id=env_id, num_worlds=num_worlds, **{**DEFAULTS, **options})
     env = make_env(config, WorldSeed(seed=seed, stream=stream))
     assert isinstance(env, TaskEnv)
+    MADE.append(env)
     return env
 
 
