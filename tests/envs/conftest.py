@@ -1,3 +1,5 @@
+"""What the environments' tests share: both engines, and which combinations are slow."""
+
 import sys
 from pathlib import Path
 
@@ -12,3 +14,12 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     """Runs a test in each of the engines."""
     monkeypatch.setitem(DEFAULTS, "engine", request.param)
     return str(request.param)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leaves goal-conditioned variants in Bullet to the slow tests: their physics is that of the task itself."""
+    for item in items:
+        values = getattr(item, "callspec", None)
+        if values and values.params.get("engine") == "bullet" and "Goal" in str(values.params.get("env_id")):
+            item.add_marker(pytest.mark.slow)
