@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Array, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
+from robossl.envs.randomisation import AnyRandomisation, Push, Randomisation
 from robossl.envs.task import Memory, Outcome, TaskSpec
 from robossl.envs.tasks import block as cube
 from robossl.envs.tasks.arm_geometry import between, first_far, norm, planar_norm
@@ -35,6 +36,22 @@ NUM_GOAL_CANDIDATES = 8
 _DRAWS = (NUM_JOINTS, 1, 2, 2 * NUM_GOAL_CANDIDATES, 5, 1)
 _HORIZONTAL = np.array([1.0, 1.0, 0.0], np.float32)
 _GOAL = ("goal_x_w_m", "goal_y_w_m")
+_BLOCK_GEOM = ("block_box",)
+_RANDOMISATIONS: dict[str, AnyRandomisation] = {
+    "mass": Randomisation(
+        field="body_mass", elements=("block",), mode="set", low=BLOCK_MASS_KG[0], high=BLOCK_MASS_KG[1]
+    ),
+    "friction": Randomisation(
+        field="geom_friction",
+        elements=_BLOCK_GEOM,
+        columns=(0,),
+        mode="set",
+        low=BLOCK_FRICTION[0],
+        high=BLOCK_FRICTION[1],
+    ),
+    "size": Randomisation(field="geom_size", elements=_BLOCK_GEOM, low=0.85, high=1.0),
+    "push": Push(body="block", high=0.5),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +131,7 @@ class ArmPush(ArmTask):
         yaw_rad = (yaw[:, 0] - 0.5) * np.pi / 2  # the block looks the same after a quarter turn
         joints = self.arm.begin(memory, ids, arm)
         engine.write("qpos", np.concatenate([joints, self._block.pose(start, yaw_rad)], axis=1), ids)
+        engine.write("ctrl", joints, ids)  # else the wrist would feel the servos leave
         engine.write("mocap_pos", goal_w[:, None], ids)
         changes = self._block.changes(BLOCK_MASS_KG, BLOCK_FRICTION, block)
         vary(engine, ids, [*changes, ("geom_rgba", (self._table_geom, slice(3)), between(TABLE_GREY, table))])
@@ -181,6 +199,7 @@ def _spec(arm: PandaArm, config: ArmPushConfig) -> TaskSpec:
         },
         privileged={**cube.PRIVILEGED, "goal_position": _GOAL},
         random_fields=cube.RANDOM_FIELDS,
+        randomisations=_RANDOMISATIONS,
         max_episode_steps=config.max_episode_steps,
         reward_weights={
             "reach": config.weight_reach,

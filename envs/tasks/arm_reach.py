@@ -109,7 +109,9 @@ class ArmReach(ArmTask):
         start = np.broadcast_to(START_W_M, (len(ids), 3))
         goals = between(self._region, goals.reshape(len(ids), NUM_GOAL_CANDIDATES, 3))
         goal_w = first_far(start, goals, self._region, self.config.min_reach_m)
-        engine.write("qpos", self.arm.begin(memory, ids, arm), ids)
+        joints = self.arm.begin(memory, ids, arm)
+        engine.write("qpos", joints, ids)
+        engine.write("ctrl", joints, ids)  # else the wrist would feel the servos leave
         engine.write("mocap_pos", goal_w[:, None], ids)
         vary(engine, ids, [("geom_rgba", (self._table_geom, slice(3)), between(TABLE_GREY, table))])
         begin_progress(memory, ids, np.inf)

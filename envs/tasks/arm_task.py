@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from robossl.core import Array, CameraSpec, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
 from robossl.envs.mujoco_engine import load_model
+from robossl.envs.randomisation import AnyRandomisation
 from robossl.envs.task import Memory, Outcome, TaskSpec
 from robossl.envs.tasks.panda_arm import TOOL_NAMES, PandaArm
+from robossl.envs.tasks.panda_options import RANDOMISATIONS, SENSORS
 from robossl.envs.tasks.progress import METRICS, new_progress
 from robossl.envs.tasks.units import vector
 
@@ -105,6 +107,7 @@ def arm_spec(
     description: str,
     success: str,
     metrics: tuple[str, ...] = METRICS,
+    randomisations: Mapping[str, AnyRandomisation] | None = None,
 ) -> TaskSpec:
     """Returns the spec of a task that sees the arm itself and `vectors` beside it."""
     seen = {"proprio": arm.proprio, **{key: vector(names) for key, names in vectors.items()}}
@@ -122,6 +125,8 @@ def arm_spec(
         metrics=metrics,
         viewer_camera="viewer",
         random_fields=random_fields,
+        sensors=SENSORS,
+        randomisations={**(randomisations or {}), **RANDOMISATIONS},
         description=description,
         success=success,
     )

@@ -11,11 +11,14 @@ from stable_baselines3.common.env_checker import check_env as sb3_check
 
 from robossl.core import Stream, UnknownNameError, UserError
 from robossl.core.registry import TASKS
+from robossl.core.specs import MODALITIES
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.spaces import observation_space
 from robossl.envs.task_env import TaskEnv
 
-CONSTANT: dict[str, dict[str, set[str]]] = {}  # {id: {observation: element names}} that never change, with the reason
+CONSTANT: dict[str, dict[str, set[str]]] = {  # {id: {observation: element names}} that never change, with the reason
+    "robossl/RingCorridor-v0": {"imu": {"gyro_x_rad_s", "gyro_y_rad_s", "acc_z_m_s2"}},  # a plane without gravity
+}
 ELEMENTS = ("body", "geom", "joint", "actuator", "camera", "sensor", "site", "material", "texture", "light")
 
 ENGINES = ("mujoco", "bullet")
@@ -44,9 +47,9 @@ def make(env_id: str, num_worlds: int = 4, *, seed: int = 3, stream: Stream = St
 def with_pictures(env_id: str, num_worlds: int = 4, **options: Any) -> TaskEnv:
     """Makes the environment with all that it can observe, from one small camera."""
     probe = make(env_id, 1)
-    vectors, camera = tuple(probe.task.spec.vectors), probe.spec.camera_names[0]
+    vectors, camera = (*probe.task.spec.vectors, *probe.task.spec.sensors), probe.spec.camera_names[0]
     probe.close()
-    pictures = tuple(f"{modality}_{camera}" for modality in ("rgb", "depth", "segmentation"))
+    pictures = tuple(f"{modality}_{camera}" for modality in MODALITIES)
     return make(env_id, num_worlds, observations=(*vectors, *pictures), image_size=(16, 12), **options)
 
 
@@ -191,8 +194,9 @@ def test_no_observation_is_constant(env_id: str) -> None:
     env = with_pictures(env_id, 16)
     series: dict[str, list[np.ndarray]] = {key: [value] for key, value in env.reset().items()}
     for action in random_actions(env, 30):
-        for key, value in env.step(action).obs.items():
-            series[key].append(value)
+        batch = env.step(action)
+        for key, value in batch.obs.items():
+            series[key] += [value, batch.final_obs[key]]
     for key, values in series.items():
         spec = env.spec.observation[key]
         if spec.is_image:
