@@ -13,12 +13,14 @@ from robossl.core import Stream, UnknownNameError, UserError
 from robossl.core.registry import TASKS
 from robossl.core.specs import MODALITIES
 from robossl.envs import EnvConfig, WorldSeed, make_env
+from robossl.envs.sensors import ForceTorque, Imu, Touch
 from robossl.envs.spaces import observation_space
 from robossl.envs.task_env import TaskEnv
 
 CONSTANT: dict[str, dict[str, set[str]]] = {  # {id: {observation: element names}} that never change, with the reason
     "robossl/RingCorridor-v0": {"imu": {"gyro_x_rad_s", "gyro_y_rad_s", "acc_z_m_s2"}},  # a plane without gravity
 }
+FORCES = (ForceTorque, Imu, Touch)  # what MuJoCo's solver computes: Bullet refuses it by name
 ELEMENTS = ("body", "geom", "joint", "actuator", "camera", "sensor", "site", "material", "texture", "light")
 
 ENGINES = ("mujoco", "bullet")
@@ -47,7 +49,12 @@ def make(env_id: str, num_worlds: int = 4, *, seed: int = 3, stream: Stream = St
 def with_pictures(env_id: str, num_worlds: int = 4, **options: Any) -> TaskEnv:
     """Makes the environment with all that it can observe, from one small camera."""
     probe = make(env_id, 1)
-    vectors, camera = (*probe.task.spec.vectors, *probe.task.spec.sensors), probe.spec.camera_names[0]
+    sensors = {
+        key
+        for key, sensor in probe.task.spec.sensors.items()
+        if not (DEFAULTS["engine"] == "bullet" and isinstance(sensor, FORCES))
+    }
+    vectors, camera = (*probe.task.spec.vectors, *sorted(sensors)), probe.spec.camera_names[0]
     probe.close()
     pictures = tuple(f"{modality}_{camera}" for modality in MODALITIES)
     return make(env_id, num_worlds, observations=(*vectors, *pictures), image_size=(16, 12), **options)
