@@ -4,7 +4,7 @@ VENV ?= .venv
 # Extra words for pip, e.g. an index of CPU builds of torch (see README).
 PIP_ARGS ?=
 BIN := $(VENV)/bin
-SOURCES := setup.py robossl envs agents configs assets tests
+SOURCES := setup.py robossl envs agents configs assets packaging tests
 
 .PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu wheel-test fuzz bench evidence clean
 .DELETE_ON_ERROR:

@@ -16,6 +16,7 @@ from robossl.envs.tasks.arm_task import TABLE_GREY, ArmTask, arm_spec, effort, r
 from robossl.envs.tasks.block import TOOL_TO_BLOCK, Block
 from robossl.envs.tasks.panda import NUM_JOINTS
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
+from robossl.envs.tasks.panda_options import TOUCH
 from robossl.envs.tasks.progress import METRICS, advance_progress, begin_progress
 from robossl.envs.tasks.push_expert import PushExpert
 from robossl.envs.tasks.rewards import tolerance
@@ -199,6 +200,7 @@ def _spec(arm: PandaArm, config: ArmPushConfig) -> TaskSpec:
         },
         privileged={**cube.PRIVILEGED, "goal_position": _GOAL},
         random_fields=cube.RANDOM_FIELDS,
+        sensors={"touch": TOUCH},
         randomisations=_RANDOMISATIONS,
         max_episode_steps=config.max_episode_steps,
         reward_weights={

@@ -17,6 +17,7 @@ from robossl.core import Array, CameraSpec, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
 from robossl.envs.mujoco_engine import load_model
 from robossl.envs.randomisation import AnyRandomisation
+from robossl.envs.sensors import Sensor
 from robossl.envs.task import Memory, Outcome, TaskSpec
 from robossl.envs.tasks.panda_arm import TOOL_NAMES, PandaArm
 from robossl.envs.tasks.panda_options import RANDOMISATIONS, SENSORS
@@ -107,6 +108,7 @@ def arm_spec(
     description: str,
     success: str,
     metrics: tuple[str, ...] = METRICS,
+    sensors: Mapping[str, Sensor] | None = None,
     randomisations: Mapping[str, AnyRandomisation] | None = None,
 ) -> TaskSpec:
     """Returns the spec of a task that sees the arm itself and `vectors` beside it."""
@@ -125,7 +127,7 @@ def arm_spec(
         metrics=metrics,
         viewer_camera="viewer",
         random_fields=random_fields,
-        sensors=SENSORS,
+        sensors={**SENSORS, **(sensors or {})},
         randomisations={**(randomisations or {}), **RANDOMISATIONS},
         description=description,
         success=success,

@@ -12,8 +12,9 @@ _GAINS = ("actuator_gainprm", "actuator_biasprm")
 SENSORS: dict[str, Sensor] = {
     "joint_state": JointState(joints=_JOINTS),
     "force_torque": ForceTorque(site="wrist"),
-    "touch": Touch(site="held"),
 }
+TOUCH = Touch(site="held")
+"""For tasks with something to touch."""
 
 
 RANDOMISATIONS: dict[str, AnyRandomisation] = {

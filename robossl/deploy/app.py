@@ -99,7 +99,7 @@ def run(bundle: Bundle, profile: RobotProfile, options: BridgeOptions, *, out: T
             recorder=recorder,
         )
         session.describe(bundle=bundle.digest, profile=profile.name, speed=options.speed)
-        watch = _Watch(session, options, out, typed)
+        watch = _Watch(session, policy, options, out, typed)
         with _ended_by_signals(watch.end):
             session.run(watch)
     finally:
@@ -113,9 +113,11 @@ def run(bundle: Bundle, profile: RobotProfile, options: BridgeOptions, *, out: T
 class _Watch:
     """Prints what changes, arms, and says when the run is over."""
 
-    def __init__(self, session: Session, options: BridgeOptions, out: TextIO, typed: TextIO) -> None:
+    def __init__(
+        self, session: Session, policy: TimedPolicy, options: BridgeOptions, out: TextIO, typed: TextIO
+    ) -> None:
         self.trips: list[str] = []
-        self._session, self._out = session, out
+        self._session, self._policy, self._out = session, policy, out
         self._arms = options.arm or not options.live
         self._seconds = options.latency_test or options.seconds
         self._shown: tuple[Any, ...] = ()
@@ -133,6 +135,8 @@ class _Watch:
         """Looks at a period; tells whether the run is over."""
         self._begun_s = tick.t_s if self._begun_s is None else self._begun_s
         self._show(tick, tick.t_s - self._begun_s)
+        if tick.proposed is not None:
+            self._session.latencies_s["policy alone"].append(self._policy.inference_s)
         if tick.state is State.READY and self._arms:
             self._session.ask(Event.ARM)
         timed_out = self._seconds is not None and tick.t_s - self._begun_s >= self._seconds

@@ -1,13 +1,22 @@
-"""The newest reading of one input and when it came: robots' clocks are not ours, so stamps only tell the order."""
+"""The newest reading of one input, and how old it is.
+
+Robots' clocks are not ours: ages are counted from receipt. Stamps tell the order, and how much longer than the quickest
+message so far one was on its way, whatever the difference of the clocks.
+"""
 
 from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 from robossl.deploy.limits import RobotLimits
 from robossl.deploy.motion import Fault
 from robossl.deploy.readings import Reading, read_message
 from robossl.deploy.topics import InputTopic
 from robossl.deploy.trips import RefusedMessageError, Trip
+
+_DRIFT = 2e-4
+"""Two clocks may drift apart by this share without being taken for a slow network."""
 
 
 class Mailbox:
@@ -20,11 +29,12 @@ class Mailbox:
     def __init__(self, source: InputTopic, limits: RobotLimits, *, max_age_s: float | None, max_reordered: int) -> None:
         self.source, self.max_age_s = source, max_age_s
         self.reading: Reading | None = None
-        self.received_s = 0.0
+        self.received_s = self.delay_s = 0.0
         self._limits = limits
         self._max_reordered = max_reordered
-        self._reordered = 0
+        self._reordered = self._identical = 0
         self._refused: Fault | None = None
+        self._least_offset_s: float | None = None
 
     def put(self, message: Any, t_s: float) -> None:
         """Takes a message that came at `t_s`."""
@@ -34,6 +44,8 @@ class Mailbox:
             self.refuse(error.trip, str(error))
             return
         if self._is_newer(reading):
+            self._look_for_frost(reading)
+            self.delay_s = self._extra_delay_s(reading, t_s)
             self.reading, self.received_s, self._reordered = reading, t_s, 0
             return
         self._reordered += 1
@@ -46,7 +58,12 @@ class Mailbox:
 
     def clear(self) -> None:
         """Forgets everything."""
-        self.reading, self._refused, self._reordered = None, None, 0
+        self.reading, self._refused, self._least_offset_s = None, None, None
+        self._reordered = self._identical = 0
+
+    def age_s(self, t_s: float) -> float:
+        """Returns how old the reading is at `t_s`, extra time on its way included."""
+        return t_s - self.received_s + self.delay_s
 
     def faults(self, t_s: float) -> Iterator[Fault]:
         """Yields what is wrong at `t_s`; a refused message is told once."""
@@ -57,13 +74,36 @@ class Mailbox:
             return
         if self.reading is None:
             yield Fault(trip=Trip.STALE_INPUT, what=f"{self.source.topic}: nothing came")
-        elif not 0 <= t_s - self.received_s <= self.max_age_s:
-            yield self._fault(Trip.STALE_INPUT, t_s - self.received_s, self.max_age_s)
+        elif not (t_s >= self.received_s and self.age_s(t_s) <= self.max_age_s):
+            yield self._fault(Trip.STALE_INPUT, self.age_s(t_s), self.max_age_s)
 
     def _is_newer(self, reading: Reading) -> bool:
         if self.reading is None or reading.stamp_ns is None or self.reading.stamp_ns is None:
             return True
         return reading.stamp_ns > self.reading.stamp_ns
 
+    def _extra_delay_s(self, reading: Reading, t_s: float) -> float:
+        """Returns how much longer than the quickest message this one was on its way."""
+        if reading.stamp_ns is None:
+            return 0.0
+        offset_s = t_s - reading.stamp_ns / 1e9
+        if self._least_offset_s is None:
+            self._least_offset_s = offset_s
+        self._least_offset_s = min(offset_s, self._least_offset_s + _DRIFT * (t_s - self.received_s))
+        return offset_s - self._least_offset_s
+
+    def _look_for_frost(self, reading: Reading) -> None:
+        """Refuses a camera that sends the same picture again and again under new stamps."""
+        limit = getattr(self.source, "max_identical", None)
+        if limit is None or self.reading is None or reading.picture is None:
+            return
+        self._identical = self._identical + 1 if _same(reading, self.reading) else 0
+        if self._identical > limit:
+            self._refused = self._fault(Trip.FROZEN_INPUT, self._identical, limit)
+
     def _fault(self, trip: Trip, value: float, limit: float) -> Fault:
         return Fault(trip=trip, what=self.source.topic, value=value, limit=limit)
+
+
+def _same(one: Reading, other: Reading) -> bool:
+    return one.picture is not None and other.picture is not None and np.array_equal(one.picture, other.picture)

@@ -93,14 +93,14 @@ class ObservationBuilder:
             inputs = vectors | {name: self._stacked(name, frame) for name, frame in frames.items()}
             parts = {name: vector[0] for name, vector in vectors.items()} | frames
             unfamiliarity = max(self._familiarity[name].score(part) for name, part in parts.items())
-        received = [box.received_s for box in self.mailboxes.values() if not isinstance(box.source, StopInput)]
+        ages_s = [box.age_s(t_s) for box in self.mailboxes.values() if not isinstance(box.source, StopInput)]
         return Observation(
             inputs=inputs,
             measured=self._measured(values),
             values=values,
             faults=tuple(faults),
             unfamiliarity=unfamiliarity,
-            age_s=t_s - min(received),
+            age_s=max(ages_s),
         )
 
     def _values(self) -> dict[str, float]:

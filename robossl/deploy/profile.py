@@ -29,6 +29,7 @@ class RosConfig:
         domain_id: of DDS.
         interface: the only network interface that DDS uses.
         peers: addresses of the machines that take part; this one alone where empty.
+        node: under which name DDS shows up in `ros2 node list`; as an unnamed participant where None.
         url: of a rosbridge server; wss:// for TLS.
         token_variable: name of the environment variable that holds the server's bearer token; none where None.
     """
@@ -38,6 +39,7 @@ class RosConfig:
     domain_id: int = 0
     interface: str = "lo"
     peers: tuple[str, ...] = ()
+    node: str | None = None
     url: str = "ws://127.0.0.1:9090"
     token_variable: str | None = None
 
@@ -48,6 +50,8 @@ class RosConfig:
         for text in (self.interface, *self.peers):
             if not re.fullmatch(r"[A-Za-z0-9_.:\-]+", text):
                 raise UserError(f"not the name of an interface or the address of a peer: {text!r}")
+        if self.node is not None and not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.node):
+            raise UserError(f"not the name of a node: {self.node!r}")
         if not self.url.startswith(("ws://", "wss://")):
             raise UserError(f"url must begin with ws:// or wss://, got {self.url!r}")
 

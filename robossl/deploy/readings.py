@@ -67,7 +67,8 @@ def _read(message: Any, source: InputTopic, limits: RobotLimits) -> Reading:
         return Reading(stamp_ns=None, values={STOP_PRESSED: float(bool(message.data))})
     if isinstance(source, ValuesInput):
         return Reading(stamp_ns=None, values=_named(message, source))
-    stamp_ns = int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
+    seconds, nanoseconds = int(message.header.stamp.sec), int(message.header.stamp.nanosec)
+    stamp_ns = seconds * 1_000_000_000 + nanoseconds or None  # zero: the driver does not stamp
     if isinstance(source, CameraTopic):
         return Reading(stamp_ns=stamp_ns, values={}, picture=decode_picture(message, source.encoding))
     values = (

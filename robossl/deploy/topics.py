@@ -62,6 +62,8 @@ class CameraTopic:
     Attributes:
         sensor: the camera's name in the model.
         encoding: of its messages.
+        max_identical: pictures in a row that may be the same to the last bit: a real camera's noise differs. Not
+            looked at where None, as for a simulated one.
     """
 
     kind: Literal["camera"] = "camera"
@@ -69,6 +71,7 @@ class CameraTopic:
     max_age_s: float
     sensor: str
     encoding: PictureEncoding
+    max_identical: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ class Trip(Enum):
     """Why the guard stopped the robot."""
 
     STALE_INPUT = "stale_input"
+    FROZEN_INPUT = "frozen_input"
     OUT_OF_ORDER = "out_of_order"
     NON_FINITE_INPUT = "non_finite_input"
     MALFORMED_INPUT = "malformed_input"

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from robossl.cli.main import main
 from robossl.cli.profiles import install_profile, load_profile, profile_names
 from robossl.core import Bundle, UnknownNameError, UserError
 from robossl.deploy.arm_motion import ArmMotion
@@ -66,6 +67,34 @@ def test_a_profile_travels_in_the_bundle(tmp_path: Path, toy_bundle: Path) -> No
     assert bundle.digest == digest != before
     assert read_profile(bundle.read(FILE), file=FILE) == load_profile("diff_drive")
     assert load_profile("diff_drive", bundle) == load_profile("diff_drive")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "line"),
+    [
+        ([], 2, "give a bundle and --profile NAME; known profiles: camera_base, diff_drive, panda, ur5e"),
+        (["--profile", "pandas"], 2, "unknown profile 'pandas'; did you mean 'panda'?"),
+        (["--profile", "panda", "--speeed", "1"], 2, "unknown argument '--speeed'; did you mean '--speed'?"),
+        (["--profile", "panda"], 1, "profile panda: no input gives 'speed_m_s', which the policy needs"),
+        (["--profile", "camera_base", "--live", "--confirm", "x"], 1, "profile camera_base may not go live: it lacks"),
+    ],
+)
+def test_a_mistake_is_one_line_before_anything_is_opened(
+    words: list[str], code: int, line: str, toy_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["bridge", str(toy_bundle), *words])
+    assert stopped.value.code == code
+    error = capsys.readouterr().err
+    assert error.startswith(f"robossl: {line}")
+    assert error.count("\n") == 1
+
+
+def test_the_verb_puts_a_profile_into_the_bundle(toy_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["bridge", str(toy_bundle), "--profile", "diff_drive", "--install-profile"])
+    assert stopped.value.code == 0
+    assert Bundle(toy_bundle).digest in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 import io
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -44,10 +45,8 @@ class Robot(LoopbackTransport):
         self.thread.start()
 
     def _run(self) -> None:
-        stamp_ns = 0
         while not self.done.wait(0.02):
-            stamp_ns += 20_000_000
-            self.publish("/odom", TYPES.to_bytes(odometry(stamp_ns, 0.1, 0.2)))
+            self.publish("/odom", TYPES.to_bytes(odometry(time.monotonic_ns(), 0.1, 0.2)))
             self.spin_once(0.0)
 
 

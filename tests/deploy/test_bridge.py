@@ -35,7 +35,7 @@ class Rehearsal:
         self.period = 0
 
     def feed(self, camera: bool = True, joints: bool = True) -> None:
-        stamp_ns = self.period + 1
+        stamp_ns = 1 + round(self.t_s * 1e9)
         if joints:
             self.bridge.receive("/joint_states", joint_state(stamp_ns, self.position.tolist()), self.t_s)
         if camera:
@@ -204,9 +204,9 @@ def test_a_base_stops_at_once_when_its_scanner_dies() -> None:
     command, ticks = np.zeros(2), []
     for k in range(60):
         t_s = k * PERIOD_S
-        bridge.receive("/odom", odometry(k + 1, float(command[0]), float(command[1])), t_s)
+        bridge.receive("/odom", odometry(1 + round(t_s * 1e9), float(command[0]), float(command[1])), t_s)
         if k < 40:
-            bridge.receive("/scan", scan(k + 1, np.full(36, 9.0)), t_s)
+            bridge.receive("/scan", scan(1 + round(t_s * 1e9), np.full(36, 9.0)), t_s)
         ticks.append(bridge.tick(t_s))
         bridge.handle(Event.ARM)
         command = ticks[-1].command if ticks[-1].command is not None else np.zeros(2)

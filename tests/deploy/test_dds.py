@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -20,8 +21,9 @@ from robossl.deploy.limits import NoObstacleSensing
 from robossl.deploy.profile import RosConfig
 from robossl.deploy.ros_types import RosTypes
 from robossl.deploy.topics import OdometryInput
-from robossl.deploy.transports import Topic
+from robossl.deploy.transports import Topic, dds_graph
 from robossl.deploy.transports.dds import DEPTH, DdsTransport, configuration
+from robossl.deploy.transports.dds_graph import announcement
 from robossl.deploy.transports.dds_types import dds_name, fields, raw_type
 from robossl.deploy.trips import RefusedMessageError
 
@@ -106,6 +108,29 @@ def test_only_the_named_interface_and_peers_are_used() -> None:
     remote = configuration(RosConfig(interface="eth0", peers=("10.0.0.2", "10.0.0.3")))
     assert '<Peer address="10.0.0.2"/><Peer address="10.0.0.3"/>' in remote
     assert "<AllowMulticast>false</AllowMulticast>" in remote
+
+
+@pytest.mark.parametrize(("distro", "length"), [("humble", 24), ("jazzy", 16)])
+def test_a_participant_announces_itself_as_a_node(distro: str, length: int) -> None:
+    types, ids = RosTypes(distro), [UUID(int=i) for i in (1, 2, 3)]
+    message = announcement(types, ids[0], node="robossl_bridge", readers=ids[1:2], writers=ids[2:])
+    back = types.from_bytes(types.to_bytes(message), dds_graph.TYPE)
+    assert bytes(back.gid.data) == ids[0].bytes.ljust(length, b"\0")
+    (node,) = back.node_entities_info_seq
+    assert (node.node_namespace, node.node_name) == ("/", "robossl_bridge")
+    assert bytes(node.reader_gid_seq[0].data)[:16] == ids[1].bytes
+    assert bytes(node.writer_gid_seq[0].data)[:16] == ids[2].bytes
+
+
+def test_a_named_node_can_speak_and_listen() -> None:
+    transport = DdsTransport(RosConfig(domain_id=DOMAIN_ID + 30, node="robossl_bridge"), TYPES)
+    topic, got = Topic(name="/stop", type="std_msgs/msg/Bool"), list[bytes]()
+    transport.advertise(topic)
+    transport.subscribe(topic, got.append)
+    transport.publish("/stop", TYPES.to_bytes(TYPES.make("std_msgs/msg/Bool", data=True)))
+    transport.spin_once(1.0)
+    transport.close()
+    assert TYPES.from_bytes(got[0], topic.type).data is True
 
 
 def test_messages_arrive_whole_and_a_flood_is_bounded(transport: DdsTransport) -> None:

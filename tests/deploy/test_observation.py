@@ -236,3 +236,42 @@ def test_numbers_outside_their_training_range_score_by_its_width() -> None:
     builder = fed_arm()
     builder.receive("/joint_states", joint_state(2, (0.0, 0.0), (0.0, 6.0)), 10.01)
     assert builder.build(10.02).unfamiliarity == pytest.approx(0.5)
+
+
+def test_a_message_that_was_long_on_its_way_counts_as_old() -> None:
+    builder = fed_arm()
+    stamp_ns = 1
+    for k in range(1, 13):  # 20 ms apart at the robot, 30 ms apart here: a network that falls behind
+        stamp_ns += 20_000_000
+        builder.receive("/joint_states", joint_state(stamp_ns, (0.1, 0.2)), 10.0 + 0.03 * k)
+        builder.receive("/camera/image_raw", image(stamp_ns, grey(50)), 10.0 + 0.02 * k)
+    observation = builder.build(10.36)
+    late = next(fault for fault in observation.faults if fault.what == "/joint_states")
+    assert (late.trip, late.value) == (Trip.STALE_INPUT, pytest.approx(0.12, abs=1e-3))
+
+
+def test_clocks_that_drift_apart_are_no_slow_network() -> None:
+    builder = fed_arm()
+    for k in range(1, 2000):
+        t_s = 10.0 + 0.05 * k
+        builder.receive("/joint_states", joint_state(round((t_s - 10.0) * (1 - 1e-4) * 1e9), (0.1, 0.2)), t_s)
+    assert builder.mailboxes["/joint_states"].age_s(t_s) < 1e-3
+
+
+def test_messages_without_a_stamp_are_taken_as_they_come() -> None:
+    builder = fed_arm()
+    for k in range(5):
+        builder.receive("/joint_states", joint_state(0, (0.1 * k, 0.2)), 10.0 + 0.01 * k)
+    measured = builder.build(10.05).measured
+    assert measured is not None
+    assert measured.position[0] == pytest.approx(0.4)
+
+
+def test_a_frozen_picture_under_new_stamps_is_noticed_where_asked() -> None:
+    joints, camera, stop = arm_profile().inputs
+    assert isinstance(camera, CameraTopic)
+    builder = ObservationBuilder(arm_contract(), arm_profile(inputs=(joints, replace(camera, max_identical=2), stop)))
+    for k in range(1, 5):
+        assert Trip.FROZEN_INPUT not in trips(builder.build(10.0))
+        builder.receive("/camera/image_raw", image(k * 10_000_000, grey(50)), 10.0 + 0.01 * k)
+    assert Trip.FROZEN_INPUT in trips(builder.build(10.05))

@@ -16,6 +16,7 @@ from cyclonedds.util import duration
 from robossl.core import UserError
 from robossl.deploy.profile import RosConfig
 from robossl.deploy.ros_types import RosTypes
+from robossl.deploy.transports import dds_graph
 from robossl.deploy.transports.dds_types import raw_message, raw_type
 from robossl.deploy.transports.transport import Receive, Topic
 
@@ -45,6 +46,8 @@ class DdsTransport:
         self._readers: dict[str, tuple[DataReader[Any], Receive]] = {}
         self._writers: dict[str, tuple[DataWriter[Any], Any]] = {}
         self._conditions: list[ReadCondition] = []
+        self._node = ros.node
+        self._graph = self._open_graph() if ros.node else None
 
     def subscribe(self, topic: Topic, receive: Receive) -> None:
         """See `Transport.subscribe`."""
@@ -59,6 +62,7 @@ class DdsTransport:
         self._waitset.attach(condition)
         self._conditions.append(condition)
         self._readers[topic.name] = (reader, receive)
+        self._announce()
 
     def advertise(self, topic: Topic) -> None:
         """See `Transport.advertise`."""
@@ -71,6 +75,7 @@ class DdsTransport:
         )
         dds_topic = self._dds_topic(topic)
         self._writers[topic.name] = (DataWriter(self._participant, dds_topic, qos), dds_topic.data_type)
+        self._announce()
 
     def publish(self, topic: str, data: bytes) -> None:
         """See `Transport.publish`; what cannot be sent within milliseconds is dropped: a newer one follows."""
@@ -100,7 +105,32 @@ class DdsTransport:
         self._readers.clear()
         self._writers.clear()
         self._conditions.clear()
-        del self._waitset, self._participant, self._domain
+        del self._waitset, self._graph, self._participant, self._domain
+
+    def _open_graph(self) -> "tuple[DataWriter[Any], Any]":
+        qos = Qos(
+            Policy.Reliability.Reliable(duration(milliseconds=100)),
+            Policy.History.KeepLast(1),
+            Policy.Durability.TransientLocal,
+            Policy.WriterDataLifecycle(autodispose=False),
+            Policy.DataRepresentation(use_cdrv0_representation=True),
+        )
+        raw = raw_type(self._types.store, dds_graph.TYPE)
+        return DataWriter(self._participant, DdsTopic(self._participant, dds_graph.TOPIC, raw), qos), raw
+
+    def _announce(self) -> None:
+        """Tells the ROS graph which endpoints are this node's."""
+        if self._graph is None or self._node is None:
+            return
+        message = dds_graph.announcement(
+            self._types,
+            self._participant.guid,
+            node=self._node,
+            readers=[reader.guid for reader, _ in self._readers.values()],
+            writers=[writer.guid for writer, _ in self._writers.values()],
+        )
+        writer, raw = self._graph
+        writer.write(raw_message(raw, self._types.to_bytes(message)))
 
     def _dds_topic(self, topic: Topic) -> "DdsTopic[Any]":
         if topic.type not in self._raw:
