@@ -60,7 +60,8 @@ class TaskSpec:
     Attributes:
         commands: what `control` makes of the actions.
         vectors: every non-image observation that it computes itself.
-        sensors: {key: sensor} that can be observed too, each read only if somebody looks at it.
+        sensors: {key: sensor} that can be observed too, each read only if somebody looks at it. Of the MJCF's sensors
+            only those are on that an observed one reads, and contact sensors.
         cameras: every camera with its default size.
         default_observation: the keys an agent gets unless it asks for others, e.g. ("rgb_front", "proprio").
         privileged: simulator state for probes and experts.

@@ -45,10 +45,10 @@ class TaskEnv:
         self.available = {**task.spec.vectors, **sensor_specs(model, task.spec.sensors, task.spec.num_substeps)}
         self._cameras = sized(task.spec.cameras, config.image_size)
         self._keys = chosen_keys(task.spec, self._cameras, config.observations)
-        switch_off_unused(model, task.spec.sensors, self._keys)
+        chosen = {key: sensor for key, sensor in task.spec.sensors.items() if key in self._keys}
+        switch_off_unused(model, chosen.values())
         self.engine = make_engine(config.engine, model, config.num_worlds, config.num_threads or num_cores())
         self._picture_keys = tuple(key for key in self._keys if key in picture_keys(self._cameras))
-        chosen = {key: sensor for key, sensor in task.spec.sensors.items() if key in self._keys}
         self._sensors = SensorSuite(self.engine, chosen, task.spec.num_substeps)
         self._record = tuple(dict.fromkeys((*task.spec.record, *self._sensors.record)))
         self._randomiser = Randomiser(

@@ -1,6 +1,9 @@
-"""MJCF sensors cost a physics step up to a tenth of its time: those that nobody looks at are switched off."""
+"""MJCF sensors cost a physics step up to a tenth of its time: those that nobody looks at are switched off.
 
-from collections.abc import Collection
+Contact sensors stay on: they are cheap, and what tasks themselves look at.
+"""
+
+from collections.abc import Iterable
 from typing import Any
 
 import mujoco
@@ -11,12 +14,9 @@ from robossl.envs.sensors.sensor import Sensor
 _NOTHING, _FIRST_STAGE = mujoco.mjtSensor.mjSENS_USER.value, mujoco.mjtStage.mjSTAGE_POS.value
 
 
-def switch_off_unused(model: Any, sensors: dict[str, Sensor], keys: Collection[str]) -> None:
-    """Makes the MJCF sensors that only sensors beside `keys` need read nothing; the columns of the others stay."""
-    columns: dict[bool, set[int]] = {True: set(), False: set()}
-    for key, sensor in sensors.items():
-        columns[key in keys] |= {column for part in sensor.columns(model) for column in range(part.start, part.stop)}
-    unused = np.isin(model.sensor_adr, list(columns[False] - columns[True]))
-    unused &= model.sensor_type != mujoco.mjtSensor.mjSENS_CONTACT.value  # cheap, and what tasks themselves look at
+def switch_off_unused(model: Any, observed: Iterable[Sensor]) -> None:
+    """Makes a model's MJCF sensors that none of the `observed` reads read nothing; all keep their columns."""
+    needed = [part.start for sensor in observed for part in sensor.columns(model)]
+    unused = ~np.isin(model.sensor_adr, needed) & (model.sensor_type != mujoco.mjtSensor.mjSENS_CONTACT.value)
     model.sensor_type[unused] = _NOTHING
     model.sensor_needstage[unused] = _FIRST_STAGE

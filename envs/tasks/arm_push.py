@@ -19,9 +19,10 @@ from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
 from robossl.envs.tasks.panda_options import TOUCH
 from robossl.envs.tasks.progress import METRICS, advance_progress, begin_progress
 from robossl.envs.tasks.push_expert import PushExpert
-from robossl.envs.tasks.rewards import tolerance
-from robossl.envs.tasks.variation import vary
+from robossl.envs.tasks.rewards import indicator, tolerance
+from robossl.envs.tasks.variation import varied
 
+NUM_SUBSTEPS = 16
 TOOL_LOW_W_M, TOOL_HIGH_W_M = (0.35, -0.24, 0.01), (0.75, 0.24, 0.12)
 REGION_W_M = (np.array([0.46, -0.13]), np.array([0.64, 0.13]))
 """Where blocks and goals are put: everywhere around it the tool still reaches."""
@@ -108,8 +109,8 @@ class ArmPush(ArmTask):
         arm = PandaArm(ArmConfig(step_m=config.step_m, low_w_m=TOOL_LOW_W_M, high_w_m=TOOL_HIGH_W_M))
         super().__init__(arm, _spec(arm, config), goal_radius_m=config.success_radius_m)
 
-    def shape(self, spec: Any) -> None:
-        """See `ArmTask.shape`."""
+    def adapt_scene(self, spec: Any) -> None:
+        """See `ArmTask.adapt_scene`."""
         spec.geom("goal_disc").size[0] = self.config.success_radius_m
 
     def bind(self, model: Any) -> None:
@@ -121,24 +122,28 @@ class ArmPush(ArmTask):
         """See `Task.new_memory`."""
         return {**super().new_memory(num_worlds), "start_distance_m": np.zeros(num_worlds, np.float32)}
 
-    def reset(self, engine: Engine, ids: NDArray[np.int64], draws: Draws, memory: Memory) -> None:
-        """See `Task.reset`."""
-        unit = draws.uniform(shape=(sum(_DRAWS),))  # one call: it is what costs
+    def layout(self, draws: Draws) -> dict[str, Array]:
+        """See `ArmTask.layout`."""
+        unit = draws.uniform(shape=(sum(_DRAWS),))
         arm, yaw, start, goals, block, table = np.split(unit, np.cumsum(_DRAWS)[:-1], axis=1)
         start = between(REGION_W_M, start)
-        goals = between(REGION_W_M, goals.reshape(len(ids), NUM_GOAL_CANDIDATES, 2))
-        goal_w = np.full((len(ids), 3), GOAL_HEIGHT_W_M)
+        goals = between(REGION_W_M, goals.reshape(len(unit), NUM_GOAL_CANDIDATES, 2))
+        goal_w = np.full((len(unit), 3), GOAL_HEIGHT_W_M)
         goal_w[:, :2] = first_far(start, goals, REGION_W_M, self.config.min_push_m)
         yaw_rad = (yaw[:, 0] - 0.5) * np.pi / 2  # the block looks the same after a quarter turn
-        joints = self.arm.begin(memory, ids, arm)
-        engine.write("qpos", np.concatenate([joints, self._block.pose(start, yaw_rad)], axis=1), ids)
-        engine.write("ctrl", joints, ids)  # else the wrist would feel the servos leave
-        engine.write("mocap_pos", goal_w[:, None], ids)
         changes = self._block.changes(BLOCK_MASS_KG, BLOCK_FRICTION, block)
-        vary(engine, ids, [*changes, ("geom_rgba", (self._table_geom, slice(3)), between(TABLE_GREY, table))])
-        distance = planar_norm(engine.xp, self._goal(engine) - self._block.position(engine))[ids]
-        begin_progress(memory, ids, distance)
-        memory["start_distance_m"][ids] = distance
+        changes += [("geom_rgba", (self._table_geom, slice(3)), between(TABLE_GREY, table))]
+        return {
+            "qpos": np.concatenate([self.arm.start(arm), self._block.pose(start, yaw_rad)], axis=1),
+            "mocap_pos": goal_w[:, None],
+            "distance_m": planar_norm(np, goal_w[:, :2] - start),
+            **varied(self.model, changes),
+        }
+
+    def begin(self, start: dict[str, Array], ids: NDArray[np.int64], memory: Memory) -> None:
+        """See `ArmTask.begin`."""
+        begin_progress(memory, ids, start["distance_m"])
+        memory["start_distance_m"][ids] = start["distance_m"]
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """See `Task.outcome`."""
@@ -150,7 +155,7 @@ class ArmPush(ArmTask):
         terms = {
             "reach": tolerance(norm(xp, block_w - self.arm.tool(engine) - behind), high=0.01, margin=0.20),
             "push": tolerance(distance, high=0.02, margin=0.30),
-            "at_goal": xp.where(inside, xp.ones_like(distance), xp.zeros_like(distance)),
+            "at_goal": indicator(xp, inside),
             "effort": effort(action),
         }
         metrics = advance_progress(xp, memory, distance, inside)
@@ -202,6 +207,7 @@ def _spec(arm: PandaArm, config: ArmPushConfig) -> TaskSpec:
         random_fields=cube.RANDOM_FIELDS,
         sensors={"touch": TOUCH},
         randomisations=_RANDOMISATIONS,
+        num_substeps=NUM_SUBSTEPS,
         max_episode_steps=config.max_episode_steps,
         reward_weights={
             "reach": config.weight_reach,

@@ -15,9 +15,10 @@ from robossl.envs.tasks.panda import NUM_JOINTS, IKConfig
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
 from robossl.envs.tasks.progress import advance_progress, begin_progress
 from robossl.envs.tasks.reach_expert import ReachExpert
-from robossl.envs.tasks.rewards import tolerance
-from robossl.envs.tasks.variation import vary
+from robossl.envs.tasks.rewards import indicator, tolerance
+from robossl.envs.tasks.variation import varied
 
+NUM_SUBSTEPS = 16
 TOOL_LOW_W_M, TOOL_HIGH_W_M = (0.30, -0.27, 0.02), (0.70, 0.27, 0.32)
 START_RAD = (0.0, 0.0, 0.0, -2.3562, 0.0, 2.3562, 0.7854)
 START_W_M = np.array([0.50, 0.0, 0.18])
@@ -94,26 +95,26 @@ class ArmReach(ArmTask):
         )
         super().__init__(arm, _spec(arm, config), goal_radius_m=config.success_radius_m)
 
-    def shape(self, spec: Any) -> None:
-        """See `ArmTask.shape`."""
+    def adapt_scene(self, spec: Any) -> None:
+        """See `ArmTask.adapt_scene`."""
         spec.geom("goal_ball").size[0] = self.config.success_radius_m
 
     def bind(self, model: Any) -> None:
         """See `ArmTask.bind`."""
         self._goal_mocap, self._table_geom = model.body("goal").mocapid[0], model.geom("table_top").id
 
-    def reset(self, engine: Engine, ids: NDArray[np.int64], draws: Draws, memory: Memory) -> None:
-        """See `Task.reset`."""
-        unit = draws.uniform(shape=(sum(_DRAWS),))  # one call: it is what costs
+    def layout(self, draws: Draws) -> dict[str, Array]:
+        """See `ArmTask.layout`."""
+        unit = draws.uniform(shape=(sum(_DRAWS),))
         arm, goals, table = np.split(unit, np.cumsum(_DRAWS)[:-1], axis=1)
-        start = np.broadcast_to(START_W_M, (len(ids), 3))
-        goals = between(self._region, goals.reshape(len(ids), NUM_GOAL_CANDIDATES, 3))
+        start = np.broadcast_to(START_W_M, (len(unit), 3))
+        goals = between(self._region, goals.reshape(len(unit), NUM_GOAL_CANDIDATES, 3))
         goal_w = first_far(start, goals, self._region, self.config.min_reach_m)
-        joints = self.arm.begin(memory, ids, arm)
-        engine.write("qpos", joints, ids)
-        engine.write("ctrl", joints, ids)  # else the wrist would feel the servos leave
-        engine.write("mocap_pos", goal_w[:, None], ids)
-        vary(engine, ids, [("geom_rgba", (self._table_geom, slice(3)), between(TABLE_GREY, table))])
+        changes = [("geom_rgba", (self._table_geom, slice(3)), between(TABLE_GREY, table))]
+        return {"qpos": self.arm.start(arm), "mocap_pos": goal_w[:, None], **varied(self.model, changes)}
+
+    def begin(self, start: dict[str, Array], ids: NDArray[np.int64], memory: Memory) -> None:
+        """See `ArmTask.begin`."""
         begin_progress(memory, ids, np.inf)
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
@@ -123,7 +124,7 @@ class ArmReach(ArmTask):
         inside = distance < self.config.success_radius_m
         terms = {
             "reach": tolerance(distance, high=0.01, margin=0.40),
-            "at_goal": xp.where(inside, xp.ones_like(distance), xp.zeros_like(distance)),
+            "at_goal": indicator(xp, inside),
             "effort": effort(action),
         }
         metrics = advance_progress(xp, memory, distance, inside)
@@ -163,6 +164,7 @@ def _spec(arm: PandaArm, config: ArmReachConfig) -> TaskSpec:
         vectors={"goal": (*_GOAL, "tool_to_goal_x_m", "tool_to_goal_y_m", "tool_to_goal_z_m")},
         privileged={"goal_position": _GOAL},
         random_fields=("geom_rgba",),
+        num_substeps=NUM_SUBSTEPS,
         max_episode_steps=config.max_episode_steps,
         reward_weights={
             "reach": config.weight_reach,

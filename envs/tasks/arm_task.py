@@ -24,7 +24,6 @@ from robossl.envs.tasks.panda_options import RANDOMISATIONS, SENSORS
 from robossl.envs.tasks.progress import METRICS, new_progress
 from robossl.envs.tasks.units import vector
 
-NUM_SUBSTEPS = 16
 TABLE_GREY = (0.30, 0.65)
 
 Names: TypeAlias = Mapping[str, tuple[str, ...]]
@@ -34,11 +33,13 @@ class ArmTask(ABC):
     """See `Task`.
 
     Attributes:
+        model: the compiled scene.
         scene: folder and name of the MJCF file in `robossl.assets`.
         goal_names: what `desired_goal` holds.
         goal_radius_m: how near to the desired goal what is achieved must come, in the goal-conditioned variant.
     """
 
+    model: Any
     scene: ClassVar[str]
     goal_names: ClassVar[tuple[str, ...]]
 
@@ -47,7 +48,8 @@ class ArmTask(ABC):
 
     def build_model(self) -> Any:
         """See `Task.build_model`."""
-        model = load_model(Path(str(files("robossl.assets") / self.scene / f"{self.scene}.xml")), self.shape)
+        model = load_model(Path(str(files("robossl.assets") / self.scene / f"{self.scene}.xml")), self.adapt_scene)
+        self.model = model
         self.arm.bind(model)
         self.bind(model)
         return model
@@ -61,16 +63,32 @@ class ArmTask(ABC):
         return self.arm.control(engine, action, memory)
 
     @abstractmethod
-    def shape(self, spec: Any) -> None:
+    def adapt_scene(self, spec: Any) -> None:
         """Gives the scene the sizes that the configuration asks for, before it is compiled."""
 
     @abstractmethod
     def bind(self, model: Any) -> None:
         """Looks up what the task needs of the compiled model."""
 
-    @abstractmethod
     def reset(self, engine: Engine, ids: NDArray[np.int64], draws: Draws, memory: Memory) -> None:
         """See `Task.reset`."""
+        start = draws.apply(self.layout)
+        for name in ("qpos", "mocap_pos"):
+            if name in start:
+                engine.write(name, start[name], ids)
+        engine.write("ctrl", start["qpos"][:, : self.arm.num_joints], ids)  # else the wrist would feel the servos leave
+        for field in self.spec.random_fields:
+            engine.randomise(field, start[field], ids)
+        self.arm.begin(memory, ids)
+        self.begin(start, ids, memory)
+
+    @abstractmethod
+    def layout(self, draws: Draws) -> dict[str, Array]:
+        """Draws what n episodes start with: state, model values, and what `begin` is to remember, {name: [n, ...]}."""
+
+    @abstractmethod
+    def begin(self, start: dict[str, Array], ids: NDArray[np.int64], memory: Memory) -> None:
+        """Remembers what the episodes that the worlds `ids` begin need later."""
 
     @abstractmethod
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
@@ -103,6 +121,7 @@ def arm_spec(
     vectors: Names,
     privileged: Names,
     random_fields: tuple[str, ...],
+    num_substeps: int,
     max_episode_steps: int,
     reward_weights: dict[str, float],
     description: str,
@@ -115,7 +134,7 @@ def arm_spec(
     seen = {"proprio": arm.proprio, **{key: vector(names) for key, names in vectors.items()}}
     return TaskSpec(
         control_hz=arm.config.control_hz,
-        num_substeps=NUM_SUBSTEPS,
+        num_substeps=num_substeps,
         max_episode_steps=max_episode_steps,
         action=arm.action,
         commands=arm.commands,

@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from robossl.core import Array, Draws, Obs, Policy
 from robossl.envs.engine import Engine
 from robossl.envs.task import Memory, Outcome, TaskSpec
+from robossl.envs.tasks.arm_lift import ArmLift
+from robossl.envs.tasks.arm_peg_in_box import ArmPegInBox
 from robossl.envs.tasks.arm_push import ArmPush
 from robossl.envs.tasks.arm_reach import ArmReach
 from robossl.envs.tasks.arm_task import ArmTask
+from robossl.envs.tasks.rewards import indicator
 from robossl.envs.tasks.units import vector
 
 _AWAY = -1.0
@@ -91,7 +94,7 @@ class GoalTask:
         for element in range(1, squares.shape[-1]):
             total = total + squares[..., element]
         distance = xp.sqrt(total)
-        return xp.where(distance < self.task.goal_radius_m, xp.zeros_like(distance), xp.ones_like(distance))
+        return indicator(xp, distance >= self.task.goal_radius_m)
 
 
 class ArmReachGoal(GoalTask):
@@ -104,6 +107,18 @@ class ArmPushGoal(GoalTask):
     """`ArmPush` for hindsight."""
 
     inner, levels = ArmPush, ArmPush.levels
+
+
+class ArmLiftGoal(GoalTask):
+    """`ArmLift` for hindsight: the block is to be lifted to a point."""
+
+    inner, levels = ArmLift, ArmLift.levels
+
+
+class ArmPegInBoxGoal(GoalTask):
+    """`ArmPegInBox` for hindsight."""
+
+    inner, levels = ArmPegInBox, ArmPegInBox.levels
 
 
 def _goal_spec(task: ArmTask) -> TaskSpec:

@@ -90,18 +90,15 @@ class PandaArm:
         """Returns memory for N worlds."""
         return {"tool_target_w": np.zeros((num_worlds, 3), np.float32), "has_target": np.zeros(num_worlds, bool)}
 
-    def begin(self, memory: Memory, ids: NDArray[np.int64], unit: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Forgets where the tools of the worlds `ids` were sent, and returns joint positions [n, J] to start from.
-
-        Args:
-            memory: the task's.
-            ids: the worlds.
-            unit: [n, 7] in [0, 1), says how far each joint is from the posture.
-        """
-        memory["has_target"][ids] = False
+    def start(self, unit: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Returns joint positions [n, J] to start from; `unit` [n, 7] says how far each is from the posture."""
         joints = np.full((len(unit), self.num_joints), FINGER_OPEN_M)
         joints[:, :NUM_JOINTS] = self.config.ik.posture_rad + self.config.start_noise_rad * (2 * unit - 1)
         return joints
+
+    def begin(self, memory: Memory, ids: NDArray[np.int64]) -> None:
+        """Forgets where the tools of the worlds `ids` were sent."""
+        memory["has_target"][ids] = False
 
     def control(self, engine: Engine, action: Array, memory: Memory) -> NDArray[np.float64]:
         """Maps actions [N, 3 or 4] to position targets [N, J] of the joints, rad, and fingers, m."""
@@ -125,6 +122,16 @@ class PandaArm:
     def tool(self, engine: Engine) -> Array:
         """Returns where the tools are in the world, [N, 3], m."""
         return engine.read("site_xpos")[:, self._tool]
+
+    def opening(self, engine: Engine) -> Array:
+        """Returns how far apart the fingers are, [N], m."""
+        fingers = engine.read("qpos")[:, NUM_JOINTS : self.num_joints]
+        return fingers[:, 0] + fingers[:, 1]
+
+    def squeeze(self, engine: Engine) -> Array:
+        """Returns how far the fingers are from being as near to each other as commanded, on the average, [N], m."""
+        commanded = engine.read("ctrl")[:, NUM_JOINTS : self.num_joints]
+        return (self.opening(engine) - commanded[:, 0] - commanded[:, 1]) / NUM_FINGERS
 
     def feel(self, engine: Engine) -> Array:
         """Returns joint positions, their velocities and the tool's position, [N, 2 J + 3]."""

@@ -1,5 +1,7 @@
 """Shapes for reward terms: bounded, dimensionless, elementwise."""
 
+from typing import Any
+
 from robossl.core import Array
 
 
@@ -25,3 +27,8 @@ def tolerance(value: Array, *, high: float, margin: float, low: float = 0.0) -> 
     below, above = low - value, value - high
     left = 1 - (below * (below > 0) + above * (above > 0)) / margin
     return left * (left > 0)
+
+
+def indicator(xp: Any, condition: Array) -> Array:
+    """Returns 1 where a condition [...] holds, else 0."""
+    return xp.astype(condition, xp.float32)

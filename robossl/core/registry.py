@@ -9,8 +9,12 @@ TASKS = {
     "robossl/RingCorridor-v0": "robossl.envs.tasks.ring_corridor:RingCorridor",
     "robossl/ArmReach-v0": "robossl.envs.tasks.arm_reach:ArmReach",
     "robossl/ArmPush-v0": "robossl.envs.tasks.arm_push:ArmPush",
+    "robossl/ArmLift-v0": "robossl.envs.tasks.arm_lift:ArmLift",
+    "robossl/ArmPegInBox-v0": "robossl.envs.tasks.arm_peg_in_box:ArmPegInBox",
     "robossl/ArmReachGoal-v0": "robossl.envs.tasks.goal_task:ArmReachGoal",
     "robossl/ArmPushGoal-v0": "robossl.envs.tasks.goal_task:ArmPushGoal",
+    "robossl/ArmLiftGoal-v0": "robossl.envs.tasks.goal_task:ArmLiftGoal",
+    "robossl/ArmPegInBoxGoal-v0": "robossl.envs.tasks.goal_task:ArmPegInBoxGoal",
 }
 
 OBJECTIVES = {

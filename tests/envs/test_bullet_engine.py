@@ -129,6 +129,15 @@ def test_a_pendulum_has_its_period_and_keeps_its_energy():
     np.testing.assert_allclose(angles.max(), start, rtol=1e-3)
 
 
+def test_bullet_and_nothing_else_moves_the_bodies(monkeypatch):
+    engine = BulletEngine(load_model(MIXED), 1, 1)
+    start = engine.get_state()
+    monkeypatch.setattr("robossl.envs.bullet.world.BulletWorld.step", lambda world: None)
+    run(engine, 1, np.ones((1, 1)), substeps=10)
+    np.testing.assert_allclose(engine.read("qpos")[0], start[0, 1 : 1 + engine.model.nq], atol=1e-7)
+    assert engine.get_state()[0, 0] > start[0, 0]
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -13,6 +13,8 @@ from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Rand
 from robossl.envs.randomiser import Randomiser, switched_on
 from robossl.envs.task_env import TaskEnv
 
+SOME_TASKS = [name for name in TASKS if "Goal" not in name]  # goal-conditioned variants share their tasks' ranges
+
 XML = """
 <mujoco>
   <option timestep="0.01" gravity="0 0 0"/>
@@ -227,7 +229,7 @@ def actions(env: TaskEnv, count: int) -> np.ndarray:
     return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)[:, : env.num_worlds]
 
 
-@pytest.mark.parametrize("env_id", TASKS)
+@pytest.mark.parametrize("env_id", SOME_TASKS)
 def test_every_declared_range_works_alone_and_changes_no_layout(env_id: str) -> None:
     plain = task_env(env_id)
     plain.reset()
@@ -250,12 +252,12 @@ def _span(env: TaskEnv, name: str) -> tuple[float, float]:
     return (entry.low, entry.high)
 
 
-@pytest.mark.parametrize("env_id", TASKS)
+@pytest.mark.parametrize("env_id", SOME_TASKS)
 def test_randomised_worlds_are_the_same_in_any_company_and_after_a_resume(env_id: str) -> None:
-    many, one = task_env(env_id, randomise={"all": 1.0}), task_env(env_id, 1, randomise={"all": 1.0})
+    many, one = task_env(env_id, 3, randomise={"all": 1.0}), task_env(env_id, 1, randomise={"all": 1.0})
     many.reset()
     one.reset(first_world=2)
-    for action in actions(many, 12):
+    for action in actions(many, 8):
         batch, single = many.step(action), one.step(action[2:3])
         for key in batch.obs:
             np.testing.assert_array_equal(batch.obs[key][2], single.obs[key][0])
@@ -263,10 +265,10 @@ def test_randomised_worlds_are_the_same_in_any_company_and_after_a_resume(env_id
             name: value[0] for name, value in single.info.items()
         }
     state = many.get_state()
-    other = task_env(env_id, randomise={"all": 1.0})
+    other = task_env(env_id, 3, randomise={"all": 1.0})
     other.reset(seed=9)
     other.set_state(state)
-    for action in actions(many, 70):
+    for action in actions(many, 20):
         batch, again = many.step(action), other.step(action)
         np.testing.assert_array_equal(batch.reward, again.reward)
         for key in batch.obs:
@@ -275,7 +277,7 @@ def test_randomised_worlds_are_the_same_in_any_company_and_after_a_resume(env_id
             np.testing.assert_array_equal(batch.info[name], again.info[name])
 
 
-@pytest.mark.parametrize("env_id", TASKS)
+@pytest.mark.parametrize("env_id", SOME_TASKS)
 def test_appearances_differ_and_touch_nothing(env_id: str) -> None:
     env, other = task_env(env_id, 3), task_env(env_id, 3)
     camera = env.spec.camera_names[0]

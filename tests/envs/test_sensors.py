@@ -8,6 +8,8 @@ import pytest
 from robossl.core import Draws, Stream, UnknownNameError, UserError
 from robossl.envs.mujoco_engine import MujocoEngine, load_model
 from robossl.envs.sensors import ContactFlags, ForceTorque, Imu, JointState, Lidar, Odometry, Sensor, Touch
+from robossl.envs.sensors.quiet import switch_off_unused
+from robossl.envs.sensors.sensor import sensor_columns
 from robossl.envs.sensors.suite import SensorSuite
 
 SUBSTEPS = 5
@@ -257,3 +259,21 @@ def test_what_is_missing_in_a_model_is_named() -> None:
         Bench(ContactFlags(sensors=("on_flor",)))
     with pytest.raises(UserError, match="cannot see from 2"):
         Lidar(site="laser", num_beams=4, max_m=1, min_m=2)
+
+
+def test_sensors_of_the_model_that_nobody_reads_are_off_and_keep_their_columns() -> None:
+    model, untouched = load_model(BOX), load_model(BOX)
+    switch_off_unused(model, [Imu(site="centre")])
+    engine, reference = MujocoEngine(model, 1, 1), MujocoEngine(untouched, 1, 1)
+    for each in (engine, reference):
+        each.read("sensordata")
+        each.step(np.zeros((1, 0)), 100)
+    read, expected = engine.read("sensordata")[0], reference.read("sensordata")[0]
+    for name in ("gyro", "acceleration", "on_floor"):
+        columns = sensor_columns(untouched, name)
+        np.testing.assert_array_equal(read[columns], expected[columns])
+        assert name == "gyro" or read[columns].any()
+    for name in ("force", "torque", "touch", "tip_gyro"):
+        assert not read[sensor_columns(untouched, name)].any()
+    assert expected[sensor_columns(untouched, "force")].any()
+    np.testing.assert_array_equal(engine.get_state(), reference.get_state())

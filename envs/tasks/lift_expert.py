@@ -1,0 +1,50 @@
+"""A scripted lifter: goes over the block, comes down around it, closes the fingers and takes it up."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import Array, Obs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiftExpert:
+    """Lifts blocks; where the tool and the fingers are decides what to do next, so there is nothing to remember.
+
+    Attributes:
+        step_m: how far the tool moves along an axis for an action of 1.
+        block_half_m: half the block's edge.
+        aside_m: how far to the side of the block the tool may be when it comes down.
+        near_m: how far from the block's centre the tool may be when the fingers close.
+        hover_m: how far above the block's centre the tool crosses the table.
+        lift_m: the farthest step upwards with the block: faster, and it slides between the fingers.
+    """
+
+    step_m: float
+    block_half_m: float
+    aside_m: float = 0.008
+    near_m: float = 0.02
+    hover_m: float = 0.09
+    lift_m: float = 0.025
+
+    def reset(self, ids: NDArray[np.int64]) -> None:
+        """See `Policy.reset`."""
+
+    def act(self, obs: Obs, privileged: Obs) -> Array:
+        """See `Policy.act`."""
+        tool, block, goal = (privileged[f"{name}_position"] for name in ("tool", "block", "goal"))
+        to_block = block - tool
+        aside = np.sqrt((to_block[:, :2] ** 2).sum(axis=-1, keepdims=True))
+        is_around = (aside < self.near_m) & (np.abs(to_block[:, 2:]) < self.near_m / 2)
+        is_held = is_around & (privileged["finger_opening"] < 2.16 * self.block_half_m + 0.003)
+        can_descend = aside < self.aside_m
+        is_clear = to_block[:, 2:] < -self.hover_m / 2
+
+        height = to_block[:, 2:] + np.where(can_descend | is_around, 0.0, self.hover_m)
+        approach = np.concatenate([np.where(is_clear | can_descend, to_block[:, :2], 0.0), height], axis=-1)
+        lift = np.clip(goal - block, -self.lift_m, self.lift_m)
+        motion = np.where(is_held, lift, np.where(is_around, 0.0, approach))
+        grip = np.where(is_around, -1.0, 1.0)
+        action = np.concatenate([motion / self.step_m, grip], axis=-1)
+        return np.clip(action, -1.0, 1.0).astype(np.float32)
