@@ -1,5 +1,7 @@
 """Bullet against what is known exactly, and against MuJoCo."""
 
+import gc
+
 import mujoco
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from robossl.envs.mujoco_engine import MujocoEngine, load_model
 
 pytest.importorskip("pybullet")
 from robossl.envs.bullet.engine import BulletEngine
+from robossl.envs.bullet.library import pybullet
 
 GRAVITY = 9.81
 MIXED = """
@@ -507,3 +510,12 @@ def test_what_only_mujocos_contacts_give_is_refused_by_name():
 def test_more_worlds_than_there_is_room_for_are_refused():
     with pytest.raises(UserError, match="room for 1000 worlds, not for 1001"):
         BulletEngine(load_model(MIXED), 1001, 1)
+
+
+def test_an_engine_that_is_forgotten_frees_its_clients() -> None:
+    engine = BulletEngine(load_model(MIXED), 2, 1)
+    clients = [world._client["physicsClientId"] for world in engine._worlds]
+    assert all(pybullet.isConnected(client) for client in clients)
+    del engine
+    gc.collect()
+    assert not any(pybullet.isConnected(client) for client in clients)
