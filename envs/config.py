@@ -1,9 +1,12 @@
 """How an environment is chosen and built."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import Literal
 
 from robossl.core import Stream, UserError
+from robossl.envs.randomisation import Span, span_of
+from robossl.envs.sensor_model import SensorModel
 
 EngineName = Literal["mujoco", "bullet"]
 RendererName = Literal["raycast", "gl"]
@@ -23,6 +26,9 @@ class EnvConfig:
         renderer: fixed for a run: other renderers give other pixels.
         engine: of the physics; a policy trained in one can be checked in the other.
         num_threads: for physics and pictures; all cores where None.
+        sensors: {observation: how it is imperfect}; those that are not named are perfect.
+        randomise: {what the task declares: the range, or the one value, that it is drawn from}; "all" stands for every
+            declared range, the full one at 1 and half of it at 0.5. What is not named is as the task has it.
     """
 
     id: str = "robossl/RingCorridor-v0"
@@ -33,6 +39,8 @@ class EnvConfig:
     renderer: RendererName = "raycast"
     engine: EngineName = "mujoco"
     num_threads: int | None = None
+    sensors: dict[str, SensorModel] = field(default_factory=dict)
+    randomise: dict[str, float | Span] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
@@ -42,6 +50,10 @@ class EnvConfig:
             raise UserError(f"env.image-size must be positive, got {self.image_size}")
         if self.num_threads is not None and self.num_threads < 1:
             raise UserError(f"env.num-threads must be at least 1, got {self.num_threads}")
+        for name, span in self.randomise.items():
+            low, high = span_of(span)
+            if not -math.inf < low <= high < math.inf:
+                raise UserError(f"env.randomise.{name}: a range goes from low to high, got {low:g} {high:g}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

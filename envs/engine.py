@@ -52,6 +52,16 @@ class Engine(Protocol):
     def jac(self, body: int, point: Array, ids: NDArray[np.int64] | None = None) -> tuple[Array, Array]:
         """Returns the translational and rotational Jacobians [N, 3, nv] of world points [N, 3] on a body."""
 
+    def ray(self, start: Array, direction: Array, ids: NDArray[np.int64], *, hidden_body: int = -1) -> Array:
+        """Returns how far [n, R] rays of the worlds `ids` get before they hit a visible geom, -1 where they never do.
+
+        Args:
+            start: [n, R, 3].
+            direction: [n, R, 3] unit vectors.
+            ids: [n].
+            hidden_body: whose geoms they pass through.
+        """
+
     def randomise(self, field: str, values: Array, ids: NDArray[np.int64]) -> None:
         """Gives the worlds `ids` their own values [n, ...] of the model field, with all that follows from it."""
 

@@ -20,6 +20,20 @@ def make_env(config: EnvConfig, worlds: WorldSeed) -> BatchEnv:
         UnknownNameError: if nothing has that id.
         UserError: if it needs a package that is not installed, or cannot be driven (discrete actions).
     """
+    env = _make_perfect(config, worlds)
+    if not config.sensors:
+        return env
+    from robossl.envs.imperfect_env import ImperfectEnv
+
+    return ImperfectEnv(env, config.sensors, worlds)
+
+
+def list_env_ids() -> list[str]:
+    """Returns robossl's own ids, then those that installed packages have registered with Gymnasium."""
+    return [*TASKS, *sorted(set(gymnasium.registry) - set(TASKS))]
+
+
+def _make_perfect(config: EnvConfig, worlds: WorldSeed) -> BatchEnv:
     name = _imported(config.id)
     if name in TASKS:
         from robossl.envs.task_env import TaskEnv
@@ -54,11 +68,6 @@ def make_task(name: str, difficulty: Difficulty | None = None) -> Task:
         raise UserError(f"{name} has no level {difficulty!r}; it has {', '.join(levels) or 'none'}")
     levelled: Task = kind(levels[difficulty])
     return levelled
-
-
-def list_env_ids() -> list[str]:
-    """Returns robossl's own ids, then those that installed packages have registered with Gymnasium."""
-    return [*TASKS, *sorted(set(gymnasium.registry) - set(TASKS))]
 
 
 def _imported(env_id: str) -> str:

@@ -7,6 +7,7 @@ What it costs to be current is paid for the fields that are read of all worlds, 
 
 import copy
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ from robossl.envs.mujoco_fields import (
     RECORDABLE_FIELDS,
     SHAPE_FIELDS,
     STATE_FIELDS,
+    VISIBLE_GROUPS,
     feeds_constants,
     stage_of,
 )
+from robossl.envs.solid_bodies import inertia_per_mass, solid_geom
 
 
 class MujocoEngine:
@@ -119,11 +122,16 @@ class MujocoEngine:
         translation, rotation = self.batch.jac(body, point, ids)
         return translation.astype(np.float32), rotation.astype(np.float32)
 
+    def ray(self, start: Array, direction: Array, ids: NDArray[np.int64], *, hidden_body: int = -1) -> Array:
+        """See `Engine.ray`: visible are the geom groups 0-2."""
+        others = {"geomgroup": VISIBLE_GROUPS, "bodyexclude": hidden_body, "ids": ids}
+        return self.batch.ray(pnt=start, vec=direction, **others)[0]
+
     def randomise(self, field: str, values: Array, ids: NDArray[np.int64]) -> None:
         """See `Engine.randomise`.
 
-        A body's inertia follows its mass, as if its density changed. Derived constants follow at the next `forward`
-        or `step`.
+        A body's inertia follows its mass, as if its density changed, and its size, as if its mass was spread anew. Its
+        mass does not follow its size. Derived constants follow at the next `forward` or `step`.
 
         Raises:
             UserError: if the field cannot differ between worlds, or if what follows from it cannot be computed.
@@ -134,11 +142,10 @@ class MujocoEngine:
             raise UserError(f"{field} cannot be randomised to values that are not finite")
         rows = self.batch.expand(field)
         if field in SHAPE_FIELDS:
-            self._require_massless(field, np.asarray(rows[ids] != values))
+            self._require_known_inertia(field, np.asarray(rows[ids] != values))
         rows[ids] = values
-        if field == "body_mass" and "body_inertia" not in self._randomised:
-            density = rows[ids] / np.where(self.model.body_mass > 0, self.model.body_mass, 1.0)
-            self.batch.expand("body_inertia")[ids] = self.model.body_inertia * density[..., None]
+        if field in ("body_mass", "geom_size") and "body_inertia" not in self._randomised:
+            self._follow_with_inertia(ids)
         if field not in self._randomised:
             self._randomised.append(field)
         self.model_version[ids] += 1
@@ -229,14 +236,35 @@ class MujocoEngine:
             raise UserError(f"the model values of world {error.ids[0]} make no model: {reason}") from error
         self._stale[:] = False
 
-    def _require_massless(self, field: str, changed: NDArray[np.bool_]) -> None:
-        """Lets only bodies that no force moves change shape: masses would have to follow."""
+    def _follow_with_inertia(self, ids: NDArray[np.int64]) -> None:
+        """Scales the inertias of all bodies as their masses and sizes have been scaled."""
+        model = self.model
+        mass, size = self.batch.expanded("body_mass"), self.batch.expanded("geom_size")
+        inertia = np.repeat(model.body_inertia[None], len(ids), axis=0)
+        if mass is not None:
+            inertia *= (mass[ids] / np.where(model.body_mass > 0, model.body_mass, 1.0))[..., None]
+        for body, geom in self._solids.items() if size is not None else ():
+            kind = model.geom_type[geom]
+            inertia[:, body] *= inertia_per_mass(kind, size[ids, geom]) / inertia_per_mass(kind, model.geom_size[geom])
+        self.batch.expand("body_inertia")[ids] = inertia
+
+    @cached_property
+    def _solids(self) -> dict[int, int]:
+        """{body: its only geom} of the moving bodies whose inertia is known for any size."""
+        moving = np.flatnonzero(self.model.body_dofnum[self.model.body_weldid] * self.model.body_mass)
+        geoms = {body: solid_geom(self.model, body) for body in moving.tolist()}
+        return {body: geom for body, geom in geoms.items() if geom is not None}
+
+    def _require_known_inertia(self, field: str, changed: NDArray[np.bool_]) -> None:
+        """Lets only bodies change shape that no force moves, or whose inertia can follow their size."""
         model = self.model
         for geom in np.flatnonzero(changed.any(axis=(0, 2))):
-            if model.body_dofnum[model.body_weldid[model.geom_bodyid[geom]]]:
+            body = model.geom_bodyid[geom]
+            is_solid = field == "geom_size" and body in self._solids
+            if model.body_dofnum[model.body_weldid[body]] and not is_solid:
                 raise UserError(
-                    f"{field} of geom {model.geom(geom).name!r} cannot be randomised: its body moves, and its mass and"
-                    " inertia would not follow"
+                    f"{field} of geom {model.geom(geom).name!r} cannot be randomised: its body moves, and its inertia"
+                    " would not follow"
                 )
 
 

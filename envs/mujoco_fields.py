@@ -4,6 +4,10 @@ from functools import cache
 from typing import Any
 
 import mujoco
+import numpy as np
+
+VISIBLE_GROUPS = np.array([1, 1, 1, 0, 0, 0], np.uint8)
+"""Of geoms: what rays and cameras meet."""
 
 # Of MuJoCo's forward pass, in order; each includes those before it.
 NO_STAGE = int(mujoco.mjtStage.mjSTAGE_NONE.value)

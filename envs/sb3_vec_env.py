@@ -23,7 +23,7 @@ class SB3VecEnv(VecEnv):
 
     `reset` begins episode 0 the first time, later an episode that no world has begun yet. The infos of worlds that
     ended hold `terminal_observation`, `TimeLimit.truncated`, `episode` {r, l, t}, `is_success` and the episode's
-    `metric/<name>`; all others are empty.
+    `metric/<name>` and `randomise/<name>`; all others are empty.
 
     Attributes:
         frame_stack: how many frames a colour picture joins: a replay stores them single.
@@ -148,7 +148,11 @@ class SB3VecEnv(VecEnv):
             "TimeLimit.truncated": bool(step.truncated[world]),
             "episode": episode,
             "is_success": bool(step.info["is_success"][world]),
-            **{name: float(value[world]) for name, value in step.info.items() if name.startswith("metric/")},
+            **{
+                name: float(value[world])
+                for name, value in step.info.items()
+                if name.startswith(("metric/", "randomise/"))
+            },
         }
 
 

@@ -1,13 +1,17 @@
 """What a task is: a model, sensors, an action map, and pure batched functions over N worlds."""
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, ArraySpec, CameraSpec, CommandSpec, Draws, Obs, Policy
 from robossl.envs.engine import Engine
+from robossl.envs.randomisation import AnyRandomisation
+
+if TYPE_CHECKING:
+    from robossl.envs.sensors.sensor import Sensor
 
 Memory = dict[str, Array]
 """What a task remembers of each world from step to step, {name: [N, ...]}; checkpointed with the physics."""
@@ -29,6 +33,25 @@ class Outcome:
     success: Array
     metrics: dict[str, Array]
 
+    def info(self, diverged: NDArray[np.bool_]) -> Obs:
+        """Returns what is told of the step: copies, as a task may answer with views of its memory."""
+        return {
+            "success": np.array(self.success, bool),
+            "is_success": np.array(self.success, bool),
+            "diverged": diverged,
+            **{f"reward/{name}": np.array(value) for name, value in self.terms.items()},
+            **{f"metric/{name}": np.array(value) for name, value in self.metrics.items()},
+        }
+
+    def forfeited(self, diverged: NDArray[np.bool_]) -> "Outcome":
+        """Takes everything from the worlds whose physics diverged."""
+        return Outcome(
+            terms={name: np.where(diverged, 0, value).astype(np.float32) for name, value in self.terms.items()},
+            terminated=self.terminated & ~diverged,
+            success=self.success & ~diverged,
+            metrics={name: np.where(diverged, 0, value).astype(np.float32) for name, value in self.metrics.items()},
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSpec:
@@ -36,7 +59,9 @@ class TaskSpec:
 
     Attributes:
         commands: what `control` makes of the actions.
-        vectors: every non-image observation it can give.
+        vectors: every non-image observation that it computes itself.
+        sensors: {key: sensor} that can be observed too, each read only if somebody looks at it. Of the MJCF's sensors
+            only those are on that an observed one reads, and contact sensors.
         cameras: every camera with its default size.
         default_observation: the keys an agent gets unless it asks for others, e.g. ("rgb_front", "proprio").
         privileged: simulator state for probes and experts.
@@ -44,7 +69,8 @@ class TaskSpec:
         metrics: names in Outcome.metrics.
         record: fields the engine reads after every substep, handed to `outcome`.
         viewer_camera: the camera for a person's videos.
-        random_fields: the model fields it randomises.
+        random_fields: the model fields that its own layout randomises.
+        randomisations: {name: what may differ between episodes, where somebody asks for it}.
     """
 
     control_hz: float
@@ -59,7 +85,9 @@ class TaskSpec:
     metrics: tuple[str, ...]
     viewer_camera: str
     record: tuple[str, ...] = ()
+    sensors: "dict[str, Sensor]" = field(default_factory=dict)
     random_fields: tuple[str, ...] = ()
+    randomisations: dict[str, AnyRandomisation] = field(default_factory=dict)
     commands: tuple[CommandSpec, ...] = ()
     description: str = ""
     success: str = field(default="")

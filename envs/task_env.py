@@ -8,16 +8,21 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, ArraySpec, CameraSpec, EnvSpec, Obs, Policy, RenderSpec, StepBatch, Tree
+from robossl.core import Array, Draws, EnvSpec, Obs, Policy, RenderSpec, StepBatch, Tree
 from robossl.core.errors import UnknownNameError, UserError
 from robossl.core.processor import num_cores
-from robossl.core.specs import MODALITIES
 from robossl.envs.action import checked_action
 from robossl.envs.ahead import Ahead
+from robossl.envs.appearances import Appearances
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.engines import make_engine
+from robossl.envs.observable import chosen_keys, picture_keys, picture_spec, require_still_pictures, sized
+from robossl.envs.randomiser import ALL, Randomiser, switched_on
 from robossl.envs.render import make_renderer
+from robossl.envs.render.poses import LastPoses
 from robossl.envs.render.renderer import Renderer, split_key
+from robossl.envs.sensors.quiet import switch_off_unused
+from robossl.envs.sensors.suite import SensorSuite, sensor_specs
 from robossl.envs.task import Outcome, Task
 
 
@@ -27,18 +32,38 @@ class TaskEnv:
     What an episode is depends on (seed, stream, world, episode) alone, never on the number of worlds or threads. An
     episode whose physics diverges is truncated: its last reward terms and its metrics are zero, it is no success, and
     its last observation shows the state before the step, from which a value can be bootstrapped.
+
+    Attributes:
+        available: {key: spec} of all that can be observed beside pictures.
     """
 
     def __init__(self, task: Task, config: EnvConfig, worlds: WorldSeed) -> None:
         self.task, self.config, self.worlds = task, config, worlds
         self.num_worlds = config.num_worlds
         self.perf = {"simulate": 0.0, "render": 0.0}
-        num_threads = config.num_threads or num_cores()
-        self.engine = make_engine(config.engine, task.build_model(), config.num_worlds, num_threads)
-        self._cameras = _sized(task.spec.cameras, config.image_size)
-        self._keys = self._chosen_keys(config.observations)
-        self._renderer = self._make_renderer()
+        model = task.build_model()
+        self.available = {**task.spec.vectors, **sensor_specs(model, task.spec.sensors, task.spec.num_substeps)}
+        self._cameras = sized(task.spec.cameras, config.image_size)
+        self._keys = chosen_keys(task.spec, self._cameras, config.observations)
+        chosen = {key: sensor for key, sensor in task.spec.sensors.items() if key in self._keys}
+        switch_off_unused(model, chosen.values())
+        self.engine = make_engine(config.engine, model, config.num_worlds, config.num_threads or num_cores())
+        self._picture_keys = tuple(key for key in self._keys if key in picture_keys(self._cameras))
+        self._sensors = SensorSuite(self.engine, chosen, task.spec.num_substeps)
+        self._record = tuple(dict.fromkeys((*task.spec.record, *self._sensors.record)))
+        self._randomiser = Randomiser(
+            self.engine,
+            switched_on(task.spec.randomisations, config.randomise),
+            task.spec.random_fields,
+            num_actions=task.spec.action.shape[0],
+            control_hz=task.spec.control_hz,
+        )
+        self._last = LastPoses(self.engine) if any(key.startswith("flow_") for key in self._keys) else None
+        self._renderer: Renderer | None = None
+        if self._picture_keys:
+            self._renderer = make_renderer(config.renderer, self.engine, self._cameras, self._picture_keys, self._last)
         self._viewers: dict[tuple[str, int, int], Renderer] = {}
+        self._appearances: dict[tuple[str, ...], Appearances] = {}
         self.spec = self._make_spec()
         self._weights = {name: np.float32(weight) for name, weight in task.spec.reward_weights.items()}
         self._memory = task.new_memory(self.num_worlds)
@@ -67,13 +92,12 @@ class TaskEnv:
         action = checked_action(action, (self.num_worlds, *self.task.spec.action.shape))
         with self._timed():
             outcome, diverged = self._simulate(action)
-            self._elapsed += 1
             terminated = np.array(outcome.terminated, bool)
             truncated = (diverged | (self._elapsed >= self.task.spec.max_episode_steps)) & ~terminated
             reward = np.zeros(self.num_worlds, np.float32)
             for name, weight in self._weights.items():
                 reward += weight * outcome.terms[name]
-            info = _info(outcome, diverged)
+            info = {**outcome.info(diverged), **self._randomiser.info()}
             final_ids = np.flatnonzero(terminated | truncated)
             obs = self._observe(None)
             final_obs = {key: value[final_ids] for key, value in obs.items()}
@@ -108,6 +132,25 @@ class TaskEnv:
         function: Callable[[Array, Array, object], Array] = self.task.compute_reward  # type: ignore[attr-defined]
         return function
 
+    def render_appearances(self, num: int, keys: tuple[str, ...]) -> dict[str, Array]:
+        """Draws all worlds as they are now under `num` random appearances; nothing of them changes.
+
+        Appearances are the task's randomisations of looks: over their declared ranges, or those in the config.
+
+        Returns:
+            {key: [K, N, H, W, C]}.
+
+        Raises:
+            UserError: if a key is no picture, or is one of flow.
+        """
+        if keys not in self._appearances:
+            require_still_pictures(keys, self._cameras)
+            visual = {name: entry for name, entry in self.task.spec.randomisations.items() if entry.is_visual}
+            asked = {ALL: 1.0, **{name: span for name, span in self.config.randomise.items() if name in visual}}
+            looks = switched_on(visual, asked)
+            self._appearances[keys] = Appearances(self.engine, looks, self.config.renderer, self._cameras, keys)
+        return self._appearances[keys].draw(num, self._draws(np.arange(self.num_worlds)), self._elapsed)
+
     def expert(self) -> Policy | None:
         """See `BatchEnv.expert`."""
         return self.task.expert()
@@ -119,7 +162,7 @@ class TaskEnv:
             raise UnknownNameError("camera", name, self.spec.camera_names)
         viewer = (name, width, height)
         if viewer not in self._viewers:
-            spec = CameraSpec(name=name, width=width, height=height)
+            spec = next(replace(camera, width=width, height=height) for camera in self._cameras if camera.name == name)
             self._viewers[viewer] = make_renderer(self.config.renderer, self.engine, (spec,), (f"rgb_{name}",))
         pictures = self._viewers[viewer].render(np.array([world]))
         return np.array(pictures[f"rgb_{name}"][0], np.uint8)
@@ -131,6 +174,9 @@ class TaskEnv:
             "physics": np.array(self.engine.get_state()),
             "model_values": self.model_values(),
             "memory": {key: np.array(value) for key, value in self._memory.items()},
+            "sensors": self._sensors.get_state(),
+            "randomiser": self._randomiser.get_state(),
+            "last": self._last.get_state() if self._last is not None else None,
             "first_world": self._first_world,
             "episode": self._episode.copy(),
             "elapsed": self._elapsed.copy(),
@@ -150,6 +196,10 @@ class TaskEnv:
         self.engine.set_state(state["physics"])
         for key, value in state["memory"].items():
             self._memory[key][...] = value
+        self._sensors.set_state(state["sensors"])
+        self._randomiser.set_state(state["randomiser"])
+        if self._last is not None:
+            self._last.set_state(state["last"])
         self.worlds = replace(self.worlds, seed=int(state["seed"]))
         self._first_world = int(state["first_world"])
         self._episode[:] = state["episode"]
@@ -161,38 +211,54 @@ class TaskEnv:
         for renderer in [self._renderer, *self._viewers.values()]:
             if renderer is not None:
                 renderer.close()
-        self._renderer, self._viewers = None, {}
+        for appearances in self._appearances.values():
+            appearances.close()
+        self._renderer, self._viewers, self._appearances = None, {}, {}
         self.engine.close()
 
     def _simulate(self, action: NDArray[np.float32]) -> tuple[Outcome, NDArray[np.bool_]]:
         task, engine = self.task, self.engine
         before = engine.get_state()
+        if self._last is not None:
+            self._last.keep()
+        if self._randomiser.values:
+            action = self._randomiser.act(action, self._draws(np.arange(self.num_worlds)), self._elapsed)
         ctrl = task.control(engine, action, self._memory)
-        recorded = engine.step(ctrl, task.spec.num_substeps, task.spec.record)
+        recorded = engine.step(ctrl, task.spec.num_substeps, self._record)
         diverged = np.array(engine.diverged)
-        if not diverged.any():
-            return task.outcome(engine, action, recorded, self._memory), diverged
-        lost = np.flatnonzero(diverged)
-        engine.set_state(before[lost], lost)
-        recorded = {key: np.nan_to_num(value) for key, value in recorded.items()}
-        return _forfeited(task.outcome(engine, action, recorded, self._memory), diverged), diverged
+        if diverged.any():
+            lost = np.flatnonzero(diverged)
+            engine.set_state(before[lost], lost)
+            recorded = {key: np.nan_to_num(value) for key, value in recorded.items()}
+        outcome = task.outcome(engine, action, recorded, self._memory)
+        self._elapsed += 1
+        if self._sensors.specs:
+            self._sensors.advance(recorded, self._draws(np.arange(self.num_worlds)), self._elapsed)
+        return (outcome.forfeited(diverged) if diverged.any() else outcome), diverged
 
     def _begin(self, ids: NDArray[np.int64]) -> None:
         self._elapsed[ids] = 0
         for value in self._memory.values():
             value[ids] = 0
-        draws = self._ahead.draws(self.worlds, self._first_world, self._episode, ids)
+        draws = self._draws(ids)
         self.engine.reset(ids)
-        self.task.reset(self.engine, ids, draws, self._memory)
+        layout = self._ahead.draws(self.worlds, self._first_world, self._episode, ids)
+        self.task.reset(self.engine, ids, layout, self._memory)
+        self._randomiser.begin(ids, draws)
         self.engine.forward(ids)
+        self._sensors.begin(ids, draws)
+        if self._last is not None:
+            self._last.keep(ids)
+
+    def _draws(self, ids: NDArray[np.int64]) -> Draws:
+        """Returns the random numbers of the running episodes of the worlds `ids`."""
+        return Draws(self.worlds.seed, self.worlds.stream, self._first_world + ids, self._episode[ids])
 
     def _observe(self, ids: NDArray[np.int64] | None) -> Obs:
         vectors = self.task.observe(self.engine, self._memory)
-        pictures = self._pictures(ids)
+        others = {**self._pictures(ids), **self._sensors.read(np.arange(self.num_worlds) if ids is None else ids)}
         rows = slice(None) if ids is None else ids
-        return {
-            key: pictures[key] if key in pictures else np.array(vectors[key][rows], np.float32) for key in self._keys
-        }
+        return {key: others[key] if key in others else np.array(vectors[key][rows], np.float32) for key in self._keys}
 
     def _pictures(self, ids: NDArray[np.int64] | None) -> Obs:
         if self._renderer is None:
@@ -209,28 +275,11 @@ class TaskEnv:
         yield
         self.perf["simulate"] += time.perf_counter() - self.perf["render"] - start
 
-    def _chosen_keys(self, keys: tuple[str, ...] | None) -> tuple[str, ...]:
-        if keys is None:
-            return self.task.spec.default_observation
-        if not keys:
-            raise UserError("env.observations must name at least one observation")
-        cameras = [camera.name for camera in self._cameras]
-        known = [*self.task.spec.vectors, *(f"{modality}_{name}" for name in cameras for modality in MODALITIES)]
-        for key in keys:
-            if key not in known:
-                raise UnknownNameError("observation", key, known)
-        return keys
-
-    def _make_renderer(self) -> Renderer | None:
-        picture_keys = tuple(key for key in self._keys if key not in self.task.spec.vectors)
-        if not picture_keys:
-            return None
-        return make_renderer(self.config.renderer, self.engine, self._cameras, picture_keys)
-
     def _make_spec(self) -> EnvSpec:
         task = self.task.spec
         sizes = {camera.name: camera for camera in self._cameras}
-        drawn = {split_key(key)[1] for key in self._keys if key not in task.vectors}
+        drawn = {split_key(key)[1] for key in self._picture_keys}
+        vectors = {**task.vectors, **self._sensors.specs}
         render = None
         if self._renderer is not None:
             cameras = tuple(camera for camera in self._cameras if camera.name in drawn)
@@ -239,7 +288,7 @@ class TaskEnv:
             id=self.config.id,
             control_hz=task.control_hz,
             max_episode_steps=task.max_episode_steps,
-            observation={key: task.vectors.get(key) or _picture_spec(key, sizes) for key in self._keys},
+            observation={key: vectors.get(key) or picture_spec(key, sizes) for key in self._keys},
             action=task.action,
             privileged=task.privileged,
             reward_terms=tuple(task.reward_weights),
@@ -248,40 +297,3 @@ class TaskEnv:
             render=render,
             commands=task.commands,
         )
-
-
-def _info(outcome: Outcome, diverged: NDArray[np.bool_]) -> Obs:
-    """Copies what is told of the step: a task may answer with views of its memory, which the next episode resets."""
-    return {
-        "success": np.array(outcome.success, bool),
-        "is_success": np.array(outcome.success, bool),
-        "diverged": diverged,
-        **{f"reward/{name}": np.array(value) for name, value in outcome.terms.items()},
-        **{f"metric/{name}": np.array(value) for name, value in outcome.metrics.items()},
-    }
-
-
-def _forfeited(outcome: Outcome, diverged: NDArray[np.bool_]) -> Outcome:
-    """Takes everything from the worlds whose physics diverged."""
-    return Outcome(
-        terms={name: np.where(diverged, 0, value).astype(np.float32) for name, value in outcome.terms.items()},
-        terminated=outcome.terminated & ~diverged,
-        success=outcome.success & ~diverged,
-        metrics={name: np.where(diverged, 0, value).astype(np.float32) for name, value in outcome.metrics.items()},
-    )
-
-
-def _picture_spec(key: str, cameras: dict[str, CameraSpec]) -> ArraySpec:
-    modality, name = split_key(key)
-    size = (cameras[name].height, cameras[name].width)
-    if modality == "rgb":
-        return ArraySpec(shape=(*size, 3), dtype="uint8", low=0, high=255)
-    if modality == "depth":
-        return ArraySpec(shape=(*size, 1), dtype="float32", low=0)
-    return ArraySpec(shape=(*size, 1), dtype="int32", low=-1)
-
-
-def _sized(cameras: tuple[CameraSpec, ...], size: tuple[int, int] | None) -> tuple[CameraSpec, ...]:
-    if size is None:
-        return cameras
-    return tuple(replace(camera, width=size[0], height=size[1]) for camera in cameras)

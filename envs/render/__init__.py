@@ -2,10 +2,11 @@
 
 import importlib
 
-from robossl.core import CameraSpec
-from robossl.core.errors import UnknownNameError
+from robossl.core import CameraSpec, UnknownNameError, UserError
 from robossl.envs.mujoco_engine import MujocoEngine
-from robossl.envs.render.renderer import Renderer
+from robossl.envs.render.derived import DerivedRenderer, base_keys
+from robossl.envs.render.poses import LastPoses
+from robossl.envs.render.renderer import Renderer, split_key, wanted
 
 __all__ = ["RENDERERS", "Renderer", "make_renderer"]
 
@@ -15,7 +16,13 @@ RENDERERS = {
 }
 
 
-def make_renderer(name: str, engine: MujocoEngine, cameras: tuple[CameraSpec, ...], keys: tuple[str, ...]) -> Renderer:
+def make_renderer(
+    name: str,
+    engine: MujocoEngine,
+    cameras: tuple[CameraSpec, ...],
+    keys: tuple[str, ...],
+    last: LastPoses | None = None,
+) -> Renderer:
     """Builds a renderer; only the chosen one is imported.
 
     Args:
@@ -23,6 +30,7 @@ def make_renderer(name: str, engine: MujocoEngine, cameras: tuple[CameraSpec, ..
         engine: whose worlds are drawn.
         cameras: the model's cameras with their picture sizes.
         keys: the pictures wanted, such as ("rgb_front", "depth_wrist").
+        last: where things were at the last control step; flow is computed from it.
 
     Raises:
         UserError: if the renderer cannot start on this machine, or cannot draw this model.
@@ -30,5 +38,11 @@ def make_renderer(name: str, engine: MujocoEngine, cameras: tuple[CameraSpec, ..
     if name not in RENDERERS:
         raise UnknownNameError("renderer", name, RENDERERS)
     module, attribute = RENDERERS[name].split(":")
-    renderer: Renderer = getattr(importlib.import_module(module), attribute)(engine, cameras, keys)
-    return renderer
+    keys = tuple(f"{modality}_{name}" for name, part in wanted(cameras, keys).items() for modality in part)
+    drawn = base_keys(keys)
+    renderer_type = getattr(importlib.import_module(module), attribute)
+    for key in drawn:
+        if split_key(key)[0] not in renderer_type.modalities:
+            raise UserError(f"the renderer {name!r} does not draw {key!r}; `raycast` does")
+    renderer: Renderer = renderer_type(engine, cameras, drawn)
+    return renderer if drawn == keys else DerivedRenderer(engine, renderer, cameras, keys, last)

@@ -28,6 +28,7 @@ class GLRenderer:
 
     name = "gl"
     version = 1
+    modalities = ("rgb", "depth", "segmentation")
 
     def __init__(self, engine: MujocoEngine, cameras: tuple[CameraSpec, ...], keys: tuple[str, ...]) -> None:
         self._engine = engine
@@ -124,9 +125,11 @@ class Painter:
 
     def look(self, camera: CameraSpec) -> mujoco.MjrRect:
         """Fills the scene with what a camera sees; returns where its picture is in the buffer."""
-        self._camera.fixedcamid = camera_index(self._model, camera.name)
+        self._camera.fixedcamid = camera_index(self._model, camera)
         everything = mujoco.mjtCatBit.mjCAT_ALL.value
         mujoco.mjv_updateScene(self._model, self._data, self._option, None, self._camera, everything, self.scene)
+        for eye in self.scene.camera if camera.shift_m else ():
+            eye.pos += camera.shift_m * np.cross(eye.forward, eye.up)
         return mujoco.MjrRect(0, 0, camera.width, camera.height)
 
     def draw(self, camera: CameraSpec, views: dict[str, NDArray[Any]]) -> None:

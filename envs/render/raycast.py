@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from robossl.core import CameraSpec, Obs
 from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.mujoco_fields import VISIBLE_GROUPS
+from robossl.envs.render.poses import CameraPoses
 from robossl.envs.render.rays import View, aim, inverse_lengths, make_views
 from robossl.envs.render.renderer import blank, wanted
 from robossl.envs.render.shading import Hits, Shader
@@ -23,7 +25,6 @@ from robossl.envs.render.shading import Hits, Shader
 _MAX_RAYS = 1 << 19  # of one call: bounds the memory that rays and hits take
 _MIN_RAYS = 1 << 16  # of one thread: with fewer, the threads wait for each other longer than they work
 _NO_NORMALS = np.zeros((0, 0, 3))
-_DRAWN_GROUPS = np.array([1, 1, 1, 0, 0, 0], np.uint8)
 
 
 class RaycastRenderer:
@@ -31,6 +32,7 @@ class RaycastRenderer:
 
     name = "raycast"
     version = 1
+    modalities = ("rgb", "depth", "segmentation", "normals")
 
     def __init__(self, engine: MujocoEngine, cameras: tuple[CameraSpec, ...], keys: tuple[str, ...]) -> None:
         self._engine = engine
@@ -38,8 +40,9 @@ class RaycastRenderer:
         num_rays = [len(view.x) * len(view.y) for view in self._views]
         self._num_rays = sum(num_rays)
         self._hidden = np.repeat(np.array([view.hidden_body for view in self._views], np.int32), num_rays)
-        self._pos, self._mat = engine.view("cam_xpos"), engine.view("cam_xmat")
+        self._poses = CameraPoses(engine, tuple(view.camera for view in self._views))
         self._shader = Shader(engine) if any("rgb" in view.modalities for view in self._views) else None
+        self._needs_normals = any({"rgb", "normals"} & set(view.modalities) for view in self._views)
         self._threads = ThreadPoolExecutor(engine.num_threads)
         most = max(1, min(engine.num_worlds, _MAX_RAYS // max(1, self._num_rays)))
         self._rays = np.empty((2, most, self._num_rays, 3))  # starting points and directions
@@ -62,14 +65,14 @@ class RaycastRenderer:
 
     def rays(self, ids: NDArray[np.int64]) -> dict[str, Any]:
         """Points the rays of the worlds `ids`; returns all that `mujoco.batch.Batch.ray` is to be called with."""
-        return self._aim(ids, *self._poses(ids))
+        return self._aim(ids, *self._poses.now(ids))
 
     def close(self) -> None:
         """See `Renderer.close`."""
         self._threads.shutdown()
 
     def _render(self, ids: NDArray[np.int64], pictures: Obs) -> None:
-        pos, mat, tan = self._poses(ids)
+        pos, mat, tan = self._poses.now(ids)
         rays = self._aim(ids, pos, mat, tan)
         depth, geom, *normal = self._engine.batch.ray(**rays)
 
@@ -86,7 +89,7 @@ class RaycastRenderer:
                     geom=geom[rows, view.rays],
                     normal=normal[0][rows, view.rays] if normal else _NO_NORMALS,
                 )
-                self._paint(view, hits, {key: picture[rows] for key, picture in pictures.items()})
+                self._paint(view, hits, mat[rows, view.index], {key: part[rows] for key, part in pictures.items()})
 
         self._share_out(paint, len(ids))
 
@@ -100,17 +103,19 @@ class RaycastRenderer:
 
         self._share_out(aim_some, len(ids))
         start, direction = self._rays[:, : len(ids)]
-        lit = self._shader is not None
-        others = {"geomgroup": _DRAWN_GROUPS, "bodyexclude": self._hidden, "ids": ids, "normal": lit}
+        others = {"geomgroup": VISIBLE_GROUPS, "bodyexclude": self._hidden, "ids": ids, "normal": self._needs_normals}
         return {"pnt": start, "vec": direction, **others}
 
-    def _paint(self, view: View, hits: Hits, pictures: Obs) -> None:
+    def _paint(self, view: View, hits: Hits, mat: NDArray[np.float64], pictures: Obs) -> None:
         for modality in view.modalities:
             out = pictures[f"{modality}_{view.camera.name}"]
             if modality == "depth":
                 np.maximum(hits.depth.reshape(out.shape), 0.0, out=out, casting="same_kind")
             elif modality == "segmentation":
                 out[...] = hits.geom.reshape(out.shape)
+            elif modality == "normals":
+                away = np.sign((hits.normal * hits.direction).sum(axis=-1, keepdims=True))
+                out[...] = ((-away * hits.normal) @ mat).reshape(out.shape)
             elif self._shader is not None:
                 self._shader.shade(hits, out)
 
@@ -123,12 +128,3 @@ class RaycastRenderer:
         work(parts[0])
         for other in others:
             other.result()
-
-    def _poses(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
-        """Returns [n, ncam, 3] positions, [n, ncam, 3, 3] orientations and [n, ncam] tangents of half the fovy."""
-        pos, mat = self._pos[ids], self._mat[ids].reshape(len(ids), -1, 3, 3)
-        bad = ~(np.isfinite(pos).all(axis=-1) & np.isfinite(mat).all(axis=(-1, -2)))
-        pos[bad], mat[bad] = 0.0, np.eye(3)  # of worlds that diverged; what they show no longer matters
-        shared = np.broadcast_to(self._engine.model.cam_fovy, pos.shape[:2])
-        expanded = self._engine.batch.expanded("cam_fovy")
-        return pos, mat, np.tan(np.deg2rad(shared if expanded is None else expanded[ids]) / 2)

@@ -21,7 +21,8 @@ class View:
     """A camera, and which of all rays are its own.
 
     Attributes:
-        index: of the camera in the model.
+        index: among the views.
+        camera_id: of the camera in the model.
         modalities: what is wanted of it.
         rays: slice of the axis of rays, pixels row by row.
         x, y: [W] and [H] pixel centres, to the right and up, where the picture's upper edge is at y = 1.
@@ -30,6 +31,7 @@ class View:
 
     camera: CameraSpec
     index: int
+    camera_id: int
     modalities: tuple[str, ...]
     rays: slice
     x: NDArray[np.float64]
@@ -50,14 +52,15 @@ def make_views(
     for camera in cameras:
         if camera.name not in wanted:
             continue
-        index = camera_index(model, camera.name)
-        if model.cam_projection[index] != 0 or model.cam_sensorsize[index].any():
+        camera_id = camera_index(model, camera)
+        if model.cam_projection[camera_id] != 0 or model.cam_sensorsize[camera_id].any():
             raise UserError(f"camera {camera.name!r} is orthographic or has intrinsics: `raycast` knows only fovy")
         width, height = camera.width, camera.height
         x = (2 * np.arange(width) + 1 - width) / height
         y = (height - 1 - 2 * np.arange(height)) / height
         rays = slice(first, first + width * height)
-        views.append(View(camera, index, wanted[camera.name], rays, x, y, _enclosing_body(model, index)))
+        hidden = _enclosing_body(model, camera_id)
+        views.append(View(camera, len(views), camera_id, wanted[camera.name], rays, x, y, hidden))
         first = rays.stop
     return views
 

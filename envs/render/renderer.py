@@ -5,7 +5,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, CameraSpec, Obs, UnknownNameError
+from robossl.core import Array, ArraySpec, CameraSpec, Obs, UnknownNameError
+
+_PICTURES: dict[str, dict[str, Any]] = {
+    "rgb": {"shape": (3,), "dtype": "uint8", "low": 0, "high": 255},
+    "depth": {"shape": (1,), "low": 0},
+    "normals": {"shape": (3,), "low": -1, "high": 1},
+    "flow": {"shape": (2,)},
+    **{key: {"shape": (1,), "dtype": "int32", "low": -1} for key in ("segmentation", "bodies", "objects")},
+}
 
 
 class Renderer(Protocol):
@@ -13,17 +21,22 @@ class Renderer(Protocol):
 
     Attributes:
         name, version: identify the pixels; written wherever pictures are stored.
+        modalities: what it draws itself; `derived` computes the others.
     """
 
     name: str
     version: int
+    modalities: tuple[str, ...]
 
     def render(self, ids: NDArray[np.int64] | None = None) -> Obs:
         """Draws the worlds `ids` (all where None), n of them.
 
         Returns:
             {f"{modality}_{camera}": [n, H, W, C]}: rgb uint8 C = 3; depth float32 C = 1, metres along the optical
-            axis, 0 where nothing is hit; segmentation int32 C = 1, geom id, -1 where nothing is hit.
+            axis, 0 where nothing is hit; segmentation, bodies, objects int32 C = 1, ids of geom, body and the body's
+            whole tree, -1 where nothing is hit; normals float32 C = 3, unit vectors in the camera's frame (right, up,
+            backwards), 0 where nothing is hit; flow float32 C = 2, pixels to the right and down that what is seen
+            moved in the picture since the last control step.
         """
 
     def close(self) -> None:
@@ -49,16 +62,23 @@ def wanted(cameras: tuple[CameraSpec, ...], keys: tuple[str, ...]) -> dict[str, 
 
 def blank(modality: str, num_worlds: int, camera: CameraSpec) -> Array:
     """Returns an array [N, H, W, C] for a camera's pictures; its content is arbitrary."""
-    channels, dtype = {"rgb": (3, np.uint8), "depth": (1, np.float32), "segmentation": (1, np.int32)}[modality]
-    return np.empty((num_worlds, camera.height, camera.width, channels), dtype)
+    spec = picture_spec(modality, camera)
+    return np.empty((num_worlds, *spec.shape), spec.dtype)
 
 
-def camera_index(model: Any, name: str) -> int:
-    """Returns the index of a camera in an `MjModel`.
+def picture_spec(modality: str, camera: CameraSpec) -> ArraySpec:
+    """Describes a camera's pictures of one modality."""
+    picture = _PICTURES[modality]
+    return ArraySpec(**{**picture, "shape": (camera.height, camera.width, *picture["shape"])})
+
+
+def camera_index(model: Any, camera: CameraSpec) -> int:
+    """Returns the index in an `MjModel` of the camera that `camera` moves with.
 
     Raises:
         UnknownNameError: if it has no such camera.
     """
+    name = camera.of or camera.name
     names = [model.camera(index).name for index in range(model.ncam)]
     if name not in names:
         raise UnknownNameError("camera of the model", name, names)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Array, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
+from robossl.envs.randomisation import AnyRandomisation, Push, Randomisation
 from robossl.envs.task import Memory, Outcome, TaskSpec
 from robossl.envs.tasks import block as cube
 from robossl.envs.tasks.arm_geometry import between, first_far, norm, planar_norm
@@ -15,6 +16,7 @@ from robossl.envs.tasks.arm_task import TABLE_GREY, ArmTask, arm_spec, effort, r
 from robossl.envs.tasks.block import TOOL_TO_BLOCK, Block
 from robossl.envs.tasks.panda import NUM_JOINTS
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
+from robossl.envs.tasks.panda_options import TOUCH
 from robossl.envs.tasks.progress import METRICS, advance_progress, begin_progress
 from robossl.envs.tasks.push_expert import PushExpert
 from robossl.envs.tasks.rewards import indicator, tolerance
@@ -36,6 +38,22 @@ NUM_GOAL_CANDIDATES = 8
 _DRAWS = (NUM_JOINTS, 1, 2, 2 * NUM_GOAL_CANDIDATES, 5, 1)
 _HORIZONTAL = np.array([1.0, 1.0, 0.0], np.float32)
 _GOAL = ("goal_x_w_m", "goal_y_w_m")
+_BLOCK_GEOM = ("block_box",)
+_RANDOMISATIONS: dict[str, AnyRandomisation] = {
+    "mass": Randomisation(
+        field="body_mass", elements=("block",), mode="set", low=BLOCK_MASS_KG[0], high=BLOCK_MASS_KG[1]
+    ),
+    "friction": Randomisation(
+        field="geom_friction",
+        elements=_BLOCK_GEOM,
+        columns=(0,),
+        mode="set",
+        low=BLOCK_FRICTION[0],
+        high=BLOCK_FRICTION[1],
+    ),
+    "size": Randomisation(field="geom_size", elements=_BLOCK_GEOM, low=0.85, high=1.0),
+    "push": Push(body="block", high=0.5),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +205,8 @@ def _spec(arm: PandaArm, config: ArmPushConfig) -> TaskSpec:
         },
         privileged={**cube.PRIVILEGED, "goal_position": _GOAL},
         random_fields=cube.RANDOM_FIELDS,
+        sensors={"touch": TOUCH},
+        randomisations=_RANDOMISATIONS,
         num_substeps=NUM_SUBSTEPS,
         max_episode_steps=config.max_episode_steps,
         reward_weights={

@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 from robossl.core import Array, CameraSpec, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
 from robossl.envs.mujoco_engine import load_model
+from robossl.envs.randomisation import AnyRandomisation
+from robossl.envs.sensors import Sensor
 from robossl.envs.task import Memory, Outcome, TaskSpec
 from robossl.envs.tasks.panda_arm import TOOL_NAMES, PandaArm
+from robossl.envs.tasks.panda_options import RANDOMISATIONS, SENSORS
 from robossl.envs.tasks.progress import METRICS, new_progress
 from robossl.envs.tasks.units import vector
 
@@ -73,6 +76,7 @@ class ArmTask(ABC):
         for name in ("qpos", "mocap_pos"):
             if name in start:
                 engine.write(name, start[name], ids)
+        engine.write("ctrl", start["qpos"][:, : self.arm.num_joints], ids)  # else the wrist would feel the servos leave
         for field in self.spec.random_fields:
             engine.randomise(field, start[field], ids)
         self.arm.begin(memory, ids)
@@ -123,6 +127,8 @@ def arm_spec(
     description: str,
     success: str,
     metrics: tuple[str, ...] = METRICS,
+    sensors: Mapping[str, Sensor] | None = None,
+    randomisations: Mapping[str, AnyRandomisation] | None = None,
 ) -> TaskSpec:
     """Returns the spec of a task that sees the arm itself and `vectors` beside it."""
     seen = {"proprio": arm.proprio, **{key: vector(names) for key, names in vectors.items()}}
@@ -140,6 +146,8 @@ def arm_spec(
         metrics=metrics,
         viewer_camera="viewer",
         random_fields=random_fields,
+        sensors={**SENSORS, **(sensors or {})},
+        randomisations={**(randomisations or {}), **RANDOMISATIONS},
         description=description,
         success=success,
     )

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from robossl.core import Array, ArraySpec, CameraSpec, CommandSpec, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
 from robossl.envs.mujoco_engine import load_model
+from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Randomisation
+from robossl.envs.sensors import ContactFlags, Imu, Lidar, Odometry, stereo
 from robossl.envs.task import Memory, Outcome, TaskSpec
 from robossl.envs.tasks.ring_geometry import (
     CAR_RADIUS_M,
@@ -35,6 +37,32 @@ NOMINAL_STEP_M = DRIVE.speed_m_s / CONTROL_HZ
 SIGHT_M = 6.0
 """How far `privileged` looks for the nearest obstacle."""
 RANDOM_FIELDS = ("geom_rgba", "light_diffuse")
+
+_FRONT = ("front",)
+_WALLS = tuple(f"outer_wall_{side}" for side in ("east", "north", "west", "south"))
+_RANDOMISATIONS: dict[str, AnyRandomisation] = {
+    "mass": Randomisation(field="body_mass", elements=("car",), low=0.7, high=1.5),
+    "gains": Randomisation(field=("actuator_gainprm", "actuator_biasprm"), low=0.5, high=1.2),
+    "action_delay": ActionDelay(high=0.25),
+    "push": Push(body="car", high=500.0),
+    "size": Randomisation(
+        field="geom_size",
+        elements=tuple(f"obstacle_{i:02d}" for i in range(NUM_OBSTACLES)),
+        columns=(0,),
+        low=0.8,
+        high=1.0,
+        each=True,
+    ),
+    "camera_position": Randomisation(field="cam_pos", elements=_FRONT, mode="offset", low=-0.03, high=0.03, each=True),
+    "camera_angle": Randomisation(field="cam_quat", elements=_FRONT, mode="turn", low=0.0, high=0.05),
+    "fov": Randomisation(field="cam_fovy", elements=_FRONT, low=0.93, high=1.07),
+    "light": Randomisation(field="light_diffuse", low=0.5, high=1.5, each=True),
+    "light_direction": Randomisation(field="light_dir", mode="turn", low=0.0, high=0.5),
+    "colour": Randomisation(field="geom_rgba", columns=(0, 1, 2), mode="offset", low=-0.1, high=0.1, each=True),
+    "texture": Randomisation(
+        field="geom_matid", elements=("floor", "inner_wall", *_WALLS), mode="choose", low=-1, high=2, each=True
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +113,7 @@ class RingCorridor:
         for name in ("direction", "arc_m"):
             memory[name][ids] = start[name]
         memory["distance_m"][ids] = memory["decisions"][ids] = 0
-        for name in ("qpos", "qvel", "mocap_pos", "mocap_quat"):
+        for name in ("qpos", "qvel", "ctrl", "mocap_pos", "mocap_quat"):
             engine.write(name, start[name], ids)
         if self.config.is_recoloured:
             for name in RANDOM_FIELDS:
@@ -154,6 +182,7 @@ class RingCorridor:
             "arc_m": arc_coordinate(np, pose[:, 0], pose[:, 1]),
             "qpos": pose,
             "qvel": DRIVE.speed_m_s * np.stack([cos, sin, np.zeros_like(cos)], axis=1),
+            "ctrl": np.stack([DRIVE.speed_m_s + 0 * cos, 0 * cos, 0 * cos], axis=1),  # else its IMU would feel it brake
             "mocap_pos": position,
             "mocap_quat": quat,
             "geom_rgba": self._scene.colours(unit["colour"]).astype(np.float32),
@@ -203,7 +232,17 @@ def _make_spec(config: RingCorridorConfig) -> TaskSpec:
             _command("yaw_rate_rad_s", "rad/s", scale=DRIVE.yaw_rate_rad_s),
         ),
         vectors={"proprio": ArraySpec(shape=(2,), names=("speed_m_s", "yaw_rate_rad_s"), units=("m/s", "rad/s"))},
-        cameras=(CameraSpec(name="front", width=48, height=27), CameraSpec(name="top", width=96, height=96)),
+        sensors={
+            "lidar": Lidar(site="lidar", num_beams=36, max_m=10.0),
+            "imu": Imu(site="car"),
+            "odometry": Odometry(body="car", scale_std=0.02, noise_std=0.1),
+            "contact": ContactFlags(sensors=("collision",)),
+        },
+        cameras=(
+            CameraSpec(name="front", width=48, height=27),
+            CameraSpec(name="top", width=96, height=96),
+            *stereo("front", width=48, height=27, baseline_m=0.12),
+        ),
         default_observation=("rgb_front", "proprio"),
         privileged={
             "pose": ArraySpec(shape=(3,), names=("x_m", "y_m", "yaw_rad")),
@@ -216,6 +255,7 @@ def _make_spec(config: RingCorridorConfig) -> TaskSpec:
         metrics=("distance", "collision"),
         viewer_camera="top",
         record=("sensordata",),
+        randomisations=_RANDOMISATIONS,
         random_fields=RANDOM_FIELDS if config.is_recoloured else (),
         description="Steers a car, driving at constant speed round a ring corridor with obstacles; camera in front.",
         success="drives to the episode's end without touching anything",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +19,8 @@ from robossl.cli.settings import TEST_SEED_OFFSET, TrainSettings, require_seed
 from robossl.core import BatchEnv, Policy, Stream, UsageError
 from robossl.envs import EnvConfig
 from robossl.envs.config import EngineName
+from robossl.envs.randomisation import Span
+from robossl.envs.sensor_model import SensorModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,7 @@ class ActingConfig:
         engine: of the physics, mujoco or bullet; the run's own where None.
         seed: of the worlds; where None, one whose worlds no training has seen and no checkpoint was chosen on.
         device: cpu, cuda, cuda:1, or auto; the run's own where None.
+        randomise, sensors: as in `env.randomise` and `env.sensors`; what is not named is as it was in the run.
     """
 
     policy: Literal["agent", "random", "expert"] = "agent"
@@ -42,6 +45,8 @@ class ActingConfig:
     engine: EngineName | None = None
     seed: int | None = None
     device: str | None = None
+    randomise: dict[str, float | Span] = field(default_factory=dict)
+    sensors: dict[str, SensorModel] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Checks the seed."""
@@ -72,7 +77,13 @@ def opened_actor(run_folder: Path | None, config: ActingConfig, *, num_worlds: i
     """
     settings = _settings(run_folder, config)
     home = settings.env.engine
-    env_config = replace(settings.env, num_worlds=num_worlds, engine=config.engine or home)
+    env_config = replace(
+        settings.env,
+        num_worlds=num_worlds,
+        engine=config.engine or home,
+        randomise={**settings.env.randomise, **config.randomise},
+        sensors={**settings.env.sensors, **config.sensors},
+    )
     prepare_processor(settings.num_threads)
     seed = settings.seed + TEST_SEED_OFFSET if config.seed is None else config.seed
     with opened_env(env_config, seed, Stream.EVAL) as env:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import tyro
 
+from robossl.cli.mappings import registry, take_mappings
 from robossl.cli.presets import flag_names
 from robossl.core import UsageError
 from robossl.core.errors import suggestion
@@ -70,6 +71,7 @@ def parse(
     """
     shorthands = shorthands or {}
     words = [_written_out(word, shorthands) for word in arguments]
+    command, words = take_mappings(command, words)
     output = io.StringIO()
     try:
         with contextlib.redirect_stderr(output):
@@ -80,6 +82,7 @@ def parse(
                 prog=usage,
                 description="\n\n".join([description, *_explained(shorthands)]),
                 return_unknown_args=True,
+                registry=registry(),
                 config=(tyro.conf.AvoidSubcommands, tyro.conf.FlagCreatePairsOff),
             )
     except SystemExit as stop:

@@ -8,14 +8,17 @@ import numpy as np
 from robossl.cli.arguments import parse, split_positional
 from robossl.cli.compose import opened_env
 from robossl.cli.figures import print_json
-from robossl.core import Stream, UnknownNameError, UsageError
+from robossl.cli.sheet import draw_appearances, draw_sheet
+from robossl.core import BatchEnv, Stream, UnknownNameError, UsageError
 from robossl.core.files import make_folder, write_atomic
 from robossl.core.registry import TASKS
-from robossl.core.specs import EnvSpec
+from robossl.core.specs import MODALITIES, ArraySpec
 from robossl.envs import EnvConfig, list_env_ids
+from robossl.envs.task_env import TaskEnv
 from robossl.training.gif import encode_png
 
 _SHOWN_PX = (384, 288)
+_MAX_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +59,7 @@ def _list(command: EnvsCommand) -> int:
     for env_id in TASKS:
         with opened_env(EnvConfig(id=env_id, num_worlds=1), command.seed, Stream.EVAL) as env:
             specs[env_id] = env.spec
-            _print_spec(env.spec)
+            _print_env(env)
     for env_id in ids:
         if env_id not in specs:
             print(env_id)
@@ -67,22 +70,35 @@ def _list(command: EnvsCommand) -> int:
     return 0
 
 
-def _print_spec(spec: EnvSpec) -> None:
+def _print_env(env: BatchEnv) -> None:
+    spec = env.spec
     print(spec.id)
     print(f"  rate          {spec.control_hz:g} Hz, {spec.max_episode_steps} decisions an episode")
     print(f"  action        {', '.join(spec.action.names) or list(spec.action.shape)} in [-1, 1]")
-    for key, array in spec.observation.items():
-        print(f"  observation   {key}: {array.dtype}{list(array.shape)} {', '.join(array.names)}")
+    others = env.available if isinstance(env, TaskEnv) else {}
+    for key, array in {**spec.observation, **others}.items():
+        print(f"  {'observation' if key in spec.observation else 'also':<13} {key}: {_description(array)}")
     print(f"  cameras       {', '.join(spec.camera_names)}")
+    if isinstance(env, TaskEnv):
+        print(f"  of each       {', '.join(MODALITIES)}")
+        for name, entry in env.task.spec.randomisations.items():
+            print(f"  randomise     {name}: {entry.described()}")
     print(f"  reward        {', '.join(spec.reward_terms)}")
     print(f"  metrics       {', '.join(spec.metrics)}")
+
+
+def _description(array: ArraySpec) -> str:
+    """Describes an array by its type, shape and elements; long lists are cut."""
+    names = array.names if len(array.names) <= _MAX_NAMES else (*array.names[:2], "...", array.names[-1])
+    units = ", ".join(dict.fromkeys(array.units)) if not names else ""
+    return f"{array.dtype}{list(array.shape)} {', '.join(names) or units}".rstrip()
 
 
 def _show(env_id: str, command: EnvsCommand) -> int:
     written = {}
     with opened_env(EnvConfig(id=env_id, num_worlds=1), command.seed, Stream.EVAL) as env:
         env.reset()
-        _print_spec(env.spec)
+        _print_env(env)
         make_folder(command.out)
         for camera in env.spec.camera_names or (None,):
             frame = env.render_frames(camera, width=_SHOWN_PX[0], height=_SHOWN_PX[1])
@@ -90,6 +106,16 @@ def _show(env_id: str, command: EnvsCommand) -> int:
             write_atomic(path, encode_png(np.ascontiguousarray(frame)))
             written[camera or "view"] = str(path)
             print(f"  drawn         {path}")
+        if isinstance(env, TaskEnv):
+            path = command.out / f"{env_id.rpartition('/')[2]}-sheet.png"
+            write_atomic(path, encode_png(draw_sheet(env_id, env.spec.camera_names, command.seed)))
+            written["sheet"] = str(path)
+            print(f"  drawn         {path}")
+            if env.task.spec.randomisations:
+                path = command.out / f"{env_id.rpartition('/')[2]}-appearances.png"
+                write_atomic(path, encode_png(draw_appearances(env)))
+                written["appearances"] = str(path)
+                print(f"  drawn         {path}")
     if command.json:
         print_json({"env": env_id, "pictures": written})
     return 0

@@ -36,7 +36,7 @@ def load_preset(verb: str, name: str, config_type: type[T]) -> T:
 
 def dump(config: Any) -> str:
     """Returns the config as YAML that `load_preset` reads back to an equal config."""
-    return str(yaml.safe_dump(_plain(config), sort_keys=False))
+    return str(yaml.safe_dump(plain(config), sort_keys=False))
 
 
 def build(config_type: Any, data: Any, *, where: str) -> Any:
@@ -56,6 +56,10 @@ def build(config_type: Any, data: Any, *, where: str) -> Any:
         return data
     if origin is tuple:
         return _build_tuple(args, data, where)
+    if origin is dict:
+        if not isinstance(data, dict):
+            raise UserError(f"{where}: expected keys and values, got {data!r}")
+        return {str(key): build(args[1], item, where=f"{where}.{key}") for key, item in data.items()}
     if dataclasses.is_dataclass(config_type):
         return _build_dataclass(config_type, data, where)
     return _build_scalar(config_type, data, where)
@@ -170,11 +174,12 @@ def _build_scalar(config_type: Any, data: Any, where: str) -> Any:
     raise UserError(f"{where}: expected {getattr(config_type, '__name__', config_type)}, got {data!r}")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Returns a config as dicts, lists and scalars."""
     if dataclasses.is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     return str(value) if isinstance(value, Path) else value

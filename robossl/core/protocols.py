@@ -31,7 +31,7 @@ class StepBatch:
         final_ids: [K] the worlds that ended.
         final_obs: {key: [K, ...]}.
         info: {name: [N]}: `success` and `is_success`, `reward/<term>` unweighted, `metric/<name>` of the episode so
-            far (of the one that just ended where one did).
+            far and `randomise/<name>` of it (of the one that just ended where one did).
     """
 
     obs: Obs

@@ -4,8 +4,11 @@ Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 
 numpy. There is no generator state to store: a resumed run and a run with another number of worlds draw the same bits.
 """
 
+import zlib
 from collections.abc import Callable
 from enum import IntEnum
+from functools import cache
+from statistics import NormalDist
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,6 +19,7 @@ _SHIFT = np.uint64(32)
 _MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL_0, _WEYL_1 = 0x9E3779B9, 0xBB67AE85
 _ROUNDS = 10
+_NUM_QUANTILES = 1 << 16
 
 
 class Stream(IntEnum):
@@ -40,12 +44,26 @@ class Draws:
         stream: which family of worlds.
         worlds: [N] world numbers.
         episodes: [N] episode numbers.
+        purpose: what the numbers are for: each purpose has sequences of its own, so that one who draws more or less
+            changes nothing for the others.
+        decisions: [N] decisions within the episodes, likewise each with a sequence of its own.
     """
 
-    def __init__(self, seed: int, stream: Stream, worlds: NDArray[np.int64], episodes: NDArray[np.int64]) -> None:
-        self._key = (seed & 0xFFFFFFFF, int(stream))
+    def __init__(
+        self,
+        seed: int,
+        stream: Stream,
+        worlds: NDArray[np.int64],
+        episodes: NDArray[np.int64],
+        *,
+        purpose: str = "",
+        decisions: NDArray[np.int64] | None = None,
+    ) -> None:
+        self._origin, self._purpose, self._of = (seed, stream, worlds, episodes), purpose, decisions
+        self._key = (seed & 0xFFFFFFFF, int(stream) | (zlib.crc32(purpose.encode()) & 0xFFFFFF) << 8)
         self._worlds = np.asarray(worlds, np.uint64) & _MASK
         self._episodes = np.asarray(episodes, np.uint64) & _MASK
+        self._decisions = np.zeros(1, np.uint64) if decisions is None else np.asarray(decisions, np.uint64) & _MASK
         self._block = 0
 
     def apply(self, layout: Layout) -> dict[str, NDArray[Any]]:
@@ -54,6 +72,11 @@ class Draws:
         Its numbers may come as float64. Nothing else may be drawn from the same sequences.
         """
         return layout(self)
+
+    def sub(self, purpose: str, decisions: NDArray[np.int64] | None = None) -> "Draws":
+        """Returns the same episodes' sequences for a purpose within this one, at other decisions where given."""
+        decisions = self._of if decisions is None else decisions
+        return Draws(*self._origin, purpose=f"{self._purpose}/{purpose}", decisions=decisions)
 
     def uniform(
         self,
@@ -70,14 +93,32 @@ class Draws:
         """Returns [N, *shape] integers in [0, high)."""
         return np.floor(self.uniform(0.0, float(high), shape)).astype(np.int64)
 
+    def normal(self, shape: tuple[int, ...] = ()) -> NDArray[np.float32]:
+        """Returns [N, *shape] numbers of mean 0 and standard deviation 1, one of 65,536 equally likely values."""
+        count = int(np.prod(shape, dtype=np.int64))
+        lanes = self._lanes(-(-count // 8)).astype("<u4")  # 128 bits a block: eight of 16 bits
+        index = lanes.reshape(len(self._worlds), -1).view("<u2")[:, :count]
+        return _quantiles().take(index).reshape(-1, *shape)
+
     def _unit(self, count: int) -> NDArray[np.float64]:
-        num_blocks = -(-count // 2)  # 128 bits a block: two numbers of 53 bits
-        block = np.arange(self._block, self._block + num_blocks, dtype=np.uint64)
-        self._block += num_blocks
-        lanes = philox(self._key, block[None, :], self._worlds[:, None], self._episodes[:, None])
+        lanes = self._lanes(-(-count // 2))  # 128 bits a block: two numbers of 53 bits
         high, low = lanes[..., 0::2] >> np.uint64(5), lanes[..., 1::2] >> np.uint64(6)
         unit = (high.astype(np.float64) * 67108864.0 + low.astype(np.float64)) / 9007199254740992.0
         return np.asarray(unit.reshape(len(self._worlds), -1)[:, :count])
+
+    def _lanes(self, num_blocks: int) -> NDArray[np.uint64]:
+        """Returns the next [N, num_blocks, 4] lanes of 32 bits."""
+        block = np.arange(self._block, self._block + num_blocks, dtype=np.uint64)
+        self._block += num_blocks
+        columns = (part[:, None] for part in (self._worlds, self._episodes, self._decisions))
+        return philox(self._key, block[None, :], *columns)
+
+
+@cache
+def _quantiles() -> NDArray[np.float32]:
+    """Returns the [65536] middle quantiles of the standard normal distribution."""
+    inverse = NormalDist().inv_cdf
+    return np.array([inverse((i + 0.5) / _NUM_QUANTILES) for i in range(_NUM_QUANTILES)], np.float32)
 
 
 def philox(
@@ -85,11 +126,10 @@ def philox(
     block: NDArray[np.uint64],
     world: NDArray[np.uint64],
     episode: NDArray[np.uint64],
-    spare: int = 0,
+    spare: int | NDArray[np.uint64] = 0,
 ) -> NDArray[np.uint64]:
     """Returns the four 32-bit lanes [..., 4] of Philox4x32-10 for counters (block, world, episode, spare)."""
-    c0, c1, c2 = np.broadcast_arrays(block, world, episode)
-    c3 = np.full_like(c0, spare)
+    c0, c1, c2, c3 = np.broadcast_arrays(block, world, episode, np.asarray(spare, np.uint64))
     k0, k1 = key
     for _ in range(_ROUNDS):
         product_0, product_1 = _MULTIPLIER_0 * c0, _MULTIPLIER_1 * c2

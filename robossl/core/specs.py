@@ -11,7 +11,7 @@ import numpy as np
 from robossl.core.errors import UserError
 from robossl.core.strict_json import from_json
 
-MODALITIES = ("rgb", "depth", "segmentation")
+MODALITIES = ("rgb", "depth", "segmentation", "bodies", "objects", "normals", "flow")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class ArraySpec:
     Attributes:
         low, high: bounds of every element.
         names: one name (with unit) per element of a vector, where it has them.
-        units: the SI unit of each named element ("1" for a pure number), where known.
+        units: the SI unit of each named element, or of each column of a series ("1" for a pure number), where known.
         joints: the model's joint that each named element is of, "" for none; empty where no element is of a joint.
     """
 
@@ -98,11 +98,18 @@ class CommandSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraSpec:
-    """A camera of the model and the size of its pictures."""
+    """A camera and the size of its pictures.
+
+    Attributes:
+        of: the model's camera that it moves with; the one of its own name where None.
+        shift_m: how far to the right of that one it is.
+    """
 
     name: str
     width: int
     height: int
+    of: str | None = None
+    shift_m: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The encoder that every stage shares: pretraining, RL, probes and export all see through this one module."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -13,9 +14,9 @@ from robossl.nets.mlp import orthogonal_init
 from robossl.nets.running_norm import RunningNorm
 from robossl.nets.vector import VectorEncoder
 
-ObservationShapes: TypeAlias = Mapping[str, tuple[tuple[int, ...], str]]  # {key: ((C, H, W) or (D,), dtype)}
+ObservationShapes: TypeAlias = Mapping[str, tuple[tuple[int, ...], str]]  # {key: ((C, H, W), (T, D) or (D,), dtype)}
 
-_DTYPES = {3: ("uint8", "float32"), 1: ("float32",)}  # by number of dimensions
+_DTYPES = {3: ("uint8", "float32"), 2: ("float32",), 1: ("float32",)}  # by number of dimensions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +78,9 @@ class MultimodalEncoder(nn.Module):
         self.observation = {key: (tuple(shape), str(dtype)) for key, (shape, dtype) in parts.items()}
         _check(self.observation)
         self.picture_keys = tuple(key for key, (shape, _) in self.observation.items() if len(shape) == 3)
-        self.vector_keys = tuple(key for key, (shape, _) in self.observation.items() if len(shape) == 1)
+        self.vector_keys = tuple(key for key, (shape, _) in self.observation.items() if len(shape) < 3)
         self.images = nn.ModuleDict({key: self._image_encoder(key) for key in self.picture_keys})
-        num_inputs = sum(self.observation[key][0][0] for key in self.vector_keys)
+        num_inputs = sum(math.prod(self.observation[key][0]) for key in self.vector_keys)
         self.vector_norm = RunningNorm(num_inputs)
         self.vectors: nn.Module = nn.Identity()
         if self.vector_keys and config.vector_features is not None:
@@ -111,7 +112,8 @@ class MultimodalEncoder(nn.Module):
         return torch.cat([self.images[key](obs[key]) for key in self.picture_keys], dim=-1)
 
     def _joined_vectors(self, obs: Mapping[str, Tensor]) -> Tensor:
-        return torch.cat([obs[key].float() for key in self.vector_keys], dim=-1)
+        dims = {key: len(self.observation[key][0]) for key in self.vector_keys}
+        return torch.cat([obs[key].float().flatten(-dim) for key, dim in dims.items()], dim=-1)
 
     def _image_encoder(self, key: str) -> ImageEncoder:
         shape, dtype = self.observation[key]
@@ -144,5 +146,5 @@ def _check(observation: dict[str, tuple[tuple[int, ...], str]]) -> None:
         if dtype not in _DTYPES.get(len(shape), ()):
             raise UserError(
                 f"observation {key!r} is {dtype}{list(shape)}: an encoder takes uint8 or float32 pictures (C, H, W) "
-                "and float32 vectors (D,)"
+                "and float32 vectors (D,) or series of them (T, D)"
             )

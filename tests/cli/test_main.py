@@ -22,6 +22,9 @@ def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, 
     return int(stop.value.code or 0), captured.out, captured.err
 
 
+_EVAL_ARM = ["eval", "--env", "robossl/ArmPush-v0", "--policy", "random", "--episodes", "2"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -62,6 +65,9 @@ def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, 
         (["eval", "nowhere", "--env", "robossl/RingCorridor-v0"], 2, "give a run or --env ID, not both"),
         (["eval", "nowhere", "--devcie", "cpu"], 2, "did you mean '--device'?"),
         (["pretrain", "--resume", "nowhere"], 1, "nowhere is not a run of pretrain"),
+        ([*_EVAL_ARM, "--randomise.frictoin", "1"], 2, "unknown randomisation 'frictoin'; did you mean 'friction'?"),
+        ([*_EVAL_ARM, "--randomise.friction", "1.5", "0.5"], 1, "a range goes from low to high, got 1.5 0.5"),
+        ([*_EVAL_ARM, "--sensors.propio.delay-s", "1"], 2, "did you mean 'proprio'?"),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -112,7 +118,8 @@ def test_cameras_are_drawn(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     code, out, _ = run(["envs", "show", "robossl/ArmPush-v0", "--out", str(tmp_path), "--json"], capsys)
     pictures = json.loads(out.splitlines()[-1])["pictures"]
     assert code == 0
-    assert {"static", "wrist"} <= set(pictures)
+    assert {"static", "wrist", "sheet", "appearances"} <= set(pictures)
+    assert "force_torque: float32[16, 6] N, N m" in out
     assert all(Path(path).read_bytes().startswith(b"\x89PNG") for path in pictures.values())
 
 
@@ -167,3 +174,12 @@ def test_a_process_confined_to_one_core_uses_one_thread() -> None:
         assert machine()["cores"] == 1
     finally:
         os.sched_setaffinity(0, before)
+
+
+def test_what_is_randomised_and_sensed_is_evaluated(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*_EVAL_ARM, "--json", "--randomise.mass", "0.1", "--sensors.proprio.noise-std", "0.1"]
+    figures = [
+        json.loads(run([*words, *more], capsys)[1].splitlines()[-1]) for more in ([], ["--randomise.push", "50"])
+    ]
+    assert figures[0]["episodes"] == 2
+    assert figures[0]["distance_mean"] != figures[1]["distance_mean"]

@@ -33,7 +33,7 @@ def test_a_world_draws_the_same_in_any_batch() -> None:
         np.testing.assert_array_equal(many.uniform(-1, 2, (5,))[31], one.uniform(-1, 2, (5,))[0])
 
 
-@pytest.mark.parametrize("change", ["seed", "stream", "world", "episode", "call"])
+@pytest.mark.parametrize("change", ["seed", "stream", "world", "episode", "call", "purpose", "decision"])
 def test_every_part_of_the_key_matters(change: str) -> None:
     base = Draws(1, Stream.TRAIN, np.array([2]), np.array([3]))
     other = Draws(
@@ -41,6 +41,8 @@ def test_every_part_of_the_key_matters(change: str) -> None:
         Stream.EVAL if change == "stream" else Stream.TRAIN,
         np.array([9 if change == "world" else 2]),
         np.array([9 if change == "episode" else 3]),
+        purpose="noise" if change == "purpose" else "",
+        decisions=np.array([1]) if change == "decision" else None,
     )
     first = base.uniform(shape=(4,))
     second = base.uniform(shape=(4,)) if change == "call" else other.uniform(shape=(4,))
@@ -58,3 +60,21 @@ def test_draws_are_uniform_and_uncorrelated_between_worlds() -> None:
 def test_integers_cover_their_range() -> None:
     values = Draws(0, Stream.TRAIN, np.arange(4000), np.zeros(4000, np.int64)).integers(5)
     assert set(values) == {0, 1, 2, 3, 4}
+
+
+def test_normal_draws_have_the_moments_of_the_normal_distribution() -> None:
+    draws = Draws(0, Stream.EVAL, np.arange(100), np.zeros(100, np.int64)).normal((41, 50))
+    assert (draws.shape, draws.dtype.name) == ((100, 41, 50), "float32")
+    moments = [float((draws.astype(np.float64) ** power).mean()) for power in (1, 2, 3, 4)]
+    np.testing.assert_allclose(moments, [0, 1, 0, 3], atol=0.03)  # 4 standard errors of the fourth
+    assert abs(np.corrcoef(draws[:, 1:].ravel(), draws[:, :-1].ravel())[0, 1]) < 0.01
+
+
+def test_a_purpose_draws_the_same_whatever_others_have_drawn() -> None:
+    draws = Draws(3, Stream.TRAIN, np.arange(4), np.arange(4))
+    expected = draws.sub("noise", np.arange(4)).normal((3,))
+    draws.uniform(shape=(10,))
+    np.testing.assert_array_equal(draws.sub("noise", np.arange(4)).normal((3,)), expected)
+    one = Draws(3, Stream.TRAIN, np.array([2]), np.array([2])).sub("noise", np.array([2]))
+    np.testing.assert_array_equal(one.normal((3,))[0], expected[2])
+    assert (one.sub("left").normal((3,)) != one.sub("right").normal((3,))).all()

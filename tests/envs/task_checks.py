@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from robossl.core import Stream
+from robossl.core.specs import MODALITIES
 from robossl.envs import EnvConfig, WorldSeed, make_env
+from robossl.envs.sensors import ForceTorque, Imu, Touch
 from robossl.envs.task_env import TaskEnv
 
 ENGINES = ("mujoco", "bullet")
+FORCES = (ForceTorque, Imu, Touch)  # what MuJoCo's solver computes: Bullet refuses it by name
 DEFAULTS: dict[str, Any] = {"num_threads": 1}
 
 long_in_bullet = pytest.mark.parametrize(
@@ -28,9 +31,12 @@ def make(env_id: str, num_worlds: int = 4, *, seed: int = 3, stream: Stream = St
 def with_pictures(env_id: str, num_worlds: int = 4, **options: Any) -> TaskEnv:
     """Makes the environment with all that it can observe, from one small camera."""
     probe = make(env_id, 1)
-    vectors, camera = tuple(probe.task.spec.vectors), probe.spec.camera_names[0]
+    spec, camera = probe.task.spec, probe.spec.camera_names[0]
     probe.close()
-    pictures = tuple(f"{modality}_{camera}" for modality in ("rgb", "depth", "segmentation"))
+    in_bullet = DEFAULTS.get("engine") == "bullet"
+    sensors = [key for key, sensor in spec.sensors.items() if not (in_bullet and isinstance(sensor, FORCES))]
+    vectors = (*spec.vectors, *sensors)
+    pictures = tuple(f"{modality}_{camera}" for modality in MODALITIES)
     return make(env_id, num_worlds, observations=(*vectors, *pictures), image_size=(16, 12), **options)
 
 

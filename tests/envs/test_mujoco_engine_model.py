@@ -48,13 +48,36 @@ def test_a_mocap_body_of_another_size_is_solid_where_it_is_seen(model):
     np.testing.assert_array_equal(geom[:, 0], pillar)
 
 
-@pytest.mark.parametrize("field", ["geom_size", "geom_pos"])
-def test_the_shape_of_a_moving_body_is_refused_by_name(model, field):
+def test_the_place_of_a_moving_geom_is_refused_by_name(model):
     engine = engine_of(model, 2)
-    values = np.tile(getattr(model, field), (2, 1, 1))
+    values = np.tile(model.geom_pos, (2, 1, 1))
     values[1, model.geom("box").id] += 0.1
-    with pytest.raises(UserError, match=f"{field} of geom 'box' cannot be randomised: its body moves"):
-        engine.randomise(field, values, np.arange(2))
+    with pytest.raises(UserError, match="geom_pos of geom 'box' cannot be randomised: its body moves"):
+        engine.randomise("geom_pos", values, np.arange(2))
+
+
+def test_the_size_of_a_body_of_several_geoms_is_refused_by_name():
+    xml = "<mujoco><worldbody><body><freejoint/><geom name='a' size='.1'/><geom size='.2'/></body></worldbody></mujoco>"
+    two = load_model(xml)
+    with pytest.raises(UserError, match="geom_size of geom 'a' cannot be randomised: its body moves"):
+        engine_of(two).randomise("geom_size", 2 * two.geom_size[None], np.arange(1))
+
+
+@pytest.mark.parametrize("order", [("geom_size", "body_mass"), ("body_mass", "geom_size")])
+@pytest.mark.parametrize("kind", ["sphere", "capsule", "ellipsoid", "cylinder", "box"])
+def test_the_inertia_of_a_moving_body_follows_its_size_and_mass_as_if_compiled_so(kind, order):
+    def compiled(size, mass):
+        geom = f"<geom type='{kind}' size='{size} {1.4 * size} {0.7 * size}' mass='{mass}'/>"
+        return load_model(f"<mujoco><worldbody><body><freejoint/>{geom}</body></worldbody></mujoco>")
+
+    before, after = compiled(0.1, 2.0), compiled(0.15, 3.0)
+    engine = engine_of(before, 2)
+    for field in order:
+        engine.randomise(field, getattr(after, field)[None], np.array([1]))
+    engine.forward()
+    np.testing.assert_allclose(engine.batch.expanded("body_inertia")[1], after.body_inertia, rtol=1e-9)
+    np.testing.assert_allclose(engine.batch.expanded("body_inertia")[0], before.body_inertia, rtol=1e-12)
+    np.testing.assert_allclose(engine.batch.get_model(1).body_invweight0, after.body_invweight0, rtol=1e-9)
 
 
 def test_model_values_are_what_was_randomised_and_only_that(model):

@@ -147,6 +147,15 @@ def test_conv_size_agrees_with_torch(size, left):
     assert conv_size(size, kernels, strides) == x.shape[-1] == left
 
 
+def test_a_series_of_vectors_is_encoded_as_one_vector():
+    series = {"force_torque": ((16, 6), "float32"), "proprio": ((5,), "float32")}
+    encoder, flat = make(series), make({"force_torque": ((96,), "float32"), "proprio": ((5,), "float32")})
+    obs = draw(series, 3)
+    encoder.observe(obs)
+    flat.observe({**obs, "force_torque": obs["force_torque"].reshape(3, 96)})
+    torch.testing.assert_close(encoder(obs), flat({**obs, "force_torque": obs["force_torque"].reshape(3, 96)}))
+
+
 def test_a_picture_too_small_is_named():
     with pytest.raises(UserError, match=r"'rgb_tiny' of 12x48 pixels cannot be encoded: 12 pixels are too few"):
         make({"rgb_tiny": ((3, 12, 48), "uint8")})
@@ -158,7 +167,7 @@ def test_a_picture_too_small_is_named():
         ({}, "at least one observation"),
         ({"segmentation_top": ((1, 64, 64), "int32")}, "'segmentation_top' is int32"),
         ({"bytes": ((4,), "uint8")}, "'bytes' is uint8"),
-        ({"grid": ((4, 4), "float32")}, "'grid' is float32"),
+        ({"grid": ((4, 4), "uint8")}, "'grid' is uint8"),
     ],
 )
 def test_what_cannot_be_encoded_is_named(observation, message):

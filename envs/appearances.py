@@ -1,0 +1,59 @@
+"""The same physical states under many random appearances: the free positives that only a simulator has."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import Array, CameraSpec, Draws, Obs
+from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.randomisation import AnyRandomisation
+from robossl.envs.randomiser import Randomiser
+from robossl.envs.render import make_renderer
+
+
+class Appearances:
+    """Draws an engine's worlds in a second engine, whose looks are changed; the first is only read.
+
+    Args:
+        engine: whose states are drawn.
+        visual: the randomisations of looks.
+        renderer: its name.
+        cameras: with their picture sizes.
+        keys: the pictures wanted.
+    """
+
+    def __init__(
+        self,
+        engine: MujocoEngine,
+        visual: Mapping[str, AnyRandomisation],
+        renderer: str,
+        cameras: tuple[CameraSpec, ...],
+        keys: tuple[str, ...],
+    ) -> None:
+        self._source = engine
+        self._stage = MujocoEngine(engine.model, engine.num_worlds, engine.num_threads)
+        self._visual, self._keys = visual, keys
+        self._renderer = make_renderer(renderer, self._stage, cameras, keys)
+
+    def draw(self, num: int, draws: Draws, decisions: NDArray[np.int64]) -> dict[str, Array]:
+        """Returns {key: [K, N, H, W, C]}: every world as it is now, under K = `num` appearances.
+
+        The k-th appearance of a world depends on its episode and decision, and on k.
+        """
+        everyone = np.arange(self._source.num_worlds)
+        own = self._source.model_values()
+        looks: list[Obs] = []
+        for k in range(num):
+            for field, values in own.items():
+                self._stage.randomise(field, values, everyone)
+            randomiser = Randomiser(self._stage, self._visual, tuple(own), num_actions=0, control_hz=1.0)
+            randomiser.begin(everyone, draws.sub(f"appearance {k}", decisions))
+            self._stage.set_state(self._source.get_state())
+            looks.append(self._renderer.render())
+        return {key: np.stack([look[key] for look in looks]) for key in self._keys}
+
+    def close(self) -> None:
+        """Frees threads and graphics contexts."""
+        self._renderer.close()
+        self._stage.close()

@@ -1,0 +1,88 @@
+"""How a randomisation changes the numbers of one field."""
+
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import Draws, UserError
+from robossl.envs.elements import element_id
+from robossl.envs.mujoco_fields import RANDOM_FIELDS, STATE_FIELDS
+from robossl.envs.randomisation import Randomisation
+
+Floats = NDArray[np.float64]
+
+_KINDS = {"dof": "joint", "jnt": "joint", "qpos": "joint", "qvel": "joint", "cam": "camera", "mat": "material"}
+_JOINT_ADDRESSES = {"dof": "jnt_dofadr", "qvel": "jnt_dofadr", "qpos": "jnt_qposadr"}
+_UNIT_RANGE = ("geom_rgba", "mat_rgba", "light_diffuse", "light_ambient")
+
+
+class FieldChange:
+    """One field of a model, and what a randomisation does with it.
+
+    Attributes:
+        field: its name.
+        is_state: whether it is the state's, not the model's.
+        compiled: its values in the compiled model; empty for the state.
+    """
+
+    def __init__(self, model: Any, field: str, entry: Randomisation) -> None:
+        if field not in RANDOM_FIELDS | STATE_FIELDS:
+            raise UserError(f"{field!r} is no field that can be randomised")
+        self.field, self._entry = field, entry
+        self.is_state = field in STATE_FIELDS
+        self.compiled: Floats = np.zeros(0) if self.is_state else np.array(reduce(getattr, field.split("."), model))
+        self._rows = _rows(model, field, entry.elements)
+        self._columns = None if entry.columns is None else np.array(entry.columns)
+
+    def apply(self, values: Floats, draws: Draws) -> Floats:
+        """Changes the field's values [n, ...] in place, and returns the numbers [n, ...] drawn from the range."""
+        entry = self._entry
+        table = values.reshape(*values.shape[:2], -1)
+        rows = np.arange(table.shape[1]) if self._rows is None else self._rows
+        columns = np.arange(table.shape[2]) if self._columns is None else self._columns
+        place = (slice(None), rows[:, None], columns)
+        before = table[place]  # [n, rows, columns]
+        shape = (len(rows), 1 if entry.mode == "turn" else len(columns)) if entry.each else (1, 1)
+        if entry.mode == "choose":
+            u = np.minimum(np.floor(draws.uniform(entry.low, entry.high + 1, shape)), entry.high)
+        else:
+            u = draws.uniform(entry.low, entry.high, shape)
+        if entry.mode == "turn":
+            after = _turned(before, u, _axes(draws, shape[0]))
+        elif entry.mode == "scale":
+            after = before * u
+        else:
+            after = before + u if entry.mode == "offset" else u
+        table[place] = after.clip(0.0, 1.0) if self.field in _UNIT_RANGE else after
+        return u
+
+
+def _rows(model: Any, field: str, elements: tuple[str, ...] | None) -> Any:
+    """Returns the indices of the named elements along the field's axis, None for all."""
+    if elements is None:
+        return None
+    prefix = field.partition("_")[0]
+    ids = [element_id(model, _KINDS.get(prefix, prefix), name) for name in elements]
+    return getattr(model, _JOINT_ADDRESSES[prefix])[ids] if prefix in _JOINT_ADDRESSES else np.array(ids)
+
+
+def _axes(draws: Draws, count: int) -> Floats:
+    """Draws directions [n, count, 3], all equally likely."""
+    unit = draws.uniform(shape=(count, 2))
+    z, turn = 2 * unit[..., 0] - 1, 2 * np.pi * unit[..., 1]
+    radius = np.sqrt(1 - z * z)
+    return np.stack([radius * np.cos(turn), radius * np.sin(turn), z], axis=-1)
+
+
+def _turned(values: Floats, angle: Floats, axis: Floats) -> Floats:
+    """Turns vectors [n, E, 3], or quaternions [n, E, 4] in their own frame, by angles [n, E or 1, 1] about axes."""
+    if values.shape[-1] == 3:
+        along = (axis * values).sum(axis=-1, keepdims=True)
+        turned = values * np.cos(angle) + np.cross(axis, values) * np.sin(angle)
+        return np.asarray(turned + axis * along * (1 - np.cos(angle)))
+    w, v = values[..., :1], values[..., 1:]
+    cos, turn = np.cos(angle / 2), np.sin(angle / 2) * axis
+    scalar = w * cos - (v * turn).sum(axis=-1, keepdims=True)
+    return np.concatenate([scalar, w * turn + cos * v + np.cross(v, turn)], axis=-1)

@@ -1,0 +1,55 @@
+"""What of a task can be observed, and what of it is."""
+
+from dataclasses import replace
+
+from robossl.core import ArraySpec, CameraSpec, UnknownNameError, UserError
+from robossl.core.specs import MODALITIES
+from robossl.envs.render import renderer
+from robossl.envs.task import TaskSpec
+
+Cameras = tuple[CameraSpec, ...]
+
+
+def sized(cameras: Cameras, size: tuple[int, int] | None) -> Cameras:
+    """Returns the cameras with pictures of the size (width, height); with their own where None."""
+    return cameras if size is None else tuple(replace(camera, width=size[0], height=size[1]) for camera in cameras)
+
+
+def picture_keys(cameras: Cameras) -> list[str]:
+    """Returns the keys of all pictures."""
+    return [f"{modality}_{camera.name}" for camera in cameras for modality in MODALITIES]
+
+
+def chosen_keys(task: TaskSpec, cameras: Cameras, keys: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Returns the keys to observe; the task's default where None.
+
+    Raises:
+        UserError: if there are none, or one cannot be observed.
+    """
+    if keys is None:
+        return task.default_observation
+    if not keys:
+        raise UserError("env.observations must name at least one observation")
+    _require_known(keys, [*task.vectors, *task.sensors, *picture_keys(cameras)])
+    return keys
+
+
+def require_still_pictures(keys: tuple[str, ...], cameras: Cameras) -> None:
+    """Checks that the keys are pictures of one moment.
+
+    Raises:
+        UserError: if one is something else, or flow.
+    """
+    _require_known(keys, [key for key in picture_keys(cameras) if not key.startswith("flow_")])
+
+
+def picture_spec(key: str, cameras: dict[str, CameraSpec]) -> ArraySpec:
+    """Describes the pictures of a key such as 'rgb_front'."""
+    modality, name = renderer.split_key(key)
+    return renderer.picture_spec(modality, cameras[name])
+
+
+def _require_known(keys: tuple[str, ...], known: list[str]) -> None:
+    for key in keys:
+        if key not in known:
+            raise UnknownNameError("observation", key, known)

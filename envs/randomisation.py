@@ -1,0 +1,104 @@
+"""What may differ from episode to episode beside a task's own layout: declared in one line each, as ranges.
+
+The numbers are drawn for every world and episode from sequences of their own: to switch one on changes neither the
+task's layouts nor what the others draw. What is drawn is applied after the task has laid out the episode.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Span: TypeAlias = tuple[float, float]
+"""Lowest and highest value; equal where the value is fixed."""
+
+
+def span_of(value: float | Span) -> Span:
+    """Returns a range, of one value where it is one."""
+    return value if isinstance(value, tuple) else (value, value)
+
+
+_VISUAL = ("geom_rgba", "geom_matid", "mat_", "light_", "cam_")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Randomisation:
+    """A field of the model, or of the state at an episode's start, that differs between episodes.
+
+    Attributes:
+        field: its name, or the names of fields that change alike; "qpos" and "qvel" are the state's.
+        low, high: the range, in SI units, or as a factor where the mode is "scale".
+        mode: what is done with a number u of the range. "scale": the field times u. "offset": plus u. "set": u itself.
+            "turn": vectors or quaternions are turned by u about a random axis. "choose": as "set", but whole numbers.
+        elements: names of the geoms, bodies, joints, ... concerned; all where None.
+        columns: of the field's last axis; all where None.
+        each: whether every number of the field gets its own u, or all share one.
+    """
+
+    field: str | tuple[str, ...]
+    low: float
+    high: float
+    mode: Literal["scale", "offset", "set", "turn", "choose"] = "scale"
+    elements: tuple[str, ...] | None = None
+    columns: tuple[int, ...] | None = None
+    each: bool = False
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of the fields."""
+        return (self.field,) if isinstance(self.field, str) else self.field
+
+    @property
+    def is_visual(self) -> bool:
+        """Tells whether only pictures show it."""
+        return all(field.startswith(_VISUAL) for field in self.fields)
+
+    def described(self) -> str:
+        """Says in a few words what it does."""
+        words = {"scale": "times", "offset": "plus", "set": "set to", "turn": "turned by", "choose": "one of"}
+        whom = "" if self.elements is None else f" of {', '.join(self.elements)}"
+        return f"{' and '.join(self.fields)}{whom} {words[self.mode]} {self.low:g} to {self.high:g}"
+
+    @property
+    def nominal(self) -> float:
+        """The number that stands for no change; of what is set, the middle of the range."""
+        return {"scale": 1.0, "offset": 0.0, "turn": 0.0}.get(self.mode, (self.low + self.high) / 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionDelay:
+    """Actions take effect late, by a time drawn for each episode and rounded to whole decisions, halves upwards.
+
+    Until the first one arrives the action is zero.
+    """
+
+    low: float = 0.0
+    high: float
+    nominal: float = 0.0
+    is_visual: bool = False
+
+    def described(self) -> str:
+        """Says in a few words what it does."""
+        return f"actions {self.low:g} to {self.high:g} s late"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """A disturbance: a horizontal force (N) of an episode's own strength on a body, for a whole decision now and then.
+
+    Attributes:
+        body: whose centre of mass is pushed.
+        chance: the probability of a push in each decision.
+    """
+
+    body: str
+    low: float = 0.0
+    high: float
+    chance: float = 0.1
+    nominal: float = 0.0
+    is_visual: bool = False
+
+    def described(self) -> str:
+        """Says in a few words what it does."""
+        return f"forces of {self.low:g} to {self.high:g} N on {self.body} in {100 * self.chance:g} % of all decisions"
+
+
+AnyRandomisation: TypeAlias = Randomisation | ActionDelay | Push

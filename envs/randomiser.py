@@ -1,0 +1,149 @@
+"""Randomisations at work: draws their numbers for every world and episode, and applies them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import Draws, Obs, Tree, UnknownNameError
+from robossl.envs.elements import element_id
+from robossl.envs.engine import Engine
+from robossl.envs.field_changes import FieldChange
+from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Randomisation, Span, span_of
+
+ALL = "all"
+"""Stands for every declared range: 0 leaves all as it is, 1 takes them as declared, 0.5 half of each."""
+
+
+def switched_on(
+    declared: Mapping[str, AnyRandomisation], asked: Mapping[str, float | Span]
+) -> dict[str, AnyRandomisation]:
+    """Returns the randomisations that are asked for, with the ranges that are asked for.
+
+    Raises:
+        UnknownNameError: if one is not declared.
+    """
+    for name in asked:
+        if name not in (*declared, ALL):
+            raise UnknownNameError("randomisation", name, [*declared, ALL])
+    strength = span_of(asked.get(ALL, 0.0))[1]
+    found = {}
+    for name, entry in declared.items():
+        if name in asked:
+            low, high = span_of(asked[name])
+        elif strength:
+            low, high = (entry.nominal + strength * (end - entry.nominal) for end in (entry.low, entry.high))
+        else:
+            continue
+        found[name] = replace(entry, low=low, high=high)
+    return found
+
+
+class Randomiser:
+    """Applies randomisations to an engine's worlds. Without any it does nothing.
+
+    Args:
+        engine: the worlds.
+        active: {name: randomisation}.
+        own_fields: model fields that the task itself writes at every reset: what it wrote is what is changed.
+        num_actions: A.
+        control_hz: decisions a second.
+
+    Attributes:
+        values: {name: [N]} what was drawn for the running episodes, on average where an element each drew.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        active: Mapping[str, AnyRandomisation],
+        own_fields: tuple[str, ...],
+        *,
+        num_actions: int,
+        control_hz: float,
+    ) -> None:
+        self._engine, self._own_fields, self._control_hz = engine, own_fields, control_hz
+        self._changes = {
+            name: [FieldChange(engine.model, field, entry) for field in entry.fields]
+            for name, entry in active.items()
+            if isinstance(entry, Randomisation)
+        }
+        self._pushes = {name: entry for name, entry in active.items() if isinstance(entry, Push)}
+        self._bodies = {name: element_id(engine.model, "body", entry.body) for name, entry in self._pushes.items()}
+        self._delays = {name: entry for name, entry in active.items() if isinstance(entry, ActionDelay)}
+        longest = sum(int(entry.high * control_hz + 0.5) for entry in self._delays.values())
+        self._actions = np.zeros((engine.num_worlds, longest + 1, num_actions), np.float32)
+        self.values = {name: np.zeros(engine.num_worlds) for name in active}
+
+    def begin(self, ids: NDArray[np.int64], draws: Draws) -> None:
+        """Draws and applies new values in worlds whose episodes the task has just laid out; `draws` gives [n, ...]."""
+        self._actions[ids] = 0
+        rows: dict[str, NDArray[np.float64]] = {}
+        for name, changes in self._changes.items():
+            for change in changes:
+                if change.field not in rows:
+                    rows[change.field] = self._base(change, ids)
+                drawn = change.apply(rows[change.field], draws.sub(f"randomise {name}"))
+                self.values[name][ids] = drawn.reshape(len(ids), -1).mean(axis=1)
+        for change in {change.field: change for changes in self._changes.values() for change in changes}.values():
+            if change.is_state:
+                self._engine.write(change.field, rows[change.field], ids)
+            else:
+                self._engine.randomise(change.field, rows[change.field], ids)
+        strengths: dict[str, AnyRandomisation] = {**self._pushes, **self._delays}
+        for name, entry in strengths.items():
+            self.values[name][ids] = draws.sub(f"randomise {name}").uniform(entry.low, entry.high)
+
+    def act(self, action: NDArray[np.float32], draws: Draws, decisions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Pushes bodies, and returns the actions [N, A] that take effect now.
+
+        Args:
+            action: [N, A] of this decision.
+            draws: of all N episodes.
+            decisions: [N] made in them before.
+        """
+        if self._pushes:
+            self._push(draws, decisions)
+        if not self._delays:
+            return action
+        worlds, size = np.arange(len(action)), self._actions.shape[1]
+        self._actions[worlds, decisions % size] = action
+        delay_s = sum(self.values[name] for name in self._delays)
+        before = decisions - np.floor(delay_s * self._control_hz + 0.5).astype(np.int64)
+        return np.where((before >= 0)[:, None], self._actions[worlds, before % size], np.float32(0))
+
+    def info(self) -> Obs:
+        """Returns {"randomise/<name>": [N]} of the running episodes."""
+        return {f"randomise/{name}": values.astype(np.float32) for name, values in self.values.items()}
+
+    def get_state(self) -> Tree:
+        """Returns what was drawn, and the actions under way."""
+        return {
+            "values": {name: values.copy() for name, values in self.values.items()},
+            "actions": self._actions.copy(),
+        }
+
+    def set_state(self, state: Tree) -> None:
+        """Puts back what `get_state` returned."""
+        for name, values in self.values.items():
+            values[...] = state["values"][name]
+        self._actions[...] = state["actions"]
+
+    def _base(self, change: FieldChange, ids: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Returns the values [n, ...] that a field has as the task has left it."""
+        if change.is_state:
+            return np.array(self._engine.read(change.field)[ids], np.float64)
+        if change.field in self._own_fields:
+            return np.array(self._engine.model_values()[change.field][ids], np.float64)
+        return np.repeat(change.compiled[None].astype(np.float64), len(ids), axis=0)
+
+    def _push(self, draws: Draws, decisions: NDArray[np.int64]) -> None:
+        model, everyone = self._engine.model, np.arange(self._engine.num_worlds)
+        force_w = np.zeros((len(everyone), model.nbody, 6))
+        for name, entry in self._pushes.items():
+            unit = draws.sub(f"push {name}", decisions).uniform(shape=(2,))
+            strength = np.where(unit[:, 0] < entry.chance, self.values[name], 0.0)
+            force_w[:, self._bodies[name], 0] += strength * np.cos(2 * np.pi * unit[:, 1])
+            force_w[:, self._bodies[name], 1] += strength * np.sin(2 * np.pi * unit[:, 1])
+        self._engine.write("xfrc_applied", force_w, everyone)

@@ -1,0 +1,69 @@
+"""Where the cameras of N worlds are, and where they and all geoms were one control step ago."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import CameraSpec, Tree
+from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.render.renderer import camera_index
+
+_FIELDS = ("geom_xpos", "geom_xmat", "cam_xpos", "cam_xmat")
+
+
+class CameraPoses:
+    """Knows positions, orientations and fields of view of cameras."""
+
+    def __init__(self, engine: MujocoEngine, cameras: tuple[CameraSpec, ...]) -> None:
+        self._engine = engine
+        self._index = np.array([camera_index(engine.model, camera) for camera in cameras], np.int64)
+        self._shift = np.array([camera.shift_m for camera in cameras])[:, None]
+        self._pos, self._mat = engine.view("cam_xpos"), engine.view("cam_xmat")
+
+    def now(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
+        """Returns [n, C, 3] positions, [n, C, 3, 3] orientations and [n, C] tangents of half the fovy."""
+        pos, mat = self.placed(self._pos[ids], self._mat[ids])
+        bad = ~(np.isfinite(pos).all(axis=-1) & np.isfinite(mat).all(axis=(-1, -2)))
+        pos[bad], mat[bad] = 0.0, np.eye(3)  # of worlds that diverged; what they show no longer matters
+        expanded = self._engine.batch.expanded("cam_fovy")
+        fovy = self._engine.model.cam_fovy[None] if expanded is None else expanded[ids]
+        tan = np.tan(np.deg2rad(fovy[:, self._index]) / 2)
+        return pos, mat, np.broadcast_to(tan, pos.shape[:2])
+
+    def placed(
+        self, cam_xpos: NDArray[np.float64], cam_xmat: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Returns [n, C, 3] positions and [n, C, 3, 3] orientations from those of all the model's cameras."""
+        mat = cam_xmat[:, self._index].reshape(len(cam_xmat), -1, 3, 3)
+        return cam_xpos[:, self._index] + self._shift * mat[..., 0], mat
+
+
+class LastPoses:
+    """Remembers where geoms and cameras were at the last control step; at an episode's start, where they are."""
+
+    def __init__(self, engine: MujocoEngine) -> None:
+        self._views = {name: engine.view(name) for name in _FIELDS}
+        self._kept = {name: np.array(view) for name, view in self._views.items()}
+
+    def keep(self, ids: NDArray[np.int64] | None = None) -> None:
+        """Takes note of where everything in the worlds `ids` is now: before every step, and after every reset."""
+        rows = slice(None) if ids is None else ids
+        for name, view in self._views.items():
+            self._kept[name][rows] = view[rows]
+
+    def geoms(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Returns [n, ngeom, 3] positions and [n, ngeom, 3, 3] orientations."""
+        pos = self._kept["geom_xpos"][ids]
+        return pos, self._kept["geom_xmat"][ids].reshape(*pos.shape, 3)
+
+    def cameras(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Returns [n, ncam, 3] positions and [n, ncam, 9] orientations of the model's cameras."""
+        return self._kept["cam_xpos"][ids], self._kept["cam_xmat"][ids]
+
+    def get_state(self) -> Tree:
+        """Returns what is remembered."""
+        return {name: values.copy() for name, values in self._kept.items()}
+
+    def set_state(self, state: Tree) -> None:
+        """Puts back what `get_state` returned."""
+        for name, values in state.items():
+            self._kept[name][...] = values

@@ -1,0 +1,55 @@
+"""How a real sensor differs from the simulator's truth: when it measures, when that arrives, and how wrong it is."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from robossl.core import UserError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorModel:
+    """Describes the imperfections of one observation; the defaults are a perfect sensor.
+
+    At each of its times a sensor takes a sample: the truth, plus bias and noise, rounded to its resolution. A sample
+    may be lost. What comes through is held until the next one, and arrives after the delay. An episode begins with its
+    own first sample, which waits for no delay and is never lost where values are held.
+
+    Attributes:
+        rate_hz: of the samples; one at every decision where None, or where the control rate is lower.
+        delay_s: rounded to whole decisions, halves upwards.
+        noise_std: standard deviation of each number, in the observation's unit.
+        noise_relative: the same as a share of each number's size.
+        bias_std: of an offset of each number that is drawn anew for every episode.
+        drift_std: how far the offset strays within a second, as a random walk.
+        resolution: the step that numbers are rounded to; not at all where None.
+        dropout: probability that a sample is lost.
+        on_dropout: what is shown instead: the last sample, or zero.
+    """
+
+    rate_hz: float | None = None
+    delay_s: float = 0.0
+    noise_std: float = 0.0
+    noise_relative: float = 0.0
+    bias_std: float = 0.0
+    drift_std: float = 0.0
+    resolution: float | None = None
+    dropout: float = 0.0
+    on_dropout: Literal["hold", "zero"] = "hold"
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        for name in ("delay_s", "noise_std", "noise_relative", "bias_std", "drift_std"):
+            value = getattr(self, name)
+            if not 0 <= value < float("inf"):
+                raise UserError(f"a sensor's {name.replace('_', '-')} must be finite and not negative, got {value}")
+        for name in ("rate_hz", "resolution"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise UserError(f"a sensor's {name.replace('_', '-')} must be positive, got {value}")
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"a sensor's dropout is a probability below 1, got {self.dropout}")
+
+    @property
+    def changes_values(self) -> bool:
+        """Tells whether it shows other numbers than the truth, and not only at other times."""
+        return any((self.noise_std, self.noise_relative, self.bias_std, self.drift_std, self.resolution))

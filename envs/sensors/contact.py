@@ -1,0 +1,84 @@
+"""What a robot feels when it touches something. Nothing between two decisions is missed: every substep counts."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import Array, ArraySpec
+from robossl.envs.engine import Engine
+from robossl.envs.sensors.sensor import Memory, Sensor, sensor_columns, site_columns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForceTorque(Sensor):
+    """Reads [num_substeps, 6]: force and torque at a site after every substep, in the site's frame.
+
+    They act on what is beyond the site and come from the body that carries it; the model needs `<force>` and
+    `<torque>` at the site, which belongs to the body beyond.
+    """
+
+    site: str
+    record: ClassVar[tuple[str, ...]] = ("sensordata",)
+
+    def spec(self, model: Any, num_substeps: int) -> ArraySpec:
+        """See `Sensor.spec`."""
+        self.columns(model)
+        return ArraySpec(shape=(num_substeps, 6), units=(*3 * ("N",), *3 * ("N m",)))
+
+    def read(self, engine: Engine, recorded: dict[str, Array], memory: Memory, ids: NDArray[np.int64]) -> Array:
+        """See `Sensor.read`."""
+        data = recorded["sensordata"][ids]
+        return engine.xp.concat([data[..., columns] for columns in self.columns(engine.model)], axis=2)
+
+    def columns(self, model: Any) -> list[slice]:
+        """See `Sensor.columns`."""
+        return [site_columns(model, kind, self.site) for kind in ("force", "torque")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touch(Sensor):
+    """Reads [1]: the greatest normal force within a site's volume at any substep; the model needs `<touch>` there."""
+
+    site: str
+    record: ClassVar[tuple[str, ...]] = ("sensordata",)
+
+    def spec(self, model: Any, num_substeps: int) -> ArraySpec:
+        """See `Sensor.spec`."""
+        self.columns(model)
+        return ArraySpec(shape=(1,), low=0, names=("touch_n",), units=("N",))
+
+    def read(self, engine: Engine, recorded: dict[str, Array], memory: Memory, ids: NDArray[np.int64]) -> Array:
+        """See `Sensor.read`."""
+        (columns,) = self.columns(engine.model)
+        return engine.xp.max(recorded["sensordata"][ids][..., columns], axis=1)
+
+    def columns(self, model: Any) -> list[slice]:
+        """See `Sensor.columns`."""
+        return [site_columns(model, "touch", self.site)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactFlags(Sensor):
+    """Reads [K] of 0 and 1: whether each MJCF `<contact ... data="found"/>` sensor found a contact at any substep."""
+
+    sensors: tuple[str, ...]
+    record: ClassVar[tuple[str, ...]] = ("sensordata",)
+
+    def spec(self, model: Any, num_substeps: int) -> ArraySpec:
+        """See `Sensor.spec`."""
+        self.columns(model)
+        return ArraySpec(
+            shape=(len(self.sensors),), low=0, high=1, names=self.sensors, units=len(self.sensors) * ("1",)
+        )
+
+    def read(self, engine: Engine, recorded: dict[str, Array], memory: Memory, ids: NDArray[np.int64]) -> Array:
+        """See `Sensor.read`."""
+        xp = engine.xp
+        first = [columns.start for columns in self.columns(engine.model)]
+        return xp.astype(xp.any(recorded["sensordata"][ids][..., first] > 0, axis=1), xp.float32)
+
+    def columns(self, model: Any) -> list[slice]:
+        """See `Sensor.columns`."""
+        return [sensor_columns(model, name) for name in self.sensors]

@@ -1,0 +1,63 @@
+"""Laser range finders."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import Array, ArraySpec, UserError
+from robossl.envs.elements import element_id
+from robossl.envs.engine import Engine
+from robossl.envs.sensors.sensor import Memory, Sensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lidar(Sensor):
+    """Reads [num_beams * rings] distances from a site, ring by ring, `max_m` where nothing is that near.
+
+    Within a ring beams turn anticlockwise about the site's z axis; the middle of the field of view is its x axis. The
+    site's own body is not seen, nor what is nearer than `min_m`, such as wheels.
+
+    Attributes:
+        fov_rad: from the first to the last beam; a full circle has its last beam one spacing before the first.
+        elevations_rad: of the rings, upwards.
+    """
+
+    site: str
+    num_beams: int
+    max_m: float
+    min_m: float = 0.0
+    fov_rad: float = 2 * np.pi
+    elevations_rad: tuple[float, ...] = (0.0,)
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        if self.num_beams < 1 or not self.elevations_rad:
+            raise UserError(f"a lidar needs beams, got {self.num_beams} in {len(self.elevations_rad)} rings")
+        if not 0 <= self.min_m < self.max_m or not 0 < self.fov_rad <= 2 * np.pi:
+            raise UserError(f"a lidar cannot see from {self.min_m} to {self.max_m} m over {self.fov_rad} rad")
+
+    def spec(self, model: Any, num_substeps: int) -> ArraySpec:
+        """See `Sensor.spec`."""
+        element_id(model, "site", self.site)
+        count = self.num_beams * len(self.elevations_rad)
+        names = tuple(f"range_{i}_m" for i in range(count))
+        return ArraySpec(shape=(count,), low=self.min_m, high=self.max_m, names=names, units=count * ("m",))
+
+    def read(self, engine: Engine, recorded: dict[str, Array], memory: Memory, ids: NDArray[np.int64]) -> Array:
+        """See `Sensor.read`."""
+        site = element_id(engine.model, "site", self.site)
+        pos, mat = engine.read("site_xpos")[ids, site], engine.read("site_xmat")[ids, site].reshape(-1, 3, 3)
+        direction = np.matmul(self.directions(), np.asarray(mat, np.float64).transpose(0, 2, 1))
+        start = np.asarray(pos)[:, None] + self.min_m * direction
+        distance = engine.ray(start, direction, ids, hidden_body=int(engine.model.site_bodyid[site])) + self.min_m
+        is_seen = (distance >= self.min_m) & (distance <= self.max_m)
+        return np.where(is_seen, distance, self.max_m).astype(np.float32)
+
+    def directions(self) -> NDArray[np.float64]:
+        """Returns the beams' unit vectors [num_beams * rings, 3] in the site's frame."""
+        is_circle = self.fov_rad >= 2 * np.pi
+        turns = np.linspace(-self.fov_rad / 2, self.fov_rad / 2, self.num_beams, endpoint=not is_circle)
+        turn, rise = (part.T.ravel() for part in np.meshgrid(turns, np.array(self.elevations_rad), indexing="ij"))
+        return np.stack([np.cos(turn) * np.cos(rise), np.sin(turn) * np.cos(rise), np.sin(rise)], axis=1)

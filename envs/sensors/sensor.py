@@ -1,0 +1,83 @@
+"""What every sensor offers, and how it finds its things in a model."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import Array, ArraySpec, Draws, UserError
+from robossl.envs.elements import element_id
+from robossl.envs.engine import Engine
+
+Memory = dict[str, NDArray[Any]]
+"""What a sensor remembers of each world from step to step, {name: [N, ...]}; checkpointed with the physics."""
+
+
+class Sensor(ABC):
+    """Reads N worlds. A subclass is a small frozen dataclass that says where the sensor sits and what it is like.
+
+    Attributes:
+        record: fields that the engine reads after every substep for it.
+    """
+
+    __slots__ = ()
+    record: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def spec(self, model: Any, num_substeps: int) -> ArraySpec:
+        """Describes its readings in a model.
+
+        Raises:
+            UserError: if the model lacks what the sensor needs.
+        """
+
+    @abstractmethod
+    def read(self, engine: Engine, recorded: dict[str, Array], memory: Memory, ids: NDArray[np.int64]) -> Array:
+        """Returns the readings [n, ...] of the worlds `ids`.
+
+        Args:
+            engine: the worlds.
+            recorded: {name: [N, num_substeps, ...]} of `record`; at an episode's start its state, repeated.
+            memory: its own.
+            ids: [n].
+        """
+
+    def columns(self, model: Any) -> list[slice]:
+        """Returns where in `sensordata` the MJCF sensors write that it reads; they are off where nobody looks at it."""
+        return []
+
+    def new_memory(self, num_worlds: int) -> Memory:
+        """Returns zeroed memory for N worlds; it is zeroed again for every episode, before `begin`."""
+        return {}
+
+    def begin(self, engine: Engine, memory: Memory, ids: NDArray[np.int64], draws: Draws) -> None:  # noqa: B027 (may do nothing)
+        """Prepares the memory of worlds whose episodes have just begun; `draws` gives [n, ...]."""
+
+    def advance(self, engine: Engine, memory: Memory, draws: Draws) -> None:  # noqa: B027 (may do nothing)
+        """Updates the memory after every control step; `draws` gives [N, ...], others at every decision."""
+
+
+def sensor_columns(model: Any, name: str) -> slice:
+    """Returns where in `sensordata` the MJCF sensor of this name writes."""
+    index = element_id(model, "sensor", name)
+    first = int(model.sensor_adr[index])
+    return slice(first, first + int(model.sensor_dim[index]))
+
+
+def site_columns(model: Any, kind: str, site: str) -> slice:
+    """Returns where in `sensordata` the site's MJCF sensor of a kind ("gyro", "force", ...) writes.
+
+    Raises:
+        UserError: if the site has none.
+    """
+    sensor_type = getattr(mujoco.mjtSensor, f"mjSENS_{kind.upper()}").value
+    is_there = (model.sensor_objtype == mujoco.mjtObj.mjOBJ_SITE.value) & (
+        model.sensor_objid == element_id(model, "site", site)
+    )
+    found = np.flatnonzero(is_there & (model.sensor_type == sensor_type))
+    if len(found) == 0:
+        raise UserError(f"the model has no <{kind} site={site!r}/> among its sensors")
+    first = int(model.sensor_adr[found[0]])
+    return slice(first, first + int(model.sensor_dim[found[0]]))

@@ -1,0 +1,236 @@
+"""Sensor models, exactly and statistically, around an environment whose every number says where it comes from."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from robossl.core import StepBatch, Stream, UnknownNameError, UserError
+from robossl.envs import EnvConfig, WorldSeed, make_env
+from robossl.envs.imperfect_env import ImperfectEnv
+from robossl.envs.sensor_model import SensorModel
+
+HZ = 10.0  # of CounterEnv; its episodes last 3 + (world + episode) % 4 steps
+ALL = SensorModel(
+    rate_hz=5.0,
+    delay_s=0.2,
+    noise_std=0.5,
+    noise_relative=0.1,
+    bias_std=1.0,
+    drift_std=1.0,
+    resolution=0.25,
+    dropout=0.3,
+)
+
+
+class Still:
+    """A `BatchEnv` of one number, 2.0, and one grey picture for 1,000 steps."""
+
+    def __init__(self, env: Any) -> None:
+        self._env = env
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._env, name)
+
+    def reset(self, **start: int) -> dict[str, np.ndarray]:
+        return self._still(self._env.reset(**start))
+
+    def step(self, action: Any) -> StepBatch:
+        ids, nobody = np.zeros(0, np.int64), np.zeros(self.num_worlds, bool)
+        obs = self._still(self._env._observe(np.arange(self.num_worlds)))
+        return StepBatch(obs, nobody * 0.0, nobody, nobody, ids, {key: value[ids] for key, value in obs.items()}, {})
+
+    def _still(self, obs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {key: np.full_like(value, 2 if value.dtype == np.float32 else 100) for key, value in obs.items()}
+
+
+def imperfect(counter_env: Any, num_worlds: int = 3, key: str = "proprio", **model: Any) -> ImperfectEnv:
+    return ImperfectEnv(counter_env(num_worlds), {key: SensorModel(**model)}, WorldSeed(seed=5))
+
+
+def run(env: Any, num_steps: int) -> list[StepBatch]:
+    return [env.step(np.zeros((env.num_worlds, 2), np.float32)) for _ in range(num_steps)]
+
+
+def still(
+    counter_env: Any, num_steps: int = 400, num_worlds: int = 20, key: str = "proprio", **model: Any
+) -> np.ndarray:
+    """Returns what a model makes of a constant: [num_steps + 1, N, ...]."""
+    env = ImperfectEnv(Still(counter_env(num_worlds)), {key: SensorModel(**model)}, WorldSeed(seed=1))
+    first = env.reset()[key]
+    return np.stack([first, *(batch.obs[key] for batch in run(env, num_steps))])
+
+
+def test_a_perfect_model_changes_nothing(counter_env: Any) -> None:
+    env, true = imperfect(counter_env), counter_env(3)
+    np.testing.assert_array_equal(env.reset()["proprio"], true.reset()["proprio"])
+    for batch, expected in zip(run(env, 20), run(true, 20), strict=True):
+        for key in expected.obs:
+            np.testing.assert_array_equal(batch.obs[key], expected.obs[key])
+            np.testing.assert_array_equal(batch.final_obs[key], expected.final_obs[key])
+
+
+@pytest.mark.parametrize(("delay_s", "delay"), [(0.1, 1), (0.2, 2), (0.14, 1), (0.15, 2), (0.04, 0), (2.0, 20)])
+def test_a_delay_shows_what_was_true_so_many_decisions_ago(counter_env: Any, delay_s: float, delay: int) -> None:
+    env = imperfect(counter_env, 5, delay_s=delay_s)
+    truth = [env.reset()["proprio"].copy()]
+    world = np.arange(5)
+    np.testing.assert_array_equal(truth[0], np.stack([world, 0 * world, 0 * world], axis=1))
+    episode, step = np.zeros(5, int), np.zeros(5, int)
+    for batch in run(env, 30):
+        step += 1
+        for row, ended in enumerate(batch.final_ids):
+            last = [ended, episode[ended], max(step[ended] - delay, 0)]
+            np.testing.assert_array_equal(batch.final_obs["proprio"][row], last)
+        episode[batch.final_ids] += 1
+        step[batch.final_ids] = 0
+        expected = np.stack([world, episode, np.maximum(step - delay, 0)], axis=1)
+        np.testing.assert_array_equal(batch.obs["proprio"], expected)
+
+
+def test_a_slow_sensor_holds_its_samples(counter_env: Any) -> None:
+    env = imperfect(counter_env, 1, rate_hz=4.0)  # at 0, 0.25 and 0.5 s: decisions 0, 3 and 5
+    steps = [env.reset(first_world=3)["proprio"][0, 2]]
+    batches = run(env, 6)  # episode 0 of world 3 lasts 6 steps
+    steps += [batch.obs["proprio"][0, 2] for batch in batches[:-1]]
+    assert steps == [0, 0, 0, 3, 3, 5]
+    assert batches[-1].final_obs["proprio"][0, 2] == 5
+    assert batches[-1].obs["proprio"].tolist() == [[3, 1, 0]]
+
+
+def test_a_delayed_slow_sensor_shows_old_samples(counter_env: Any) -> None:
+    env = imperfect(counter_env, 1, rate_hz=5.0, delay_s=0.1)
+    env.reset(first_world=3)
+    assert [batch.obs["proprio"][0, 2] for batch in run(env, 5)] == [0, 0, 2, 2, 4]
+
+
+def test_lost_samples_are_held_or_zero(counter_env: Any) -> None:
+    env = imperfect(counter_env, 4, dropout=0.5)
+    seen, num_lost, num_all = env.reset()["proprio"].copy(), 0, 0
+    for _ in range(200):
+        (batch,) = run(env, 1)
+        truth = np.array(env.env._observe(np.arange(4))["proprio"])
+        running = np.setdiff1d(np.arange(4), batch.final_ids)
+        lost = (batch.obs["proprio"] != truth).any(axis=1)
+        assert not lost[batch.final_ids].any()  # the first sample of an episode is never lost
+        np.testing.assert_array_equal(batch.obs["proprio"][lost], seen[lost])
+        num_lost, num_all = num_lost + lost[running].sum(), num_all + len(running)
+        seen = batch.obs["proprio"].copy()
+    assert abs(num_lost / num_all - 0.5) < 0.08  # 4 standard errors
+    zeros = still(counter_env, dropout=0.2, on_dropout="zero")
+    assert set(np.unique(zeros)) == {0.0, 2.0}
+    assert abs((zeros == 0).mean() - 0.2) < 0.03
+    assert (np.ptp(zeros, axis=2) == 0).all()  # a reading is lost as a whole
+
+
+def test_noise_has_the_moments_it_was_given_and_is_white(counter_env: Any) -> None:
+    noise = still(counter_env, noise_std=0.3, noise_relative=0.2) - 2.0
+    assert abs(noise.mean()) < 0.02
+    assert noise.std() == pytest.approx(0.3 + 0.2 * 2.0, rel=0.02)
+    flat = noise.reshape(len(noise), -1)
+    correlation = np.corrcoef(flat[:-1].ravel(), flat[1:].ravel())[0, 1]
+    assert abs(correlation) < 0.03
+    assert abs(np.corrcoef(noise[..., 0].ravel(), noise[..., 1].ravel())[0, 1]) < 0.05
+
+
+def test_a_bias_stays_for_an_episode_and_a_drift_walks_away(counter_env: Any) -> None:
+    bias = still(counter_env, num_worlds=200, num_steps=3, bias_std=0.5) - 2.0
+    assert (np.ptp(bias, axis=0) == 0).all()
+    assert bias[0].std() == pytest.approx(0.5, rel=0.12)
+    drift = still(counter_env, num_worlds=200, num_steps=40, drift_std=0.5) - 2.0
+    np.testing.assert_array_equal(drift[0], 0)
+    assert drift[10].std() == pytest.approx(0.5, rel=0.12)  # after one second
+    assert drift[40].std() == pytest.approx(1.0, rel=0.12)  # after four: the root of time
+    env = imperfect(counter_env, 1, bias_std=0.5)
+    offsets = [env.reset()["proprio"][0, 0]]
+    offsets += [batch.obs["proprio"][0, 0] for batch in run(env, 12)]
+    assert len(set(offsets)) == 4  # episodes of 3, 4 and 5 steps, and a fourth one
+
+
+def test_numbers_are_rounded_to_the_resolution(counter_env: Any) -> None:
+    values = still(counter_env, noise_std=0.3, resolution=0.25)
+    np.testing.assert_array_equal(values * 4, np.rint(values * 4))
+    assert len(np.unique(values)) > 5
+
+
+def test_pictures_stay_pictures(counter_env: Any) -> None:
+    pictures = still(counter_env, key="rgb_front", num_steps=20, noise_std=10.0)
+    assert pictures.dtype == np.uint8
+    assert pictures.std() == pytest.approx(10.0, rel=0.02)
+    assert still(counter_env, key="rgb_front", num_steps=5, noise_std=500.0).min() == 0
+    assert set(np.unique(still(counter_env, key="rgb_front", num_steps=5, noise_std=15.0, resolution=50.0))) == {
+        50,
+        100,
+        150,
+    }
+
+
+def test_worlds_are_the_same_in_any_company(counter_env: Any) -> None:
+    both = {"proprio": ALL, "rgb_front": ALL}
+    many, one = (ImperfectEnv(counter_env(n), both, WorldSeed(seed=5, stream=Stream.EVAL)) for n in (6, 1))
+    obs, alone = many.reset(first_world=2), one.reset(first_world=5)
+    for batch, single in zip(run(many, 40), run(one, 40), strict=True):
+        for key in both:
+            np.testing.assert_array_equal(obs[key][3], alone[key][0])
+        obs, alone = batch.obs, single.obs
+    other = ImperfectEnv(counter_env(1), both, WorldSeed(seed=5, stream=Stream.TRAIN))
+    assert (other.reset(first_world=5)["proprio"] != one.reset(first_world=5)["proprio"]).any()
+
+
+def test_one_model_does_not_change_anothers_noise(counter_env: Any) -> None:
+    alone = imperfect(counter_env, noise_std=1.0)
+    models = {"rgb_front": ALL, "proprio": SensorModel(noise_std=1.0, dropout=0.1)}
+    together = ImperfectEnv(counter_env(3), models, WorldSeed(seed=5))
+    np.testing.assert_array_equal(alone.reset()["proprio"], together.reset()["proprio"])
+
+
+def test_a_run_resumed_in_the_middle_of_a_delay_is_the_same(counter_env: Any) -> None:
+    models = {"proprio": ALL, "rgb_front": ALL}
+    env = ImperfectEnv(counter_env(4), models, WorldSeed(seed=5))
+    env.reset(first_world=1, seed=8)
+    run(env, 7)
+    state, expected = env.get_state(), run(env, 15)
+    resumed = ImperfectEnv(counter_env(4), models, WorldSeed(seed=6))
+    resumed.reset()
+    resumed.set_state(state)
+    for batch, other in zip(expected, run(resumed, 15), strict=True):
+        for key in models:
+            np.testing.assert_array_equal(batch.obs[key], other.obs[key])
+            np.testing.assert_array_equal(batch.final_obs[key], other.final_obs[key])
+
+
+def test_what_was_returned_is_never_changed_later(counter_env: Any) -> None:
+    env = imperfect(counter_env, delay_s=0.2, noise_std=0.1)
+    obs = env.reset()["proprio"]
+    kept = obs.copy()
+    obs[...] = 99
+    for batch in run(env, 3):
+        assert (batch.obs["proprio"] < 50).all()
+    assert (kept != 99).all()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"rate_hz": 0.0}, "rate-hz must be positive, got 0"),
+        ({"delay_s": -0.1}, "delay-s must be finite and not negative"),
+        ({"noise_std": float("nan")}, "noise-std must be finite"),
+        ({"dropout": 1.0}, "dropout is a probability below 1"),
+    ],
+)
+def test_a_model_that_makes_no_sense_is_refused(wrong: dict[str, float], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        SensorModel(**wrong)
+
+
+def test_a_model_of_something_unseen_names_the_nearest() -> None:
+    def make(key: str, **model: Any) -> None:
+        models = {key: SensorModel(**model)}
+        observations = ("proprio", "segmentation_front")
+        make_env(EnvConfig(num_worlds=1, num_threads=1, observations=observations, sensors=models), WorldSeed())
+
+    with pytest.raises(UnknownNameError, match="'propio'; did you mean 'proprio'"):
+        make("propio")
+    with pytest.raises(UserError, match="'segmentation_front' holds labels"):
+        make("segmentation_front", noise_std=1.0)
+    make("segmentation_front", delay_s=0.25)

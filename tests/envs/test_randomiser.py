@@ -1,0 +1,303 @@
+"""Randomisations: what they change, by how much, and that they change nothing else."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from robossl.core import Draws, Stream, UnknownNameError, UserError
+from robossl.core.registry import TASKS
+from robossl.envs import EnvConfig, WorldSeed, make_env
+from robossl.envs.mujoco_engine import MujocoEngine, load_model
+from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Randomisation
+from robossl.envs.randomiser import Randomiser, switched_on
+from robossl.envs.task_env import TaskEnv
+
+SOME_TASKS = [name for name in TASKS if "Goal" not in name]  # goal-conditioned variants share their tasks' ranges
+
+XML = """
+<mujoco>
+  <option timestep="0.01" gravity="0 0 0"/>
+  <asset>
+    <texture name="one" type="2d" builtin="checker" width="8" height="8"/>
+    <material name="one" texture="one"/>
+    <material name="two" texture="one"/>
+  </asset>
+  <worldbody>
+    <light name="sun" dir="0.6 0 -0.8" diffuse="0.5 0.9 0.5"/>
+    <camera name="eye" quat="0.8 0.6 0 0"/>
+    <geom name="floor" type="plane" size="5 5 0.1"/>
+    <body name="cart">
+      <joint name="x" type="slide" axis="1 0 0" damping="2"/>
+      <joint name="y" type="slide" axis="0 1 0" damping="3"/>
+      <geom name="cart" type="box" size="0.2 0.2 0.2" mass="4" rgba="0.9 0.5 0.1 1" contype="0"/>
+    </body>
+  </worldbody>
+  <actuator>
+    <position name="servo" joint="x" kp="10" kv="2"/>
+  </actuator>
+</mujoco>
+"""
+NUM = 400
+EVERYONE = np.arange(NUM)
+
+
+def randomiser(own_fields: tuple[str, ...] = (), num_worlds: int = NUM, **active: AnyRandomisation) -> Randomiser:
+    engine = MujocoEngine(load_model(XML), num_worlds, 1)
+    engine.reset(np.arange(num_worlds))
+    return Randomiser(engine, active, own_fields, num_actions=2, control_hz=10.0)
+
+
+def begun(**options: Any) -> tuple[MujocoEngine, Randomiser]:
+    it = randomiser(**options)
+    it.begin(EVERYONE, draws())
+    it._engine.forward()
+    assert isinstance(it._engine, MujocoEngine)
+    return it._engine, it
+
+
+def draws(worlds: np.ndarray = EVERYONE) -> Draws:
+    return Draws(3, Stream.TRAIN, worlds, np.zeros_like(worlds))
+
+
+def assert_uniform(values: np.ndarray, low: float, high: float) -> None:
+    assert low <= values.min() < low + 0.1 * (high - low)
+    assert high - 0.1 * (high - low) < values.max() <= high
+    assert abs(values.mean() - (low + high) / 2) < 0.1 * (high - low)
+
+
+def test_a_scale_multiplies_what_the_model_has_and_leaves_the_rest() -> None:
+    engine, it = begun(damping=Randomisation(field="dof_damping", elements=("y",), low=0.5, high=1.5))
+    damping = engine.model_values()["dof_damping"]
+    np.testing.assert_array_equal(damping[:, 0], 2.0)
+    assert_uniform(damping[:, 1] / 3, 0.5, 1.5)
+    np.testing.assert_allclose(it.info()["randomise/damping"], damping[:, 1] / 3, rtol=1e-6)
+
+
+def test_fields_that_change_alike_share_their_numbers() -> None:
+    gains = Randomisation(field=("actuator_gainprm", "actuator_biasprm"), low=0.5, high=2.0)
+    values = begun(gains=gains)[0].model_values()
+    factor = values["actuator_gainprm"][:, 0, 0] / 10
+    assert_uniform(factor, 0.5, 2.0)
+    np.testing.assert_allclose(values["actuator_biasprm"][:, 0, 1:3], -factor[:, None] * [10, 2], rtol=1e-12)
+
+
+def test_what_the_task_has_written_is_what_is_changed() -> None:
+    friction = Randomisation(field="geom_friction", columns=(0,), mode="offset", low=0.1, high=0.1)
+    it = randomiser(own_fields=("geom_friction",), friction=friction)
+    engine = it._engine
+    own = np.repeat(engine.model.geom_friction[None], NUM, axis=0)
+    own[:, :, 0] = EVERYONE[:, None]
+    for _ in range(2):  # twice: an offset must not pile up from episode to episode
+        engine.randomise("geom_friction", own, EVERYONE)
+        it.begin(EVERYONE, draws())
+    np.testing.assert_allclose(engine.model_values()["geom_friction"][:, 0, 0], EVERYONE + 0.1)
+
+
+def test_episodes_do_not_pile_up_on_the_model() -> None:
+    it = randomiser(mass=Randomisation(field="body_mass", elements=("cart",), low=2.0, high=2.0))
+    for _ in range(3):
+        it.begin(EVERYONE, draws())
+    np.testing.assert_allclose(it._engine.model_values()["body_mass"][:, 1], 8.0)
+
+
+def test_two_randomisations_of_one_field_add_up() -> None:
+    engine, _ = begun(
+        colour=Randomisation(field="geom_rgba", columns=(0, 1, 2), mode="offset", low=0.2, high=0.2),
+        shade=Randomisation(field="geom_rgba", elements=("cart",), columns=(0, 1, 2), low=0.5, high=0.5),
+    )
+    rgba = engine.model_values()["geom_rgba"][0]
+    np.testing.assert_allclose(rgba[1], [0.5, 0.35, 0.15, 1], atol=1e-6)  # red cannot be brighter than full
+    np.testing.assert_allclose(rgba[0], [0.7, 0.7, 0.7, 1], atol=1e-6)
+
+
+def test_each_element_gets_its_own_number_where_asked_for() -> None:
+    colour = Randomisation(field="geom_rgba", columns=(0, 1, 2), mode="set", low=0.2, high=0.8, each=True)
+    engine, it = begun(colour=colour)
+    rgba = engine.model_values()["geom_rgba"]
+    assert_uniform(rgba[..., :3], 0.2, 0.8)
+    assert len(np.unique(rgba[7, :, :3])) == 6
+    assert (rgba[..., 3] == 1).all()
+    np.testing.assert_allclose(it.info()["randomise/colour"], rgba[..., :3].mean(axis=(1, 2)), rtol=1e-6)
+
+
+def test_turns_are_by_the_angle_about_any_axis() -> None:
+    turn = Randomisation(field=("light_dir", "cam_quat"), mode="turn", low=0.3, high=0.3)
+    values = begun(turn=turn)[0].model_values()
+    light, quat = values["light_dir"][:, 0], values["cam_quat"][:, 0]
+    np.testing.assert_allclose(np.linalg.norm(light, axis=1), 1, rtol=1e-5)
+    angle = np.arccos(light @ [0.6, 0, -0.8])
+    assert angle.max() == pytest.approx(0.3, abs=2e-3)
+    assert (angle < 0.3 + 1e-4).all()  # less where the axis is not at right angles to the light
+    np.testing.assert_allclose(np.linalg.norm(quat, axis=1), 1, rtol=1e-9)
+    np.testing.assert_allclose(2 * np.arccos(quat @ [0.8, 0.6, 0, 0]), 0.3, rtol=1e-6)
+    assert np.abs(light.mean(axis=0) - np.array([0.6, 0, -0.8])).max() < 0.05
+
+
+def test_whole_numbers_are_chosen_evenly_with_both_ends() -> None:
+    texture = Randomisation(field="geom_matid", elements=("floor",), mode="choose", low=-1, high=1)
+    material = begun(texture=texture)[0].model_values()["geom_matid"]
+    counts = [(material[:, 0] == index).sum() for index in (-1, 0, 1)]
+    assert sum(counts) == NUM
+    assert min(counts) > 100
+    assert (material[:, 1] == -1).all()
+
+
+def test_the_state_at_the_start_is_offset() -> None:
+    start = Randomisation(field="qpos", elements=("y",), mode="offset", low=-0.5, high=0.5)
+    engine, _ = begun(start=start)
+    assert (engine.read("qpos")[:, 0] == 0).all()
+    assert_uniform(engine.read("qpos")[:, 1], -0.5, 0.5)
+
+
+def test_actions_are_late_by_whole_decisions_of_each_episodes_own() -> None:
+    it = randomiser(delay=ActionDelay(high=0.25))  # rounded to 0, 1 or 2 decisions
+    it.begin(EVERYONE, draws())
+    delay = np.floor(it.values["delay"] * 10 + 0.5).astype(int)
+    assert set(delay) == {0, 1, 2}
+    for decision in range(6):
+        action = np.full((NUM, 2), decision + 1, np.float32)
+        acted = it.act(action, draws(), np.full(NUM, decision))
+        np.testing.assert_array_equal(acted[:, 0], np.maximum(decision + 1 - delay, 0))
+    it.begin(EVERYONE[:1], draws(EVERYONE[:1]))
+    decisions = np.where(EVERYONE == 0, 0, 6)
+    assert it.act(np.full((NUM, 2), 9, np.float32), draws(), decisions)[0, 0] in (0, 9)  # nothing of the last episode
+
+
+def test_pushes_come_now_and_then_from_all_sides_with_the_episodes_strength() -> None:
+    it = randomiser(push=Push(body="cart", low=1.0, high=3.0, chance=0.25))
+    it.begin(EVERYONE, draws())
+    engine, forces = it._engine, []
+    for decision in range(40):
+        it.act(np.zeros((NUM, 2), np.float32), draws(), np.full(NUM, decision))
+        forces.append(engine.read("xfrc_applied")[:, 1])
+    strength = np.linalg.norm(np.array(forces), axis=-1)
+    is_pushed = strength > 0
+    assert abs(is_pushed.mean() - 0.25) < 0.02
+    np.testing.assert_allclose(
+        strength[is_pushed], np.broadcast_to(it.values["push"], strength.shape)[is_pushed], rtol=1e-5
+    )
+    assert_uniform(it.values["push"], 1.0, 3.0)
+    directions = np.array(forces)[is_pushed][:, :2] / strength[is_pushed][:, None]
+    assert np.abs(directions.mean(axis=0)).max() < 0.05
+    assert (np.array(forces)[..., 2:] == 0).all()
+
+
+def test_names_have_numbers_of_their_own() -> None:
+    mass = Randomisation(field="body_mass", low=0.5, high=1.5)
+    damping = Randomisation(field="dof_damping", low=0.5, high=1.5)
+    alone, both = begun(mass=mass)[1], begun(damping=damping, mass=mass)[1]
+    np.testing.assert_array_equal(alone.values["mass"], both.values["mass"])
+    assert abs(np.corrcoef(both.values["mass"], both.values["damping"])[0, 1]) < 0.15
+    one = randomiser(num_worlds=1, mass=mass)
+    one.begin(np.array([0]), draws(np.array([7])))
+    assert one.values["mass"][0] == alone.values["mass"][7]
+
+
+def test_all_stands_for_every_range_by_its_strength() -> None:
+    declared: dict[str, AnyRandomisation] = {
+        "mass": Randomisation(field="body_mass", low=0.5, high=2.0),
+        "fov": Randomisation(field="cam_fovy", mode="set", low=40, high=60),
+        "delay": ActionDelay(high=0.2),
+    }
+    half = switched_on(declared, {"all": 0.5, "fov": (45.0, 46.0)})
+    assert {name: (entry.low, entry.high) for name, entry in half.items()} == {
+        "mass": (0.75, 1.5),
+        "fov": (45.0, 46.0),
+        "delay": (0.0, 0.1),
+    }
+    assert switched_on(declared, {"all": 1.0}) == declared
+    assert switched_on(declared, {"all": 0.0}) == switched_on(declared, {}) == {}
+    assert switched_on(declared, {"mass": 0.7})["mass"].low == switched_on(declared, {"mass": 0.7})["mass"].high == 0.7
+    with pytest.raises(UnknownNameError, match="unknown randomisation 'mas'; did you mean 'mass'"):
+        switched_on(declared, {"mas": 1.0})
+
+
+def test_a_range_that_ends_before_it_begins_is_refused() -> None:
+    with pytest.raises(UserError, match=r"env.randomise.mass: a range goes from low to high, got 2 1"):
+        EnvConfig(randomise={"mass": (2.0, 1.0)})
+
+
+def task_env(env_id: str, num_worlds: int = 4, **options: Any) -> TaskEnv:
+    env = make_env(EnvConfig(id=env_id, num_worlds=num_worlds, num_threads=1, **options), WorldSeed(seed=3))
+    assert isinstance(env, TaskEnv)
+    return env
+
+
+def actions(env: TaskEnv, count: int) -> np.ndarray:
+    shape = (count, 8, *env.spec.action.shape)
+    return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)[:, : env.num_worlds]
+
+
+@pytest.mark.parametrize("env_id", SOME_TASKS)
+def test_every_declared_range_works_alone_and_changes_no_layout(env_id: str) -> None:
+    plain = task_env(env_id)
+    plain.reset()
+    for name in plain.task.spec.randomisations:
+        env = task_env(env_id, randomise={"all": 0.0, name: _span(plain, name)})
+        obs = env.reset()
+        drawn = env._randomiser.values[name]
+        assert len(np.unique(drawn)) > 1, name
+        for key, value in plain.privileged().items():
+            if name != "start":
+                np.testing.assert_array_equal(env.privileged()[key], value, err_msg=f"{name}: {key}")
+        batch = env.step(actions(env, 1)[0])
+        np.testing.assert_array_equal(batch.info[f"randomise/{name}"], drawn.astype(np.float32))
+        assert all(np.isfinite(value).all() for value in (*obs.values(), *batch.obs.values()))
+        env.close()
+
+
+def _span(env: TaskEnv, name: str) -> tuple[float, float]:
+    entry = env.task.spec.randomisations[name]
+    return (entry.low, entry.high)
+
+
+@pytest.mark.parametrize("env_id", SOME_TASKS)
+def test_randomised_worlds_are_the_same_in_any_company_and_after_a_resume(env_id: str) -> None:
+    many, one = task_env(env_id, 3, randomise={"all": 1.0}), task_env(env_id, 1, randomise={"all": 1.0})
+    many.reset()
+    one.reset(first_world=2)
+    for action in actions(many, 8):
+        batch, single = many.step(action), one.step(action[2:3])
+        for key in batch.obs:
+            np.testing.assert_array_equal(batch.obs[key][2], single.obs[key][0])
+        assert {name: value[2] for name, value in batch.info.items()} == {
+            name: value[0] for name, value in single.info.items()
+        }
+    state = many.get_state()
+    other = task_env(env_id, 3, randomise={"all": 1.0})
+    other.reset(seed=9)
+    other.set_state(state)
+    for action in actions(many, 20):
+        batch, again = many.step(action), other.step(action)
+        np.testing.assert_array_equal(batch.reward, again.reward)
+        for key in batch.obs:
+            np.testing.assert_array_equal(batch.obs[key], again.obs[key])
+        for name in batch.info:
+            np.testing.assert_array_equal(batch.info[name], again.info[name])
+
+
+@pytest.mark.parametrize("env_id", SOME_TASKS)
+def test_appearances_differ_and_touch_nothing(env_id: str) -> None:
+    env, other = task_env(env_id, 3), task_env(env_id, 3)
+    camera = env.spec.camera_names[0]
+    keys = (f"rgb_{camera}", f"segmentation_{camera}")
+    env.reset()
+    other.reset()
+    for action in actions(env, 4):
+        looks = env.render_appearances(3, keys)
+        assert looks[keys[0]].shape[:2] == (3, 3)
+        values, expected = env.model_values(), other.model_values()
+        assert values.keys() == expected.keys()
+        batch, undisturbed = env.step(action), other.step(action)
+        for key in batch.obs:
+            np.testing.assert_array_equal(batch.obs[key], undisturbed.obs[key])
+        np.testing.assert_array_equal(env.world_state(), other.world_state())
+    assert (looks[keys[0]][0] != looks[keys[0]][1]).mean() > 0.3
+    same = looks[keys[1]][0] == looks[keys[1]][1]  # cameras move a little: what is seen stays nearly the same
+    assert 0.7 < same.mean() < 1
+    np.testing.assert_array_equal(
+        env.render_appearances(2, keys)[keys[0]], env.render_appearances(3, keys)[keys[0]][:2]
+    )
+    with pytest.raises(UnknownNameError, match="unknown observation"):
+        env.render_appearances(2, (f"flow_{camera}",))

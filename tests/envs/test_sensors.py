@@ -1,0 +1,279 @@
+"""Each sensor against a value known beforehand."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from robossl.core import Draws, Stream, UnknownNameError, UserError
+from robossl.envs.mujoco_engine import MujocoEngine, load_model
+from robossl.envs.sensors import ContactFlags, ForceTorque, Imu, JointState, Lidar, Odometry, Sensor, Touch
+from robossl.envs.sensors.quiet import switch_off_unused
+from robossl.envs.sensors.sensor import sensor_columns
+from robossl.envs.sensors.suite import SensorSuite
+
+SUBSTEPS = 5
+G = 9.81
+
+BOX = f"""
+<mujoco>
+  <option timestep="0.002" gravity="0 0 -{G}"/>
+  <worldbody>
+    <geom name="floor" type="plane" size="5 5 0.1"/>
+    <body name="box" pos="0 0 0.1">
+      <freejoint name="free"/>
+      <geom name="box" type="box" size="0.1 0.1 0.1" mass="2"/>
+      <site name="centre"/>
+      <site name="pad" type="box" size="0.11 0.11 0.02" pos="0 0 -0.1"/>
+    </body>
+    <body name="plate" pos="2 0 1">
+      <geom name="plate" type="box" size="0.1 0.1 0.01" mass="0.5"/>
+      <site name="flange" pos="0 0 -0.01"/>
+      <site name="tilted" pos="0 0 -0.01" euler="90 0 0"/>
+      <body name="load" pos="0.05 0 0.1">
+        <geom name="load" size="0.02" mass="3"/>
+      </body>
+    </body>
+    <body name="hinge" pos="-2 0 1">
+      <joint name="hinge" type="hinge" axis="0 0 1"/>
+      <geom name="arm" type="capsule" fromto="0 0 0 0.3 0 0" size="0.02" mass="1"/>
+      <body name="slide" pos="0.3 0 0">
+        <joint name="slide" type="slide" axis="1 0 0"/>
+        <geom name="tip" size="0.02" mass="0.1"/>
+        <site name="tip"/>
+      </body>
+    </body>
+  </worldbody>
+  <sensor>
+    <gyro name="gyro" site="centre"/>
+    <accelerometer name="acceleration" site="centre"/>
+    <gyro name="tip_gyro" site="tip"/>
+    <accelerometer name="tip_acceleration" site="tip"/>
+    <touch name="touch" site="pad"/>
+    <force name="force" site="flange"/>
+    <torque name="torque" site="flange"/>
+    <force name="tilted_force" site="tilted"/>
+    <torque name="tilted_torque" site="tilted"/>
+    <contact name="on_floor" geom1="box" geom2="floor" num="1" data="found"/>
+    <contact name="on_load" geom1="box" geom2="load" num="1" data="found"/>
+  </sensor>
+</mujoco>
+"""
+
+ROOM = """
+<mujoco>
+  <worldbody>
+    <geom name="east" type="box" pos="3 0 0" size="0.5 5 2"/>
+    <geom name="west" type="box" pos="-2.5 0 0" size="0.5 5 2"/>
+    <geom name="north" type="box" pos="0 4.5 0" size="5 0.5 2"/>
+    <geom name="south" type="box" pos="0 -1.5 0" size="5 0.5 2"/>
+    <geom name="floor" type="plane" pos="0 0 -0.5" size="9 9 1"/>
+    <geom name="ghost" type="sphere" pos="1 0 0" size="0.2" group="3"/>
+    <body name="robot">
+      <joint name="turn" axis="0 0 1"/>
+      <geom name="shell" type="cylinder" size="0.2 0.1" mass="1"/>
+      <site name="laser"/>
+      <body name="wheel" pos="0 0.25 0">
+        <geom name="wheel" size="0.03" mass="0.1"/>
+      </body>
+    </body>
+  </worldbody>
+</mujoco>
+"""
+
+
+class Bench:
+    """An engine and one sensor, stepped by hand."""
+
+    def __init__(self, sensor: Sensor, xml: str = BOX, num_worlds: int = 2) -> None:
+        self.engine = MujocoEngine(load_model(xml), num_worlds, 1)
+        self.suite = SensorSuite(self.engine, {"it": sensor}, SUBSTEPS)
+        self.everyone = np.arange(num_worlds)
+        self.decisions = np.zeros(num_worlds, np.int64)
+        self.engine.reset(self.everyone)
+
+    def begin(self, **state: Any) -> np.ndarray:
+        for name, value in state.items():
+            self.engine.write(name, np.broadcast_to(value, self.engine.read(name).shape), self.everyone)
+        self.engine.forward()
+        self.decisions[:] = 0
+        self.suite.begin(self.everyone, self.draws())
+        return self.read()
+
+    def step(self, num_steps: int = 1) -> np.ndarray:
+        for _ in range(num_steps):
+            self.decisions += 1
+            recorded = self.engine.step(np.zeros((len(self.everyone), 0)), SUBSTEPS, self.suite.record)
+            self.suite.advance(recorded, self.draws(), self.decisions)
+        return self.read()
+
+    def read(self) -> np.ndarray:
+        reading = self.suite.read(self.everyone)["it"]
+        spec = self.suite.specs["it"]
+        assert reading.shape == (len(self.everyone), *spec.shape)
+        assert reading.dtype == np.float32
+        return np.asarray(reading)
+
+    def draws(self) -> Draws:
+        return Draws(3, Stream.TRAIN, self.everyone, np.zeros_like(self.everyone))
+
+
+def at(**values: list[float]) -> np.ndarray:
+    """Returns a position vector of the model BOX: the free box, then hinge and slide."""
+    return np.array([*values.get("box", [0, 0, 0.1]), 1, 0, 0, 0, *values.get("joints", [0, 0])])
+
+
+def test_an_imu_in_free_fall_reads_nothing_and_at_rest_gravity() -> None:
+    bench = Bench(Imu(site="centre"))
+    np.testing.assert_allclose(bench.begin(qpos=at(box=[0, 0, 2])), 0, atol=1e-6)
+    np.testing.assert_allclose(bench.step(), 0, atol=1e-6)
+    bench.begin(qpos=at(), qvel=0)
+    np.testing.assert_allclose(bench.step(100), [[0, 0, 0, 0, 0, G]] * 2, atol=0.02)
+
+
+def test_a_turning_imu_feels_its_centripetal_acceleration() -> None:
+    bench = Bench(Imu(site="tip"))
+    reading = bench.begin(qvel=[0, 0, 0, 0, 0, 0, 3.0, 0])
+    np.testing.assert_allclose(reading[0, :3], [0, 0, 3], atol=1e-6)
+    # The slide is free: no force along x keeps the tip in its circle.
+    np.testing.assert_allclose(reading[0, 3:], [0, 0, G], atol=1e-4)
+
+
+def test_joints_are_read_at_their_places() -> None:
+    bench = Bench(JointState(joints=("slide", "hinge")))
+    assert bench.suite.specs["it"].names == ("slide_m", "hinge_rad", "slide_m_s", "hinge_rad_s")
+    reading = bench.begin(qpos=at(joints=[0.7, 0.1]), qvel=[0, 0, 0, 0, 0, 0, 3.0, -2.0])
+    np.testing.assert_allclose(reading, [[0.1, 0.7, -2.0, 3.0]] * 2, rtol=1e-6)
+    with pytest.raises(UserError, match="'free' is neither a hinge nor a slide"):
+        Bench(JointState(joints=("free",)))
+
+
+def test_a_wrist_carries_the_weight_and_the_moment_of_its_load() -> None:
+    bench = Bench(ForceTorque(site="flange"))
+    assert bench.suite.specs["it"].shape == (SUBSTEPS, 6)
+    bench.begin()
+    window = bench.step()
+    # 3.5 kg in all; the load hangs 0.05 m along x: its weight turns the plate about +y, the wrist holds against it.
+    np.testing.assert_allclose(window[1], [[0, 0, 3.5 * G, 0, -3 * G * 0.05, 0]] * SUBSTEPS, atol=1e-4)
+    tilted = Bench(ForceTorque(site="tilted"))
+    np.testing.assert_allclose(tilted.begin()[0, 0], [0, 3.5 * G, 0, 0, 0, 3 * G * 0.05], atol=1e-4)
+
+
+def test_a_force_window_has_one_row_for_every_substep() -> None:
+    bench = Bench(ForceTorque(site="flange"))
+    bench.begin()
+    columns = bench.engine.model.sensor("force").adr[0] + 2
+    recorded = bench.engine.step(np.zeros((2, 0)), SUBSTEPS, ("sensordata",))["sensordata"]
+    bench.suite.advance({"sensordata": recorded}, bench.draws(), bench.decisions)
+    np.testing.assert_array_equal(bench.read()[:, :-1, 2], recorded[:, 1:, columns])
+    np.testing.assert_array_equal(bench.read()[:, -1, 2], bench.engine.read("sensordata")[:, columns])
+
+
+def test_touch_reads_a_weight_and_nothing_in_the_air() -> None:
+    bench = Bench(Touch(site="pad"))
+    np.testing.assert_array_equal(bench.begin(qpos=at(box=[0, 0, 1])), 0)
+    bench.begin(qpos=at())
+    np.testing.assert_allclose(bench.step(100), 2 * G, rtol=2e-3)
+
+
+def test_a_contact_between_two_decisions_is_not_missed() -> None:
+    bench = Bench(ContactFlags(sensors=("on_floor", "on_load")), BOX.replace('mass="2"', 'mass="2" solref="-9000 -1"'))
+    assert bench.begin(qpos=at(box=[0, 0, 0.11]), qvel=[0, 0, -9, 0, 0, 0, 0, 0]).tolist() == [[0, 0]] * 2
+    assert bench.step().tolist() == [[1, 0]] * 2
+    bench.begin(qpos=at(box=[0, 0, 0.5]), qvel=0)
+    assert bench.step().tolist() == [[0, 0]] * 2
+
+
+def test_the_beams_of_a_lidar_meet_the_walls_of_a_room() -> None:
+    bench = Bench(Lidar(site="laser", num_beams=4, max_m=3.5, min_m=0.3), ROOM)
+    ahead, left, behind, right = 2.5, 3.5, 2.0, 1.0  # north is 4 m away, too far
+    np.testing.assert_allclose(bench.begin(), [[behind, right, ahead, left]] * 2, rtol=1e-5)
+    bench.engine.write("qpos", np.array([[np.pi / 2]]), np.array([1]))
+    bench.engine.forward()
+    np.testing.assert_allclose(bench.read()[1], [right, ahead, left, behind], rtol=1e-5)
+
+
+def test_slanted_beams_are_longer_and_rings_look_up_and_down() -> None:
+    lidar = Lidar(site="laser", num_beams=3, max_m=9, min_m=0.3, fov_rad=np.pi / 2, elevations_rad=(0.0, -0.5))
+    reading = Bench(lidar, ROOM).begin()[0]
+    np.testing.assert_allclose(reading[:3], [np.sqrt(2), 2.5, 2.5 * np.sqrt(2)], rtol=1e-5)
+    np.testing.assert_allclose(reading[3:], 0.5 / np.sin(0.5), rtol=1e-5)  # the floor is nearer than any wall
+
+
+def test_a_lidar_does_not_see_its_own_body_and_nothing_nearer_than_it_can() -> None:
+    near, far = (Bench(Lidar(site="laser", num_beams=1, max_m=9, fov_rad=1e-9, min_m=m), ROOM) for m in (0.0, 0.3))
+    for bench in (near, far):
+        bench.engine.write("qpos", np.full((2, 1), np.pi / 2), bench.everyone)
+        bench.engine.forward()
+    np.testing.assert_allclose(near.read(), 4.0, rtol=1e-5)
+    blocked = ROOM.replace('pos="0 0.25 0"', 'pos="0.25 0 0"')
+    np.testing.assert_allclose(Bench(Lidar(site="laser", num_beams=1, max_m=9, fov_rad=1e-9), blocked).begin(), 0.22)
+    clear = Bench(Lidar(site="laser", num_beams=1, max_m=9, fov_rad=1e-9, min_m=0.3), blocked)
+    np.testing.assert_allclose(clear.begin(), 2.5, rtol=1e-5)
+
+
+def drive(sensor: Odometry) -> tuple[np.ndarray, np.ndarray]:
+    """Drives the box of BOX a curve without gravity; returns the readings and the true planar poses."""
+    bench = Bench(sensor, BOX.replace(f"0 0 -{G}", "0 0 0"))
+    readings = [bench.begin(qpos=[1, 2, 1, np.cos(0.4), 0, 0, np.sin(0.4), 0, 0], qvel=[1, 0.5, 0, 0, 0, 2, 0, 0])]
+    poses = []
+    for _ in range(200):
+        readings.append(bench.step())
+        qpos = bench.engine.read("qpos")[0].astype(np.float64)
+        poses.append([qpos[0], qpos[1], 2 * np.arctan2(qpos[6], qpos[3])])
+    return np.array(readings), np.array(poses)
+
+
+def test_odometry_without_errors_adds_up_to_the_true_pose() -> None:
+    readings, poses = drive(Odometry(body="box"))
+    np.testing.assert_array_equal(readings[0], [[0, 0, 0, 0, 0, 0, 1]] * 2)
+    offset, start = poses[:, :2] - [1, 2], 0.8
+    x = np.cos(start) * offset[:, 0] + np.sin(start) * offset[:, 1]
+    y = np.cos(start) * offset[:, 1] - np.sin(start) * offset[:, 0]
+    np.testing.assert_allclose(readings[1:, 0, 3], x, atol=2e-4)
+    np.testing.assert_allclose(readings[1:, 0, 4], y, atol=2e-4)
+    np.testing.assert_allclose(readings[1:, 0, 2], 2 * SUBSTEPS * 0.002, atol=1e-5)
+    np.testing.assert_allclose(readings[1:, 0, 6], np.cos(poses[:, 2] - start), atol=1e-4)
+
+
+def test_odometry_drifts_by_its_scale_and_scatters_by_its_noise() -> None:
+    truth, _ = drive(Odometry(body="box"))
+    scaled, _ = drive(Odometry(body="box", scale_std=0.1))
+    ratio = scaled[1:, :, :3] / truth[1:, :, :3]
+    np.testing.assert_allclose(ratio, np.broadcast_to(ratio[:1], ratio.shape), rtol=2e-2)
+    np.testing.assert_allclose(ratio[..., 0], ratio[..., 1], rtol=2e-2)
+    assert (np.abs(ratio[0] - 1) > 1e-3).all()
+    assert (np.abs(ratio[0, 0] - ratio[0, 1])[[0, 2]] > 1e-3).all()
+    noisy, _ = drive(Odometry(body="box", noise_std=0.1))
+    scatter = noisy[1:, :, 2] / truth[1:, :, 2] - 1
+    assert abs(scatter.mean()) < 0.02
+    assert 0.09 < scatter.std() < 0.11
+
+
+def test_what_is_missing_in_a_model_is_named() -> None:
+    with pytest.raises(UserError, match="no <force site='centre'/>"):
+        Bench(ForceTorque(site="centre"))
+    with pytest.raises(UnknownNameError, match="site of the model 'centr'; did you mean 'centre'"):
+        Bench(Imu(site="centr"))
+    with pytest.raises(UnknownNameError, match="did you mean 'on_floor'"):
+        Bench(ContactFlags(sensors=("on_flor",)))
+    with pytest.raises(UserError, match="cannot see from 2"):
+        Lidar(site="laser", num_beams=4, max_m=1, min_m=2)
+
+
+def test_sensors_of_the_model_that_nobody_reads_are_off_and_keep_their_columns() -> None:
+    model, untouched = load_model(BOX), load_model(BOX)
+    switch_off_unused(model, [Imu(site="centre")])
+    engine, reference = MujocoEngine(model, 1, 1), MujocoEngine(untouched, 1, 1)
+    for each in (engine, reference):
+        each.read("sensordata")
+        each.step(np.zeros((1, 0)), 100)
+    read, expected = engine.read("sensordata")[0], reference.read("sensordata")[0]
+    for name in ("gyro", "acceleration", "on_floor"):
+        columns = sensor_columns(untouched, name)
+        np.testing.assert_array_equal(read[columns], expected[columns])
+        assert name == "gyro" or read[columns].any()
+    for name in ("force", "torque", "touch", "tip_gyro"):
+        assert not read[sensor_columns(untouched, name)].any()
+    assert expected[sensor_columns(untouched, "force")].any()
+    np.testing.assert_array_equal(engine.get_state(), reference.get_state())
