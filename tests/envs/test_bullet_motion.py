@@ -1,0 +1,217 @@
+"""Bullet's motion against what is known exactly, and against MuJoCo."""
+
+import mujoco
+import numpy as np
+import pytest
+
+from robossl.envs.mujoco_engine import load_model
+
+pytest.importorskip("pybullet")
+
+from bullet_scenes import GRAVITY, MIXED, both, run, scattered, tree, world, write
+
+from robossl.envs.bullet.engine import BulletEngine
+
+
+def test_a_body_falls_as_galilei_says():
+    model = world('<body pos="0 0 9"><freejoint/><geom size="0.1" mass="3"/></body>')
+    engine = BulletEngine(model, 1, 1)
+    write(engine, qvel=[[1.0, 0, 0, 0, 0, 0]])
+    run(engine, 250)
+    t, h = 0.5, 0.002
+    np.testing.assert_allclose(engine.read("qpos")[0, 0], t, atol=1e-5)
+    np.testing.assert_allclose(
+        engine.read("qpos")[0, 2], 9 - 0.5 * GRAVITY * t * (t + h), atol=1e-5
+    )  # the scheme's own
+    np.testing.assert_allclose(engine.read("qvel")[0, 2], -GRAVITY * t, atol=1e-5)
+
+
+def test_a_pendulum_has_its_period_and_keeps_its_energy():
+    length, start = 0.7, 0.02
+    model = world(
+        f'<body pos="0 0 2"><joint axis="0 1 0"/><geom pos="0 0 -{length}" size="0.01" mass="1"/></body>',
+        option='timestep="0.0005"',
+    )
+    engine = BulletEngine(model, 1, 1)
+    write(engine, qpos=[[start]])
+    angles = engine.step(np.zeros((1, 0)), 4000, ("qpos",))["qpos"][0, :, 0]
+    crossings = np.flatnonzero((angles[:-1] < 0) & (angles[1:] >= 0))
+    inertia = length**2 + 0.4 * 0.01**2
+    expected = 2 * np.pi * np.sqrt(inertia / (GRAVITY * length)) * (1 + start**2 / 16)
+    np.testing.assert_allclose(crossings[0] * 0.0005, 0.75 * expected, atol=1e-3)
+    np.testing.assert_allclose(angles.max(), start, rtol=1e-3)
+
+
+def test_bullet_and_nothing_else_moves_the_bodies(monkeypatch):
+    engine = BulletEngine(load_model(MIXED), 1, 1)
+    start = engine.get_state()
+    monkeypatch.setattr("robossl.envs.bullet.world.BulletWorld.step", lambda world: None)
+    run(engine, 1, np.ones((1, 1)), substeps=10)
+    np.testing.assert_allclose(engine.read("qpos")[0], start[0, 1 : 1 + engine.model.nq], atol=1e-7)
+    assert engine.get_state()[0, 0] > start[0, 0]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"last": "ball"},
+        {"joint": 'damping="0.5" armature="0.2" stiffness="3"'},
+        {"last": "ball", "joint": 'damping="0.5"', "gravcomp": 0.7},
+    ],
+    ids=str,
+)
+def test_a_tree_moves_as_in_mujoco(options):
+    model = tree(**options)
+    model.opt.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST.value
+    engines = both(model, 2)
+    qpos, qvel = scattered(model, 2)
+    for engine in engines:
+        write(engine, qpos=qpos, qvel=qvel)
+        run(engine, 1, substeps=200)
+    expected, found = (engine.get_state() for engine in engines)
+    columns = slice(1, 1 + model.nq + model.nv)
+    assert np.abs(expected[:, columns] - np.concatenate([qpos, qvel], axis=1)).max() > 0.3
+    np.testing.assert_allclose(found[:, columns], expected[:, columns], atol=1e-9)
+
+
+def test_the_joint_space_inertia_is_mujocos():
+    model = tree()
+    engine = BulletEngine(model, 1, 1)
+    qpos, _ = scattered(model, 1)
+    write(engine, qpos=qpos)
+    data, expected = mujoco.MjData(model), np.zeros((model.nv, model.nv))
+    data.qpos[:] = qpos[0]
+    mujoco.mj_forward(model, data)
+    mujoco.mj_fullM(model, data, expected)
+    found = engine.mass_matrix(0, world=0)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_the_arms_inertia_is_mujocos():
+    from robossl.envs.tasks.arm_push import ArmPush
+
+    model = ArmPush().build_model()
+    engine = BulletEngine(model, 1, 1)
+    data, expected = mujoco.MjData(model), np.zeros((model.nv, model.nv))
+    data.qpos[:7] = 0.3 * np.arange(7) - 1.0
+    write(engine, qpos=data.qpos[None])
+    mujoco.mj_forward(model, data)
+    mujoco.mj_fullM(model, data, expected)
+    found = engine.mass_matrix(0, world=0)
+    np.testing.assert_allclose(found, expected[:7, :7] - np.diag(model.dof_armature[:7]), atol=1e-12)
+
+
+@pytest.mark.parametrize("pushed", [False, True])
+def test_a_free_body_off_its_centre_tumbles_as_in_mujoco_the_more_so_the_finer_the_step(pushed):
+    body = """<body quat="0.9 0.1 0.3 -0.2"><freejoint/>
+      <inertial pos="0.1 -0.05 0.2" mass="2" fullinertia="0.03 0.025 0.02 0.004 -0.003 0.002"/></body>"""
+    errors = []
+    for step, count in ((0.001, 50), (0.0001, 500)):
+        model = world(body, option=f'timestep="{step}"')
+        engines = both(model)
+        _, qvel = scattered(model, 1)
+        force = np.zeros((1, 2, 6))
+        force[0, 1] = [1, -2, 3, 0.3, -0.1, 0.2] if pushed else 0
+        for engine in engines:
+            write(engine, qvel=qvel, xfrc_applied=force)
+            run(engine, 1, substeps=count)
+        errors.append(np.abs(engines[0].read("qvel") - engines[1].read("qvel")).max())
+    assert errors[0] < 2e-3
+    assert errors[1] < errors[0] / 5
+
+
+@pytest.mark.parametrize("friction", [0.2, 0.5])
+def test_a_block_slides_as_far_as_coulomb_says(friction):
+    speed = 1.5
+    model = world(
+        '<geom type="box" size="5 5 0.5" pos="0 0 -0.5" friction="0.1"/>'
+        '<body pos="0 0 0.05"><freejoint/>'
+        f'<geom type="box" size="0.1 0.1 0.05" mass="2" friction="{friction}"/></body>',
+    )
+    engine = BulletEngine(model, 1, 1)
+    write(engine, qvel=[[speed, 0, 0, 0, 0, 0]])
+    run(engine, 100, substeps=10)
+    np.testing.assert_allclose(engine.read("qpos")[0, 0], speed**2 / (2 * friction * GRAVITY), rtol=0.02)
+    np.testing.assert_allclose(engine.read("qvel")[0], 0, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("geom", "height"),
+    [
+        ('type="sphere" size="0.1"', 0.1),
+        ('type="box" size="0.1 0.15 0.2"', 0.2),
+        ('type="capsule" size="0.1 0.2" euler="0 90 0"', 0.1),
+        ('type="cylinder" size="0.1 0.15"', 0.15),
+        ('type="cylinder" size="0.1 0.15" pos="0 0 0.03" euler="90 0 0"', 0.07),
+        ('type="ellipsoid" size="0.2 0.15 0.1"', 0.1),
+        ('type="mesh" mesh="wedge"', None),
+    ],
+)
+@pytest.mark.parametrize("ground", ["plane", "box"])
+def test_every_shape_comes_to_rest_where_it_does_in_mujoco(geom, height, ground):
+    floor = {"plane": 'type="plane" size="5 5 0.1"', "box": 'type="box" size="5 5 1" pos="0 0 -1"'}[ground]
+    model = world(
+        f'<geom {floor}/><body pos="0 0 0.22"><freejoint/><geom {geom} mass="1"/></body>',
+        rest='<asset><mesh name="wedge" vertex="0 0 0 0.3 0 0 0 0.3 0 0.3 0.3 0 0.1 0.1 0.2"/></asset>',
+    )
+    mujoco_engine, engine = both(model)
+    for one in (mujoco_engine, engine):
+        run(one, 100, substeps=10)
+    found = engine.read("qpos")[0, 2]
+    np.testing.assert_allclose(found, mujoco_engine.read("qpos")[0, 2], atol=2e-3)
+    if height is not None:
+        np.testing.assert_allclose(found, height, atol=2e-3)
+
+
+def test_a_joint_stops_at_its_limit():
+    model = world(
+        '<body pos="0 0 2"><joint axis="0 1 0" range="-40 30" limited="true"/>'
+        '<geom type="capsule" fromto="0 0 0 0.5 0 0" size="0.03" mass="1"/></body>'
+    )
+    engine = run(BulletEngine(model, 1, 1), 100, substeps=10)
+    np.testing.assert_allclose(engine.read("qpos")[0, 0], np.deg2rad(30), atol=0.01)
+
+
+def test_dry_friction_of_a_joint_holds_and_lets_go():
+    torque = 0.25 * GRAVITY
+    body = (
+        '<body pos="{x} 0 2"><joint axis="0 1 0" frictionloss="{loss}"/>'
+        '<geom type="capsule" fromto="0 0 0 0.5 0 0" size="0.03" mass="1" contype="0"/></body>'
+    )
+    model = world(body.format(x=0, loss=1.05 * torque) + body.format(x=2, loss=0.8 * torque))
+    engine = run(BulletEngine(model, 1, 1), 50, substeps=10)
+    assert abs(engine.read("qpos")[0, 0]) < 1e-6
+    assert engine.read("qpos")[0, 1] > 0.3
+
+
+def test_servos_come_to_rest_where_their_law_says():
+    arm = (
+        '<body pos="{x} 0 2"><joint name="j{x}" axis="0 1 0" damping="0.2" armature="0.05"/>'
+        '<geom type="capsule" fromto="0 0 0 0 0 -0.5" size="0.03" mass="1" contype="0"/></body>'
+    )
+    model = world(
+        "".join(arm.format(x=x) for x in range(3)),
+        rest='<actuator><position joint="j0" kp="20" kv="2"/><motor joint="j1" gear="3" ctrlrange="-0.5 0.5"/>'
+        '<velocity joint="j2" kv="5" forcerange="-8 8"/></actuator>',
+    )
+    engine = run(BulletEngine(model, 1, 1), 400, np.array([[0.8, 0.9, 1.0]]), substeps=10)
+    servo, motor, _ = engine.read("qpos")[0]
+    weight = 0.25 * GRAVITY
+    np.testing.assert_allclose(20 * (0.8 - servo), weight * np.sin(servo), rtol=1e-4)
+    np.testing.assert_allclose(3 * 0.5, weight * np.sin(motor), rtol=5e-3)  # the control is clipped to its range
+    np.testing.assert_allclose(engine.read("qvel")[0, 2], 1.0, atol=0.5)
+
+
+def test_a_servo_pushes_an_obstacle_with_all_its_force():
+    """The law's prediction knows what contacts do, or a joint with armature would push far too little."""
+    model = world(
+        '<body><joint name="j" type="slide" axis="1 0 0" armature="5" damping="1"/>'
+        '<geom type="box" size="0.1 0.1 0.1" mass="0.5"/></body>'
+        '<body pos="0.2 0 0"><joint type="slide" axis="1 0 0" stiffness="1000" damping="20"/>'
+        '<geom type="box" size="0.1 0.1 0.1" mass="0.5"/></body>',
+        option='timestep="0.005" gravity="0 0 0"',
+        rest='<actuator><motor joint="j"/></actuator>',
+    )
+    engine = run(BulletEngine(model, 1, 1), 200, np.array([[30.0]]), substeps=10)
+    np.testing.assert_allclose(engine.read("qpos")[0, 1], 30 / 1000, rtol=0.01)
