@@ -59,9 +59,10 @@ def make(
 
 
 def robot_camera(env: TaskEnv, size: tuple[int, int] | None = None) -> CameraSpec:
-    """Returns the last camera, on the robot where it has one, of those that are not for people."""
+    """Returns the last camera, on the robot where it has one, of the model's own that are not for people."""
     spec = env.task.spec
-    camera = [camera for camera in spec.cameras if camera.name != spec.viewer_camera][-1]
+    own = [camera for camera in spec.cameras if camera.of is None]
+    camera = [camera for camera in own if camera.name != spec.viewer_camera][-1]
     width, height = size or (camera.width, camera.height)
     return CameraSpec(name=camera.name, width=width, height=height)
 
