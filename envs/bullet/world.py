@@ -5,6 +5,7 @@ what an earlier episode left behind; and a world that diverges is thrown away al
 """
 
 import os
+import weakref
 from typing import Any
 
 import mujoco
@@ -48,6 +49,7 @@ class BulletWorld:
             raise UserError("engine bullet: PyBullet has no room for another world")
         self._model = model = blueprint.model
         self._client = {"physicsClientId": client}
+        self._free = weakref.finalize(self, pybullet.disconnect, client)
         self._rows = layout.rows
         pybullet.setGravity(*_gravity(model), **self._client)
         pybullet.setPhysicsEngineParameter(
@@ -184,9 +186,8 @@ class BulletWorld:
         return np.asarray(matrix)
 
     def close(self) -> None:
-        """Frees the world."""
-        if pybullet.isConnected(**self._client):
-            pybullet.disconnect(**self._client)
+        """Frees the world; forgetting it does the same."""
+        self._free()
 
 
 def _gravity(model: Any) -> list[float]:

@@ -21,7 +21,7 @@ from robossl.envs.render.renderer import blank, wanted
 from robossl.envs.render.shading import Hits, Shader
 
 _MAX_RAYS = 1 << 19  # of one call: bounds the memory that rays and hits take
-_MIN_RAYS = 1 << 13  # of one thread: fewer are not worth waking it
+_MIN_RAYS = 1 << 16  # of one thread: with fewer, the threads wait for each other longer than they work
 _NO_NORMALS = np.zeros((0, 0, 3))
 _DRAWN_GROUPS = np.array([1, 1, 1, 0, 0, 0], np.uint8)
 

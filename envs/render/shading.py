@@ -78,9 +78,12 @@ class Shader:
         """Fills `out` [n, H, W, 3]."""
         # The place in the table, (world * rows + geom + 1) * LEVELS + level, in as few passes as numpy allows.
         level = self._brightness(hits)
-        scratch = np.multiply(hits.direction[..., 2], hits.inverse_length * _HALF)
-        scratch += _HALF
-        np.copyto(level, scratch, where=hits.geom < 0)
+        scratch = np.empty_like(level)
+        sky = hits.geom < 0
+        if sky.any():
+            np.multiply(hits.direction[..., 2], hits.inverse_length * _HALF, out=scratch)
+            scratch += _HALF
+            np.copyto(level, scratch, where=sky)
         level += np.multiply(hits.geom, float(LEVELS), out=scratch)
         level += ((hits.ids * self._table.shape[1] + 1) * LEVELS)[:, None]
         packed = self._table.reshape(-1).take(level.astype(np.intp), mode="wrap")
@@ -91,7 +94,9 @@ class Shader:
     def _brightness(self, hits: Hits) -> NDArray[np.float64]:
         """Returns [n, R] in [0, LEVELS - 1]: the share of all light that reaches a surface."""
         towards = np.concatenate([self._light_dir[hits.ids], hits.axis[:, None]], axis=1) * self._weight[hits.ids]
-        lit = np.matmul(np.nan_to_num(towards), hits.normal.transpose(0, 2, 1))  # [n, lights, R]
+        if not np.isfinite(towards.sum()):  # of worlds that diverged
+            towards = np.nan_to_num(towards)
+        lit = np.matmul(towards, hits.normal.transpose(0, 2, 1))  # [n, lights, R]
         np.maximum(lit, 0.0, out=lit)
         level = lit[:, 0]
         for light in range(1, lit.shape[1]):

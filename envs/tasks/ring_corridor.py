@@ -112,7 +112,7 @@ class RingCorridor:
             terms={"progress": xp.clip(progress / NOMINAL_STEP_M, -1.0, 1.0), "collision": collision},
             terminated=collided,
             success=(memory["decisions"] >= self.config.max_decisions) & ~collided,
-            metrics={"distance": memory["distance_m"] + 0.0, "collision": collision},
+            metrics={"distance": memory["distance_m"], "collision": collision},
         )
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
@@ -120,7 +120,7 @@ class RingCorridor:
         xp = engine.xp
         velocity = engine.read("qvel")
         speed = xp.sqrt(velocity[:, 0] ** 2 + velocity[:, 1] ** 2)
-        return {"proprio": xp.stack([speed, velocity[:, 2]], axis=1)}
+        return {"proprio": xp.concat([speed[:, None], velocity[:, 2:]], axis=1)}
 
     def privileged(self, engine: Engine, memory: Memory) -> Obs:
         """Returns the car's pose, its route and place in the lane, the nearest obstacle ahead, and all obstacles."""

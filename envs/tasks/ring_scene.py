@@ -122,8 +122,9 @@ class RingScene:
 
     def is_near(self, xp: Any, pose: Array, position: Array) -> Array:
         """Tells [N] whether cars at poses [N, 3] may touch a wall or an obstacle, these being at [N, 12, 3]."""
-        dx, dy = position[..., 0] - pose[:, 0:1], position[..., 1] - pose[:, 1:2]
-        obstacle = xp.any(dx * dx + dy * dy < xp.asarray(self._reach2), axis=1)
+        apart = position[..., :2] - pose[:, None, :2]
+        apart = apart * apart
+        obstacle = xp.any(apart[..., 0] + apart[..., 1] < xp.asarray(self._reach2), axis=1)
         return obstacle | (xp.abs(outward_offset(xp, pose[:, 0], pose[:, 1])) > _FREE_M)
 
     def table(self, xp: Any, position: Array, quat: Array) -> Array:

@@ -18,6 +18,7 @@ from robossl.cli.compose import (
 from robossl.cli.settings import TEST_SEED_OFFSET, TrainSettings, require_seed
 from robossl.core import BatchEnv, Policy, Stream, UsageError
 from robossl.envs import EnvConfig
+from robossl.envs.config import EngineName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class ActingConfig:
         checkpoint: of the run: best, last, or a step.
         deterministic: whether the agent's mean action is taken; drawn from its distribution otherwise.
         env: id of an environment, where no run is given.
+        engine: of the physics, mujoco or bullet; the run's own where None.
         seed: of the worlds; where None, one whose worlds no training has seen and no checkpoint was chosen on.
         device: cpu, cuda, cuda:1, or auto; the run's own where None.
     """
@@ -37,6 +39,7 @@ class ActingConfig:
     checkpoint: str = "best"
     deterministic: bool = True
     env: str | None = None
+    engine: EngineName | None = None
     seed: int | None = None
     device: str | None = None
 
@@ -51,11 +54,13 @@ class Actor:
 
     Attributes:
         seed: of the worlds.
+        home: the engine of the run, in which its agent learnt, or what an environment has by itself.
     """
 
     env: BatchEnv
     policy: Policy
     seed: int
+    home: EngineName
 
 
 @contextmanager
@@ -66,16 +71,18 @@ def opened_actor(run_folder: Path | None, config: ActingConfig, *, num_worlds: i
         UserError: if the arguments contradict each other, or the run or its checkpoint cannot be used.
     """
     settings = _settings(run_folder, config)
+    home = settings.env.engine
+    env_config = replace(settings.env, num_worlds=num_worlds, engine=config.engine or home)
     prepare_processor(settings.num_threads)
     seed = settings.seed + TEST_SEED_OFFSET if config.seed is None else config.seed
-    with opened_env(replace(settings.env, num_worlds=num_worlds), seed, Stream.EVAL) as env:
+    with opened_env(env_config, seed, Stream.EVAL) as env:
         if run_folder is not None and config.policy == "agent":
             settings = replace(settings, device=device_name(config.device or settings.device))
             agent = load_agent(run_folder, settings, env, config.checkpoint)
             policy: Policy = agent_policy(agent, settings, env, deterministic=config.deterministic)
         else:
             policy = make_policy(config.policy, env, seed=seed)
-        yield Actor(env=env, policy=policy, seed=seed)
+        yield Actor(env=env, policy=policy, seed=seed, home=home)
 
 
 def _settings(run_folder: Path | None, config: ActingConfig) -> TrainSettings:

@@ -1,6 +1,7 @@
 """`robossl bench`: speed as ratios, each measured in one run on this machine, and how far the engines agree."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,23 +38,20 @@ def run(arguments: list[str]) -> int:
     name = name or "all"
     if name not in _NAMES:
         raise UnknownNameError("benchmark", name, _NAMES)
-    figures: dict[str, Any] = {"command": f"robossl bench {name}", "machine": machine()}
+    figures: dict[str, Any] = {"command": " ".join(["robossl bench", *arguments]), "machine": machine()}
     if name in ("sim", "all"):
-        from robossl.bench import simulation
-
-        ids = [command.env] if command.env else list(TASKS)
-        figures["sim"] = {env_id: simulation.run(simulation.SimulationBench(env=env_id)) for env_id in ids}
+        figures |= _simulation(command.env)
     if name in ("replay", "all"):
         from robossl.bench import replay
 
         figures["replay"] = replay.run()
+        for key, value in figures["replay"].items():
+            print(f"{'replay':<26} {key:<26} {value:,.4g}")
     if name in ("engines", "all"):
         from robossl.bench import engines
 
         figures["engines"] = engines.run()
         print("\n".join(engines.table(figures["engines"])))
-    for part in ("sim", "replay"):
-        _print_table(part, figures.get(part, {}))
     if command.out is not None:
         write_json(command.out, figures)
     if command.json:
@@ -61,10 +59,23 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _print_table(prefix: str, figures: dict[str, Any]) -> None:
-    for name, value in figures.items():
-        if isinstance(value, dict):
-            _print_table(f"{prefix}.{name}", value)
-        else:
-            text = f"{value:.4g}" if isinstance(value, float) else str(value)
-            print(f"{prefix + '.' + name:<48} {text}")
+def _simulation(env: str | None) -> dict[str, Any]:
+    """Measures the tasks and prints a table as it grows; returns the lowest ratios, and below them each task's."""
+    from robossl.bench import simulation
+    from robossl.bench.setting import SimulationBench
+
+    print(f"{'measure':<26} {'task':<26} {'robossl':>12} {'reference':>12} {'ratio':>7}")
+    tasks = {}
+    for env_id in [env] if env else list(TASKS):
+        tasks[env_id] = simulation.run(SimulationBench(env=env_id), partial(_print_row, env_id))
+    return {**simulation.lowest(tasks), "model": list(tasks), "tasks": tasks}
+
+
+def _print_row(env_id: str, name: str, figures: dict[str, Any]) -> None:
+    if "unavailable" in figures:
+        print(f"{name:<26} {env_id:<26} {figures['unavailable']}", flush=True)
+        return
+    reference = next(key for key in figures if key.startswith("reference_"))
+    unit = reference.removeprefix("reference_")
+    ours = figures[unit] if unit in figures else max(figures[key] for key in figures if key.endswith(f"_{unit}"))
+    print(f"{name:<26} {env_id:<26} {ours:>12,.4g} {figures[reference]:>12,.4g} {figures['ratio']:>7.2f}", flush=True)

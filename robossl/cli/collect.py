@@ -11,7 +11,12 @@ from robossl.cli.figures import print_summary
 from robossl.cli.settings import CollectSettings
 from robossl.data import EpisodeStore
 
-_SHORTHANDS = {"-n": "--collect.steps", "--n-timesteps": "--collect.steps", "-f": "--log-folder"}
+_SHORTHANDS = {
+    "-n": "--collect.steps",
+    "--n-timesteps": "--collect.steps",
+    "-f": "--log-folder",
+    "--engine": "--env.engine",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,17 @@
 """`robossl eval`: figures of a run, or of the random or scripted policy, on unseen worlds."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from robossl.cli.acting import ActingConfig, opened_actor
+from robossl.cli.acting import ActingConfig, Actor, opened_actor
 from robossl.cli.arguments import FLAT, parse, split_positional
 from robossl.cli.figures import print_summary
 from robossl.core import UserError
-from robossl.training.evaluate import evaluate
+from robossl.training.evaluate import EvalResult, evaluate
 from robossl.training.progress import Progress
+
+_COMPARED = ("success_rate", "success_rate_ci", "return_mean", "return_mean_ci")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +44,30 @@ def run(arguments: list[str]) -> int:
         rest,
         usage="robossl eval [RUN]",
         description="Measures success, return and the task's metrics on unseen worlds: of a run's agent, or, without "
-        "a run, of `--policy random` or `expert` in `--env ID`.",
+        "a run, of `--policy random` or `expert` in `--env ID`. With `--engine bullet` in another physics, too, and "
+        "by how much that differs.",
     )
-    run_folder = Path(run_name) if run_name else None
+    summary = _figures(Path(run_name) if run_name else None, command)
+    print_summary(summary | ({"run": run_name} if run_name else {}), as_json=command.json)
+    return 0
+
+
+def _figures(run_folder: Path | None, command: EvalCommand) -> dict[str, Any]:
+    """Evaluates, and, in another engine than the one at home, there too: on the same worlds, world by world."""
+    acting = command.acting
+    result, actor = _evaluated(run_folder, command)
+    figures = {**result.summary(), "policy": acting.policy, "seed": actor.seed}
+    if acting.engine in (None, actor.home):
+        return figures
+    reference, _ = _evaluated(run_folder, replace(command, acting=replace(acting, engine=actor.home)))
+    there = {f"{actor.home}_{name}": value for name, value in reference.summary().items() if name in _COMPARED}
+    return {**figures, "engine": acting.engine, **there, **result.against(reference)}
+
+
+def _evaluated(run_folder: Path | None, command: EvalCommand) -> tuple[EvalResult, Actor]:
     num_worlds = min(command.num_worlds, command.episodes)
     with (
         opened_actor(run_folder, command.acting, num_worlds=num_worlds) as actor,
         Progress("eval", command.episodes, "episodes") as progress,
     ):
-        result = evaluate(actor.env, actor.policy, command.episodes, progress=progress.add)
-    summary = {**result.summary(), "policy": command.acting.policy, "seed": actor.seed}
-    print_summary(summary | ({"run": run_name} if run_name else {}), as_json=command.json)
-    return 0
+        return evaluate(actor.env, actor.policy, command.episodes, progress=progress.add), actor

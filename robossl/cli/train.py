@@ -17,7 +17,7 @@ from robossl.core import UsageError
 from robossl.core.files import write_json
 
 _STEPS, _FOLDER = "--loop.n-timesteps", "--log-folder"
-_SHORTHANDS = {"-n": _STEPS, "--n-timesteps": _STEPS, "-f": _FOLDER}
+_SHORTHANDS = {"-n": _STEPS, "--n-timesteps": _STEPS, "-f": _FOLDER, "--engine": "--env.engine"}
 _OTHERS = ("--env", "--agent", "--resume")
 _DESCRIPTION = """\
 Trains an agent, evaluates it on unseen worlds and films it. Presets with a `pretrain:` block collect episodes and

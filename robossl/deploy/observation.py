@@ -14,7 +14,7 @@ from robossl.deploy.kinematics import ToolKinematics
 from robossl.deploy.limits import ArmLimits, BaseLimits
 from robossl.deploy.mailbox import Mailbox
 from robossl.deploy.motion import Fault, Measured
-from robossl.deploy.pictures import fit_picture, same_kind
+from robossl.deploy.pictures import filled, fit_picture, same_kind
 from robossl.deploy.profile import RobotProfile
 from robossl.deploy.readings import CLEARANCE, STOP_PRESSED
 from robossl.deploy.topics import CameraTopic, InputTopic, JointsInput, ScanInput, StopInput
@@ -75,10 +75,11 @@ class ObservationBuilder:
         self._rings.clear()
 
     def clear(self) -> None:
-        """Forgets every message, as after a fault."""
+        """Forgets every message, as after a fault, but not a pressed stop: only the button takes that back."""
         self.restart()
         for mailbox in self.mailboxes.values():
-            mailbox.clear()
+            if not isinstance(mailbox.source, StopInput):
+                mailbox.clear()
 
     def build(self, t_s: float) -> Observation:
         """Returns the observation at `t_s`; each call pushes one frame per camera, as each step in training did."""
@@ -131,7 +132,8 @@ class ObservationBuilder:
                 reading = self._cameras[spec.name].reading
                 if reading is None or reading.picture is None:
                     return None
-                frames[spec.name] = fit_picture(reading.picture, spec.shape[1], spec.shape[2])
+                whole = filled(reading.picture, spec.seen[0].low, spec.seen[0].high)
+                frames[spec.name] = fit_picture(whole, spec.shape[1], spec.shape[2])
         return frames
 
     def _stacked(self, name: str, frame: NDArray[Any]) -> NDArray[Any]:

@@ -47,6 +47,19 @@ def same_kind(encoding: str, contract_encoding: str) -> bool:
     return (encoding in _COLOURS) == (contract_encoding == "rgb8")
 
 
+def filled(picture: NDArray[Any], nearest: float, farthest: float) -> NDArray[Any]:
+    """Puts distances [H, W, 1] that are no numbers into training's range; by REP 118 -inf is too near, NaN unknown.
+
+    Args:
+        picture: colours are returned as they are.
+        nearest: stands for -inf.
+        farthest: stands for +inf and NaN.
+    """
+    if picture.dtype == np.uint8:
+        return picture
+    return np.asarray(np.nan_to_num(picture, nan=farthest, posinf=farthest, neginf=nearest))
+
+
 def fit_picture(picture: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     """Cuts the largest rectangle of width : height from the middle and averages it down (or up) to that size.
 
@@ -64,8 +77,9 @@ def fit_picture(picture: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     cut_rows, cut_columns = min(rows, columns * height // width), min(columns, rows * width // height)
     top, left = (rows - cut_rows) // 2, (columns - cut_columns) // 2
     cut = picture[top : top + cut_rows, left : left + cut_columns].astype(np.float32)
-    narrow = np.tensordot(_area_weights(cut_columns, width), cut, axes=([1], [1]))  # [width, rows, C]
-    small = np.tensordot(_area_weights(cut_rows, height), narrow, axes=([1], [1]))  # [height, width, C]
+    lines = _area_weights(cut_rows, height) @ cut.reshape(cut_rows, -1)  # rows first: they lie together
+    small = np.tensordot(lines.reshape(height, cut_columns, -1), _area_weights(cut_columns, width), axes=([1], [1]))
+    small = small.swapaxes(1, 2)  # [height, width, C]
     if picture.dtype == np.uint8:
         return np.clip(np.rint(small), 0, 255).astype(np.uint8)
     return small.astype(picture.dtype)

@@ -32,6 +32,16 @@ class EvalResult:
     success: NDArray[np.bool_]
     metrics: dict[str, NDArray[np.float64]]
 
+    def against(self, reference: "EvalResult") -> dict[str, Any]:
+        """Returns JSON values: how much more this came to than `reference` did in the same worlds.
+
+        `success_rate_difference` and `return_mean_difference`, and `<name>_ci`, 95 % bootstrap intervals over worlds.
+        """
+        success = self.success.astype(float) - reference.success
+        columns = {"success_rate_difference": success, "return_mean_difference": self.returns - reference.returns}
+        values = {name: float(np.mean(column)) for name, column in columns.items()}
+        return values | {f"{name}_ci": list(bootstrap_interval(column)) for name, column in columns.items()}
+
     def summary(self) -> dict[str, Any]:
         """Returns JSON values: means, and `<name>_ci`, 95 % bootstrap intervals of the means.
 

@@ -3,47 +3,96 @@ import math
 
 import numpy as np
 import pytest
-from mujoco import batch as mujoco_batch
 
-from robossl.bench.simulation import SimulationBench, raycast, record, replay, run
+from robossl.bench import pictures, stepping
+from robossl.bench.setting import SimulationBench, make
+from robossl.bench.simulation import lowest, run
+from robossl.bench.stepping import Replay, record
+from robossl.bench.turns import WARM_UP, Side, compare
 from robossl.core import UnknownNameError
-from robossl.envs import EnvConfig, WorldSeed, make_env
 
 RING = "robossl/RingCorridor-v0"
-
-
-def test_the_bare_loop_repeats_the_environments_physics_bit_for_bit():
-    env = make_env(EnvConfig(id=RING, num_worlds=6, observations=("proprio",), num_threads=1), WorldSeed())
-    tape = record(env, 12)
-    assert sum(len(ids) for ids, _ in tape.resets) > 0
-    bare = mujoco_batch.Batch(env.engine.model, 6, 1)
-    bare.state[:] = tape.start["physics"]
-    replay(bare, tape, env.task.spec.num_substeps)
-    np.testing.assert_array_equal(bare.state, env.world_state())
-
-
 SMALL = SimulationBench(
-    env=RING, num_step_worlds=2, num_picture_worlds=2, num_processes=1, num_steps=4, num_repeats=1, num_threads=1
+    env=RING, num_step_worlds=6, num_picture_worlds=2, num_processes=1, num_steps=12, num_repeats=1, num_threads=1
 )
+MEASURES = {
+    "batch_vs_bare",
+    "batch_vs_async",
+    "gl_vs_bare",
+    "render_vs_gymnasium",
+    "modalities_vs_rgb",
+    "end_to_end_vs_bare",
+    "thread_scaling",
+    "batch_vs_subprocess",
+    "raycast_vs_bare",
+}
+
+
+@pytest.mark.parametrize("driver", ["random", "expert"])
+def test_the_bare_loop_repeats_the_environments_physics_bit_for_bit(driver):
+    env = make(SMALL, 6)
+    tape = record(env, 12, driver)
+    assert (tape.resets_per_step > 0) == (driver == "random")
+    end = env.world_state()
+    replay = Replay(env, tape)
+    replay.rewind()
+    np.testing.assert_array_equal(replay.repeat(), end)
+    replay.ours().before()
+    replay.ours().work()
+    np.testing.assert_array_equal(env.world_state(), end)
+
+
+def test_sides_take_turns_and_rates_are_per_counted_thing(monkeypatch):
+    clock, calls = iter(range(1000)), []
+    monkeypatch.setattr("robossl.bench.turns.time.perf_counter", lambda: float(next(clock)))
+    ours = Side(work=lambda: calls.append("ours"), count=10, before=lambda: calls.append("before"))
+    figures = compare(ours, Side(work=lambda: calls.append("bare"), count=40), 3, "steps_per_s")
+    assert calls == ["before", "ours", "bare"] * (WARM_UP + 3)
+    assert figures == pytest.approx({"steps_per_s": 10, "reference_steps_per_s": 40, "ratio": 0.25})
 
 
 def check(figures):
-    rates = [value for key, value in figures.items() if key == "ratio" or key.endswith("per_s")]
-    assert len(rates) == 3
-    assert all(rate > 0 and math.isfinite(rate) for rate in rates)
+    assert all(value > 0 and math.isfinite(value) for key, value in figures.items() if key != "resets_per_step")
+    assert "ratio" in figures
 
 
 def test_pictures_are_compared_with_bare_rays():
-    check(raycast(SMALL))
+    check(pictures.raycast(SMALL))
+    check(pictures.modalities(SMALL))
+    check(pictures.end_to_end(SMALL, "expert"))
+
+
+def test_steps_are_compared_with_a_bare_loop():
+    check(stepping.steps(SMALL, "random"))
+    check(stepping.thread_scaling(SMALL))
+
+
+def test_the_lowest_task_stands_for_all():
+    tasks = {"a": {name: {"ratio": 2.0} for name in MEASURES}, "b": {name: {"ratio": 1.0} for name in MEASURES}}
+    tasks["a"]["batch_vs_bare"] = {"ratio": 0.5}
+    tasks["b"]["gl_vs_bare"] = {"unavailable": "no OpenGL"}
+    for task in tasks.values():
+        task.update({name: {"ratio": 1.0} for name in run_names() - MEASURES})
+    found = lowest(tasks)
+    assert found["batch_vs_bare"] == 0.5
+    assert found["thread_scaling"] == 1.0
+    assert found["gl_vs_bare"] is None
+
+
+def run_names():
+    from robossl.bench.simulation import _MEASURES
+
+    assert set(_MEASURES) >= MEASURES
+    return set(_MEASURES)
 
 
 @pytest.mark.slow
 def test_every_figure_is_a_positive_number_that_json_can_hold():
     figures = json.loads(json.dumps(run(SMALL)))
-    assert (figures["env"], figures["num_threads"]) == (RING, 1)
-    for name in ("steps", "subprocess", "raycast"):
-        check(figures[name])
-    assert "unavailable" in figures["gl"] or figures["gl"]["ratio"] > 0
+    assert set(figures) == run_names()
+    for value in figures.values():
+        if "unavailable" not in value:
+            check(value)
 
 
 def test_an_unknown_environment_is_named_with_the_nearest():

@@ -158,6 +158,20 @@ def test_an_emergency_stop_is_a_trip_of_its_own() -> None:
     assert [record.trip for record in arm.step().trips] == [Trip.EMERGENCY_STOP]
 
 
+def test_a_reset_does_not_release_the_emergency_stop() -> None:
+    arm = Rehearsal(0.5, 0.5)
+    arm.run(10)
+    arm.bridge.receive("/stop", TYPES.make("std_msgs/msg/Bool", data=True), arm.t_s)
+    while arm.step().command is not None:
+        pass
+    arm.bridge.handle(Event.RESET)
+    assert arm.step().waiting_for == ("emergency_stop: it is pressed",)
+    arm.bridge.handle(Event.ARM)
+    assert arm.step().state is State.WAIT
+    arm.bridge.receive("/stop", TYPES.make("std_msgs/msg/Bool", data=False), arm.t_s)
+    assert arm.step().state is State.READY
+
+
 def test_messages_that_cannot_be_read_stop_a_running_robot() -> None:
     arm = Rehearsal(0.5, 0.5)
     arm.run(10)

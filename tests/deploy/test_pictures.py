@@ -7,7 +7,7 @@ import pytest
 from deploy_robots import image
 from numpy.typing import NDArray
 
-from robossl.deploy.pictures import decode_picture, fit_picture
+from robossl.deploy.pictures import decode_picture, filled, fit_picture
 from robossl.deploy.trips import RefusedMessageError
 
 
@@ -70,3 +70,15 @@ def test_resizing_averages_over_areas_as_opencv_does(size: tuple[int, int]) -> N
 def test_a_picture_of_the_right_size_is_taken_as_it_is() -> None:
     picture = pixels(16, 24)
     assert fit_picture(picture, 16, 24) is picture
+
+
+def test_distances_that_are_no_numbers_stay_in_trainings_range() -> None:
+    holes = np.array([[np.nan, np.inf], [-np.inf, 1.5]], np.float32)[..., None]
+    np.testing.assert_array_equal(filled(holes, 0.25, 4.0)[..., 0], [[4.0, 4.0], [0.25, 1.5]])
+    colours = pixels(2, 2)
+    assert filled(colours, 0.0, 1.0) is colours
+
+
+def test_distances_are_averaged_without_rounding() -> None:
+    picture = np.arange(16, dtype=np.float32).reshape(4, 4, 1)
+    np.testing.assert_allclose(fit_picture(picture, 2, 2)[..., 0], [[2.5, 4.5], [10.5, 12.5]])

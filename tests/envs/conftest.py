@@ -1,12 +1,14 @@
-"""Which of the environments' tests are slow."""
+import sys
+from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # for what several tests share
+from task_checks import DEFAULTS, ENGINES
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leaves goal-conditioned variants in Bullet to the slow tests: their physics is that of the task itself."""
-    for item in items:
-        values = getattr(item, "callspec", None)
-        if values and values.params.get("engine") == "bullet" and "Goal" in str(values.params.get("env_id")):
-            item.add_marker(pytest.mark.slow)
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Runs a test in each of the engines."""
+    monkeypatch.setitem(DEFAULTS, "engine", request.param)
+    return str(request.param)

@@ -1,5 +1,7 @@
 """Bullet against what is known exactly, and against MuJoCo."""
 
+import gc
+
 import mujoco
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from robossl.envs.mujoco_engine import MujocoEngine, load_model
 
 pytest.importorskip("pybullet")
 from robossl.envs.bullet.engine import BulletEngine
+from robossl.envs.bullet.library import pybullet
 
 GRAVITY = 9.81
 MIXED = """
@@ -127,6 +130,15 @@ def test_a_pendulum_has_its_period_and_keeps_its_energy():
     expected = 2 * np.pi * np.sqrt(inertia / (GRAVITY * length)) * (1 + start**2 / 16)
     np.testing.assert_allclose(crossings[0] * 0.0005, 0.75 * expected, atol=1e-3)
     np.testing.assert_allclose(angles.max(), start, rtol=1e-3)
+
+
+def test_bullet_and_nothing_else_moves_the_bodies(monkeypatch):
+    engine = BulletEngine(load_model(MIXED), 1, 1)
+    start = engine.get_state()
+    monkeypatch.setattr("robossl.envs.bullet.world.BulletWorld.step", lambda world: None)
+    run(engine, 1, np.ones((1, 1)), substeps=10)
+    np.testing.assert_allclose(engine.read("qpos")[0], start[0, 1 : 1 + engine.model.nq], atol=1e-7)
+    assert engine.get_state()[0, 0] > start[0, 0]
 
 
 @pytest.mark.parametrize(
@@ -498,3 +510,12 @@ def test_what_only_mujocos_contacts_give_is_refused_by_name():
 def test_more_worlds_than_there_is_room_for_are_refused():
     with pytest.raises(UserError, match="room for 1000 worlds, not for 1001"):
         BulletEngine(load_model(MIXED), 1001, 1)
+
+
+def test_an_engine_that_is_forgotten_frees_its_clients() -> None:
+    engine = BulletEngine(load_model(MIXED), 2, 1)
+    clients = [world._client["physicsClientId"] for world in engine._worlds]
+    assert all(pybullet.isConnected(client) for client in clients)
+    del engine
+    gc.collect()
+    assert not any(pybullet.isConnected(client) for client in clients)

@@ -1,6 +1,5 @@
 """What every task must keep, whatever it is about. One suite, each registered id through each check."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import gymnasium
@@ -8,12 +7,11 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env as gymnasium_check
 from stable_baselines3.common.env_checker import check_env as sb3_check
+from task_checks import assert_same, long_in_bullet, make, random_actions, with_pictures
 
-from robossl.core import Stream, UnknownNameError, UserError
+from robossl.core import UnknownNameError
 from robossl.core.registry import TASKS
-from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.spaces import observation_space
-from robossl.envs.task_env import TaskEnv
 
 # {id: {observation: element names}} that never change, with the reason
 CONSTANT: dict[str, dict[str, set[str]]] = {
@@ -21,57 +19,8 @@ CONSTANT: dict[str, dict[str, set[str]]] = {
 }
 ELEMENTS = ("body", "geom", "joint", "actuator", "camera", "sensor", "site", "material", "texture", "light")
 
-ENGINES = ("mujoco", "bullet")
-DEFAULTS: dict[str, Any] = {"num_threads": 1}
-MADE: list[TaskEnv] = []
 
-pytestmark = pytest.mark.parametrize("env_id", TASKS)
-long_in_bullet = pytest.mark.parametrize(
-    "engine", ["mujoco", pytest.param("bullet", marks=pytest.mark.slow)], indirect=True
-)
-
-
-@pytest.fixture(autouse=True, params=ENGINES)
-def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Runs everything in each of the engines, and frees what was made: Bullet's worlds are large."""
-    monkeypatch.setitem(DEFAULTS, "engine", request.param)
-    yield str(request.param)
-    while MADE:
-        MADE.pop().close()
-
-
-def make(env_id: str, num_worlds: int = 4, *, seed: int = 3, stream: Stream = Stream.TRAIN, **options: Any) -> TaskEnv:
-    config = EnvConfig(id=env_id, num_worlds=num_worlds, **{**DEFAULTS, **options})
-    env = make_env(config, WorldSeed(seed=seed, stream=stream))
-    assert isinstance(env, TaskEnv)
-    MADE.append(env)
-    return env
-
-
-def with_pictures(env_id: str, num_worlds: int = 4, **options: Any) -> TaskEnv:
-    """Makes the environment with all that it can observe, from one small camera."""
-    probe = make(env_id, 1)
-    vectors, camera = tuple(probe.task.spec.vectors), probe.spec.camera_names[0]
-    probe.close()
-    pictures = tuple(f"{modality}_{camera}" for modality in ("rgb", "depth", "segmentation"))
-    return make(env_id, num_worlds, observations=(*vectors, *pictures), image_size=(16, 12), **options)
-
-
-def random_actions(env: TaskEnv, count: int, seed: int = 0) -> Iterator[np.ndarray]:
-    generator = np.random.default_rng(seed)
-    for _ in range(count):
-        yield generator.uniform(-1, 1, (64, *env.spec.action.shape)).astype(np.float32)[: env.num_worlds]
-
-
-def everything(env: TaskEnv) -> dict[str, np.ndarray]:
-    """Returns all that can be asked of the running episodes."""
-    return {**env.privileged(), **env.model_values(), "state": env.world_state()}
-
-
-def assert_same(first: dict[str, Any], second: dict[str, Any], rows: Any = slice(None)) -> None:
-    assert first.keys() == second.keys()
-    for key, value in first.items():
-        np.testing.assert_array_equal(np.asarray(value)[rows], second[key], err_msg=key)
+pytestmark = [pytest.mark.parametrize("env_id", TASKS), pytest.mark.usefixtures("engine")]
 
 
 @long_in_bullet
@@ -109,88 +58,6 @@ def test_actions_are_named_and_normalised(env_id: str) -> None:
     spec = make(env_id, 1).spec.action
     assert (spec.low, spec.high, spec.dtype) == (-1, 1, "float32")
     assert len(spec.names) == spec.shape[0]
-
-
-def test_episodes_repeat_and_differ_by_seed_and_stream(env_id: str) -> None:
-    env, other = with_pictures(env_id), with_pictures(env_id)
-    assert_same(env.reset(), other.reset())
-    for action in random_actions(env, 10):
-        batch, batch_2 = env.step(action), other.step(action)
-        assert_same(batch.obs, batch_2.obs)
-        assert_same(batch.info, batch_2.info)
-        np.testing.assert_array_equal(batch.reward, batch_2.reward)
-    state = env.privileged()
-    for change in ({"seed": 4}, {"stream": Stream.EVAL}):
-        other = make(env_id, **change)
-        other.reset()
-        env.reset()
-        assert any((other.privileged()[key] != state[key]).any() for key in state)
-    env.reset()
-    state = everything(env)
-    env.reset()
-    assert_same(state, everything(env))
-
-
-@long_in_bullet
-def test_every_world_and_episode_is_another(env_id: str) -> None:
-    env = make(env_id, 8)
-    starts = []
-    for episode in range(3):
-        env.reset(first_episode=episode)
-        starts += [np.concatenate([value[world].ravel() for value in env.privileged().values()]) for world in range(8)]
-    assert len({start.tobytes() for start in starts}) == 24
-
-
-def test_an_episode_does_not_depend_on_what_was_before(env_id: str) -> None:
-    env, fresh = with_pictures(env_id), with_pictures(env_id)
-    env.reset(first_world=5, seed=9)
-    for action in random_actions(env, 15):
-        env.step(action)
-    assert_same(env.reset(first_world=2, first_episode=1, seed=3), fresh.reset(first_world=2, first_episode=1))
-    for action in random_actions(env, 5):
-        assert_same(env.step(action).obs, fresh.step(action).obs)
-        assert_same(everything(env), everything(fresh))
-
-
-def test_a_world_is_the_same_in_any_company(env_id: str) -> None:
-    env, alone = with_pictures(env_id, 5, num_threads=2), with_pictures(env_id, 1)
-    assert_same(env.reset(), alone.reset(first_world=3), rows=[3])
-    for action in random_actions(env, 12):
-        batch, batch_2 = env.step(action), alone.step(action[3:4])
-        assert_same(batch.obs, batch_2.obs, rows=[3])
-        assert_same(batch.info, batch_2.info, rows=[3])
-        assert batch.reward[3] == batch_2.reward[0]
-        assert_same(everything(env), everything(alone), rows=[3])
-
-
-def test_arrays_once_returned_never_change(env_id: str) -> None:
-    env = with_pictures(env_id)
-    kept: list[tuple[np.ndarray, np.ndarray]] = []
-
-    def keep(*trees: dict[str, np.ndarray]) -> None:
-        kept.extend((value, value.copy()) for tree in trees for value in tree.values())
-
-    keep(env.reset(), everything(env))
-    for action in random_actions(env, 6):
-        batch = env.step(action)
-        keep(batch.obs, batch.final_obs, batch.info, everything(env), {"reward": batch.reward})
-        keep({"frame": env.render_frames(width=16, height=12)})
-    env.reset(first_episode=1)
-    for value, copy in kept:
-        np.testing.assert_array_equal(value, copy)
-
-
-@long_in_bullet
-def test_changing_what_was_returned_changes_nothing_inside(env_id: str) -> None:
-    env, other = with_pictures(env_id), with_pictures(env_id)
-    env.reset()
-    other.reset()
-    for action in random_actions(env, 4):
-        batch = env.step(action)
-        assert_same(batch.obs, other.step(action).obs)
-        for tree in (batch.obs, batch.final_obs, batch.info, everything(env)):
-            for value in tree.values():
-                value[...] = 1
 
 
 @long_in_bullet
@@ -246,28 +113,6 @@ def test_ended_worlds_show_their_last_and_their_next_observation(env_id: str) ->
             assert_same(batch.obs, fresh.reset(first_world=world, first_episode=episode), rows=[world])
             num_ended += len(batch.final_ids)
     assert not seen
-
-
-@long_in_bullet
-def test_restored_state_continues_bit_for_bit(env_id: str) -> None:
-    env, other = with_pictures(env_id), with_pictures(env_id, seed=8, num_threads=2)
-    env.reset(first_world=2)
-    for action in random_actions(env, 45):
-        env.step(action)
-    state = env.get_state()
-    other.reset()
-    other.set_state(state)
-    assert_same(everything(env), everything(other))
-    ends = 0
-    for action in random_actions(env, 30, seed=1):
-        batch, batch_2 = env.step(action), other.step(action)
-        assert_same(batch.obs, batch_2.obs)
-        assert_same(batch.info, batch_2.info)
-        assert_same(everything(env), everything(other))
-        ends += len(batch.final_ids)
-    assert ends
-    with pytest.raises(UserError, match="holds 4 worlds"):
-        make(env_id, 2).set_state(state)
 
 
 @long_in_bullet

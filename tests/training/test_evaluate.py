@@ -58,3 +58,18 @@ def test_the_interval_agrees_with_theory():
     assert low == pytest.approx(values.mean() - half, abs=0.01)
     assert high == pytest.approx(values.mean() + half, abs=0.01)
     assert bootstrap_interval(np.ones(5)) == (1.0, 1.0)
+
+
+def test_a_difference_is_taken_world_by_world():
+    careful, bold = evaluated(4, 9, action=0.1), evaluated(4, 9, action=0.9)
+    difference = bold.against(careful)
+    assert difference["success_rate_difference"] == pytest.approx(bold.success.mean() - 1.0)
+    assert difference["return_mean_difference"] == pytest.approx(np.mean(bold.returns - careful.returns))
+    assert careful.against(careful) == {
+        "success_rate_difference": 0.0,
+        "return_mean_difference": 0.0,
+        "success_rate_difference_ci": [0.0, 0.0],
+        "return_mean_difference_ci": [0.0, 0.0],
+    }
+    shifted = careful.against(bold)["return_mean_difference_ci"]
+    assert shifted == pytest.approx([-value for value in reversed(difference["return_mean_difference_ci"])], rel=0.1)

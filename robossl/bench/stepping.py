@@ -1,0 +1,157 @@
+"""Control steps per second against bare loops over `mujoco.batch`, and against environments in processes."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from statistics import median
+from typing import Any, Literal
+
+import numpy as np
+from gymnasium.vector import AsyncVectorEnv
+from mujoco import batch as mujoco_batch
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import SubprocVecEnv
+
+from robossl.bench.setting import SimulationBench, make
+from robossl.bench.turns import Side, compare, seconds_in_turns
+from robossl.core import Array, Obs
+from robossl.envs import EnvConfig
+from robossl.envs.gym_env import GymEnv
+from robossl.envs.task_env import TaskEnv
+
+Driver = Literal["random", "expert"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """A recorded run: where it began, [T] actions and controls, and which worlds were reset to what."""
+
+    start: dict[str, Any]
+    actions: list[NDArray[np.float32]]
+    controls: list[NDArray[np.float64]]
+    resets: list[tuple[NDArray[np.int64], NDArray[np.float64]]]
+
+    @property
+    def resets_per_step(self) -> float:
+        """Worlds that a step resets."""
+        return sum(len(ids) for ids, _ in self.resets) / len(self.resets)
+
+
+class Replay:
+    """Steps an environment along a tape, and a bare batch that reads nothing along the same controls and resets."""
+
+    def __init__(self, env: TaskEnv, tape: Tape) -> None:
+        self._env, self._tape = env, tape
+        self._num_substeps = env.task.spec.num_substeps
+        self._bare = mujoco_batch.Batch(env.engine.model, env.num_worlds, env.engine.num_threads)
+
+    def ours(self) -> Side:
+        """Steps the environment."""
+        return self._side(self._step, lambda: self._env.set_state(self._tape.start))
+
+    def bare(self) -> Side:
+        """Steps the bare batch."""
+        return self._side(self.repeat, self.rewind)
+
+    def rewind(self) -> None:
+        """Puts the bare batch where the tape begins."""
+        self._bare.state[:] = self._tape.start["physics"]
+
+    def repeat(self) -> NDArray[np.float64]:
+        """Repeats the physics of the tape; returns the state it ends in."""
+        ctrl = self._bare.bind("ctrl")
+        for values, (ids, states) in zip(self._tape.controls, self._tape.resets, strict=True):
+            ctrl[:] = values
+            self._bare.step(nstep=self._num_substeps)
+            self._bare.state[ids] = states
+        return np.asarray(self._bare.state)
+
+    def _step(self) -> None:
+        for action in self._tape.actions:
+            self._env.step(action)
+
+    def _side(self, work: Any, before: Any) -> Side:
+        return Side(work=work, count=len(self._tape.actions) * self._env.num_worlds, before=before)
+
+
+def record(env: TaskEnv, num_steps: int, driver: Driver = "random") -> Tape:
+    """Steps from the environment's first episodes on."""
+    rng, expert = np.random.default_rng(0), env.expert() if driver == "expert" else None
+    obs = env.reset()
+    if expert is not None:
+        expert.reset(np.arange(env.num_worlds))
+    tape = Tape(env.get_state(), [], [], [])
+    ctrl = env.engine.view("ctrl")
+    for _ in range(num_steps):
+        action = (
+            rng.uniform(-1, 1, (env.num_worlds, *env.spec.action.shape)) if expert is None else _act(expert, env, obs)
+        )
+        tape.actions.append(np.asarray(action, np.float32))
+        before: list[NDArray[np.float64]] = []
+        env.before_reset = lambda ids, before=before: before.append(ctrl.copy())
+        step = env.step(tape.actions[-1])
+        obs = step.obs
+        if expert is not None:
+            expert.reset(step.final_ids)
+        tape.controls.append(before[0] if before else ctrl.copy())
+        tape.resets.append((step.final_ids, env.world_state()[step.final_ids]))
+    env.before_reset = None
+    return tape
+
+
+def steps(config: SimulationBench, driver: Driver) -> dict[str, float]:
+    """Compares `TaskEnv.step` with the bare loop; says how many worlds a step resets."""
+    env = make(config, config.num_step_worlds)
+    tape = record(env, config.num_steps, driver)
+    replay = Replay(env, tape)
+    figures = compare(replay.ours(), replay.bare(), config.num_repeats, "steps_per_s")
+    env.close()
+    return {**figures, "resets_per_step": tape.resets_per_step}
+
+
+def thread_scaling(config: SimulationBench) -> dict[str, float]:
+    """Compares what a second thread brings `TaskEnv` with what it brings the bare loop."""
+    envs = [make(replace(config, num_threads=threads), config.num_step_worlds) for threads in (1, 2)]
+    replays = [Replay(env, record(env, config.num_steps)) for env in envs]
+    sides = [side for replay in replays for side in (replay.ours(), replay.bare())]
+    turns = seconds_in_turns(sides, config.num_repeats)
+    for env in envs:
+        env.close()
+    return {
+        "speed_up": median(ours_1 / ours_2 for ours_1, _, ours_2, _ in turns),
+        "reference_speed_up": median(bare_1 / bare_2 for _, bare_1, _, bare_2 in turns),
+        "ratio": median((ours_1 / ours_2) / (bare_1 / bare_2) for ours_1, bare_1, ours_2, bare_2 in turns),
+    }
+
+
+def processes(config: SimulationBench, kind: Literal["async", "subprocess"]) -> dict[str, float]:
+    """Compares `TaskEnv.step` with our single environment in processes: Gymnasium's or stable-baselines3's.
+
+    Both are driven at random; ours with `num_step_worlds` worlds, theirs with one in each of `num_processes`.
+    """
+    env = make(config, config.num_step_worlds)
+    single = EnvConfig(id=config.env, observations=env.config.observations, num_threads=1)
+    makers: list[Any] = [partial(GymEnv, single)] * config.num_processes
+    others: Any = SubprocVecEnv(makers) if kind == "subprocess" else AsyncVectorEnv(makers, context="forkserver")
+    others.reset()
+    rng, num_theirs = np.random.default_rng(0), max(1, config.num_steps // 4)
+
+    def drive(step: Any, num_worlds: int, num_steps: int) -> None:
+        for _ in range(num_steps):
+            step(rng.uniform(-1, 1, (num_worlds, *env.spec.action.shape)).astype(np.float32))
+
+    figures = compare(
+        Side(work=partial(drive, env.step, env.num_worlds, config.num_steps), count=config.num_steps * env.num_worlds),
+        Side(
+            work=partial(drive, others.step, config.num_processes, num_theirs),
+            count=num_theirs * config.num_processes,
+        ),
+        config.num_repeats,
+        "steps_per_s",
+    )
+    others.close()
+    env.close()
+    return {**figures, "num_processes": config.num_processes}
+
+
+def _act(expert: Any, env: TaskEnv, obs: Obs) -> Array:
+    return expert.act(obs, env.privileged())

@@ -1,0 +1,51 @@
+"""What the suites that every task goes through share."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from robossl.core import Stream
+from robossl.envs import EnvConfig, WorldSeed, make_env
+from robossl.envs.task_env import TaskEnv
+
+ENGINES = ("mujoco", "bullet")
+DEFAULTS: dict[str, Any] = {"num_threads": 1}
+
+long_in_bullet = pytest.mark.parametrize(
+    "engine", ["mujoco", pytest.param("bullet", marks=pytest.mark.slow)], indirect=True
+)
+
+
+def make(env_id: str, num_worlds: int = 4, *, seed: int = 3, stream: Stream = Stream.TRAIN, **options: Any) -> TaskEnv:
+    config = EnvConfig(id=env_id, num_worlds=num_worlds, **{**DEFAULTS, **options})
+    env = make_env(config, WorldSeed(seed=seed, stream=stream))
+    assert isinstance(env, TaskEnv)
+    return env
+
+
+def with_pictures(env_id: str, num_worlds: int = 4, **options: Any) -> TaskEnv:
+    """Makes the environment with all that it can observe, from one small camera."""
+    probe = make(env_id, 1)
+    vectors, camera = tuple(probe.task.spec.vectors), probe.spec.camera_names[0]
+    probe.close()
+    pictures = tuple(f"{modality}_{camera}" for modality in ("rgb", "depth", "segmentation"))
+    return make(env_id, num_worlds, observations=(*vectors, *pictures), image_size=(16, 12), **options)
+
+
+def random_actions(env: TaskEnv, count: int, seed: int = 0) -> Iterator[np.ndarray]:
+    generator = np.random.default_rng(seed)
+    for _ in range(count):
+        yield generator.uniform(-1, 1, (64, *env.spec.action.shape)).astype(np.float32)[: env.num_worlds]
+
+
+def everything(env: TaskEnv) -> dict[str, np.ndarray]:
+    """Returns all that can be asked of the running episodes."""
+    return {**env.privileged(), **env.model_values(), "state": env.world_state()}
+
+
+def assert_same(first: dict[str, Any], second: dict[str, Any], rows: Any = slice(None)) -> None:
+    assert first.keys() == second.keys()
+    for key, value in first.items():
+        np.testing.assert_array_equal(np.asarray(value)[rows], second[key], err_msg=key)

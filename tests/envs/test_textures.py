@@ -1,0 +1,89 @@
+import mujoco
+import numpy as np
+import pytest
+
+from robossl.core import CameraSpec, UserError
+from robossl.envs.mujoco_engine import MujocoEngine, load_model
+from robossl.envs.render import make_renderer
+
+CAMERAS = (CameraSpec(name="above", width=9, height=9),)
+
+TEXTURED = """
+<mujoco>
+  <visual><headlight ambient="1 1 1" diffuse="0 0 0"/></visual>
+  <asset>
+    <texture name="red" type="2d" builtin="checker" rgb1="1 0 0" rgb2="0 0 0" width="64" height="64"/>
+    <texture name="blue" type="2d" builtin="checker" rgb1="0 0 1" rgb2="1 1 1" width="64" height="64"/>
+    <texture name="cube" type="cube" builtin="flat" rgb1="1 1 0" rgb2="0 1 1" width="16" height="16"/>
+    <material name="tiles" texture="red" texrepeat="1 1" texuniform="true" rgba="1 1 1 1"/>
+    <material name="sides" texture="cube"/>
+    <material name="plain" rgba="0.2 0.4 0.6 1"/>
+  </asset>
+  <worldbody>
+    <geom name="floor" type="plane" size="0 0 0.1" material="tiles"/>
+    <geom name="{name}" type="{shape}" pos="0 0 -5" size="0.5 0.5 0.5" material="{material}"/>
+    <camera name="above" pos="0 0 2" fovy="90"/>
+  </worldbody>
+</mujoco>
+"""
+
+
+def textured(num_worlds=1, **options):
+    xml = TEXTURED.format(**{"name": "thing", "shape": "box", "material": "sides", **options})
+    return MujocoEngine(load_model(xml), num_worlds, 1)
+
+
+def test_a_checker_lies_on_the_floor():
+    camera = (CameraSpec(name="above", width=16, height=16),)
+    picture = make_renderer("raycast", textured(), camera, ("rgb_above",)).render()["rgb_above"][0]
+    centre = (np.arange(16) + 0.5) / 4 - 2  # metres; the image repeats every 2 m: squares of 1 m
+    square = np.floor(centre).astype(int)
+    expected = (square[:, None] + square[None, :]) % 2 == 0
+    assert ((picture[..., 0] == 255) == expected).all()
+    assert (picture[..., 0][~expected] == 0).all()
+    assert (picture[..., 1:] == 0).all()
+
+
+def test_far_texels_are_averaged():
+    engine = textured()
+    engine.randomise("cam_pos", np.array([[[0.0, 0.0, 300.0]]]), np.arange(1))
+    engine.forward()
+    picture = make_renderer("raycast", engine, CAMERAS, ("rgb_above",)).render()["rgb_above"][0]
+    np.testing.assert_allclose(picture[..., 0], 127.5, atol=1.5)
+
+
+def test_every_world_may_show_another_image_of_the_bank():
+    engine = textured(num_worlds=3)
+    renderer = make_renderer("raycast", engine, CAMERAS, ("rgb_above",))
+    before = renderer.render()["rgb_above"]
+    images = np.tile(engine.model.mat_texid, (1, 1, 1))
+    role = mujoco.mjtTextureRole.mjTEXROLE_RGB.value
+    images[0, engine.model.material("tiles").id, role] = engine.model.texture("blue").id
+    engine.randomise("mat_texid", images, np.array([1]))
+    images[0, engine.model.material("tiles").id, role] = -1
+    engine.randomise("mat_texid", images, np.array([2]))
+    after = renderer.render()["rgb_above"]
+    np.testing.assert_array_equal(after[0], before[0])
+    np.testing.assert_array_equal(after[1][before[0][..., 0] == 255], [[0, 0, 255]] * (before[0][..., 0] == 255).sum())
+    np.testing.assert_array_equal(after[1][before[0][..., 0] == 0], 255)
+    np.testing.assert_array_equal(after[2], 255)
+
+
+def test_a_cube_map_has_its_own_image_on_top():
+    xml = TEXTURED.format(name="thing", shape="box", material="sides").replace('pos="0 0 -5"', 'pos="0 0 0.5"')
+    engine = MujocoEngine(load_model(xml), 1, 1)
+    pictures = make_renderer("raycast", engine, CAMERAS, ("rgb_above", "segmentation_above")).render()
+    top = pictures["segmentation_above"][0, ..., 0] == engine.model.geom("thing").id
+    face = engine.model.tex_data[engine.model.tex_adr[engine.model.texture("cube").id] :][: 16 * 96 * 3]
+    expected = face.reshape(6, 16, 16, 3)[4, 8, 8]
+    assert top.any()
+    np.testing.assert_array_equal(pictures["rgb_above"][0][top], np.tile(expected, (top.sum(), 1)))
+
+
+def test_a_texture_on_anything_else_is_refused_by_name():
+    with pytest.raises(
+        UserError, match="geom 'thing' has a texture: `raycast` draws textures on planes and boxes only"
+    ):
+        make_renderer("raycast", textured(shape="ellipsoid"), CAMERAS, ("rgb_above",)).render()
+    make_renderer("raycast", textured(shape="ellipsoid", material="plain"), CAMERAS, ("rgb_above",)).render()
+    make_renderer("raycast", textured(shape="ellipsoid"), CAMERAS, ("depth_above",)).render()  # needs no colours
