@@ -89,9 +89,11 @@ def test_the_joint_space_inertia_is_mujocos():
 
 
 def test_the_arms_inertia_is_mujocos():
+    from robossl.envs.sensors.quiet import switch_off_unused
     from robossl.envs.tasks.arm_push import ArmPush
 
     model = ArmPush().build_model()
+    switch_off_unused(model, ())
     engine = BulletEngine(model, 1, 1)
     data, expected = mujoco.MjData(model), np.zeros((model.nv, model.nv))
     data.qpos[:7] = 0.3 * np.arange(7) - 1.0
