@@ -30,6 +30,7 @@ from robossl.training.evaluate import EvalResult, evaluate
 from robossl.training.progress import Progress
 
 _PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+_PHYSICS = {"mujoco": "mujoco", "bullet": "pybullet"}  # the package of each engine
 _NUM_WORLDS, _NUM_STEPS = 8, 16  # that a zip is compared in
 
 
@@ -161,7 +162,7 @@ def _rollout(
 
 
 def _origin(run_folder: Path, settings: TrainSettings, env: BatchEnv, which: str) -> TrainedOn:
-    package = "mujoco" if env.spec.id in TASKS else "gymnasium"
+    package = _PHYSICS[settings.env.engine] if env.spec.id in TASKS else "gymnasium"
     return TrainedOn(
         env=env.spec.id,
         engine=f"{package} {importlib.metadata.version(package)}",
