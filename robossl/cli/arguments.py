@@ -133,11 +133,10 @@ def _flags(command: Any) -> list[str]:
 
 
 def _one_line(box: str) -> str:
-    """Joins tyro's box of lines into one, without its frame and its pointer to the help text."""
-    lines = [re.sub(r"[╭╮╰╯│─]", "", line).strip() for line in box.splitlines()]
-    words = [
-        line for line in lines if line and not line.startswith(("For full helptext", "Parsing error", "Value error"))
-    ]
+    """Joins tyro's box of lines into one, without its frame, titles and pointer to the help text."""
+    lines = [re.sub(r"[╭╮╰╯│─]|-{3,}", "", line).strip() for line in box.splitlines()]
+    titles = ("For full helptext", "Parsing error", "Value error", "Invalid choice")
+    words = [line for line in lines if line and not line.startswith(titles)]
     if "Argument helptext:" in words:
         words = words[: words.index("Argument helptext:")]
     return " ".join(words) or "the arguments cannot be parsed"

@@ -40,7 +40,7 @@ _EVAL_ARM = ["eval", "--env", "robossl/ArmPush-v0", "--policy", "random", "--epi
         (["train", "quickstart", "--agent.gamma", "7"], 1, "gamma"),
         (["train", "quickstart", "--env"], 2, "--env needs a value"),
         (["train", "--env", "robossl/RingCoridor-v0"], 2, "did you mean 'robossl/RingCorridor-v0'?"),
-        (["train", "quickstart", "--env.renderer", "rays"], 2, "raycast"),
+        (["train", "quickstart", "--env.renderer", "rays"], 2, "robossl: invalid choice 'rays' for argument"),
         (["train", "quickstart", "--env.observations", "rgb_frnt"], 2, "did you mean 'rgb_front'?"),
         (["train", "quickstart", "--device", "cuda:99"], 1, "cuda:99"),
         (["train", "--resume", "nowhere"], 1, "nowhere is not a run"),
