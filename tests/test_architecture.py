@@ -24,7 +24,10 @@ ALLOWED = {
         "core", "data", "nets", "objectives", "numpy", "torch", "safetensors", "stable_baselines3", "tensorboard",
         "PIL", "tqdm", "yaml",
     },
-    "deploy": {"core", "numpy", "onnxruntime", "rosbags", "cyclonedds", "websockets", "cbor2"},
+    "deploy": {
+        "core", "numpy", "onnxruntime", "rosbags", "cyclonedds", "websockets", "cbor2", "rospy", "rosgraph", "rclpy",
+        "rosidl_runtime_py",
+    },
     "configs": set(),
     "assets": set(),
 }  # fmt: skip
