@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = {"envs": "envs", "agents": "agents", "configs": "configs", "assets": "assets"}
-PARTS = ("core", "data", "nets", "objectives", "training", "export", "deploy", "bench", "cli")
+PARTS = ("core", "data", "nets", "objectives", "training", "export", "deploy", "rehearsal", "bench", "cli")
 
 ALLOWED = {
     "core": {"numpy"},
@@ -28,6 +28,7 @@ ALLOWED = {
         "core", "numpy", "onnxruntime", "rosbags", "cyclonedds", "websockets", "cbor2", "rospy", "rosgraph", "rclpy",
         "rosidl_runtime_py",
     },
+    "rehearsal": {"core", "envs", "data", "deploy", "numpy"},
     "configs": set(),
     "assets": set(),
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from robossl.cli import dataset_from_bag
 from robossl.cli.arguments import parse, split_positional
 from robossl.cli.figures import print_summary
 from robossl.core import UnknownNameError, UsageError
@@ -23,14 +24,19 @@ class InfoCommand:
 
 
 def run(arguments: list[str]) -> int:
-    """Prints a dataset's contents; exits with 1 where something in it is damaged."""
+    """Does what the first word says."""
     action, rest = split_positional(arguments)
-    if action != "info":
-        if action is None:
-            rest = rest or ["--help"]
-        else:
-            raise UnknownNameError("action of dataset:", action, ["info"])
-    folder, rest = split_positional(rest)
+    if action is None:
+        return _info(rest or ["--help"])
+    actions = {"info": _info, "from-bag": dataset_from_bag.run}
+    if action not in actions:
+        raise UnknownNameError("action of dataset:", action, actions)
+    return actions[action](rest)
+
+
+def _info(arguments: list[str]) -> int:
+    """Prints a dataset's contents; exits with 1 where something in it is damaged."""
+    folder, rest = split_positional(arguments)
     command = parse(InfoCommand(), rest, usage="robossl dataset info FOLDER", description="Describes a dataset.")
     if folder is None:
         raise UsageError("give the dataset's folder")
