@@ -71,8 +71,24 @@ class BridgeOptions:
         return Mode.LIVE if self.live else Mode(self.mode)
 
 
-def run(bundle: Bundle, profile: RobotProfile, options: BridgeOptions, *, out: TextIO, typed: TextIO) -> int:
+def run(
+    bundle: Bundle,
+    profile: RobotProfile,
+    options: BridgeOptions,
+    *,
+    out: TextIO,
+    typed: TextIO,
+    recorded: Callable[[Path], None] | None = None,
+) -> int:
     """Runs, replays or measures; returns the exit code.
+
+    Args:
+        bundle: the policy.
+        profile: of the robot.
+        options: what is done.
+        out: where everything is told.
+        typed: what an operator types.
+        recorded: is called with the recording, once it is whole.
 
     Raises:
         UserError: in one line, before the first command, whatever does not fit.
@@ -117,6 +133,8 @@ def run(bundle: Bundle, profile: RobotProfile, options: BridgeOptions, *, out: T
     legs = percentiles(session.latencies_s)
     if probe:
         legs |= percentiles({**probe.latencies_s, "policy alone": policy_alone_s(OnnxPolicy(bundle))})
+    if folder and recorded:
+        recorded(folder)
     return _finish(session, watch, options, legs, folder, recorder, out)
 
 
