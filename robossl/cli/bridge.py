@@ -6,7 +6,7 @@ from pathlib import Path
 from robossl.cli.arguments import parse, split_positional, take_option
 from robossl.cli.bridge_report import write_report
 from robossl.cli.figures import print_summary
-from robossl.cli.profiles import install_profile, load_profile, profile_names
+from robossl.cli.profiles import install_profile, load_profile, profile_names, require_known_profile
 from robossl.core import Bundle, UsageError, UserError
 from robossl.deploy.app import BridgeOptions, standard_streams
 from robossl.deploy.app import run as run_bridge
@@ -31,6 +31,7 @@ def run(arguments: list[str]) -> int:
     )
     if folder is None or not options.profile:
         raise UsageError(f"give a bundle and --profile NAME; known profiles: {', '.join(profile_names())}")
+    require_known_profile(options.profile, Path(folder))
     bundle = Bundle(Path(folder))
     profile = load_profile(options.profile, bundle)
     if installs:
