@@ -1,5 +1,6 @@
 """`robossl bridge`: runs a bundle's policy on a robot through ROS topics, dry unless told otherwise."""
 
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from robossl.cli.bridge_report import write_report
 from robossl.cli.figures import print_summary
 from robossl.cli.profiles import install_profile, load_profile, profile_names, require_known_profile
 from robossl.core import Bundle, UsageError, UserError
-from robossl.deploy.app import BridgeOptions, standard_streams
+from robossl.deploy.app import BridgeOptions
 from robossl.deploy.app import run as run_bridge
 from robossl.deploy.profile import RobotProfile
 
@@ -40,7 +41,8 @@ def run(arguments: list[str]) -> int:
     if recording is not None:
         print_summary(write_report(Path(recording), bundle, profile), as_json=options.json)
         return 0
-    return run_bridge(bundle, profile, options, **standard_streams(), recorded=partial(_draw, bundle, profile))
+    draw = partial(_draw, bundle, profile)
+    return run_bridge(bundle, profile, options, out=sys.stdout, typed=sys.stdin, recorded=draw)
 
 
 def _draw(bundle: Bundle, profile: RobotProfile, recording: Path) -> None:

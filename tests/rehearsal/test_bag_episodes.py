@@ -86,7 +86,7 @@ def test_a_recording_becomes_a_dataset_that_a_replay_loads(tmp_path: Path, capsy
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"--bundle": "nowhere"}, "nowhere is not a bundle"),
+        ({"--bundle": "nowhere", "--profile": "panda"}, "nowhere is not a bundle"),
         ({"--profile": "two_joint"}, "unknown profile 'two_joint'"),
         ({"bag": "nowhere"}, "nowhere cannot be read"),
         ({}, "was recorded with another bundle or profile"),
