@@ -3,7 +3,7 @@
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,7 +130,7 @@ def run(
             seconds=options.latency_test or options.seconds,
             each=probe.send if probe else _nothing,
         )
-        with _ended_by_signals(watch.end):
+        with ended_by_signals(watch.end):
             session.run(watch)
     finally:
         if probe:
@@ -139,9 +139,10 @@ def run(
         transport.close()
         if recorder:
             recorder.close()
-    legs = percentiles(session.latencies_s)
+    latencies_s: dict[str, Sequence[float]] = {}
     if probe:
-        legs |= percentiles({**probe.latencies_s, "policy alone": policy_alone_s(OnnxPolicy(bundle))})
+        latencies_s = {**probe.latencies_s, "policy alone": policy_alone_s(OnnxPolicy(bundle))}
+    legs = percentiles(latencies_s | session.latencies_s)
     if folder and recorded:
         recorded(folder)
     return _finish(session, watch, options, legs, folder, recorder, out)
@@ -202,7 +203,7 @@ def _nothing() -> None:
 
 
 @contextmanager
-def _ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
+def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
     """Makes Ctrl-C and SIGTERM end the run by a stop instead of an exception."""
     if threading.current_thread() is not threading.main_thread():
         yield
