@@ -7,7 +7,7 @@ from typing import Any
 from robossl.cli.arguments import parse, split_positional
 from robossl.cli.figures import print_summary
 from robossl.cli.presets import build, plain
-from robossl.core import UsageError, UserError
+from robossl.core import UnknownNameError, UsageError, UserError
 from robossl.data import EpisodeStore
 from robossl.envs import EnvConfig
 from robossl.envs.config import RendererName
@@ -51,8 +51,6 @@ class RenderCommand:
         """Checks the numbers."""
         if self.appearances < 0:
             raise UserError(f"appearances must not be negative, got {self.appearances}")
-        if self.randomise and not self.appearances:
-            raise UserError("randomise sets the ranges of random appearances: say how many with --appearances")
 
 
 def run(arguments: list[str]) -> int:
@@ -67,10 +65,15 @@ def run(arguments: list[str]) -> int:
     )
     if name is None:
         raise UsageError("give the dataset's folder")
+    if command.randomise and not command.appearances:
+        raise UsageError("--randomise sets the ranges of random appearances: say how many with --appearances")
     source, folder = EpisodeStore(Path(name)), command.out or Path(f"{name.rstrip('/')}-rendered")
     env = _env_config(source, command)
     painter = StatePainter(env, appearances=command.appearances)
     try:
+        for key in command.sensors:
+            if key not in painter.own:
+                raise UnknownNameError("picture to make imperfect:", key, painter.own)
         spec = rendered_spec(source.spec, painter.pictures, painter.render)
         result = render_dataset(source, folder, spec, _header(source, env, painter), painter.paint)
     finally:

@@ -27,7 +27,7 @@ from robossl.training.progress import Progress
 Paint = Callable[[Sequence[Episode]], list[Obs]]
 """Draws the pictures {key: [T + 1, H, W, C]} of episodes."""
 
-_MIN_STATES = 512  # drawn at once: short episodes are drawn together
+_MIN_STATES = 256  # drawn at once: short episodes are drawn together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
