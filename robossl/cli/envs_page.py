@@ -59,7 +59,7 @@ def _section(env_id: str) -> str:
         f"**Success**: {spec.success}.",
         _pictures(env_id, spec),
         f"{spec.control_hz:g} decisions a second, {spec.max_episode_steps} an episode; {spec.num_substeps} steps of "
-        f"physics of {timestep_s:g} s in each. An agent sees {_listed(spec.default_observation)}, unless told otherwise.",
+        f"physics of {timestep_s:g} s in each. An agent sees {_listed(spec.default_observation)}, unless told.",
         _table(("action", "command", "unit", "range"), _commands(spec)),
         _table(("observation", "type", "elements", "unit"), _vectors(spec, model)),
         _table(("camera", "size", "on"), _cameras(spec)),
