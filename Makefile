@@ -6,7 +6,7 @@ PIP_ARGS ?=
 BIN := $(VENV)/bin
 SOURCES := setup.py robossl envs agents configs assets packaging tests
 
-.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu wheel-test fuzz bench evidence clean
+.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu wheel-test fuzz soak docs bench evidence clean
 .DELETE_ON_ERROR:
 
 quickstart: $(VENV)/.installed
@@ -64,6 +64,16 @@ wheel-test:
 # A million random, malformed, reordered and hostile messages against the safety guard; about ten minutes.
 fuzz: $(VENV)/.installed-dev
 	$(BIN)/pytest -m slow -s tests/deploy/test_fuzz.py
+
+# A million steps of every task, about two hours of processor time: no growth of memory, no lost world.
+soak: $(VENV)/.installed-dev
+	for id in $$($(BIN)/python -c "from robossl.core.registry import TASKS; print(*TASKS)"); do \
+	  $(BIN)/robossl bench soak --env $$id || exit 1; \
+	done
+
+# docs/environments.md is written from the code.
+docs: $(VENV)/.installed-dev
+	$(BIN)/robossl envs docs > docs/environments.md
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/robossl bench all

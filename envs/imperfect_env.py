@@ -37,7 +37,7 @@ class ImperfectEnv:
             if model.changes_values and env.spec.observation[key].dtype == "int32":
                 raise UserError(f"{key!r} holds labels: it can be late or lost, but neither noisy nor rounded")
         self._sensors = {
-            key: _ImperfectSensor(model, env.spec.observation[key], env.spec.control_hz, env.num_worlds)
+            key: ImperfectSensor(model, env.spec.observation[key], env.spec.control_hz, env.num_worlds)
             for key, model in models.items()
         }
         self._decisions = np.zeros(env.num_worlds, np.int64)
@@ -132,7 +132,7 @@ class ImperfectEnv:
         return {**obs, **seen}
 
 
-class _ImperfectSensor:
+class ImperfectSensor:
     """One observation of N worlds on its way through a model.
 
     Attributes:

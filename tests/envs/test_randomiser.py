@@ -299,5 +299,5 @@ def test_appearances_differ_and_touch_nothing(env_id: str) -> None:
     np.testing.assert_array_equal(
         env.render_appearances(2, keys)[keys[0]], env.render_appearances(3, keys)[keys[0]][:2]
     )
-    with pytest.raises(UnknownNameError, match="unknown observation"):
+    with pytest.raises(UserError, match=f"flow_{camera} cannot be drawn under random appearances"):
         env.render_appearances(2, (f"flow_{camera}",))
