@@ -13,6 +13,7 @@ from typing import Any, Literal, TextIO
 from robossl.core import Bundle, UserError
 from robossl.deploy.bridge import Bridge, Event, State, Tick
 from robossl.deploy.clock import MonotonicClock
+from robossl.deploy.latency import Probe, delay_ms, policy_alone_s
 from robossl.deploy.policy import OnnxPolicy
 from robossl.deploy.profile import RobotProfile
 from robossl.deploy.recorder import Recorder
@@ -40,7 +41,8 @@ class BridgeOptions:
         seconds: ends the run after this time.
         record: folder of recordings; nothing is recorded where None.
         replay: a recording that is decided again instead of running.
-        latency_test: run dry for this many seconds and print how long each leg takes.
+        latency_test: run dry for this many seconds and print how long each leg takes, the transport's with an echo in
+            a second process of this machine.
         json: print one JSON object as the last line.
     """
 
@@ -88,6 +90,7 @@ def run(bundle: Bundle, profile: RobotProfile, options: BridgeOptions, *, out: T
     clock = MonotonicClock()
     folder = bag_name(options.record, clock.wall_ns()) if options.record else None
     recorder = Recorder(folder, types) if folder else None
+    probe = None
     try:
         session = Session(
             bridge,
@@ -99,25 +102,39 @@ def run(bundle: Bundle, profile: RobotProfile, options: BridgeOptions, *, out: T
             recorder=recorder,
         )
         session.describe(bundle=bundle.digest, profile=profile.name, speed=options.speed)
-        watch = _Watch(session, policy, options, out, typed)
+        if options.latency_test:
+            probe = Probe(transport, types, bundle.contract, profile, list(bridge.observations.mailboxes))
+        watch = _Watch(session, policy, options, out, typed, each=probe.send if probe else _nothing)
         with _ended_by_signals(watch.end):
             session.run(watch)
     finally:
+        if probe:
+            probe.close()
         policy.close()
         transport.close()
         if recorder:
             recorder.close()
-    return _finish(session, watch, options, folder, recorder, out)
+    legs = percentiles(session.latencies_s)
+    if probe:
+        legs |= percentiles({**probe.latencies_s, "policy alone": policy_alone_s(OnnxPolicy(bundle))})
+    return _finish(session, watch, options, legs, folder, recorder, out)
 
 
 class _Watch:
     """Prints what changes, arms, and says when the run is over."""
 
     def __init__(
-        self, session: Session, policy: TimedPolicy, options: BridgeOptions, out: TextIO, typed: TextIO
+        self,
+        session: Session,
+        policy: TimedPolicy,
+        options: BridgeOptions,
+        out: TextIO,
+        typed: TextIO,
+        *,
+        each: Callable[[], None],
     ) -> None:
         self.trips: list[str] = []
-        self._session, self._policy, self._out = session, policy, out
+        self._session, self._policy, self._out, self._each = session, policy, out, each
         self._arms = options.arm or not options.live
         self._seconds = options.latency_test or options.seconds
         self._shown: tuple[Any, ...] = ()
@@ -133,6 +150,7 @@ class _Watch:
 
     def __call__(self, tick: Tick) -> bool:
         """Looks at a period; tells whether the run is over."""
+        self._each()
         self._begun_s = tick.t_s if self._begun_s is None else self._begun_s
         self._show(tick, tick.t_s - self._begun_s)
         if tick.proposed is not None:
@@ -188,21 +206,33 @@ def _finish(
     session: Session,
     watch: _Watch,
     options: BridgeOptions,
+    legs: dict[str, dict[str, float]],
     folder: Path | None,
     recorder: Recorder | None,
     out: TextIO,
 ) -> int:
-    legs = percentiles(session.latencies_s)
+    width = max(map(len, legs), default=0)
     for leg, figures in legs.items():
-        print(f"{leg:<18} " + "  ".join(f"{name[:-3]} {value:.2f} ms" for name, value in figures.items()), file=out)
+        print(
+            f"{leg:<{width}}  " + "  ".join(f"{name[:-3]} {value:.2f} ms" for name, value in figures.items()), file=out
+        )
+    delay = delay_ms(legs) if options.latency_test else None
+    if delay is not None:
+        print(f"from sensor to robot at most {delay:.1f} ms (sum of p95)", file=out)
+    elif options.latency_test:
+        print(f"the loop's own legs need a robot, e.g. `robossl sim-robot {options.profile}`: none was heard", file=out)
     if folder and recorder:
         lost = f" ({recorder.num_dropped} messages were dropped)" if recorder.num_dropped else ""
         print(f"recorded {folder}{lost}", file=out)
     state = session.last.state.value if session.last else None
     if options.json:
         summary = {"state": state, "trips": watch.trips, "latency": legs, "recording": str(folder) if folder else None}
-        print(json.dumps(summary), file=out)
+        print(json.dumps({**summary, "delay_ms": delay} if options.latency_test else summary), file=out)
     return FAULT_EXIT if watch.trips else 0
+
+
+def _nothing() -> None:
+    pass
 
 
 @contextmanager

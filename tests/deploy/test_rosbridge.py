@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -92,6 +93,22 @@ def test_frames_that_are_no_message_change_nothing(server: FakeRosbridge, frame:
         if got:
             break
     assert got == [b"1234"]
+    transport.close()
+
+
+def test_a_flood_does_not_keep_the_bridge_from_deciding(server: FakeRosbridge) -> None:
+    transport, got = RosbridgeTransport(config(server), TYPES), list[bytes]()
+    transport.subscribe(JOINTS, got.append)
+    server.wait_for(1)
+    flood = threading.Thread(target=lambda: [server.send(JOINTS.name, b"1234") for _ in range(500)])
+    flood.start()
+    most = 0
+    while len(got) < 500:
+        before = len(got)
+        transport.spin_once(1.0)
+        most = max(most, len(got) - before)
+    flood.join()
+    assert most <= 64
     transport.close()
 
 
