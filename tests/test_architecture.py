@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = {"envs": "envs", "agents": "agents", "configs": "configs", "assets": "assets"}
-PARTS = ("core", "data", "nets", "objectives", "training", "export", "deploy", "bench", "cli")
+PARTS = ("core", "data", "nets", "objectives", "training", "export", "deploy", "rehearsal", "bench", "cli")
 
 ALLOWED = {
     "core": {"numpy"},
@@ -25,6 +25,7 @@ ALLOWED = {
         "PIL", "tqdm", "yaml",
     },
     "deploy": {"core", "numpy", "onnxruntime", "rosbags", "cyclonedds", "websockets", "cbor2"},
+    "rehearsal": {"core", "envs", "data", "deploy", "numpy"},
     "configs": set(),
     "assets": set(),
 }  # fmt: skip

@@ -100,7 +100,7 @@ def run(bundle: Bundle, profile: RobotProfile, options: BridgeOptions, *, out: T
         )
         session.describe(bundle=bundle.digest, profile=profile.name, speed=options.speed)
         watch = _Watch(session, policy, options, out, typed)
-        with _ended_by_signals(watch.end):
+        with ended_by_signals(watch.end):
             session.run(watch)
     finally:
         policy.close()
@@ -206,7 +206,7 @@ def _finish(
 
 
 @contextmanager
-def _ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
+def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
     """Makes Ctrl-C and SIGTERM end the run by a stop instead of an exception."""
     if threading.current_thread() is not threading.main_thread():
         yield
