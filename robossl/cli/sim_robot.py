@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from robossl.cli.arguments import FLAT, parse, split_positional
+from robossl.cli.arguments import FLAT, parse, split_positional, take_option
 from robossl.cli.figures import print_summary
 from robossl.cli.profiles import load_profile, profile_names
 from robossl.cli.settings import TEST_SEED_OFFSET, require_seed
@@ -16,10 +16,12 @@ from robossl.core import Bundle, Contract, UsageError, UserError
 from robossl.core.contract import CameraInput
 from robossl.deploy.app import ended_by_signals
 from robossl.deploy.clock import MonotonicClock
+from robossl.deploy.profile import RobotProfile
 from robossl.deploy.ros_types import RosTypes
 from robossl.deploy.transports.choice import open_transport
 from robossl.envs.config import Difficulty, EngineName, EnvConfig, RendererName
 from robossl.rehearsal.sim_robot import CONTROL, STATUS, SimRobot, SimRobotConfig
+from robossl.rehearsal.stage import Stage, run_episodes
 from robossl.rehearsal.world import SimulatedWorld
 from robossl.training.evaluate import bootstrap_interval
 from robossl.training.progress import Progress
@@ -36,6 +38,8 @@ class SimRobotCommand:
         seed: of the worlds; as `eval`'s of a run with seed 0 where None.
         robot: how it behaves, and what goes wrong with it.
         episodes: ends after so many; never where None.
+        with_bridge: plays the episodes with `bundle`: runs the bridge in another process, live and at full speed, and
+            arms, holds and resets it.
         seconds: ends after this time.
         json: print one JSON object as the last line.
     """
@@ -50,6 +54,7 @@ class SimRobotCommand:
     robot: Annotated[SimRobotConfig, FLAT] = field(default_factory=SimRobotConfig)
     episodes: int | None = None
     seconds: float | None = None
+    with_bridge: bool = False
     json: bool = False
 
     def __post_init__(self) -> None:
@@ -75,9 +80,17 @@ def run(arguments: list[str]) -> int:
     )
     if name is None:
         raise UsageError(f"give a profile: {', '.join(profile_names())}, or a file's path")
-    bundle = Bundle(command.bundle) if command.bundle else None
-    profile = load_profile(name, bundle)
-    config = _env_config(command, bundle.contract if bundle else None)
+    profile = load_profile(name)
+    if command.with_bridge:
+        print_summary(_rehearsed(command, profile, rest), as_json=command.json)
+    else:
+        print_summary(_alone(command, profile), as_json=command.json)
+    return 0
+
+
+def _alone(command: SimRobotCommand, profile: RobotProfile) -> dict[str, Any]:
+    """Runs the robot; returns what its episodes came to."""
+    config = _env_config(command, Bundle(command.bundle).contract if command.bundle else None)
     seed = TEST_SEED_OFFSET if command.seed is None else command.seed
     types, clock = RosTypes(profile.ros.distro), MonotonicClock()
     world = SimulatedWorld(config, seed=seed)
@@ -91,9 +104,31 @@ def run(arguments: list[str]) -> int:
             transport.close()
     finally:
         world.close()
-    summary = {"profile": profile.name, "env": config.id, "seed": seed, "seconds": seconds, **_figures(robot)}
-    print_summary(summary, as_json=command.json)
-    return 0
+    return {"profile": profile.name, "env": config.id, "seed": seed, "seconds": seconds, **_figures(robot)}
+
+
+def _rehearsed(command: SimRobotCommand, profile: RobotProfile, words: list[str]) -> dict[str, Any]:
+    """Plays episodes through a bridge; returns the robot's figures and the bridge's latencies and trips."""
+    if command.bundle is None:
+        raise UsageError("--with-bridge needs --bundle FOLDER: whose policy is to play?")
+    profile.require_live()
+    Bundle(command.bundle)
+    for flag in ("--bundle", "--episodes"):
+        _, words = take_option(words, flag)
+    words = [word for word in words if word not in ("--with-bridge", "--json")]
+    episodes = command.episodes or 1
+    with (
+        Stage(command.bundle, profile, robot_words=words, bridge_words=["--speed", "1.0"]) as stage,
+        Progress("rehearse", episodes, "episodes") as progress,
+    ):
+
+        def show(done: int, success: float) -> None:
+            progress.show(success=success)
+            progress.to(done)
+
+        trips = run_episodes(stage, episodes, progress=show)
+        robot, bridge = stage.end()
+    return {**robot, "trips": trips, "latency": bridge.get("latency")}
 
 
 def _env_config(command: SimRobotCommand, contract: Contract | None) -> EnvConfig:
