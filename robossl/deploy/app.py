@@ -105,7 +105,7 @@ def run(bundle: Bundle, profile: RobotProfile, options: BridgeOptions, *, out: T
         if options.latency_test:
             probe = Probe(transport, types, bundle.contract, profile, list(bridge.observations.mailboxes))
         watch = _Watch(session, policy, options, out, typed, each=probe.send if probe else _nothing)
-        with _ended_by_signals(watch.end):
+        with ended_by_signals(watch.end):
             session.run(watch)
     finally:
         if probe:
@@ -236,7 +236,7 @@ def _nothing() -> None:
 
 
 @contextmanager
-def _ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
+def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
     """Makes Ctrl-C and SIGTERM end the run by a stop instead of an exception."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -32,6 +32,7 @@ class Observation:
         values: all named numbers.
         faults: what is wrong.
         unfamiliarity: see `Familiarity`; the greatest of all inputs.
+        strangest: what that is the score of.
         age_s: of the oldest reading that the policy acts on.
     """
 
@@ -40,6 +41,7 @@ class Observation:
     values: Mapping[str, float]
     faults: tuple[Fault, ...]
     unfamiliarity: float
+    strangest: str
     age_s: float
 
 
@@ -89,11 +91,13 @@ class ObservationBuilder:
             faults.append(Fault(trip=Trip.EMERGENCY_STOP, what="it is pressed"))
         vectors, frames = self._vectors(values), self._frames()
         inputs: dict[str, NDArray[Any]] | None = None
-        unfamiliarity = 0.0
+        unfamiliarity, strangest = 0.0, ""
         if vectors is not None and frames is not None:
             inputs = vectors | {name: self._stacked(name, frame) for name, frame in frames.items()}
             parts = {name: vector[0] for name, vector in vectors.items()} | frames
-            unfamiliarity = max(self._familiarity[name].score(part) for name, part in parts.items())
+            scores = {name: self._familiarity[name].score(part) for name, part in parts.items()}
+            worst = max(scores, key=scores.__getitem__)
+            unfamiliarity, strangest = scores[worst], self._familiarity[worst].strangest(parts[worst])
         ages_s = [box.age_s(t_s) for box in self.mailboxes.values() if not isinstance(box.source, StopInput)]
         return Observation(
             inputs=inputs,
@@ -101,6 +105,7 @@ class ObservationBuilder:
             values=values,
             faults=tuple(faults),
             unfamiliarity=unfamiliarity,
+            strangest=strangest,
             age_s=max(ages_s),
         )
 
