@@ -124,14 +124,14 @@ class RingScene:
         """Tells [N] whether cars at poses [N, 3] may touch a wall or an obstacle, these being at [N, 12, 3]."""
         apart = position[..., :2] - pose[:, None, :2]
         apart = apart * apart
-        obstacle = xp.any(apart[..., 0] + apart[..., 1] < xp.asarray(self._reach2), axis=1)
+        obstacle = xp.any(apart[..., 0] + apart[..., 1] < xp.asarray(self._reach2, device=position.device), axis=1)
         return obstacle | (xp.abs(outward_offset(xp, pose[:, 0], pose[:, 1])) > _FREE_M)
 
     def table(self, xp: Any, position: Array, quat: Array) -> Array:
         """Describes obstacles at positions [N, 12, 3] with orientations [N, 12, 4] as [N, 12, 7] `OBSTACLE_NAMES`."""
         w, z = quat[..., 0], quat[..., 3]
         pose = xp.stack([position[..., 0], position[..., 1], 1 - 2 * z * z, 2 * w * z], axis=-1)
-        return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(self.shapes)], axis=-1)
+        return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(self.shapes, device=pose.device)], axis=-1)
 
 
 def _colour_of(geom: str) -> str:
