@@ -9,7 +9,7 @@ from robossl.envs.randomisation import Span, span_of
 from robossl.envs.sensor_model import SensorModel
 
 EngineName = Literal["mujoco", "bullet", "warp"]
-RendererName = Literal["raycast", "gl"]
+RendererName = Literal["raycast", "gl", "warp"]
 Difficulty = Literal["easy", "medium", "hard"]
 
 

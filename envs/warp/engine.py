@@ -48,6 +48,7 @@ class WarpEngine:
         place = device_named(device)
         tell_of_compilation()
         self.model = copy.copy(model)
+        self.model.opt.disableflags &= ~mujoco.mjtDisableBit.mjDSBL_AUTORESET.value  # has no such flag, nor resets
         self.num_worlds, self.num_threads = num_worlds, num_threads
         self.worlds = WarpWorlds(self.model, num_worlds, place)
         self.device = self.worlds.torch_device
