@@ -8,8 +8,8 @@ from robossl.core import Stream, UserError
 from robossl.envs.randomisation import Span, span_of
 from robossl.envs.sensor_model import SensorModel
 
-EngineName = Literal["mujoco", "bullet"]
-RendererName = Literal["raycast", "gl"]
+EngineName = Literal["mujoco", "bullet", "warp"]
+RendererName = Literal["raycast", "gl", "warp"]
 Difficulty = Literal["easy", "medium", "hard"]
 
 
@@ -24,7 +24,8 @@ class EnvConfig:
         observations: keys the agent sees; the task's default where None.
         image_size: width and height of every camera in pixels; the task's default where None.
         renderer: fixed for a run: other renderers give other pixels.
-        engine: of the physics; a policy trained in one can be checked in the other.
+        engine: of the physics; a policy trained in one can be checked in the others.
+        device: where engine `warp` runs: cpu, cuda or cuda:<number>; a GPU if there is one where None.
         num_threads: for physics and pictures; all cores where None.
         sensors: {observation: how it is imperfect}; those that are not named are perfect.
         randomise: {what the task declares: the range, or the one value, that it is drawn from}; "all" stands for every
@@ -38,6 +39,7 @@ class EnvConfig:
     image_size: tuple[int, int] | None = None
     renderer: RendererName = "raycast"
     engine: EngineName = "mujoco"
+    device: str | None = None
     num_threads: int | None = None
     sensors: dict[str, SensorModel] = field(default_factory=dict)
     randomise: dict[str, float | Span] = field(default_factory=dict)

@@ -1,10 +1,12 @@
-"""Cameras: two renderers, one interface."""
+"""Cameras: three renderers, one interface."""
 
 import importlib
+from typing import Any
 
 from robossl.core import CameraSpec, UnknownNameError, UserError
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.render.derived import DerivedRenderer, base_keys
+from robossl.envs.render.mirrored import MirroredRenderer
 from robossl.envs.render.poses import LastPoses
 from robossl.envs.render.renderer import Renderer, split_key, wanted
 
@@ -13,6 +15,7 @@ __all__ = ["RENDERERS", "Renderer", "make_renderer"]
 RENDERERS = {
     "raycast": "robossl.envs.render.raycast:RaycastRenderer",
     "gl": "robossl.envs.render.gl:GLRenderer",
+    "warp": "robossl.envs.render.warp:WarpRenderer",
 }
 
 
@@ -27,7 +30,7 @@ def make_renderer(
 
     Args:
         name: one of `RENDERERS`.
-        engine: whose worlds are drawn.
+        engine: whose worlds are drawn; where the renderer draws another kind's, a copy of them in such a one is.
         cameras: the model's cameras with their picture sizes.
         keys: the pictures wanted, such as ("rgb_front", "depth_wrist").
         last: where things were at the last control step; flow is computed from it.
@@ -40,9 +43,30 @@ def make_renderer(
     module, attribute = RENDERERS[name].split(":")
     keys = tuple(f"{modality}_{name}" for name, part in wanted(cameras, keys).items() for modality in part)
     drawn = base_keys(keys)
-    renderer_type = getattr(importlib.import_module(module), attribute)
+    try:
+        renderer_type = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise UserError(f"renderer {name} needs the package {error.name}, which is not installed") from error
     for key in drawn:
         if split_key(key)[0] not in renderer_type.modalities:
             raise UserError(f"the renderer {name!r} does not draw {key!r}; `raycast` does")
-    renderer: Renderer = renderer_type(engine, cameras, drawn)
-    return renderer if drawn == keys else DerivedRenderer(engine, renderer, cameras, keys, last)
+    stage = _stage(engine, renderer_type.engine_type)
+    renderer: Renderer = renderer_type(stage, cameras, drawn)
+    if stage is not engine:
+        renderer = MirroredRenderer(renderer, engine, stage)
+    if drawn == keys:
+        return renderer
+    if isinstance(engine, MujocoEngine):
+        return DerivedRenderer(engine, renderer, cameras, keys, last)
+    if stage is engine:
+        renderer = MirroredRenderer(renderer, engine, engine.books)
+    return DerivedRenderer(engine.books, renderer, cameras, keys, last)
+
+
+def _stage(engine: Any, kind: Any) -> Any:
+    """Returns an engine of a kind with the same model: itself if it is of that kind."""
+    if isinstance(engine, kind):
+        return engine
+    if kind is MujocoEngine:
+        return engine.books
+    return kind(engine.model, engine.num_worlds, engine.num_threads)
