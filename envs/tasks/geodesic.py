@@ -1,8 +1,9 @@
 """How far it is to a goal around everything that stands in the way: shortest paths on a grid, many worlds at once.
 
 A node has 16 neighbours: the eight around it and the eight a knight's move away, so that a path of any direction is
-at most 2.8 % too long. Sweeps in four directions settle all worlds together until none changes any more (fast sweeping,
-Zhao, Math. Comp. 2005, with a graph's edges in place of the upwind difference): what a sweep costs is shared by them.
+at most 2.8 % too long; what is in the way must be more than one node thick. Sweeps in four directions settle all worlds
+together until none changes any more (fast sweeping, Zhao, Math. Comp. 2005, with a graph's edges in place of the upwind
+difference): what a sweep costs is shared by them.
 A node's distance is the least sum over all paths, added up from the goal, so it does not depend on the other worlds.
 """
 
@@ -49,12 +50,13 @@ class Grid:
         distance = padded[_PAD:-_PAD, _PAD:-_PAD]
         wall = np.where(free, np.float32(0), np.float32(np.inf))
         distance[...] = self._from_goal(goal_m) + wall
-        before = np.empty_like(distance)
-        while not np.array_equal(before, distance):
-            before[...] = distance
-            for turn in (padded, padded.transpose(1, 0, 2)):
-                _sweep(turn, wall if turn is padded else wall.transpose(1, 0, 2))
-                _sweep(turn[::-1], (wall if turn is padded else wall.transpose(1, 0, 2))[::-1])
+        is_settled = False
+        while not is_settled:
+            before = distance.copy()
+            for line in (1, -1):
+                _sweep(padded[::line], wall[::line])
+                _sweep(padded.transpose(1, 0, 2)[::line], wall.transpose(1, 0, 2)[::line])
+            is_settled = np.array_equal(before, distance)
         return np.ascontiguousarray(_signed(padded).transpose(2, 0, 1))
 
     def read(self, xp: Any, distance: Array, x_m: Array, y_m: Array) -> Array:
@@ -82,7 +84,8 @@ class Grid:
             distance: [N, G * G] what `distance` returned.
             x_m: [N].
             y_m: [N].
-            reach_m: how far from the points; of nodes that tell the same, the farther one counts.
+            reach_m: how far from the points, a knight's move at least; of nodes that tell the same, a farther one
+                counts.
         """
         around = np.arange(-int(reach_m / NODE_M), int(reach_m / NODE_M) + 2, dtype=np.float32)
         di, dj = (xp.asarray(part.ravel())[None] for part in np.meshgrid(around, around, indexing="ij"))

@@ -128,7 +128,7 @@ class RoomsPointGoal:
             engine.randomise(name, start[name], ids)
 
     def control(self, engine: Engine, action: Array, memory: Memory) -> Array:
-        """Maps actions to forward speed, sideways speed (none: the wheels roll) and yaw rate, which change gradually."""
+        """Maps actions to forward speed, none sideways (wheels roll), and yaw rate; both change gradually."""
         xp = engine.xp
         forward, turn = memory["forward_m_s"], memory["turn_rad_s"]
         wanted = xp.clip(action[:, 0] * FORWARD_M_S, -BACKWARD_M_S, FORWARD_M_S)

@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, Draws
+from robossl.core import Array, Draws, UserError
 from robossl.envs.tasks import house_plan
 from robossl.envs.tasks.geodesic import NODE_M, Grid
 from robossl.envs.tasks.rooms_clearance import Clearance
@@ -63,6 +63,20 @@ class HouseConfig:
     open_chance: float
     furniture: tuple[int, int]
     hops: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        if not 0.6 <= self.door_m <= 1.0:  # narrower, and beside a crossing wall the grid finds no way through
+            raise UserError(f"RoomsPointGoal: door_m must be in [0.6, 1.0], got {self.door_m}")
+        for name in ("closed_chance", "open_chance"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"RoomsPointGoal: {name} must be in [0, 1], got {getattr(self, name)}")
+        for name, low, high in (("furniture", 0, NUM_FURNITURE), ("hops", 1, NUM_ROOMS - 1)):
+            least, most = getattr(self, name)
+            if not low <= least <= most <= high:
+                raise UserError(
+                    f"RoomsPointGoal: {name} must be in {low}..{high}, from few to many, got {least} {most}"
+                )
 
 
 class RoomsScene:
