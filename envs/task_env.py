@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, Draws, EnvSpec, Obs, Policy, RenderSpec, StepBatch, Tree
+from robossl.core import Array, ArraySpec, Draws, EnvSpec, Obs, Policy, RenderSpec, StepBatch, Tree
 from robossl.core.errors import UnknownNameError, UserError
 from robossl.core.processor import num_cores
 from robossl.envs.action import checked_action
@@ -16,9 +16,10 @@ from robossl.envs.ahead import Ahead
 from robossl.envs.appearances import Appearances
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.engines import make_engine
+from robossl.envs.memory import require_memory
 from robossl.envs.observable import chosen_keys, picture_keys, picture_spec, require_still_pictures, sized
-from robossl.envs.randomiser import ALL, Randomiser, switched_on
-from robossl.envs.render import make_renderer
+from robossl.envs.randomiser import ALL, Randomiser, model_fields, switched_on
+from robossl.envs.render import start_renderer
 from robossl.envs.render.poses import LastPoses
 from robossl.envs.render.renderer import Renderer, split_key
 from robossl.envs.sensors.quiet import switch_off_unused
@@ -47,13 +48,15 @@ class TaskEnv:
         self._keys = chosen_keys(task.spec, self._cameras, config.observations)
         chosen = {key: sensor for key, sensor in task.spec.sensors.items() if key in self._keys}
         switch_off_unused(model, chosen.values())
+        active = switched_on(task.spec.randomisations, config.randomise)
+        require_memory(config.num_worlds, model, self._observation(), model_fields(active) | {*task.spec.random_fields})
         self.engine = make_engine(config.engine, model, config.num_worlds, config.num_threads or num_cores())
         self._picture_keys = tuple(key for key in self._keys if key in picture_keys(self._cameras))
         self._sensors = SensorSuite(self.engine, chosen, task.spec.num_substeps)
         self._record = tuple(dict.fromkeys((*task.spec.record, *self._sensors.record)))
         self._randomiser = Randomiser(
             self.engine,
-            switched_on(task.spec.randomisations, config.randomise),
+            active,
             task.spec.random_fields,
             num_actions=task.spec.action.shape[0],
             control_hz=task.spec.control_hz,
@@ -61,7 +64,7 @@ class TaskEnv:
         self._last = LastPoses(self.engine) if any(key.startswith("flow_") for key in self._keys) else None
         self._renderer: Renderer | None = None
         if self._picture_keys:
-            self._renderer = make_renderer(config.renderer, self.engine, self._cameras, self._picture_keys, self._last)
+            self._renderer = start_renderer(config.renderer, self.engine, self._cameras, self._picture_keys, self._last)
         self._viewers: dict[tuple[str, int, int], Renderer] = {}
         self._appearances: dict[tuple[str, ...], Appearances] = {}
         self.spec = self._make_spec()
@@ -163,7 +166,7 @@ class TaskEnv:
         viewer = (name, width, height)
         if viewer not in self._viewers:
             spec = next(replace(camera, width=width, height=height) for camera in self._cameras if camera.name == name)
-            self._viewers[viewer] = make_renderer(self.config.renderer, self.engine, (spec,), (f"rgb_{name}",))
+            self._viewers[viewer] = start_renderer(self.config.renderer, self.engine, (spec,), (f"rgb_{name}",))
         pictures = self._viewers[viewer].render(np.array([world]))
         return np.array(pictures[f"rgb_{name}"][0], np.uint8)
 
@@ -275,11 +278,14 @@ class TaskEnv:
         yield
         self.perf["simulate"] += time.perf_counter() - self.perf["render"] - start
 
+    def _observation(self) -> dict[str, ArraySpec]:
+        """Describes what is observed."""
+        sizes = {camera.name: camera for camera in self._cameras}
+        return {key: self.available.get(key) or picture_spec(key, sizes) for key in self._keys}
+
     def _make_spec(self) -> EnvSpec:
         task = self.task.spec
-        sizes = {camera.name: camera for camera in self._cameras}
         drawn = {split_key(key)[1] for key in self._picture_keys}
-        vectors = {**task.vectors, **self._sensors.specs}
         render = None
         if self._renderer is not None:
             cameras = tuple(camera for camera in self._cameras if camera.name in drawn)
@@ -288,12 +294,12 @@ class TaskEnv:
             id=self.config.id,
             control_hz=task.control_hz,
             max_episode_steps=task.max_episode_steps,
-            observation={key: vectors.get(key) or picture_spec(key, sizes) for key in self._keys},
+            observation=self._observation(),
             action=task.action,
             privileged=task.privileged,
             reward_terms=tuple(task.reward_weights),
             metrics=task.metrics,
-            camera_names=tuple(sizes),
+            camera_names=tuple(camera.name for camera in self._cameras),
             render=render,
             commands=task.commands,
         )
