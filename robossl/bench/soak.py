@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from robossl.core import StepBatch, Stream, UserError
 from robossl.core.memory import resident_bytes
-from robossl.core.registry import TASKS, load
 from robossl.envs import EnvConfig, WorldSeed
 from robossl.envs.config import Difficulty, EngineName
+from robossl.envs.make import make_task
 from robossl.envs.task_env import TaskEnv
 
 MAX_GROWTH = 0.02
@@ -102,8 +102,7 @@ def make(config: SoakConfig) -> TaskEnv:
 
     In Bullet, sensors that it refuses are left out.
     """
-    kind = load(TASKS, config.env, what="environment")
-    task = kind(kind.levels[config.difficulty]) if config.difficulty else kind()
+    task = make_task(config.env, config.difficulty)
     spec = task.spec
     keys = (*spec.default_observation, *spec.vectors, *(spec.sensors if config.engine == "mujoco" else ()))
     env_config = EnvConfig(
