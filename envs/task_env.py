@@ -35,6 +35,8 @@ class TaskEnv:
 
     Attributes:
         available: {key: spec} of all that can be observed beside pictures.
+        are_pictures_due: tells of which worlds [N] anybody looks at pictures, from the decisions [N] made in their
+            episodes; where set, the others' pictures are old ones.
     """
 
     def __init__(self, task: Task, config: EnvConfig, worlds: WorldSeed) -> None:
@@ -75,6 +77,8 @@ class TaskEnv:
         self._elapsed = np.zeros(self.num_worlds, np.int64)
         self._begun = False
         self.before_reset: Callable[[NDArray[np.int64]], None] | None = None
+        self.are_pictures_due: Callable[[NDArray[np.int64]], NDArray[np.bool_]] | None = None
+        self._newest: Obs = {}
 
     def reset(self, *, first_world: int = 0, first_episode: int = 0, seed: int | None = None) -> Obs:
         """See `BatchEnv.reset`."""
@@ -273,9 +277,22 @@ class TaskEnv:
         if self._renderer is None:
             return {}
         start = time.perf_counter()
-        pictures = self._renderer.render(ids)
+        is_all = ids is None and self.are_pictures_due is not None
+        pictures = self._due_pictures() if is_all else self._renderer.render(ids)
         self.perf["render"] += time.perf_counter() - start
         return pictures
+
+    def _due_pictures(self) -> Obs:
+        """Draws the worlds that are looked at, and gives out old pictures of the others."""
+        assert self._renderer is not None
+        assert self.are_pictures_due is not None
+        due = np.flatnonzero(self.are_pictures_due(self._elapsed))
+        if len(due) == self.num_worlds or not self._newest:
+            self._newest = self._renderer.render()
+        elif len(due):
+            for key, value in self._renderer.render(due).items():
+                self._newest[key][due] = value
+        return {key: value.copy() for key, value in self._newest.items()}
 
     def _clock(self) -> float:
         """Returns a time in seconds that stands still while pictures are made."""
