@@ -9,7 +9,7 @@ from robossl.core import Array, CameraSpec, Draws, Obs
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.randomisation import AnyRandomisation
 from robossl.envs.randomiser import Randomiser
-from robossl.envs.render import make_renderer
+from robossl.envs.render import start_renderer
 
 
 class Appearances:
@@ -34,7 +34,7 @@ class Appearances:
         self._source = engine
         self._stage = MujocoEngine(engine.model, engine.num_worlds, engine.num_threads)
         self._visual, self._keys = visual, keys
-        self._renderer = make_renderer(renderer, self._stage, cameras, keys)
+        self._renderer = start_renderer(renderer, self._stage, cameras, keys)
 
     def draw(
         self, num: int, draws: Draws, decisions: NDArray[np.int64], ids: NDArray[np.int64] | None = None

@@ -21,7 +21,7 @@ from robossl.envs.make import make_task
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.observable import chosen_keys, picture_keys, picture_spec, require_still_pictures, sized
 from robossl.envs.randomiser import ALL, switched_on
-from robossl.envs.render import make_renderer
+from robossl.envs.render import start_renderer
 from robossl.envs.render.poses import LastPoses
 from robossl.envs.render.renderer import split_key
 
@@ -88,7 +88,7 @@ class StatePainter:
         self._engine = MujocoEngine(model, config.num_worlds, config.num_threads or num_cores())
         has_flow = any(key.startswith("flow_") for key in self._keys)
         self._last = LastPoses(self._engine) if has_flow else None
-        self._renderer = make_renderer(config.renderer, self._engine, cameras, self._keys, self._last)
+        self._renderer = start_renderer(config.renderer, self._engine, cameras, self._keys, self._last)
         self._num_looks, self._looks = appearances, None
         self.looks: dict[str, Any] = {}
         if appearances:

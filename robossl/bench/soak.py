@@ -4,26 +4,24 @@ Every divergence must be one that the environment has counted: a number that is 
 a world that was not reported is a failure. So is memory that grows.
 """
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import StepBatch, Stream, UserError
-from robossl.core.registry import TASKS, load
+from robossl.core.memory import resident_bytes
 from robossl.envs import EnvConfig, WorldSeed
 from robossl.envs.config import Difficulty, EngineName
+from robossl.envs.make import make_task
 from robossl.envs.task_env import TaskEnv
 
 MAX_GROWTH = 0.02
 _NUM_SAMPLES = 100
 _TOO_FAST = 1e6  # m/s or rad/s: nothing in these worlds moves so
-_STATM = Path("/proc/self/statm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +102,7 @@ def make(config: SoakConfig) -> TaskEnv:
 
     In Bullet, sensors that it refuses are left out.
     """
-    kind = load(TASKS, config.env, what="environment")
-    task = kind(kind.levels[config.difficulty]) if config.difficulty else kind()
+    task = make_task(config.env, config.difficulty)
     spec = task.spec
     keys = (*spec.default_observation, *spec.vectors, *(spec.sensors if config.engine == "mujoco" else ()))
     env_config = EnvConfig(
@@ -173,8 +170,7 @@ def _resident_mib() -> float:
     Raises:
         UserError: on a system that does not tell.
     """
-    try:
-        pages = int(_STATM.read_text().split()[1])
-    except OSError as error:
-        raise UserError(f"this system does not tell how much memory a process holds: there is no {_STATM}") from error
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    held = resident_bytes()
+    if held is None:
+        raise UserError("this system does not tell how much memory a process holds")
+    return held / 2**20

@@ -109,6 +109,7 @@ def _header(source: EpisodeStore, env: EnvConfig, painter: StatePainter) -> dict
     vectors = [key for key in kept(source.spec) if not key.startswith(PREFIX)]
     own = [key for key in painter.pictures if key in painter.own]
     drawn = plain({name: getattr(env, name) for name in ("image_size", "renderer", "sensors")})
+    drawn["renderer"] = painter.render.renderer  # another than was asked for, where that one does not start here
     drawn["sensors"] = {key: model for key, model in drawn["sensors"].items() if key in (*own, *vectors)}
     told = {
         **source.config,
