@@ -6,7 +6,7 @@ PIP_ARGS ?=
 BIN := $(VENV)/bin
 SOURCES := setup.py robossl envs agents configs assets packaging tests
 
-.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu wheel-test fuzz middleware soak docs bench evidence clean
+.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu wheel-test deploy-test fuzz middleware soak docs bench evidence clean
 .DELETE_ON_ERROR:
 
 quickstart: $(VENV)/.installed
@@ -60,6 +60,14 @@ wheel-test:
 	$(PYTHON) -m venv "$$folder/venv" && \
 	"$$folder/venv/bin/python" -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt build/wheel/*.whl && \
 	cd "$$folder/empty" && "$$folder/venv/bin/python" $(abspath tests/wheel_run.py)
+
+# The same for robossl-deploy: a clean environment with nothing but what a robot's computer installs runs a toy policy.
+deploy-test: $(VENV)/.installed-dev
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	$(BIN)/python tests/deploy/small_bundle.py "$$folder/bundle" && \
+	$(PYTHON) -m venv "$$folder/venv" && \
+	"$$folder/venv/bin/python" -m pip install --quiet $(PIP_ARGS) './packaging/robossl-deploy[dds,rosbridge]' && \
+	"$$folder/venv/bin/python" tests/deploy/small_run.py "$$folder/bundle"
 
 # A million random, malformed, reordered and hostile messages for each codec and the guard behind it; about ten minutes.
 # An interrupted run goes on where it was. FUZZ_ARGS: e.g. --seed 1.

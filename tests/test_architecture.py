@@ -29,7 +29,7 @@ ALLOWED = {
         "core", "numpy", "onnxruntime", "rosbags", "cyclonedds", "websockets", "cbor2", "rospy", "rosgraph", "rclpy",
         "rosidl_runtime_py",
     },
-    "rehearsal": {"core", "envs", "data", "deploy", "numpy"},
+    "rehearsal": {"core", "envs", "data", "deploy", "numpy", "PIL"},
     "configs": set(),
     "assets": set(),
 }  # fmt: skip

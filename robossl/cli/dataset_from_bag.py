@@ -5,7 +5,7 @@ from pathlib import Path
 
 from robossl.cli.arguments import parse, split_positional
 from robossl.cli.figures import print_summary
-from robossl.cli.profiles import load_profile
+from robossl.cli.profiles import load_profile, require_known_profile
 from robossl.core import Bundle, UsageError
 from robossl.data import EpisodeStore
 from robossl.data.episode_writer import EpisodeWriter
@@ -43,6 +43,7 @@ def run(arguments: list[str]) -> int:
     )
     if bag is None or not command.profile or command.bundle == Path() or command.out == Path():
         raise UsageError("give a recording, --bundle FOLDER, --profile NAME and --out FOLDER")
+    require_known_profile(command.profile, command.bundle)
     bundle = Bundle(command.bundle)
     profile = load_profile(command.profile, bundle)
     recording = Recording(Path(bag))

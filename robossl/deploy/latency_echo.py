@@ -101,9 +101,13 @@ def sensor_message(types: RosTypes, contract: Contract, profile: RobotProfile, s
 
 def main() -> None:
     """Runs the echo as its standard input says, until that ends."""
-    told = json.loads(sys.stdin.readline())
-    ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    told, ended = json.loads(sys.stdin.readline()), threading.Event()
+
+    def wait() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=wait, daemon=True).start()
     profile = from_json(RobotProfile, told["profile"], file="profile")
     contract = from_json(Contract, told["contract"], file="contract")
     try:

@@ -19,7 +19,7 @@ from robossl.deploy.profile import RobotProfile
 from robossl.deploy.readings import CLEARANCE, STOP_PRESSED
 from robossl.deploy.topics import CameraTopic, InputTopic, JointsInput, ScanInput, StopInput
 from robossl.deploy.trips import Trip
-from robossl.deploy.values import given_values, look_up, parts_of, tool_name, value_key
+from robossl.deploy.values import given_values, look_up, parts_of, require_same_order, tool_name, value_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +49,11 @@ class ObservationBuilder:
     """Collects messages and builds the observation of a period from the newest ones.
 
     Raises:
-        UserError: if the profile has no source for something that the contract asks for.
+        UserError: if the profile has no source for something that the contract asks for, or joints in another order.
     """
 
     def __init__(self, contract: Contract, profile: RobotProfile) -> None:
+        require_same_order(contract, profile)
         self._contract, self._limits = contract, profile.limits
         tool = profile.limits.tool if isinstance(profile.limits, ArmLimits) else None
         self._kinematics = ToolKinematics(tool) if tool else None

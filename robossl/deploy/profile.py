@@ -32,6 +32,7 @@ class RosConfig:
         node: under which name DDS shows up in `ros2 node list`; where None as an unnamed participant, and as
             robossl_bridge with rclpy and ROS 1.
         url: of a rosbridge server; wss:// for TLS.
+        ca_file: certificates in PEM by one of which a wss:// server's must be signed; the system's where None.
         master: address of ROS 1's master.
         token_variable: name of the environment variable that holds the server's bearer token; none where None.
     """
@@ -45,6 +46,7 @@ class RosConfig:
     url: str = "ws://127.0.0.1:9090"
     master: str = "http://127.0.0.1:11311"
     token_variable: str | None = None
+    ca_file: str | None = None
 
     def __post_init__(self) -> None:
         """Checks that every part can stand in an address."""

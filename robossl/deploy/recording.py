@@ -67,15 +67,19 @@ class Recording:
         """Yields what was recorded of every control period."""
         return (self._json(data) for topic, _, data in self._messages if topic == TICK_TOPIC)
 
+    def messages(self) -> Iterator[tuple[str, int, bytes]]:
+        """Yields every message: topic, time on the session's clock in ns, bytes."""
+        return ((topic, time_ns - self.session["wall_offset_ns"], data) for topic, time_ns, data in self._messages)
+
     def decided_again(self, policy: RecordedCommander, profile: RobotProfile) -> Iterator[tuple[dict[str, Any], Tick]]:
         """Delivers the same messages at the same times; yields every period as recorded, and as decided now."""
         obeyed = self.mode is Mode.LIVE
         bridge = Bridge(policy, profile, speed=self.session["speed"], obeyed=obeyed)
         types, mailboxes = RosTypes(profile.ros.distro), bridge.observations.mailboxes
         inputs = {name: Topic(name=name, type=MESSAGE_TYPES[box.source.kind]) for name, box in mailboxes.items()}
-        for topic, time_ns, data in self._messages:
+        for topic, time_ns, data in self.messages():
             if topic in inputs:
-                deliver(bridge, types, inputs[topic], data, time_ns - self.session["wall_offset_ns"])
+                deliver(bridge, types, inputs[topic], data, time_ns)
             elif topic == TICK_TOPIC:
                 recorded = self._json(data)
                 policy.expect(recorded)

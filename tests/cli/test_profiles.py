@@ -106,3 +106,14 @@ def toy_bundle(tmp_path: Path) -> Path:
     from toy_bundle import write_toy_bundle
 
     return write_toy_bundle(tmp_path / "bundle")
+
+
+def test_an_unknown_profile_is_named_before_the_bundle_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["bridge", str(tmp_path / "nowhere"), "--profile", "pandas"])
+    assert capsys.readouterr().err == "robossl: unknown profile 'pandas'; did you mean 'panda'?\n"
+    with pytest.raises(SystemExit):
+        main(["bridge", str(tmp_path / "nowhere"), "--profile", "mine.yaml"])
+    assert capsys.readouterr().err == "robossl: mine.yaml cannot be read: No such file or directory\n"

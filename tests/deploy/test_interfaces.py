@@ -1,31 +1,18 @@
 """No socket hears or says anything beyond the interface that the profile names."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from namespaces import NAMESPACE, needs_namespaces
 
 from robossl.core import UserError
 from robossl.deploy.transports.interfaces import address_of
 
 PEERS = Path(__file__).parent / "peers"
-NAMESPACE = ["unshare", "--user", "--map-root-user", "--net"]
-CABLE = ["ip", "link", "add", "ve0", "type", "veth", "peer", "name", "ve1"]
-
-
-def has_namespaces() -> bool:
-    if shutil.which("unshare") is None or shutil.which("ip") is None:
-        return False
-    return subprocess.run([*NAMESPACE, *CABLE], capture_output=True, check=False).returncode == 0
-
-
-needs_namespaces = pytest.mark.skipif(
-    not has_namespaces(), reason="network namespaces with veth (unshare, ip) may not be made here"
-)
 
 
 def outside(interface: str) -> Any:

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import xmlrpc.client
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from deploy_robots import SAFETY, TYPES, base, base_profile
+from namespaces import NAMESPACE, needs_namespaces
 from toy_bundle import write_toy_bundle
 
 from robossl.core import UserError
@@ -67,7 +69,8 @@ def master() -> Iterator[str]:
 
 
 def ros1_environment(url: str) -> dict[str, str]:
-    return {**os.environ, "ROS_MASTER_URI": url, "ROS_IP": "127.0.0.1"}
+    logs = tempfile.gettempdir()
+    return {**os.environ, "ROS_MASTER_URI": url, "ROS_IP": "127.0.0.1", "ROS_LOG_DIR": f"{logs}/ros1-logs"}
 
 
 def answers(url: str) -> bool:
@@ -113,10 +116,25 @@ def test_without_a_master_one_line_says_so() -> None:
 @needs_ros1
 def test_every_socket_is_on_the_loopback_interface(master: str) -> None:
     done = subprocess.run(
-        [sys.executable, str(PEERS / "ros1_listeners.py"), master], capture_output=True, text=True, timeout=60
+        [sys.executable, str(PEERS / "ros1_listeners.py"), master],
+        env=ros1_environment(master),
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == [["tcp", "127.0.0.1"]]
+
+
+@needs_ros1
+@needs_namespaces
+def test_on_a_named_interface_nothing_listens_on_others() -> None:
+    words = [*NAMESPACE, "sh", str(PEERS / "ros1_elsewhere.sh"), sys.executable]
+    url = "http://127.0.0.1:11399"
+    done = subprocess.run(words, env=ros1_environment(url), capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0, done.stderr
+    assert ["tcp", "10.9.0.1"] in json.loads(done.stdout.splitlines()[-1])
+    assert "0.0.0.0" not in done.stdout
 
 
 @needs_ros1
@@ -134,7 +152,13 @@ def test_somebody_elses_node_is_driven_and_stopped_when_it_falls_silent(master: 
     robot = subprocess.Popen(words, env=ros1_environment(master), stdout=subprocess.PIPE, text=True)
     flags = ["--live", "--confirm", profile.name, "--arm", "--speed", "1.0", "--seconds", "20", "--json"]
     words = [str(bundle), "--profile", str(tmp_path / "profile.json"), "--record", str(tmp_path / "bags"), *flags]
-    done = subprocess.run([sys.executable, "-m", "robossl.deploy", *words], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "robossl.deploy", *words],
+        env=ros1_environment(master),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     said, _ = robot.communicate(timeout=40)
     assert done.returncode == 3, done.stdout + done.stderr
     assert [trip.split(":")[0] for trip in json.loads(done.stdout.splitlines()[-1])["trips"]] == ["stale_input"]

@@ -1,24 +1,16 @@
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "deploy"))
-
+from bag_commands import command, write_bundle
 from deploy_robots import arm_contract
 from loopback_session import PROFILE, recorded
 
-from robossl.cli.main import main
-from robossl.core import Bundle, Contract, UserError
-from robossl.core.bundle import seal, write_contract
+from robossl.core import Bundle, UserError
 from robossl.core.contract import CameraInput
-from robossl.core.files import write_json
-from robossl.core.strict_json import to_json
 from robossl.data import EpisodeStore, Replay
-from robossl.deploy.profile import RobotProfile
 from robossl.deploy.recording import Recording
 from robossl.deploy.session import Mode
 from robossl.rehearsal.bag_episodes import actions_of, bag_episodes, bag_spec
@@ -94,8 +86,8 @@ def test_a_recording_becomes_a_dataset_that_a_replay_loads(tmp_path: Path, capsy
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"--bundle": "nowhere"}, "nowhere is not a bundle"),
-        ({"--profile": "two_joint"}, "unknown profile: 'two_joint'"),
+        ({"--bundle": "nowhere", "--profile": "panda"}, "nowhere is not a bundle"),
+        ({"--profile": "two_joint"}, "unknown profile 'two_joint'"),
         ({"bag": "nowhere"}, "nowhere cannot be read"),
         ({}, "was recorded with another bundle or profile"),
     ],
@@ -115,19 +107,3 @@ def test_wrong_words_are_one_clear_line(
 
 def _fields(spec: object) -> dict[str, object]:
     return {name: getattr(spec, name) for name in spec.__dataclass_fields__}  # type: ignore[attr-defined]
-
-
-def write_bundle(folder: Path, contract: Contract, profile: RobotProfile) -> Path:
-    folder.mkdir()
-    (folder / contract.policy).write_bytes(b"not looked at")
-    write_contract(folder, contract)
-    write_json(folder / "profile.json", to_json(profile))
-    seal(folder)
-    return folder
-
-
-def command(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, tuple[str, str]]:
-    with pytest.raises(SystemExit) as left:
-        main(words)
-    out, err = capsys.readouterr()
-    return int(str(left.value.code)), (out, err)

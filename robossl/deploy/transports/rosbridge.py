@@ -7,6 +7,7 @@ for small or compressed pictures up to about 20 Hz.
 import dataclasses
 import json
 import os
+import ssl
 import time
 from typing import Any
 
@@ -44,6 +45,7 @@ class RosbridgeTransport:
                 max_size=MAX_BYTES,
                 open_timeout=_OPEN_TIMEOUT_S,
                 compression=None,
+                ssl=_tls(ros),
             )
         except (OSError, WebSocketException) as error:
             raise UserError(f"no rosbridge at {ros.url}: {' '.join(str(error).split())}") from error
@@ -129,3 +131,13 @@ def _headers(ros: RosConfig) -> dict[str, str]:
     if not token:
         raise UserError(f"the profile takes its token from {ros.token_variable}, which is not set")
     return {"Authorization": f"Bearer {token}"}
+
+
+def _tls(ros: RosConfig) -> ssl.SSLContext | None:
+    """Returns by what a wss:// server's certificate is checked; None for ws://."""
+    if not ros.url.startswith("wss://"):
+        return None
+    try:
+        return ssl.create_default_context(cafile=ros.ca_file)
+    except OSError as error:
+        raise UserError(f"no certificates can be read from {ros.ca_file}: {error.strerror or error}") from error

@@ -1,6 +1,6 @@
 """Opens a ROS 1 transport, speaks and listens, and prints the local addresses of this process's sockets as JSON.
 
-usage: ros1_listeners.py MASTER
+usage: ros1_listeners.py MASTER [INTERFACE]
 """
 
 import json
@@ -16,7 +16,8 @@ from robossl.deploy.profile import RosConfig
 from robossl.deploy.transports import Topic
 from robossl.deploy.transports.ros1 import Ros1Transport
 
-transport = Ros1Transport(RosConfig(transport="ros1", master=sys.argv[1]), TYPES)
+interface = sys.argv[2] if len(sys.argv) > 2 else "lo"
+transport = Ros1Transport(RosConfig(transport="ros1", master=sys.argv[1], interface=interface), TYPES)
 transport.advertise(Topic(name="/a", type="std_msgs/msg/Bool"))
 transport.subscribe(Topic(name="/a", type="std_msgs/msg/Bool"), lambda data: None)
 transport.spin_once(0.3)
