@@ -78,6 +78,8 @@ class Randomiser:
 
     def begin(self, ids: NDArray[np.int64], draws: Draws) -> None:
         """Draws and applies new values in worlds whose episodes the task has just laid out; `draws` gives [n, ...]."""
+        if not self.values:
+            return
         self._actions[ids] = 0
         rows: dict[str, NDArray[np.float64]] = {}
         for name, changes in self._changes.items():

@@ -1,8 +1,7 @@
 """The environment: an engine, a task and a renderer, stepped as N worlds."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -76,38 +75,41 @@ class TaskEnv:
 
     def reset(self, *, first_world: int = 0, first_episode: int = 0, seed: int | None = None) -> Obs:
         """See `BatchEnv.reset`."""
-        with self._timed():
-            if seed is not None:
-                self.worlds = replace(self.worlds, seed=seed)
-            self._first_world = first_world
-            self._episode[:] = first_episode
-            self._begin(np.arange(self.num_worlds))
-            self._begun = True
-            return self._observe(None)
+        start = self._clock()
+        if seed is not None:
+            self.worlds = replace(self.worlds, seed=seed)
+        self._first_world = first_world
+        self._episode[:] = first_episode
+        self._begin(np.arange(self.num_worlds))
+        self._begun = True
+        obs = self._observe(None)
+        self.perf["simulate"] += self._clock() - start
+        return obs
 
     def step(self, action: Array) -> StepBatch:
         """See `BatchEnv.step`."""
         if not self._begun:
             raise RuntimeError("an environment must be reset before it is stepped")
         action = checked_action(action, (self.num_worlds, *self.task.spec.action.shape))
-        with self._timed():
-            outcome, diverged = self._simulate(action)
-            terminated = np.array(outcome.terminated, bool)
-            truncated = (diverged | (self._elapsed >= self.task.spec.max_episode_steps)) & ~terminated
-            reward = np.zeros(self.num_worlds, np.float32)
-            for name, weight in self._weights.items():
-                reward += weight * outcome.terms[name]
-            info = {**outcome.info(diverged), **self._randomiser.info()}
-            final_ids = np.flatnonzero(terminated | truncated)
-            obs = self._observe(None)
-            final_obs = {key: value[final_ids] for key, value in obs.items()}
-            if len(final_ids):
-                if self.before_reset is not None:
-                    self.before_reset(final_ids)
-                self._episode[final_ids] += 1
-                self._begin(final_ids)
-                for key, value in self._observe(final_ids).items():
-                    obs[key][final_ids] = value
+        start = self._clock()
+        outcome, diverged = self._simulate(action)
+        terminated = np.array(outcome.terminated, bool)
+        truncated = (diverged | (self._elapsed >= self.task.spec.max_episode_steps)) & ~terminated
+        reward = np.zeros(self.num_worlds, np.float32)
+        for name, weight in self._weights.items():
+            reward += weight * outcome.terms[name]
+        info = {**outcome.info(diverged), **self._randomiser.info()}
+        final_ids = (terminated | truncated).nonzero()[0]
+        obs = self._observe(None)
+        final_obs = {key: value[final_ids] for key, value in obs.items()}
+        if len(final_ids):
+            if self.before_reset is not None:
+                self.before_reset(final_ids)
+            self._episode[final_ids] += 1
+            self._begin(final_ids)
+            for key, value in self._observe(final_ids).items():
+                obs[key][final_ids] = value
+        self.perf["simulate"] += self._clock() - start
         return StepBatch(obs, reward, terminated, truncated, final_ids, final_obs, info)
 
     def episode_keys(self) -> dict[str, NDArray[np.int64]]:
@@ -225,8 +227,9 @@ class TaskEnv:
             action = self._randomiser.act(action, self._draws(np.arange(self.num_worlds)), self._elapsed)
         ctrl = task.control(engine, action, self._memory)
         recorded = engine.step(ctrl, task.spec.num_substeps, self._record)
-        diverged = np.array(engine.diverged)
-        if diverged.any():
+        diverged = engine.diverged
+        is_whole = not diverged.any()
+        if not is_whole:
             lost = np.flatnonzero(diverged)
             engine.set_state(before[lost], lost)
             recorded = {key: np.nan_to_num(value) for key, value in recorded.items()}
@@ -234,7 +237,7 @@ class TaskEnv:
         self._elapsed += 1
         if self._sensors.specs:
             self._sensors.advance(recorded, self._draws(np.arange(self.num_worlds)), self._elapsed)
-        return (outcome.forfeited(diverged) if diverged.any() else outcome), diverged
+        return (outcome if is_whole else outcome.forfeited(diverged)), diverged
 
     def _begin(self, ids: NDArray[np.int64]) -> None:
         self._elapsed[ids] = 0
@@ -246,7 +249,8 @@ class TaskEnv:
         self.task.reset(self.engine, ids, layout, self._memory)
         self._randomiser.begin(ids, draws)
         self.engine.forward(ids)
-        self._sensors.begin(ids, draws)
+        if self._sensors.specs:
+            self._sensors.begin(ids, draws)
         if self._last is not None:
             self._last.keep(ids)
 
@@ -256,7 +260,9 @@ class TaskEnv:
 
     def _observe(self, ids: NDArray[np.int64] | None) -> Obs:
         vectors = self.task.observe(self.engine, self._memory)
-        others = {**self._pictures(ids), **self._sensors.read(np.arange(self.num_worlds) if ids is None else ids)}
+        others = self._pictures(ids)
+        if self._sensors.specs:
+            others = {**others, **self._sensors.read(np.arange(self.num_worlds) if ids is None else ids)}
         rows = slice(None) if ids is None else ids
         return {key: others[key] if key in others else np.array(vectors[key][rows], np.float32) for key in self._keys}
 
@@ -268,12 +274,9 @@ class TaskEnv:
         self.perf["render"] += time.perf_counter() - start
         return pictures
 
-    @contextmanager
-    def _timed(self) -> Iterator[None]:
-        """Adds the time within, less what pictures take of it, to `perf["simulate"]`."""
-        start = time.perf_counter() - self.perf["render"]
-        yield
-        self.perf["simulate"] += time.perf_counter() - self.perf["render"] - start
+    def _clock(self) -> float:
+        """Returns a time in seconds that stands still while pictures are made."""
+        return time.perf_counter() - self.perf["render"]
 
     def _make_spec(self) -> EnvSpec:
         task = self.task.spec
