@@ -14,7 +14,7 @@ from robossl.envs.action import checked_action
 from robossl.envs.ahead import Ahead
 from robossl.envs.appearances import Appearances
 from robossl.envs.config import EnvConfig, WorldSeed
-from robossl.envs.engines import make_engine
+from robossl.envs.engines import make_delayed, make_engine
 from robossl.envs.observable import chosen_keys, picture_keys, picture_spec, require_still_pictures, sized
 from robossl.envs.randomiser import ALL, Randomiser, switched_on
 from robossl.envs.render import make_renderer
@@ -46,7 +46,8 @@ class TaskEnv:
         self._keys = chosen_keys(task.spec, self._cameras, config.observations)
         chosen = {key: sensor for key, sensor in task.spec.sensors.items() if key in self._keys}
         switch_off_unused(model, chosen.values())
-        self.engine = make_engine(config.engine, model, config.num_worlds, config.num_threads or num_cores())
+        engine = make_engine(config.engine, model, config.num_worlds, config.num_threads or num_cores())
+        self.engine = make_delayed(engine, config.delay_s, task.spec.num_substeps)
         self._picture_keys = tuple(key for key in self._keys if key in picture_keys(self._cameras))
         self._sensors = SensorSuite(self.engine, chosen, task.spec.num_substeps)
         self._record = tuple(dict.fromkeys((*task.spec.record, *self._sensors.record)))
