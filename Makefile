@@ -6,7 +6,7 @@ PIP_ARGS ?=
 BIN := $(VENV)/bin
 SOURCES := setup.py robossl envs agents configs assets packaging tests
 
-.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu wheel-test fuzz bench evidence clean
+.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu wheel-test fuzz ros-demo bench evidence clean
 .DELETE_ON_ERROR:
 
 quickstart: $(VENV)/.installed
@@ -64,6 +64,11 @@ wheel-test:
 # A million random, malformed, reordered and hostile messages against the safety guard; about ten minutes.
 fuzz: $(VENV)/.installed-dev
 	$(BIN)/pytest -m slow -s tests/deploy/test_fuzz.py
+
+# A simulated robot and the bridge in two processes: to success, and to a stop when things break; about a minute.
+# With BUNDLE=FOLDER PROFILE=NAME on your own bundle.
+ros-demo: $(VENV)/.installed-dev
+	$(BIN)/robossl sim-robot $(PROFILE) --demo $(if $(BUNDLE),--bundle $(BUNDLE))
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/robossl bench all
