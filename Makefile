@@ -6,7 +6,7 @@ PIP_ARGS ?=
 BIN := $(VENV)/bin
 SOURCES := setup.py robossl envs agents configs assets packaging tests
 
-.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu wheel-test deploy-test fuzz middleware soak docs bench evidence clean
+.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu wheel-test deploy-test ros-demo fuzz middleware soak docs bench evidence clean
 .DELETE_ON_ERROR:
 
 quickstart: $(VENV)/.installed
@@ -87,6 +87,11 @@ soak: $(VENV)/.installed-dev
 # docs/environments.md is written from the code.
 docs: $(VENV)/.installed-dev
 	$(BIN)/robossl envs docs > docs/environments.md
+
+# A simulated robot and the bridge in two processes: to success, and to a stop when things break; about a minute.
+# With BUNDLE=FOLDER PROFILE=NAME on your own bundle.
+ros-demo: $(VENV)/.installed-dev
+	$(BIN)/robossl sim-robot $(PROFILE) --demo $(if $(BUNDLE),--bundle $(BUNDLE))
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/robossl bench all

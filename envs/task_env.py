@@ -15,7 +15,7 @@ from robossl.envs.action import checked_action
 from robossl.envs.ahead import Ahead
 from robossl.envs.appearances import Appearances
 from robossl.envs.config import EnvConfig, WorldSeed
-from robossl.envs.engines import make_engine
+from robossl.envs.engines import make_delayed, make_engine
 from robossl.envs.host import OnHost, on_host
 from robossl.envs.memory import require_memory
 from robossl.envs.observable import chosen_keys, picture_keys, picture_spec, require_still_pictures, sized
@@ -54,7 +54,8 @@ class TaskEnv:
         num_threads = config.num_threads or num_cores()
         active = switched_on(task.spec.randomisations, config.randomise)
         require_memory(config.num_worlds, model, self._observation(), model_fields(active) | {*task.spec.random_fields})
-        self.engine = make_engine(config.engine, model, config.num_worlds, num_threads, config.device)
+        engine = make_engine(config.engine, model, config.num_worlds, num_threads, config.device)
+        self.engine = make_delayed(engine, config.delay_s, task.spec.num_substeps)
         self._picture_keys = tuple(key for key in self._keys if key in picture_keys(self._cameras))
         self._sensors = SensorSuite(OnHost(self.engine), chosen, task.spec.num_substeps)
         self._record = tuple(dict.fromkeys((*task.spec.record, *self._sensors.record)))

@@ -1,15 +1,18 @@
 """`robossl sim-robot`: a simulated robot behind the topics of a real one, for rehearsing `robossl bridge`."""
 
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 
 from robossl.cli.arguments import FLAT, parse, split_positional, take_option
-from robossl.cli.figures import print_summary
+from robossl.cli.figures import print_json, print_summary
 from robossl.cli.profiles import load_profile, profile_names
 from robossl.cli.settings import TEST_SEED_OFFSET, require_seed
 from robossl.core import Bundle, Contract, UsageError, UserError
@@ -20,11 +23,15 @@ from robossl.deploy.profile import RobotProfile
 from robossl.deploy.ros_types import RosTypes
 from robossl.deploy.transports.choice import open_transport
 from robossl.envs.config import Difficulty, EngineName, EnvConfig, RendererName
+from robossl.rehearsal.demo import Act, run_demo
 from robossl.rehearsal.sim_robot import CONTROL, STATUS, SimRobot, SimRobotConfig
 from robossl.rehearsal.stage import Stage, run_episodes
 from robossl.rehearsal.world import SimulatedWorld
 from robossl.training.evaluate import bootstrap_interval
 from robossl.training.progress import Progress
+
+_SHIPPED = (("panda", "arm_reach", True), ("ring_car", "ring_corridor", False))
+"""Profile, bundle in robossl.assets, and whether the demo waits for success: round the ring takes a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +48,8 @@ class SimRobotCommand:
         with_bridge: plays the episodes with `bundle`: runs the bridge in another process, live and at full speed, and
             arms, holds and resets it.
         seconds: ends after this time.
+        demo: shows what it is for: to success, then faults with the times to a safe stop, with `bundle` on the
+            profile's robot, or, without both, with the bundles that come with robossl.
         json: print one JSON object as the last line.
     """
 
@@ -55,6 +64,7 @@ class SimRobotCommand:
     episodes: int | None = None
     seconds: float | None = None
     with_bridge: bool = False
+    demo: bool = False
     json: bool = False
 
     def __post_init__(self) -> None:
@@ -78,6 +88,8 @@ def run(arguments: list[str]) -> int:
         f" {STATUS.name}; tell it on {CONTROL.name} what to do. Both are std_msgs/String with JSON, as in"
         ' {"reset": true} and {"fault": "nan", "on": true}.',
     )
+    if command.demo:
+        return _demonstrated(command, name)
     if name is None:
         raise UsageError(f"give a profile: {', '.join(profile_names())}, or a file's path")
     profile = load_profile(name)
@@ -129,6 +141,35 @@ def _rehearsed(command: SimRobotCommand, profile: RobotProfile, words: list[str]
         trips = run_episodes(stage, episodes, progress=show)
         robot, bridge = stage.end()
     return {**robot, "trips": trips, "latency": bridge.get("latency")}
+
+
+def _demonstrated(command: SimRobotCommand, name: str | None) -> int:
+    """Plays the demonstration; prints it as it goes."""
+    if (name is None) != (command.bundle is None):
+        raise UsageError("a demo takes a profile and --bundle FOLDER, or neither of them")
+    begun_s = time.monotonic()
+    with ExitStack() as stack:
+        if name is not None and command.bundle is not None:
+            acts = [_act(load_profile(name), command.bundle, succeeds=True)]
+        else:
+            shipped = stack.enter_context(as_file(files("robossl.assets").joinpath("bundles")))
+            acts = [_act(load_profile(robot), shipped / folder, succeeds=done) for robot, folder, done in _SHIPPED]
+        stops = run_demo(acts, _say)
+    seconds = time.monotonic() - begun_s
+    _say(f"{seconds:.0f} s in all")
+    if command.json:
+        print_json({"seconds": seconds, "stops": [asdict(stop) for stop in stops]})
+    return 0
+
+
+def _act(profile: RobotProfile, bundle: Path, *, succeeds: bool) -> Act:
+    profile.require_live()
+    return Act(bundle=bundle, contract=Bundle(bundle).contract, profile=profile, succeeds=succeeds)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def _env_config(command: SimRobotCommand, contract: Contract | None) -> EnvConfig:

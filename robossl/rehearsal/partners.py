@@ -16,7 +16,7 @@ from robossl.rehearsal.child import Child
 from robossl.rehearsal.sim_robot import CONTROL, STATUS
 
 _STATE = re.compile(r"\s*\d+\.\d+ s  (wait|ready|armed|run|hold|fault)\b(.*)")
-_POLL_S = 0.02
+_POLL_S, _RETRY_S, _RESET_S = 0.02, 0.2, 20.0
 Status = dict[str, Any]
 
 
@@ -59,6 +59,20 @@ class BridgeChild(Child):
             self.require_alive()
             self.wait_line(_POLL_S)
 
+    def reset(self) -> None:
+        """Has it forget a hold or a fault, as soon as it has sent the end of its stop.
+
+        Raises:
+            UserError: if it does not.
+        """
+        deadline_s = time.monotonic() + _RESET_S
+        while self.state()[0] in ("hold", "fault"):
+            if time.monotonic() > deadline_s:
+                raise UserError(f"the bridge is still in {self.state()[0]} {_RESET_S:g} s after a reset")
+            self.require_alive()
+            self.say("reset")
+            self.wait_line(_RETRY_S)
+
 
 class RobotWatch:
     """Hears a simulated robot's status, and tells it what to do.
@@ -74,13 +88,14 @@ class RobotWatch:
         transport.advertise(CONTROL)
 
     def wait(self, condition: Callable[[Status], bool], *, timeout_s: float, what: str) -> Status:
-        """Waits until a status fulfils a condition, and returns it.
+        """Waits until a status from now on fulfils a condition, and returns it.
 
         Raises:
             UserError: if none does in time, or the robot ends.
         """
-        deadline_s = time.monotonic() + timeout_s
-        while not (self.status and condition(self.status)):
+        begun_s = time.monotonic()
+        deadline_s = begun_s + timeout_s
+        while not (self.status and self.status["t_ns"] >= begun_s * 1e9 and condition(self.status)):
             if time.monotonic() > deadline_s:
                 raise UserError(f"the simulated robot: {what} did not happen within {timeout_s:g} s")
             self._robot.require_alive()
@@ -93,11 +108,16 @@ class RobotWatch:
         def told(status: Status) -> bool:
             if (fault in status["faults"]) == on:
                 return True
-            text = json.dumps({"fault": fault, "on": on})
-            self._transport.publish(CONTROL.name, self._types.to_bytes(self._types.make(CONTROL.type, data=text)))
+            self._tell({"fault": fault, "on": on})
             return False
 
         return self.wait(told, timeout_s=5.0, what=f"fault {fault} {'on' if on else 'off'}")
+
+    def reset(self) -> None:
+        """Has it begin the next episode."""
+        before = self.status["world"]
+        self._tell({"reset": True})
+        self.wait(lambda status: status["world"] > before, timeout_s=5.0, what="the next episode")
 
     def listen(self, seconds: float) -> None:
         """Lets time pass."""
@@ -118,6 +138,10 @@ class RobotWatch:
 
         status = self.wait(stands, timeout_s=timeout_s, what="coming to rest")
         return max(0.0, float(status["rest_since_ns"] / 1e9 - since_s))
+
+    def _tell(self, wish: dict[str, Any]) -> None:
+        text = self._types.make(CONTROL.type, data=json.dumps(wish))
+        self._transport.publish(CONTROL.name, self._types.to_bytes(text))
 
     def _hear(self, data: bytes) -> None:
         try:

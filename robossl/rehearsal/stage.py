@@ -78,7 +78,12 @@ class Stage:
         """Holds the bridge, waits until the robot has begun its next episode, and resets the bridge."""
         self.bridge.say("hold")
         self.watch.wait(lambda status: status["phase"] == "waiting", timeout_s=_EPISODE_S, what="the next episode")
-        self.bridge.say("reset")
+        self.bridge.reset()
+
+    def restart(self) -> None:
+        """Puts the robot into its next episode, and resets a bridge that has stopped it."""
+        self.watch.reset()
+        self.bridge.reset()
 
     def end(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Ends both processes, the bridge first, so that it stops the robot; returns their summaries."""
