@@ -32,7 +32,7 @@ class ActingConfig:
         checkpoint: of the run: best, last, or a step.
         deterministic: whether the agent's mean action is taken; drawn from its distribution otherwise.
         env: id of an environment, where no run is given.
-        engine: of the physics, mujoco or bullet; the run's own where None.
+        engine: of the physics, mujoco, bullet or warp; the run's own where None.
         seed: of the worlds; where None, one whose worlds no training has seen and no checkpoint was chosen on.
         device: cpu, cuda, cuda:1, or auto; the run's own where None.
         randomise, sensors: as in `env.randomise` and `env.sensors`; what is not named is as it was in the run.
@@ -81,6 +81,7 @@ def opened_actor(run_folder: Path | None, config: ActingConfig, *, num_worlds: i
         settings.env,
         num_worlds=num_worlds,
         engine=config.engine or home,
+        device=settings.env.device if config.engine in (None, home) else None,
         randomise={**settings.env.randomise, **config.randomise},
         sensors={**settings.env.sensors, **config.sensors},
     )
