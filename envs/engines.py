@@ -1,18 +1,17 @@
 """The physics engines, by name."""
 
-import importlib
 from typing import Any
 
 from robossl.core import UnknownNameError, UserError
 from robossl.envs.delayed_engine import DelayedEngine
 from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.optional import imported
 
 ENGINES = {
     "mujoco": "robossl.envs.mujoco_engine:MujocoEngine",
     "bullet": "robossl.envs.bullet.engine:BulletEngine",
     "warp": "robossl.envs.warp.engine:WarpEngine",
 }
-_EXTRAS = {"mujoco_warp": "warp", "warp": "warp"}
 _WITH_DEVICES = ("warp",)
 
 
@@ -42,11 +41,16 @@ def make_engine(name: str, model: Any, num_worlds: int, num_threads: int, device
     if device not in (None, "cpu") and name not in _WITH_DEVICES:
         raise UserError(f"env.device: engine {name} runs on the processor, not on {device!r}; engine warp does")
     module, attribute = ENGINES[name].split(":")
-    try:
-        build = getattr(importlib.import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        extra = f": pip install 'robossl[{_EXTRAS[str(error.name)]}]'" if error.name in _EXTRAS else ""
-        raise UserError(f"engine {name} needs the package {error.name}, which is not installed{extra}") from error
+    build = getattr(imported(f"engine {name}", module), attribute)
     options = {"device": device} if name in _WITH_DEVICES else {}
     engine: MujocoEngine = build(model, num_worlds, num_threads, **options)
     return engine
+
+
+def require_installed(name: str) -> None:
+    """Imports an engine.
+
+    Raises:
+        UserError: if its package is not installed.
+    """
+    imported(f"engine {name}", ENGINES[name].partition(":")[0])

@@ -1,12 +1,13 @@
 """Cameras: three renderers, one interface."""
 
-import importlib
 import sys
 from functools import cache
 from typing import Any
 
 from robossl.core import CameraSpec, UnknownNameError, UserError
+from robossl.envs.delayed_engine import undelayed
 from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.optional import imported
 from robossl.envs.render.derived import DerivedRenderer, base_keys
 from robossl.envs.render.gl_context import NoGraphicsError
 from robossl.envs.render.mirrored import MirroredRenderer
@@ -47,13 +48,11 @@ def make_renderer(
     module, attribute = RENDERERS[name].split(":")
     keys = tuple(f"{modality}_{name}" for name, part in wanted(cameras, keys).items() for modality in part)
     drawn = base_keys(keys)
-    try:
-        renderer_type = getattr(importlib.import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        raise UserError(f"renderer {name} needs the package {error.name}, which is not installed") from error
+    renderer_type = getattr(imported(f"renderer {name}", module), attribute)
     for key in drawn:
         if split_key(key)[0] not in renderer_type.modalities:
             raise UserError(f"the renderer {name!r} does not draw {key!r}; `raycast` does")
+    engine = undelayed(engine)
     stage = _stage(engine, renderer_type.engine_type)
     renderer: Renderer = renderer_type(stage, cameras, drawn)
     if stage is not engine:

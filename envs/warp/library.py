@@ -21,7 +21,7 @@ finally:
 
 import mujoco_warp  # noqa: E402 (it asks Warp for its devices)
 
-__all__ = ["device_named", "mujoco_warp", "tell_of_compilation", "warp"]
+__all__ = ["device_named", "device_names", "mujoco_warp", "tell_of_compilation", "warp"]
 
 
 def device_named(name: str | None) -> Any:
@@ -30,13 +30,17 @@ def device_named(name: str | None) -> Any:
     Raises:
         UserError: if the machine has no such device.
     """
-    gpus = [device.alias for device in warp.get_cuda_devices()]
-    known = ["cpu", *gpus]
-    wanted = name or (gpus[0] if gpus else "cpu")
-    wanted = gpus[0] if wanted == "cuda" and gpus else wanted
+    known = device_names()
+    wanted = name or (known[1] if len(known) > 1 else "cpu")
+    wanted = known[1] if wanted == "cuda" and len(known) > 1 else wanted
     if wanted not in known:
         raise UserError(f"engine warp: there is no device {wanted!r} here; there is {', '.join(known)}")
     return warp.get_device(wanted)
+
+
+def device_names() -> list[str]:
+    """Returns "cpu" and all GPUs."""
+    return ["cpu", *(device.alias for device in warp.get_cuda_devices())]
 
 
 def tell_of_compilation() -> None:

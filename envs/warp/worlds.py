@@ -107,6 +107,10 @@ class WarpWorlds:
                 self._graph = capture.graph
             warp.capture_launch(self._graph)
 
+    def wait(self) -> None:
+        """Waits until the device has done what it was told."""
+        warp.synchronize_device(self._device)
+
     def overflown(self) -> torch.Tensor:
         """Returns [N] which worlds ran out of room for contacts or constraints since this was last asked."""
         flags = self.tensor("overflow")
