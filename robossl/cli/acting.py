@@ -18,7 +18,7 @@ from robossl.cli.compose import (
 from robossl.cli.settings import TEST_SEED_OFFSET, TrainSettings, require_seed
 from robossl.core import BatchEnv, Policy, Stream, UsageError
 from robossl.envs import EnvConfig
-from robossl.envs.config import EngineName
+from robossl.envs.config import Difficulty, EngineName
 from robossl.envs.randomisation import Span
 from robossl.envs.sensor_model import SensorModel
 
@@ -32,6 +32,7 @@ class ActingConfig:
         checkpoint: of the run: best, last, or a step.
         deterministic: whether the agent's mean action is taken; drawn from its distribution otherwise.
         env: id of an environment, where no run is given.
+        difficulty: as in `env.difficulty`; the run's own where None.
         engine: of the physics, mujoco or bullet; the run's own where None.
         seed: of the worlds; where None, one whose worlds no training has seen and no checkpoint was chosen on.
         device: cpu, cuda, cuda:1, or auto; the run's own where None.
@@ -42,6 +43,7 @@ class ActingConfig:
     checkpoint: str = "best"
     deterministic: bool = True
     env: str | None = None
+    difficulty: Difficulty | None = None
     engine: EngineName | None = None
     seed: int | None = None
     device: str | None = None
@@ -80,6 +82,7 @@ def opened_actor(run_folder: Path | None, config: ActingConfig, *, num_worlds: i
     env_config = replace(
         settings.env,
         num_worlds=num_worlds,
+        difficulty=config.difficulty or settings.env.difficulty,
         engine=config.engine or home,
         randomise={**settings.env.randomise, **config.randomise},
         sensors={**settings.env.sensors, **config.sensors},
