@@ -61,9 +61,11 @@ class RoomsScene:
         bodies = np.array([model.body(name).id for name in (*_WALL_PIECES, *_PLUGS, *_FURNITURE)])
         geoms = model.body_geomadr[bodies]
         size, is_box = model.geom_size[geoms], model.geom_type[geoms] == mujoco.mjtGeom.mjGEOM_BOX
-        mocap = model.body_mocapid[bodies]
-        self._goal, self._pieces = int(model.body("goal").mocapid[0]), mocap
-        self._plugs, self._furniture = mocap[-NUM_FURNITURE - NUM_PLUGS : -NUM_FURNITURE], mocap[-NUM_FURNITURE:]
+        first = model.body_mocapid[bodies[0]]
+        assert (model.body_mocapid[bodies] == first + np.arange(len(bodies))).all()  # a slice is cheaper than a choice
+        self._goal, self._pieces = int(model.body("goal").mocapid[0]), slice(first, first + len(bodies))
+        self._furniture = slice(first + len(bodies) - NUM_FURNITURE, first + len(bodies))
+        self._plugs = slice(self._furniture.start - NUM_PLUGS, self._furniture.start)
         self._parked = model.body_pos[np.flatnonzero(model.body_mocapid >= 0)].copy()
         self._half_heights = np.where(is_box, size[:, 2], size[:, 1])
         shapes = np.where(is_box[:, None], size * [1, 1, 0], size[:, [1, 1, 0]] * [0, 0, 1])
