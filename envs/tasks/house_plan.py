@@ -35,7 +35,7 @@ def wall_states(must_pass: NDArray[np.bool_], keys: Floats, *, closed_chance: fl
         closed_chance: of a wall that can be shut.
         open_chance: of any other.
     """
-    states = np.floor(keys[0] * len(DOORS)).astype(np.int64)
+    states: Ints = np.floor(keys[0] * len(DOORS)).astype(np.int64)
     states[keys[1] < open_chance] = OPEN
     states[~must_pass & (keys[2] < closed_chance)] = CLOSED
     return states
@@ -65,7 +65,7 @@ def choose_room(count: Ints, keys: Floats, *, least: int, most: int) -> Ints:
     """
     far = np.where(count <= most, count, -1).max(axis=1, keepdims=True)
     fits = (count <= most) & (count >= np.minimum(least, far))
-    return np.where(fits, keys, -1.0).argmax(axis=1)
+    return np.asarray(np.where(fits, keys, -1.0).argmax(axis=1))
 
 
 def closed_walls(states: Ints) -> tuple[Ints, NDArray[np.bool_]]:

@@ -23,6 +23,8 @@ ROBOT_RADIUS_M = 0.12
 FURNITURE_RADIUS_M = 0.24
 """Of the circle that every piece of furniture fits into."""
 
+NUM_FURNITURE = 12
+
 DOORS, CLOSED, OPEN = (0, 1, 2, 3), 4, 5
 """How a wall may be: with a doorway at one of four places, shut, or not there at all."""
 NUM_STATES = 6
@@ -46,6 +48,8 @@ def wall_rooms() -> NDArray[np.int64]:
 
 WALL_ROOMS = wall_rooms()
 NUM_WALLS = len(WALL_ROOMS)
+NUM_PLUGS = NUM_WALLS - NUM_ROOMS + 1
+"""Pieces that shut doorways: so many walls can be shut before a room is cut off."""
 WALL_CENTRES_M = room_centres()[WALL_ROOMS].mean(axis=1)
 RUNS_NORTH = np.arange(NUM_WALLS) < NUM_WALLS // 2
 """[12] whether a wall runs from south to north, not from west to east."""

@@ -4,8 +4,7 @@ from robossl.core import ArraySpec, CameraSpec, CommandSpec
 from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Randomisation
 from robossl.envs.sensors import ContactFlags, Imu, Lidar, Odometry, Sensor, stereo
 from robossl.envs.task import TaskSpec
-from robossl.envs.tasks.rooms_geometry import NUM_WALLS
-from robossl.envs.tasks.rooms_scene import NUM_FURNITURE, NUM_PLUGS
+from robossl.envs.tasks.rooms_geometry import NUM_FURNITURE, NUM_PLUGS, NUM_WALLS
 from robossl.envs.tasks.units import vector
 
 CONTROL_HZ = 4.0

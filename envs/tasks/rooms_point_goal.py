@@ -5,7 +5,6 @@ there, a collision counts and the episode goes on; but friction holds the robot 
 Where a number of the scene comes from stands in assets/rooms_point_goal/README.md.
 """
 
-from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -14,15 +13,16 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, Draws, Obs, Policy, UserError
+from robossl.core import Array, Draws, Obs, Policy
 from robossl.envs.engine import Engine
 from robossl.envs.mujoco_engine import load_model
 from robossl.envs.task import Memory, Outcome
 from robossl.envs.tasks.path_metrics import soft_spl, spl
 from robossl.envs.tasks.rewards import indicator
 from robossl.envs.tasks.ring_geometry import obstacle_distance
+from robossl.envs.tasks.rooms_config import LEVELS, RoomsConfig
 from robossl.envs.tasks.rooms_expert import PathExpert
-from robossl.envs.tasks.rooms_geometry import NUM_WALLS, ROBOT_RADIUS_M, inner_distance, piece_lengths
+from robossl.envs.tasks.rooms_geometry import NUM_PLUGS, NUM_WALLS, ROBOT_RADIUS_M, inner_distance, piece_lengths
 from robossl.envs.tasks.rooms_options import (
     BACKWARD_M_S,
     CONTROL_HZ,
@@ -32,7 +32,7 @@ from robossl.envs.tasks.rooms_options import (
     YAW_RATE_RAD_S,
     rooms_spec,
 )
-from robossl.envs.tasks.rooms_scene import NUM_PLUGS, HouseConfig, RoomsScene
+from robossl.envs.tasks.rooms_scene import RoomsScene
 from robossl.envs.tasks.scene_colours import RANDOM_FIELDS
 
 NOMINAL_STEP_M = FORWARD_M_S / CONTROL_HZ
@@ -40,55 +40,13 @@ LOOK_AHEAD_M = 0.26
 _MIN_DISTANCE_M = 1e-6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoomsConfig:
-    """Says how hard the task is and what its reward weighs.
-
-    Attributes:
-        house: how the houses are, and how far goals lie from starts.
-        success_radius_m: the robot's middle counts as at the goal when it is this near. The disc that is drawn has
-            this size.
-        max_episode_steps: decisions.
-        ends_at_collision: whether a contact ends the episode. Else it counts, and the robot may go on.
-        is_recoloured: whether light, walls, floor and furniture change colour with every episode.
-        weight_progress: of the shortest path having become shorter, over what full speed makes of it.
-        weight_collision: of a contact at any substep.
-        weight_success: of arriving, once.
-    """
-
-    house: HouseConfig
-    success_radius_m: float = 0.2
-    max_episode_steps: int = 400
-    ends_at_collision: bool = False
-    is_recoloured: bool = True
-    weight_progress: float = 0.5
-    weight_collision: float = -0.5
-    weight_success: float = 5.0
-
-    def __post_init__(self) -> None:
-        """Checks the numbers."""
-        if not 0 < self.success_radius_m <= 0.35:  # farther, and a goal would be reached through a wall
-            raise UserError(f"RoomsPointGoal: success_radius_m must be in (0, 0.35], got {self.success_radius_m}")
-        if self.max_episode_steps < 1:
-            raise UserError(f"RoomsPointGoal: max_episode_steps must be at least 1, got {self.max_episode_steps}")
-
-
-_EASY = HouseConfig(door_m=0.8, closed_chance=0.0, open_chance=0.5, furniture=(0, 4), hops=(1, 1))
-_MEDIUM = HouseConfig(door_m=0.7, closed_chance=0.6, open_chance=0.15, furniture=(4, 10), hops=(1, 3))
-_HARD = HouseConfig(door_m=0.6, closed_chance=1.0, open_chance=0.0, furniture=(10, 12), hops=(3, 8))
-
-
 class RoomsPointGoal:
     """Implements `Task`. The robot must come to the goal, whose direction and distance it knows."""
 
-    levels: ClassVar[dict[str, RoomsConfig]] = {
-        "easy": RoomsConfig(house=_EASY, success_radius_m=0.3, max_episode_steps=200),
-        "medium": RoomsConfig(house=_MEDIUM),
-        "hard": RoomsConfig(house=_HARD, max_episode_steps=600),
-    }
+    levels: ClassVar[dict[str, RoomsConfig]] = LEVELS
 
     def __init__(self, config: RoomsConfig | None = None) -> None:
-        self.config = config = config or self.levels["medium"]
+        self.config = config = config or RoomsConfig()
         self.spec = rooms_spec(
             success_radius_m=config.success_radius_m,
             max_episode_steps=config.max_episode_steps,
@@ -234,16 +192,15 @@ class RoomsPointGoal:
 
     def _adapt(self, spec: Any) -> None:
         """Gives doorways and goal their sizes."""
-        house = self.config.house
-        short, long = (length / 2 for length in piece_lengths(house.door_m))
+        short, long = (length / 2 for length in piece_lengths(self.config.door_m))
         along = {"short": short, "long": long}
         for wall in range(NUM_WALLS):
             for piece, half in along.items():
                 spec.geom(f"wall_{wall:02d}_{piece}").size[1 if wall < NUM_WALLS // 2 else 0] = half
         for plug in range(NUM_PLUGS):
-            spec.geom(f"wall_plug_{plug}").size[1] = house.door_m / 2
+            spec.geom(f"wall_plug_{plug}").size[1] = self.config.door_m / 2
         spec.geom("goal").size[0] = self.config.success_radius_m
 
     @cached_property
     def _scene(self) -> RoomsScene:
-        return RoomsScene(self.build_model(), self.config.house)
+        return RoomsScene(self.build_model(), self.config)

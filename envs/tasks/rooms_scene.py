@@ -5,20 +5,22 @@ the rooms and leaves a way along all walls; starts and goals lie on that way. So
 other, whatever is drawn.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, Draws, UserError
+from robossl.core import Array, Draws
 from robossl.envs.tasks import house_plan
 from robossl.envs.tasks.geodesic import NODE_M, Grid
 from robossl.envs.tasks.rooms_clearance import Clearance
+from robossl.envs.tasks.rooms_config import RoomsConfig
 from robossl.envs.tasks.rooms_geometry import (
     CLOSED,
     FURNITURE_RADIUS_M,
+    NUM_FURNITURE,
+    NUM_PLUGS,
     NUM_ROOMS,
     NUM_WALLS,
     OUTER_M,
@@ -31,7 +33,6 @@ from robossl.envs.tasks.rooms_geometry import (
 )
 from robossl.envs.tasks.scene_colours import SceneColours
 
-NUM_FURNITURE, NUM_PLUGS = 12, NUM_WALLS - NUM_ROOMS + 1
 _SLOTS = 2 * NUM_ROOMS
 _APART_M = (0.24, 0.29)  # of the two pieces that a room has place for, from its middle
 _BAND_M = (0.69, 0.89)  # of starts and goals, from a room's middle: past all furniture and off the walls
@@ -46,39 +47,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HouseConfig:
-    """How houses are, and how far goals lie from starts.
-
-    Attributes:
-        door_m: width of the doorways.
-        closed_chance: of a wall without a doorway, where that cuts no room off.
-        open_chance: of no wall at all between two rooms.
-        furniture: the fewest and most pieces.
-        hops: the fewest and most doorways between start and goal.
-    """
-
-    door_m: float
-    closed_chance: float
-    open_chance: float
-    furniture: tuple[int, int]
-    hops: tuple[int, int]
-
-    def __post_init__(self) -> None:
-        """Checks the numbers."""
-        if not 0.6 <= self.door_m <= 1.0:  # narrower, and beside a crossing wall the grid finds no way through
-            raise UserError(f"RoomsPointGoal: door_m must be in [0.6, 1.0], got {self.door_m}")
-        for name in ("closed_chance", "open_chance"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"RoomsPointGoal: {name} must be in [0, 1], got {getattr(self, name)}")
-        for name, low, high in (("furniture", 0, NUM_FURNITURE), ("hops", 1, NUM_ROOMS - 1)):
-            least, most = getattr(self, name)
-            if not low <= least <= most <= high:
-                raise UserError(
-                    f"RoomsPointGoal: {name} must be in {low}..{high}, from few to many, got {least} {most}"
-                )
-
-
 class RoomsScene:
     """Knows the compiled model's pieces and colours, and lays out episodes with them.
 
@@ -86,23 +54,25 @@ class RoomsScene:
         grid: nodes of the shortest paths.
     """
 
-    def __init__(self, model: Any, house: HouseConfig) -> None:
-        self.grid, self._house = Grid(OUTER_M - NODE_M), house
-        self._clearance = Clearance(self.grid, house.door_m)
+    def __init__(self, model: Any, config: RoomsConfig) -> None:
+        self.grid, self._config = Grid(OUTER_M - NODE_M), config
+        self._clearance = Clearance(self.grid, config.door_m)
         self._colours = SceneColours(model, _COLOUR_SHIFT, _colour_of)
         bodies = np.array([model.body(name).id for name in (*_WALL_PIECES, *_PLUGS, *_FURNITURE)])
         geoms = model.body_geomadr[bodies]
         size, is_box = model.geom_size[geoms], model.geom_type[geoms] == mujoco.mjtGeom.mjGEOM_BOX
-        mocap = model.body_mocapid[bodies]
-        self._goal, self._pieces = int(model.body("goal").mocapid[0]), mocap
-        self._plugs, self._furniture = mocap[-NUM_FURNITURE - NUM_PLUGS : -NUM_FURNITURE], mocap[-NUM_FURNITURE:]
+        first = model.body_mocapid[bodies[0]]
+        assert (model.body_mocapid[bodies] == first + np.arange(len(bodies))).all()  # a slice is cheaper than a choice
+        self._goal, self._pieces = int(model.body("goal").mocapid[0]), slice(first, first + len(bodies))
+        self._furniture = slice(first + len(bodies) - NUM_FURNITURE, first + len(bodies))
+        self._plugs = slice(self._furniture.start - NUM_PLUGS, self._furniture.start)
         self._parked = model.body_pos[np.flatnonzero(model.body_mocapid >= 0)].copy()
         self._half_heights = np.where(is_box, size[:, 2], size[:, 1])
         shapes = np.where(is_box[:, None], size * [1, 1, 0], size[:, [1, 1, 0]] * [0, 0, 1])
         self._shapes = shapes.astype(np.float32)
         reach = shapes[:, :2].copy()
         reach[-NUM_FURNITURE - NUM_PLUGS :] = FURNITURE_RADIUS_M
-        reach[-NUM_FURNITURE - NUM_PLUGS : -NUM_FURNITURE] = house.door_m / 2  # turned either way
+        reach[-NUM_FURNITURE - NUM_PLUGS : -NUM_FURNITURE] = config.door_m / 2  # turned either way
         self._reach = (reach + ROBOT_RADIUS_M + _NEAR_M).astype(np.float32)
 
     def draw(self, draws: Draws) -> dict[str, Floats]:
@@ -168,14 +138,14 @@ class RoomsScene:
         return house_plan.wall_states(
             house_plan.spanning_tree(unit["joined"]),
             unit["walls"].transpose(1, 0, 2),
-            closed_chance=self._house.closed_chance,
-            open_chance=self._house.open_chance,
+            closed_chance=self._config.closed_chance,
+            open_chance=self._config.open_chance,
         )
 
     def _ends(self, states: Ints, unit: dict[str, Floats]) -> tuple[Floats, Floats]:
         """Chooses where episodes start, and their goals, [n, 2] each: as many doors apart as asked for."""
         room = np.floor(unit["start"][:, 0] * NUM_ROOMS).astype(np.int64)
-        least, most = self._house.hops
+        least, most = self._config.hops
         goal_room = house_plan.choose_room(house_plan.hops(states, room), unit["goal_room"], least=least, most=most)
         start, goal = _on_the_way_round(room, unit["start"][:, 1:3]), _on_the_way_round(goal_room, unit["goal"])
         is_close = np.square(start - goal).sum(axis=1) < _LEAST_M**2
@@ -184,7 +154,7 @@ class RoomsScene:
     def _placed(self, states: Ints, unit: dict[str, Floats]) -> tuple[Floats, Floats]:
         """Puts up walls and furniture, parks what is not needed: positions [n, M, 3] and orientations [n, M, 4]."""
         position = np.repeat(self._parked[None], len(states), axis=0)
-        along = along_wall(self._house.door_m)
+        along = along_wall(self._config.door_m)
         walls = placed(np.arange(NUM_WALLS)[:, None], along[states][..., :2]).reshape(len(states), -1, 2)
         shut, is_shut = house_plan.closed_walls(states)
         plugs = placed(shut, np.where(is_shut, along[CLOSED, 2], np.nan))
@@ -205,7 +175,7 @@ class RoomsScene:
         room, side = slot // 2, 1.0 - 2.0 * (slot % 2)
         direction = 2 * np.pi * np.take_along_axis(unit["direction"], room, axis=1)
         apart = side * (_APART_M[0] + (_APART_M[1] - _APART_M[0]) * unit["apart"])
-        fewest, most = self._house.furniture
+        fewest, most = self._config.furniture
         rank = unit["chosen"].argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
         apart[rank >= fewest + np.floor(unit["count"] * (most + 1 - fewest))] = np.nan
         return room_centres()[room] + np.stack([apart * np.cos(direction), apart * np.sin(direction)], axis=2)

@@ -11,9 +11,8 @@ from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.task_env import TaskEnv
 from robossl.envs.tasks.path_metrics import soft_spl, spl
-from robossl.envs.tasks.rooms_geometry import OUTER_M, ROBOT_RADIUS_M, WALL_HALF_M
+from robossl.envs.tasks.rooms_geometry import NUM_FURNITURE, OUTER_M, ROBOT_RADIUS_M, WALL_HALF_M
 from robossl.envs.tasks.rooms_point_goal import NOMINAL_STEP_M, RoomsPointGoal
-from robossl.envs.tasks.rooms_scene import NUM_FURNITURE
 
 MEDIUM = RoomsPointGoal.levels["medium"]
 AT_WALL_M = OUTER_M - WALL_HALF_M - ROBOT_RADIUS_M
@@ -226,13 +225,13 @@ def test_a_config_out_of_range_is_refused():
     with pytest.raises(UserError, match="max_episode_steps must be at least 1, got 0"):
         replace(MEDIUM, max_episode_steps=0)
     with pytest.raises(UserError, match="door_m must be in"):
-        replace(MEDIUM.house, door_m=0.3)
+        replace(MEDIUM, door_m=0.3)
     with pytest.raises(UserError, match="closed_chance must be in"):
-        replace(MEDIUM.house, closed_chance=1.5)
+        replace(MEDIUM, closed_chance=1.5)
     with pytest.raises(UserError, match=r"furniture must be in 0\.\.12, from few to many, got"):
-        replace(MEDIUM.house, furniture=(4, 13))
+        replace(MEDIUM, furniture=(4, 13))
     with pytest.raises(UserError, match=r"hops must be in 1\.\.8, from few to many, got"):
-        replace(MEDIUM.house, hops=(3, 2))
+        replace(MEDIUM, hops=(3, 2))
 
 
 def test_the_per_step_functions_run_on_torch():

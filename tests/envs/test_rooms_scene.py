@@ -5,9 +5,15 @@ from robossl.core import Draws, Stream
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.tasks.ring_geometry import obstacle_distance
 from robossl.envs.tasks.rooms_clearance import CLEAR_M
-from robossl.envs.tasks.rooms_geometry import NUM_WALLS, OUTER_M, ROBOT_RADIUS_M, inner_distance, room_centres
+from robossl.envs.tasks.rooms_geometry import (
+    NUM_FURNITURE,
+    NUM_WALLS,
+    OUTER_M,
+    ROBOT_RADIUS_M,
+    inner_distance,
+    room_centres,
+)
 from robossl.envs.tasks.rooms_point_goal import RoomsPointGoal
-from robossl.envs.tasks.rooms_scene import NUM_FURNITURE
 
 LEVELS = ("easy", "medium", "hard")
 
@@ -91,7 +97,7 @@ def test_levels_differ_in_doors_walls_furniture_and_distance():
         walls.append(there[:, 1 : 1 + 2 * NUM_WALLS].mean())
         model = task.build_model()
         short, long = (model.geom(f"wall_00_{piece}").size[1] for piece in ("short", "long"))
-        assert 2 * (short + long) == pytest.approx(2.2 - task.config.house.door_m)
+        assert 2 * (short + long) == pytest.approx(2.2 - task.config.door_m)
     assert lengths[0] < lengths[1] - 1 < lengths[2] - 3
     assert [(count.min(), count.max()) for count in pieces] == [(0, 4), (4, 10), (10, 12)]
     assert walls[0] < 0.6 < walls[1] < walls[2] == 1.0
