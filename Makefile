@@ -6,7 +6,7 @@ PIP_ARGS ?=
 BIN := $(VENV)/bin
 SOURCES := setup.py robossl envs agents configs assets packaging tests
 
-.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu wheel-test deploy-test fuzz middleware bench evidence clean
+.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu wheel-test deploy-test ros-demo fuzz middleware soak docs bench evidence clean
 .DELETE_ON_ERROR:
 
 quickstart: $(VENV)/.installed
@@ -77,6 +77,21 @@ fuzz: $(VENV)/.installed-dev
 # Debian's own ROS 1 and Cyclone DDS, which tests of the transports talk to; they are skipped by name without.
 middleware: $(VENV)/.installed-dev
 	packaging/install-middleware.sh $(VENV)
+
+# A million steps of every task, about two hours of processor time: no growth of memory, no lost world.
+soak: $(VENV)/.installed-dev
+	for id in $$($(BIN)/python -c "from robossl.core.registry import TASKS; print(*TASKS)"); do \
+	  $(BIN)/robossl bench soak --env $$id || exit 1; \
+	done
+
+# docs/environments.md is written from the code.
+docs: $(VENV)/.installed-dev
+	$(BIN)/robossl envs docs > docs/environments.md
+
+# A simulated robot and the bridge in two processes: to success, and to a stop when things break; about a minute.
+# With BUNDLE=FOLDER PROFILE=NAME on your own bundle.
+ros-demo: $(VENV)/.installed-dev
+	$(BIN)/robossl sim-robot $(PROFILE) --demo $(if $(BUNDLE),--bundle $(BUNDLE))
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/robossl bench all

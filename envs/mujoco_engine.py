@@ -6,6 +6,7 @@ What it costs to be current is paid for the fields that are read of all worlds, 
 """
 
 import copy
+import math
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +41,7 @@ class MujocoEngine:
     """
 
     xp: Any = np
+    device: Any = "cpu"
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int) -> None:
         _silence_warnings()
@@ -55,9 +57,11 @@ class MujocoEngine:
         self._records: dict[tuple[str, int], Array] = {}
         self._randomised: list[str] = []
         self._stale = np.zeros(num_worlds, bool)  # worlds whose derived model constants wait for set_const
+        self._is_any_stale = False
         self._diverged = np.zeros(num_worlds, bool)
         self.batch.reset(stage=NO_STAGE)
         self._default_state = self.batch.state[0].copy()
+        self._sensor_stage = stage_of("sensordata", self.model)
 
     def reset(self, ids: NDArray[np.int64]) -> None:
         """See `Engine.reset`; also mocap bodies go where the compiled model has them."""
@@ -82,8 +86,10 @@ class MujocoEngine:
         else:
             self._call(self.batch.step, None, nstep=num_substeps, stage=self._stage)
             self._computed[:] = self._stage
-        self._diverged |= (self.batch.warning[..., 1] != num_warnings).any(axis=1)
-        if not np.isfinite(self.batch.state.sum()):  # half the time of looking at each number
+        has_warned = self.batch.warning[..., 1] != num_warnings
+        if has_warned.any():
+            self._diverged |= has_warned.any(axis=1)
+        if not math.isfinite(self.batch.state.sum()):  # half the time of looking at each number
             self._diverged |= ~np.isfinite(self.batch.state).all(axis=1)
         return recorded
 
@@ -91,7 +97,7 @@ class MujocoEngine:
         """See `Engine.read`; raises as `view` does."""
         if ids is None:
             return self.view(name).astype(np.float32)
-        values, stage = self._bound(name), stage_of(name, self.model)
+        values, stage = self._bound(name), self._stage_of(name)
         late = ids[self._computed[ids] < stage]
         if len(late):
             self._refresh_constants()
@@ -106,7 +112,7 @@ class MujocoEngine:
         """
         if name not in self._views:
             self._views[name] = self._bound(name)
-            self._stage = max(self._stage, stage_of(name, self.model))
+            self._stage = max(self._stage, self._stage_of(name))
             self.forward()
         return self._views[name]
 
@@ -138,7 +144,7 @@ class MujocoEngine:
         """
         if field not in RANDOM_FIELDS:
             raise UnknownNameError("model field that can be randomised", field, RANDOM_FIELDS)
-        if not np.isfinite(values).all():
+        if not math.isfinite(values.sum()) and not np.isfinite(values).all():
             raise UserError(f"{field} cannot be randomised to values that are not finite")
         rows = self.batch.expand(field)
         if field in SHAPE_FIELDS:
@@ -151,7 +157,7 @@ class MujocoEngine:
         self.model_version[ids] += 1
         self._computed[ids] = NO_STAGE
         if feeds_constants(field):
-            self._stale[ids] = True
+            self._stale[ids] = self._is_any_stale = True
 
     def model_values(self) -> dict[str, Array]:
         """See `Engine.model_values`."""
@@ -195,6 +201,9 @@ class MujocoEngine:
                 recorded[name][...] = values
         return recorded
 
+    def _stage_of(self, name: str) -> int:
+        return self._sensor_stage if name == "sensordata" else stage_of(name, self.model)
+
     def _record_buffer(self, name: str, num_substeps: int) -> Array:
         """Returns the array that a rollout writes to; it exists beforehand because an error in one world raises."""
         key = (name, num_substeps)
@@ -227,14 +236,14 @@ class MujocoEngine:
             self._diverged[error.ids] = True
 
     def _refresh_constants(self) -> None:
-        if not self._stale.any():
+        if not self._is_any_stale:
             return
         try:
             self.batch.set_const(np.flatnonzero(self._stale))
         except mujoco_batch.SimulationError as error:
             reason = " ".join(self.batch.error(int(error.ids[0])).split())
             raise UserError(f"the model values of world {error.ids[0]} make no model: {reason}") from error
-        self._stale[:] = False
+        self._stale[:] = self._is_any_stale = False
 
     def _follow_with_inertia(self, ids: NDArray[np.int64]) -> None:
         """Scales the inertias of all bodies as their masses and sizes have been scaled."""

@@ -14,6 +14,7 @@ ALLOWED = {
     "core": {"numpy"},
     "envs": {
         "core", "assets", "numpy", "mujoco", "pybullet", "gymnasium", "stable_baselines3", "cv2", "array_api_compat",
+        "torch", "warp", "mujoco_warp",
     },
     "data": {"core", "numpy", "torch", "safetensors"},
     "nets": {"core", "numpy", "torch", "safetensors"},

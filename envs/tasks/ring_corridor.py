@@ -38,6 +38,7 @@ SIGHT_M = 6.0
 """How far `privileged` looks for the nearest obstacle."""
 RANDOM_FIELDS = ("geom_rgba", "light_diffuse")
 
+_STRAIGHT_ON, _STEERING = (DRIVE.speed_m_s, 0.0, 0.0), (0.0, 0.0, DRIVE.yaw_rate_rad_s)
 _FRONT = ("front",)
 _WALLS = tuple(f"outer_wall_{side}" for side in ("east", "north", "west", "south"))
 _RANDOMISATIONS: dict[str, AnyRandomisation] = {
@@ -72,7 +73,8 @@ class RingCorridorConfig:
     Attributes:
         max_decisions: the episode's length; one without contact is a success.
         min_obstacles: in a world; the most is what the model has.
-        progress_weight, collision_weight: of the reward's terms.
+        progress_weight: of the way made along the ring, as a share of what full speed makes in one decision.
+        collision_weight: of having touched anything.
         is_recoloured: whether light, walls, floor and obstacles change colour with every episode.
     """
 
@@ -122,8 +124,9 @@ class RingCorridor:
     def control(self, engine: Engine, action: Array, memory: Memory) -> Array:
         """Maps steering to forward speed, sideways speed and yaw rate."""
         xp = engine.xp
-        still = xp.zeros_like(action)
-        return xp.concat([still + DRIVE.speed_m_s, still, action * DRIVE.yaw_rate_rad_s], axis=1)
+        numbers = (_STEERING, _STRAIGHT_ON)
+        steering, straight_on = (xp.asarray(part, dtype=xp.float32, device=action.device) for part in numbers)
+        return action * steering + straight_on
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """Judges a decision: signed progress along the ring, and whether any substep touched anything."""
@@ -195,7 +198,7 @@ class RingCorridor:
         The engine is asked about now only where something is near: few worlds, and the rest cost a substep more.
         """
         xp = engine.xp
-        collided = xp.any(found > 0, axis=1)
+        collided = xp.max(found, axis=1) > 0
         near = xp.nonzero(~collided & self._scene.is_near(xp, pose, engine.read("mocap_pos")))[0]
         collided[near] = engine.read("sensordata", near)[:, 0] > 0
         return collided

@@ -18,6 +18,7 @@ CENTRE_M = (OUTER_M + INNER_M) / 2
 SIDE_M = 2 * CENTRE_M
 LENGTH_M = 4 * SIDE_M
 CAR_RADIUS_M = 0.25
+_COS, _SIN = np.array([0.0, -1.0, 0.0, 1.0]), np.array([1.0, 0.0, -1.0, 0.0])  # of the travel direction on each side
 OBSTACLE_NAMES = ("x_m", "y_m", "cos_yaw", "sin_yaw", "half_x_m", "half_y_m", "radius_m")
 
 
@@ -29,9 +30,10 @@ def arc_coordinate(xp: Any, x_m: Array, y_m: Array) -> Array:
     Returns:
         [...] metres in [0, LENGTH_M).
     """
-    size = xp.clip(xp.maximum(xp.abs(x_m), xp.abs(y_m)), 1e-9, None)  # the centre has no ray: any will do
+    far_x, far_y = xp.abs(x_m), xp.abs(y_m)
+    size = xp.maximum(far_x, far_y) + 1e-30  # the centre has no ray: any will do
     u, v = x_m / size, y_m / size  # the same ray on the unit square
-    east_west = xp.abs(u) >= xp.abs(v)
+    east_west = far_x >= far_y
     # In half sides: 1 + v east, 3 - u north, 5 - v west, 7 + u south; each line below joins two opposite sides.
     arc = xp.where(east_west, 3 - 2 * u + u * v, 5 - 2 * v - u * v) * CENTRE_M
     return xp.where(arc >= LENGTH_M, arc - LENGTH_M, arc)
@@ -39,7 +41,7 @@ def arc_coordinate(xp: Any, x_m: Array, y_m: Array) -> Array:
 
 def wrapped(xp: Any, difference_m: Array) -> Array:
     """Returns differences [...] of arc coordinates the short way round, in [-LENGTH_M / 2, LENGTH_M / 2]."""
-    return difference_m - LENGTH_M * xp.round(difference_m / LENGTH_M)
+    return difference_m - LENGTH_M * xp.floor(difference_m / LENGTH_M + 0.5)
 
 
 def outward_offset(xp: Any, x_m: Array, y_m: Array) -> Array:
@@ -79,7 +81,7 @@ def box_distance(xp: Any, over_x: Array, over_y: Array) -> Array:
 def centre_line(arc_m: NDArray[np.float64], offset_m: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
     """Returns x, y and the anticlockwise travel direction (rad), [...] each, at arc coordinates and outward offsets."""
     side = np.floor(arc_m / SIDE_M)
-    heading = (side + 1) * (np.pi / 2)
     along, out = arc_m - side * SIDE_M - CENTRE_M, CENTRE_M + offset_m
-    cos, sin = np.round(np.cos(heading)), np.round(np.sin(heading))
-    return along * cos + out * sin, along * sin - out * cos, heading
+    index = side.astype(np.int64)
+    cos, sin = _COS.take(index, mode="wrap"), _SIN.take(index, mode="wrap")
+    return along * cos + out * sin, along * sin - out * cos, (side + 1) * (np.pi / 2)

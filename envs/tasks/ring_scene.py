@@ -58,19 +58,14 @@ class RingScene:
         self._colour = np.array([colours.index(_colour_of(name)) for name in names])
         self._shift = np.array([_COLOUR_SHIFT[name.partition("_")[0]] for name in names])[:, None]
         self._rgba = model.geom_rgba.copy()
+        self._drawn = _side_by_side(
+            start=(5,), count=(1,), obstacles=(5, NUM_OBSTACLES), light=(1,), colour=(self._num_colours, 3)
+        )
 
     def draw(self, draws: Draws) -> dict[str, Floats]:
         """Draws all that an episode needs, {name: [n, ...]} in [0, 1), in one call: the call is what costs."""
-        shapes = {
-            "start": (5,),
-            "count": (1,),
-            "obstacles": (5, NUM_OBSTACLES),
-            "light": (1,),
-            "colour": (self._num_colours, 3),
-        }
-        ends = np.cumsum([np.prod(shape) for shape in shapes.values()])
-        parts = np.split(draws.uniform(shape=(int(ends[-1]),)), ends[:-1], axis=1)
-        return {name: part.reshape(-1, *shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+        unit = draws.uniform(shape=(self._drawn["colour"][0].stop,))
+        return {name: unit[:, part].reshape(-1, *shape) for name, (part, shape) in self._drawn.items()}
 
     def start(self, unit: Floats) -> tuple[Floats, Floats]:
         """Starts cars between two slots and off the corners, in either direction.
@@ -113,8 +108,8 @@ class RingScene:
     def colours(self, unit: Floats) -> Floats:
         """Shifts the model's colours by `unit` [n, num_colours, 3]; returns [n, num_geoms, 4]."""
         rgba = np.repeat(self._rgba[None], len(unit), axis=0)
-        rgba[..., :3] += self._shift * (2 * unit[:, self._colour] - 1)
-        return np.asarray(np.clip(rgba, 0.0, 1.0))
+        rgba[..., :3] += self._shift * (2 * unit.take(self._colour, axis=1) - 1)
+        return np.clip(rgba, 0.0, 1.0, out=rgba)
 
     def light(self, unit: Floats) -> Floats:
         """Returns the sun's diffuse colour [n, 1, 3] from `unit` [n, 1]."""
@@ -122,16 +117,24 @@ class RingScene:
 
     def is_near(self, xp: Any, pose: Array, position: Array) -> Array:
         """Tells [N] whether cars at poses [N, 3] may touch a wall or an obstacle, these being at [N, 12, 3]."""
-        apart = position[..., :2] - pose[:, None, :2]
-        apart = apart * apart
-        obstacle = xp.any(apart[..., 0] + apart[..., 1] < xp.asarray(self._reach2), axis=1)
+        dx, dy = position[..., 0] - pose[:, 0:1], position[..., 1] - pose[:, 1:2]
+        obstacle = xp.any(dx * dx + dy * dy < xp.asarray(self._reach2, device=position.device), axis=1)
         return obstacle | (xp.abs(outward_offset(xp, pose[:, 0], pose[:, 1])) > _FREE_M)
 
     def table(self, xp: Any, position: Array, quat: Array) -> Array:
         """Describes obstacles at positions [N, 12, 3] with orientations [N, 12, 4] as [N, 12, 7] `OBSTACLE_NAMES`."""
         w, z = quat[..., 0], quat[..., 3]
         pose = xp.stack([position[..., 0], position[..., 1], 1 - 2 * z * z, 2 * w * z], axis=-1)
-        return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(self.shapes)], axis=-1)
+        return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(self.shapes, device=pose.device)], axis=-1)
+
+
+def _side_by_side(**shapes: tuple[int, ...]) -> dict[str, tuple[slice, tuple[int, ...]]]:
+    """Returns for each of several arrays which numbers of one row are its own, and its shape."""
+    ends = np.cumsum([np.prod(shape) for shape in shapes.values()]).tolist()
+    return {
+        name: (slice(start, end), shape)
+        for (name, shape), start, end in zip(shapes.items(), [0, *ends], ends, strict=False)
+    }
 
 
 def _colour_of(geom: str) -> str:

@@ -60,11 +60,7 @@ class Draws:
         decisions: NDArray[np.int64] | None = None,
     ) -> None:
         self._origin, self._purpose, self._of = (seed, stream, worlds, episodes), purpose, decisions
-        self._key = (seed & 0xFFFFFFFF, int(stream) | (zlib.crc32(purpose.encode()) & 0xFFFFFF) << 8)
-        self._worlds = np.asarray(worlds, np.uint64) & _MASK
-        self._episodes = np.asarray(episodes, np.uint64) & _MASK
-        self._decisions = np.zeros(1, np.uint64) if decisions is None else np.asarray(decisions, np.uint64) & _MASK
-        self._block = 0
+        self._num_episodes, self._block = len(worlds), 0
 
     def apply(self, layout: Layout) -> dict[str, NDArray[Any]]:
         """Returns `layout(self)`, which an environment may have computed before: for many episodes it costs less each.
@@ -86,7 +82,7 @@ class Draws:
     ) -> NDArray[np.float64]:
         """Returns [N, *shape] numbers, uniform in [low, high)."""
         count = int(np.prod(shape, dtype=np.int64))
-        unit = self._unit(count).reshape(len(self._worlds), *shape)
+        unit = self._unit(count).reshape(self._num_episodes, *shape)
         return np.asarray(low + (high - low) * unit)
 
     def integers(self, high: int, shape: tuple[int, ...] = ()) -> NDArray[np.int64]:
@@ -96,22 +92,27 @@ class Draws:
     def normal(self, shape: tuple[int, ...] = ()) -> NDArray[np.float32]:
         """Returns [N, *shape] numbers of mean 0 and standard deviation 1, one of 65,536 equally likely values."""
         count = int(np.prod(shape, dtype=np.int64))
-        lanes = self._lanes(-(-count // 8)).astype("<u4")  # 128 bits a block: eight of 16 bits
-        index = lanes.reshape(len(self._worlds), -1).view("<u2")[:, :count]
+        lanes = self._lanes(-(-count // 8)).astype("<u4", order="C")  # 128 bits a block: eight of 16 bits
+        index = lanes.reshape(self._num_episodes, -1).view("<u2")[:, :count]
         return _quantiles().take(index).reshape(-1, *shape)
 
     def _unit(self, count: int) -> NDArray[np.float64]:
         lanes = self._lanes(-(-count // 2))  # 128 bits a block: two numbers of 53 bits
-        high, low = lanes[..., 0::2] >> np.uint64(5), lanes[..., 1::2] >> np.uint64(6)
-        unit = (high.astype(np.float64) * 67108864.0 + low.astype(np.float64)) / 9007199254740992.0
-        return np.asarray(unit.reshape(len(self._worlds), -1)[:, :count])
+        unit = np.empty((*lanes.shape[:2], 2))
+        for number in range(2):
+            high, low = lanes[..., 2 * number] >> np.uint64(5), lanes[..., 2 * number + 1] >> np.uint64(6)
+            unit[..., number] = (high * 67108864.0 + low) * (1 / 9007199254740992.0)  # exact: a power of two
+        return unit.reshape(self._num_episodes, -1)[:, :count]
 
     def _lanes(self, num_blocks: int) -> NDArray[np.uint64]:
         """Returns the next [N, num_blocks, 4] lanes of 32 bits."""
+        seed, stream, worlds, episodes = self._origin
+        key = (seed & 0xFFFFFFFF, int(stream) | (zlib.crc32(self._purpose.encode()) & 0xFFFFFF) << 8)
         block = np.arange(self._block, self._block + num_blocks, dtype=np.uint64)
         self._block += num_blocks
-        columns = (part[:, None] for part in (self._worlds, self._episodes, self._decisions))
-        return philox(self._key, block[None, :], *columns)
+        decisions = np.zeros(1, np.int64) if self._of is None else self._of
+        columns = (np.asarray(part, np.uint64)[:, None] & _MASK for part in (worlds, episodes, decisions))
+        return philox(key, block[None, :], *columns)
 
 
 @cache
@@ -128,16 +129,38 @@ def philox(
     episode: NDArray[np.uint64],
     spare: int | NDArray[np.uint64] = 0,
 ) -> NDArray[np.uint64]:
-    """Returns the four 32-bit lanes [..., 4] of Philox4x32-10 for counters (block, world, episode, spare)."""
-    c0, c1, c2, c3 = np.broadcast_arrays(block, world, episode, np.asarray(spare, np.uint64))
-    k0, k1 = key
-    for _ in range(_ROUNDS):
+    """Returns the four 32-bit lanes [..., 4] of Philox4x32-10 for counters (block, world, episode, spare).
+
+    The parts are broadcast against each other, and stay small for two rounds: in the first, two lanes depend on `block`
+    alone and two on the rest.
+    """
+    c0, c1, c2, c3 = block, world, episode, np.asarray(spare, np.uint64)
+    keys = [
+        (np.uint64((key[0] + i * _WEYL_0) & 0xFFFFFFFF), np.uint64((key[1] + i * _WEYL_1) & 0xFFFFFFFF))
+        for i in range(_ROUNDS)
+    ]
+    for k0, k1 in keys[:2]:
         product_0, product_1 = _MULTIPLIER_0 * c0, _MULTIPLIER_1 * c2
-        c0, c1, c2, c3 = (
-            (product_1 >> _SHIFT) ^ c1 ^ np.uint64(k0),
-            product_1 & _MASK,
-            (product_0 >> _SHIFT) ^ c3 ^ np.uint64(k1),
-            product_0 & _MASK,
-        )
-        k0, k1 = (k0 + _WEYL_0) & 0xFFFFFFFF, (k1 + _WEYL_1) & 0xFFFFFFFF
-    return np.stack([c0, c1, c2, c3], axis=-1)
+        c0, c1 = (product_1 >> _SHIFT) ^ c1 ^ k0, product_1 & _MASK
+        c2, c3 = (product_0 >> _SHIFT) ^ c3 ^ k1, product_0 & _MASK
+    lanes = np.empty((6, *np.broadcast_shapes(c0.shape, c1.shape, c2.shape, c3.shape)), np.uint64)
+    for lane, values in zip(lanes, (c0, c1, c2, c3), strict=False):
+        lane[...] = values
+    for k0, k1 in keys[2:]:
+        _round(lanes, k0, k1)
+    return np.moveaxis(lanes[:4], 0, -1)
+
+
+def _round(lanes: NDArray[np.uint64], k0: np.uint64, k1: np.uint64) -> None:
+    """Makes one round in place, without a temporary array: lanes [6, ...] are the four and two to work with."""
+    c0, c1, c2, c3, product_0, product_1 = lanes
+    np.multiply(c0, _MULTIPLIER_0, out=product_0)
+    np.multiply(c2, _MULTIPLIER_1, out=product_1)
+    np.right_shift(product_1, _SHIFT, out=c0)
+    np.bitwise_xor(c0, c1, out=c0)
+    np.bitwise_xor(c0, k0, out=c0)
+    np.bitwise_and(product_1, _MASK, out=c1)
+    np.right_shift(product_0, _SHIFT, out=c2)
+    np.bitwise_xor(c2, c3, out=c2)
+    np.bitwise_xor(c2, k1, out=c2)
+    np.bitwise_and(product_0, _MASK, out=c3)

@@ -164,7 +164,7 @@ class Bridge:
         if not reasons and (observation.inputs is None or observation.measured is None):
             reasons = ["inputs are incomplete"]
         if not reasons and observation.unfamiliarity > self.guard.config.stop_at:
-            reasons = [f"{Trip.UNFAMILIAR_INPUT.value}: score {observation.unfamiliarity:.3g}"]
+            reasons = [f"{Trip.UNFAMILIAR_INPUT.value}: {observation.strangest} {observation.unfamiliarity:.3g}"]
         self.state = State.WAIT if reasons else State.READY
         return Tick(
             t_s=t_s,
@@ -197,7 +197,14 @@ class Bridge:
                 wanted = self._targets.wanted(proposed, observation.values, measured)
         if not self._obeyed:
             self.guard.follow(measured)
-        decision = self.guard.decide(wanted, measured, t_s, faults=faults, unfamiliarity=observation.unfamiliarity)
+        decision = self.guard.decide(
+            wanted,
+            measured,
+            t_s,
+            faults=faults,
+            unfamiliarity=observation.unfamiliarity,
+            strangest=observation.strangest,
+        )
         if decision.trips:
             self.state, self._stops_left = State.FAULT, self.profile.safety.stop_repeats
         return Tick(

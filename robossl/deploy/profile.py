@@ -109,14 +109,15 @@ class ToolControl:
         name: of the tool's position in the contract: <name>_x_w_m and so on.
         damping: trades accuracy for small joint steps near singularities.
         posture_gain: share of the way to `posture_rad` made per step by the motion that the tool does not feel.
-        posture_rad: preferred among all joint positions that reach the same tool pose.
+        posture_rad: preferred among all joint positions that reach the same tool pose; where None, that in which the
+            robot was armed, as the simulation's episodes prefer the one that they start from.
         x_axis_w, z_axis_w: of the tool, kept while it moves.
     """
 
     name: str
     damping: float
     posture_gain: float
-    posture_rad: tuple[float, ...]
+    posture_rad: tuple[float, ...] | None
     x_axis_w: Point
     z_axis_w: Point
 
@@ -145,8 +146,9 @@ class RobotProfile:
         control, limits = self.tool_control, self.limits
         if control and not (isinstance(limits, ArmLimits) and limits.tool):
             raise UserError("tool_control needs an arm with limits.tool")
-        if control and isinstance(limits, ArmLimits) and len(control.posture_rad) != len(limits.joints):
-            raise UserError(f"posture_rad has {len(control.posture_rad)} values for {len(limits.joints)} joints")
+        posture = control.posture_rad if control else None
+        if posture and isinstance(limits, ArmLimits) and len(posture) != len(limits.joints):
+            raise UserError(f"posture_rad has {len(posture)} values for {len(limits.joints)} joints")
 
     def require_live(self) -> None:
         """Checks that nothing is missing that a moving robot needs.

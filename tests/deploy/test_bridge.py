@@ -204,7 +204,7 @@ def test_a_lens_cap_keeps_the_robot_from_starting() -> None:
     arm.bridge.receive("/joint_states", joint_state(9, (0.0, 0.0)), arm.t_s)
     arm.bridge.receive("/camera/image_raw", image(9, np.zeros_like(GREY)), arm.t_s)
     tick = arm.bridge.tick(arm.t_s)
-    assert (tick.state, tick.waiting_for) == (State.WAIT, ("unfamiliar_input: score 2.04",))
+    assert (tick.state, tick.waiting_for) == (State.WAIT, ("unfamiliar_input: rgb_front 2.04",))
 
 
 def test_a_robot_that_is_not_told_is_watched_from_where_it_is() -> None:
