@@ -52,7 +52,9 @@ class ForceSensors:
     def __init__(self, model: Any) -> None:
         self._data = mujoco.MjData(model)
         self._bodies = model.geom_bodyid
-        spans = [_columns(model, index) for index in np.flatnonzero(np.isin(model.sensor_type, MOTION_SENSORS))]
+        spans = [
+            _columns(model, index) for index in np.flatnonzero(np.isin(model.sensor_type, MOTION_SENSORS)).tolist()
+        ]
         self._motion = np.concatenate([np.zeros(0, np.int64), *spans])
         self._touches = np.flatnonzero(model.sensor_type == TOUCH_SENSOR).tolist()
         self.columns = np.concatenate([self._motion, model.sensor_adr[self._touches]]).astype(np.int64)

@@ -152,8 +152,7 @@ class _TreeBuilder:
             geom, *others = [*self._geoms(root), NONE]
             self._add_shapes(NONE, root, [other for other in others if other != NONE])
         else:
-            # Bullet asks for static links from a link upwards to link 1, and not about link 0: what is fixed to a link 0
-            # that moves would pass through walls.
+            # Bullet takes what is fixed to link 0 for static, even where link 0 moves: it would pass through walls.
             self._frames[parent] = self._add(parent=NONE, pos=_ORIGIN, quat=_IDENTITY), _ORIGIN
             self._add_body(root)
         for body in range(root + 1, model.nbody):
