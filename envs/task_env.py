@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,8 @@ from robossl.envs.action import checked_action
 from robossl.envs.ahead import Ahead
 from robossl.envs.appearances import Appearances
 from robossl.envs.config import EnvConfig, WorldSeed
-from robossl.envs.engines import make_engine
+from robossl.envs.engines import make_delayed, make_engine
+from robossl.envs.host import OnHost, on_host
 from robossl.envs.memory import require_memory
 from robossl.envs.observable import chosen_keys, picture_keys, picture_spec, require_still_pictures, sized
 from robossl.envs.randomiser import ALL, Randomiser, model_fields, switched_on
@@ -49,11 +51,13 @@ class TaskEnv:
         self._keys = chosen_keys(task.spec, self._cameras, config.observations)
         chosen = {key: sensor for key, sensor in task.spec.sensors.items() if key in self._keys}
         switch_off_unused(model, chosen.values())
+        num_threads = config.num_threads or num_cores()
         active = switched_on(task.spec.randomisations, config.randomise)
         require_memory(config.num_worlds, model, self._observation(), model_fields(active) | {*task.spec.random_fields})
-        self.engine = make_engine(config.engine, model, config.num_worlds, config.num_threads or num_cores())
+        engine = make_engine(config.engine, model, config.num_worlds, num_threads, config.device)
+        self.engine = make_delayed(engine, config.delay_s, task.spec.num_substeps)
         self._picture_keys = tuple(key for key in self._keys if key in picture_keys(self._cameras))
-        self._sensors = SensorSuite(self.engine, chosen, task.spec.num_substeps)
+        self._sensors = SensorSuite(OnHost(self.engine), chosen, task.spec.num_substeps)
         self._record = tuple(dict.fromkeys((*task.spec.record, *self._sensors.record)))
         self._randomiser = Randomiser(
             self.engine,
@@ -70,7 +74,8 @@ class TaskEnv:
         self._appearances: dict[tuple[str, ...], Appearances] = {}
         self.spec = self._make_spec()
         self._weights = {name: np.float32(weight) for name, weight in task.spec.reward_weights.items()}
-        self._memory = task.new_memory(self.num_worlds)
+        self._laid_out = task.new_memory(self.num_worlds)  # where tasks write what episodes begin with: on the host
+        self._memory = {key: self._on_device(value) for key, value in self._laid_out.items()}
         self._ahead = Ahead(self.num_worlds)
         self._first_world = 0
         self._episode = np.zeros(self.num_worlds, np.int64)
@@ -125,7 +130,7 @@ class TaskEnv:
 
     def privileged(self) -> Obs:
         """See `BatchEnv.privileged`."""
-        return {key: np.array(value) for key, value in self.task.privileged(self.engine, self._memory).items()}
+        return {key: np.array(on_host(value)) for key, value in self.task.privileged(self.engine, self._memory).items()}
 
     def world_state(self) -> NDArray[np.float64]:
         """See `BatchEnv.world_state`."""
@@ -182,7 +187,7 @@ class TaskEnv:
             "seed": self.worlds.seed,
             "physics": np.array(self.engine.get_state()),
             "model_values": self.model_values(),
-            "memory": {key: np.array(value) for key, value in self._memory.items()},
+            "memory": {key: np.array(on_host(value)) for key, value in self._memory.items()},
             "sensors": self._sensors.get_state(),
             "randomiser": self._randomiser.get_state(),
             "last": self._last.get_state() if self._last is not None else None,
@@ -204,7 +209,7 @@ class TaskEnv:
             self.engine.randomise(field, values, everyone)
         self.engine.set_state(state["physics"])
         for key, value in state["memory"].items():
-            self._memory[key][...] = value
+            self._memory[key][...] = self._on_device(value)
         self._sensors.set_state(state["sensors"])
         self._randomiser.set_state(state["randomiser"])
         if self._last is not None:
@@ -232,6 +237,7 @@ class TaskEnv:
             self._last.keep()
         if self._randomiser.values:
             action = self._randomiser.act(action, self._draws(np.arange(self.num_worlds)), self._elapsed)
+        action = self._on_device(action)
         ctrl = task.control(engine, action, self._memory)
         recorded = engine.step(ctrl, task.spec.num_substeps, self._record)
         diverged = engine.diverged
@@ -239,27 +245,36 @@ class TaskEnv:
         if not is_whole:
             lost = np.flatnonzero(diverged)
             engine.set_state(before[lost], lost)
-            recorded = {key: np.nan_to_num(value) for key, value in recorded.items()}
+            recorded = {key: self._on_device(np.nan_to_num(on_host(value))) for key, value in recorded.items()}
         outcome = task.outcome(engine, action, recorded, self._memory)
+        outcome = outcome if engine.xp is np else outcome.on_host()
         self._elapsed += 1
         if self._sensors.specs:
-            self._sensors.advance(recorded, self._draws(np.arange(self.num_worlds)), self._elapsed)
+            felt = {name: on_host(recorded[name]) for name in self._sensors.record}
+            self._sensors.advance(felt, self._draws(np.arange(self.num_worlds)), self._elapsed)
         return (outcome if is_whole else outcome.forfeited(diverged)), diverged
 
     def _begin(self, ids: NDArray[np.int64]) -> None:
         self._elapsed[ids] = 0
-        for value in self._memory.values():
+        for value in self._laid_out.values():
             value[ids] = 0
         draws = self._draws(ids)
         self.engine.reset(ids)
         layout = self._ahead.draws(self.worlds, self._first_world, self._episode, ids)
-        self.task.reset(self.engine, ids, layout, self._memory)
+        self.task.reset(self.engine, ids, layout, self._laid_out)
+        if self.engine.xp is not np:
+            for key, value in self._laid_out.items():
+                self._memory[key][ids] = self._on_device(value[ids])
         self._randomiser.begin(ids, draws)
         self.engine.forward(ids)
         if self._sensors.specs:
             self._sensors.begin(ids, draws)
         if self._last is not None:
             self._last.keep(ids)
+
+    def _on_device(self, values: NDArray[Any]) -> Array:
+        """Brings numbers to where the engine computes; nothing is copied where that is the host."""
+        return values if self.engine.xp is np else self.engine.xp.asarray(values, device=self.engine.device)
 
     def _draws(self, ids: NDArray[np.int64]) -> Draws:
         """Returns the random numbers of the running episodes of the worlds `ids`."""
@@ -271,7 +286,10 @@ class TaskEnv:
         if self._sensors.specs:
             others = {**others, **self._sensors.read(np.arange(self.num_worlds) if ids is None else ids)}
         rows = slice(None) if ids is None else ids
-        return {key: others[key] if key in others else np.array(vectors[key][rows], np.float32) for key in self._keys}
+        return {
+            key: others[key] if key in others else np.array(on_host(vectors[key][rows]), np.float32)
+            for key in self._keys
+        }
 
     def _pictures(self, ids: NDArray[np.int64] | None) -> Obs:
         if self._renderer is None:

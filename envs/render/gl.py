@@ -29,6 +29,7 @@ class GLRenderer:
     name = "gl"
     version = 1
     modalities = ("rgb", "depth", "segmentation")
+    engine_type = MujocoEngine
 
     def __init__(self, engine: MujocoEngine, cameras: tuple[CameraSpec, ...], keys: tuple[str, ...]) -> None:
         self._engine = engine

@@ -124,7 +124,9 @@ class RingCorridor:
     def control(self, engine: Engine, action: Array, memory: Memory) -> Array:
         """Maps steering to forward speed, sideways speed and yaw rate."""
         xp = engine.xp
-        return action * xp.asarray(_STEERING, dtype=xp.float32) + xp.asarray(_STRAIGHT_ON, dtype=xp.float32)
+        numbers = (_STEERING, _STRAIGHT_ON)
+        steering, straight_on = (xp.asarray(part, dtype=xp.float32, device=action.device) for part in numbers)
+        return action * steering + straight_on
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """Judges a decision: signed progress along the ring, and whether any substep touched anything."""

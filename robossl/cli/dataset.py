@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from robossl.cli import dataset_render
+from robossl.cli import dataset_from_bag, dataset_render
 from robossl.cli.arguments import parse, split_positional
 from robossl.cli.figures import print_json, print_summary
 from robossl.core import UnknownNameError, UsageError
@@ -29,7 +29,7 @@ def run(arguments: list[str]) -> int:
     action, rest = split_positional(arguments)
     if action is None:
         return _info(rest or ["--help"])
-    actions = {"info": _info, "render": dataset_render.run}
+    actions = {"info": _info, "render": dataset_render.run, "from-bag": dataset_from_bag.run}
     if action not in actions:
         raise UnknownNameError("action of dataset:", action, actions)
     return actions[action](rest)

@@ -39,7 +39,13 @@ def run(arguments: list[str]) -> int:
     )
     versions = {name: _version(name) for name in _PACKAGES}
     renderers = {name: _renderer(name, command.seconds) for name in _RENDERERS}
-    report = {"python": platform.python_version(), **versions, **_machine_if_known(), "renderers": renderers}
+    report = {
+        "python": platform.python_version(),
+        **versions,
+        **_machine_if_known(),
+        "warp": _warp(),
+        "renderers": renderers,
+    }
     for line in _lines(report):
         print(line)
     if command.json:
@@ -71,6 +77,19 @@ def _machine_if_known() -> dict[str, Any]:
         return machine()
     except ImportError:
         return {"cores": num_cores(), "torch_threads": None, "cpu_capability": None, "gpu": None}
+
+
+def _warp() -> dict[str, Any]:
+    """Says where engine and renderer `warp` would run, or in one line why they cannot."""
+    try:
+        from robossl.envs.engines import require_installed
+
+        require_installed("warp")
+        from robossl.envs.warp.library import device_named, device_names
+    except (UserError, ImportError, OSError, RuntimeError) as error:
+        return {"works": False, "why": " ".join(str(error).split())}
+    device = device_named(None)
+    return {"works": True, "device": device.alias, "name": device.name, "devices": device_names()}
 
 
 def _renderer(name: str, seconds: float) -> dict[str, Any]:
@@ -105,10 +124,18 @@ def _lines(report: dict[str, Any]) -> list[str]:
         lines.append(f"{name:<20} {report[name] or f'not installed: pip install {name}'}")
     lines.append(f"{'processor':<20} {report['cores']} cores, {report['cpu_capability'] or 'unknown without torch'}")
     lines.append(f"{'GPU':<20} {report['gpu'] or 'none: networks run on the processor'}")
+    warp = report["warp"]
+    lines.append(f"{'engine warp':<20} {_where(warp) if warp['works'] else 'off: ' + warp['why']}")
     for name, result in report["renderers"].items():
         measured = f"{result['frames_per_s']} frames/s of 64x64 pixels" if result["works"] else f"off: {result['why']}"
         lines.append(f"{'renderer ' + name:<20} {measured}")
     return [*lines, f"{'recommended':<20} {_recommendation(report['renderers'])}"]
+
+
+def _where(warp: dict[str, Any]) -> str:
+    if warp["device"] == "cpu":
+        return "on the processor, far slower than engine mujoco there: it is made for a GPU"
+    return f"on {warp['device']}, {warp['name']}, with --env.renderer warp"
 
 
 def _recommendation(renderers: dict[str, dict[str, Any]]) -> str:

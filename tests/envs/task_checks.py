@@ -11,11 +11,11 @@ from robossl.core.specs import MODALITIES
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.task_env import TaskEnv
 
-ENGINES = ("mujoco", "bullet")
+ENGINES = ("mujoco", "bullet", "warp")
 DEFAULTS: dict[str, Any] = {"num_threads": 1}
 
 long_in_bullet = pytest.mark.parametrize(
-    "engine", ["mujoco", pytest.param("bullet", marks=pytest.mark.slow)], indirect=True
+    "engine", ["mujoco", pytest.param("bullet", marks=pytest.mark.slow), "warp"], indirect=True
 )
 
 
