@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from robossl.cli.arguments import FLAT, parse, split_positional, take_option
 from robossl.cli.figures import print_json, print_summary
 from robossl.cli.profiles import load_profile, profile_names
 from robossl.cli.settings import TEST_SEED_OFFSET, require_seed
-from robossl.core import Bundle, Contract, UsageError, UserError
+from robossl.core import Bundle, Contract, UnknownNameError, UsageError, UserError
 from robossl.core.contract import CameraInput
 from robossl.deploy.app import ended_by_signals
 from robossl.deploy.clock import MonotonicClock
@@ -102,6 +102,8 @@ def run(arguments: list[str]) -> int:
 
 def _alone(command: SimRobotCommand, profile: RobotProfile) -> dict[str, Any]:
     """Runs the robot; returns what its episodes came to."""
+    if (command.env is None) == (command.bundle is None):
+        raise UsageError("give --env ID or --bundle FOLDER: whose model is the robot?")
     config = _env_config(command, Bundle(command.bundle).contract if command.bundle else None)
     seed = TEST_SEED_OFFSET if command.seed is None else command.seed
     types, clock = RosTypes(profile.ros.distro), MonotonicClock()
@@ -174,18 +176,25 @@ def _say(text: str) -> None:
 
 def _env_config(command: SimRobotCommand, contract: Contract | None) -> EnvConfig:
     """Returns the environment that was asked for, or that a policy was trained in."""
-    if (command.env is None) == (contract is None):
-        raise UsageError("give --env ID or --bundle FOLDER: whose model is the robot?")
     render = contract.trained_on.render if contract else None
     return EnvConfig(
         id=contract.trained_on.env if contract else command.env or "",
         difficulty=command.difficulty,
         num_worlds=1,
         image_size=command.image_size or (_picture_size(contract) if contract else None),
-        renderer=command.renderer or (render.renderer if render else "raycast"),
+        renderer=command.renderer or _renderer(render.renderer if render else "raycast"),
         engine=command.engine,
         num_threads=1,
     )
+
+
+def _renderer(name: str) -> RendererName:
+    """Returns a renderer by the name that a bundle has for it."""
+    known: tuple[RendererName, ...] = get_args(RendererName)
+    found = next((known_name for known_name in known if known_name == name), None)
+    if found is None:
+        raise UnknownNameError("renderer", name, known)
+    return found
 
 
 def _picture_size(contract: Contract) -> tuple[int, int] | None:

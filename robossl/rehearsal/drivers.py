@@ -231,7 +231,7 @@ class Drivers:
         if picture.dtype != np.uint8 or not self._config.camera_noise:
             return np.array(picture)
         noise = self._generator.standard_normal(picture.shape, np.float32) * np.float32(self._config.camera_noise)
-        return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(np.rint(picture + noise), 0, 255), np.uint8)
 
     def _scan(self) -> Make:
         world = self._world
