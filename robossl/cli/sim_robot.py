@@ -41,7 +41,10 @@ class SimRobotCommand:
     Attributes:
         env: the environment whose model it is.
         bundle: instead of `env`: the environment, renderer and picture size that its policy was trained with.
-        difficulty, engine, renderer, image_size: as in `env.difficulty` and so on.
+        difficulty: as in `env.difficulty`.
+        engine: as in `env.engine`.
+        renderer: of its cameras; the bundle's, or else raycast, where None.
+        image_size: width and height of its cameras' pictures; the bundle's, or else the task's, where None.
         seed: of the worlds; as `eval`'s of a run with seed 0 where None.
         robot: how it behaves, and what goes wrong with it.
         episodes: ends after so many; never where None.

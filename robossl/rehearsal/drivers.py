@@ -44,7 +44,9 @@ class DriverConfig:
 
     Attributes:
         state_hz: of joints, odometry, poses and named values; no more often than physics steps.
-        camera_hz, scan_hz, stop_hz: of cameras, of the range finder, and of the stop button.
+        camera_hz: of cameras.
+        scan_hz: of the range finder.
+        stop_hz: of the stop button.
         camera_noise: standard deviation of each colour, in levels of 255; without noise a robot at rest cannot be told
             from a frozen camera.
     """
