@@ -8,8 +8,8 @@ from robossl.core import Stream, UserError
 from robossl.envs.randomisation import Span, span_of
 from robossl.envs.sensor_model import SensorModel
 
-EngineName = Literal["mujoco", "bullet"]
-RendererName = Literal["raycast", "gl"]
+EngineName = Literal["mujoco", "bullet", "warp"]
+RendererName = Literal["raycast", "gl", "warp"]
 Difficulty = Literal["easy", "medium", "hard"]
 
 
@@ -24,7 +24,8 @@ class EnvConfig:
         observations: keys the agent sees; the task's default where None.
         image_size: width and height of every camera in pixels; the task's default where None.
         renderer: fixed for a run: other renderers give other pixels.
-        engine: of the physics; a policy trained in one can be checked in the other.
+        engine: of the physics; a policy trained in one can be checked in the others.
+        device: where engine `warp` runs: cpu, cuda or cuda:<number>; a GPU if there is one where None.
         num_threads: for physics and pictures; all cores where None.
         delay_s: from an observation to the moment when the command that it led to takes effect, in whole physics steps;
             of the whole way through a robot's network, whatever its parts.
@@ -40,6 +41,7 @@ class EnvConfig:
     image_size: tuple[int, int] | None = None
     renderer: RendererName = "raycast"
     engine: EngineName = "mujoco"
+    device: str | None = None
     num_threads: int | None = None
     delay_s: float = 0.0
     sensors: dict[str, SensorModel] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array
+from robossl.core import Array, UserError
 from robossl.envs.engine import Engine
 
 
@@ -19,9 +19,14 @@ class DelayedEngine:
         engine: the worlds.
         delay: in physics steps.
         num_substeps: between two decisions: what `step` is always called with.
+
+    Raises:
+        UserError: if the engine is not on the host.
     """
 
     def __init__(self, engine: Engine, *, delay: int, num_substeps: int) -> None:
+        if engine.xp is not np:
+            raise UserError("late commands need an engine on the host: mujoco or bullet")
         self._engine, self._num_substeps = engine, num_substeps
         self._whole, self._rest = divmod(delay, num_substeps)
         self._newest_first = np.zeros((engine.num_worlds, self._whole + 2, engine.model.nu))
@@ -63,3 +68,8 @@ class DelayedEngine:
     def __getattr__(self, name: str) -> Any:
         """Everything else is the other engine's."""
         return getattr(self._engine, name)
+
+
+def undelayed(engine: Engine) -> Any:
+    """Returns the engine whose worlds these are: what is drawn of them is not late."""
+    return engine._engine if isinstance(engine, DelayedEngine) else engine

@@ -14,6 +14,7 @@ ALLOWED = {
     "core": {"numpy"},
     "envs": {
         "core", "assets", "numpy", "mujoco", "pybullet", "gymnasium", "stable_baselines3", "cv2", "array_api_compat",
+        "torch", "warp", "mujoco_warp",
     },
     "data": {"core", "numpy", "torch", "safetensors"},
     "nets": {"core", "numpy", "torch", "safetensors"},
@@ -24,8 +25,11 @@ ALLOWED = {
         "core", "data", "nets", "objectives", "numpy", "torch", "safetensors", "stable_baselines3", "tensorboard",
         "PIL", "tqdm", "yaml",
     },
-    "deploy": {"core", "numpy", "onnxruntime", "rosbags", "cyclonedds", "websockets", "cbor2"},
-    "rehearsal": {"core", "envs", "data", "deploy", "numpy"},
+    "deploy": {
+        "core", "numpy", "onnxruntime", "rosbags", "cyclonedds", "websockets", "cbor2", "rospy", "rosgraph", "rclpy",
+        "rosidl_runtime_py",
+    },
+    "rehearsal": {"core", "envs", "data", "deploy", "numpy", "PIL"},
     "configs": set(),
     "assets": set(),
 }  # fmt: skip

@@ -159,6 +159,8 @@ class Bridge:
 
     def _wait(self, observation: Observation, faults: Sequence[Fault], t_s: float) -> Tick:
         reasons = [f"{fault.trip.value}: {fault.what}" for fault in faults]
+        if any(fault.trip is Trip.OUT_OF_ORDER for fault in faults):
+            self.observations.clear()  # a clock was set back, or a stamp lay in the future: nothing would ever be newer
         if not reasons and (observation.inputs is None or observation.measured is None):
             reasons = ["inputs are incomplete"]
         if not reasons and observation.unfamiliarity > self.guard.config.stop_at:

@@ -19,7 +19,7 @@ from robossl.deploy.profile import RobotProfile
 from robossl.deploy.readings import CLEARANCE, STOP_PRESSED
 from robossl.deploy.topics import CameraTopic, InputTopic, JointsInput, ScanInput, StopInput
 from robossl.deploy.trips import Trip
-from robossl.deploy.values import given_values, look_up, parts_of, tool_name, value_key
+from robossl.deploy.values import given_values, look_up, parts_of, require_same_order, tool_name, value_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +49,11 @@ class ObservationBuilder:
     """Collects messages and builds the observation of a period from the newest ones.
 
     Raises:
-        UserError: if the profile has no source for something that the contract asks for.
+        UserError: if the profile has no source for something that the contract asks for, or joints in another order.
     """
 
     def __init__(self, contract: Contract, profile: RobotProfile) -> None:
+        require_same_order(contract, profile)
         self._contract, self._limits = contract, profile.limits
         tool = profile.limits.tool if isinstance(profile.limits, ArmLimits) else None
         self._kinematics = ToolKinematics(tool) if tool else None
@@ -98,7 +99,8 @@ class ObservationBuilder:
             scores = {name: self._familiarity[name].score(part) for name, part in parts.items()}
             worst = max(scores, key=scores.__getitem__)
             unfamiliarity, strangest = scores[worst], self._familiarity[worst].strangest(parts[worst])
-        ages_s = [box.age_s(t_s) for box in self.mailboxes.values() if not isinstance(box.source, StopInput)]
+        boxes = [box for box in self.mailboxes.values() if not isinstance(box.source, StopInput)]
+        ages_s = [box.age_s(t_s) for box in boxes if box.max_age_s is not None]
         return Observation(
             inputs=inputs,
             measured=self._measured(values),
@@ -175,7 +177,8 @@ def _is_needed(source: InputTopic, parts: set[str], cameras: list[CameraTopic], 
 def _mailbox(source: InputTopic, contract: Contract, profile: RobotProfile) -> Mailbox:
     """Makes a mailbox with the shorter of the greatest ages that profile and contract allow."""
     max_age_s = source.max_age_s
-    if max_age_s is not None and not isinstance(source, (StopInput, ScanInput)):
+    is_for_guard = isinstance(source, StopInput) or (isinstance(source, ScanInput) and source.beams is None)
+    if max_age_s is not None and not is_for_guard:
         fed = CameraInput if isinstance(source, CameraTopic) else VectorInput
         max_age_s = min([max_age_s, *(spec.max_age_s for spec in contract.inputs if isinstance(spec, fed))])
     reordered = profile.safety.max_reordered
