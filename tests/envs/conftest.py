@@ -8,6 +8,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # for what several tests share
 from task_checks import DEFAULTS, ENGINES
 
+from robossl.core.registry import TASKS, load
+
 
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -21,5 +23,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leaves goal-conditioned variants in Bullet to the slow tests: their physics is that of the task itself."""
     for item in items:
         values = getattr(item, "callspec", None)
-        if values and values.params.get("engine") == "bullet" and "Goal" in str(values.params.get("env_id")):
+        if values and values.params.get("engine") == "bullet" and _has_goals(values.params.get("env_id")):
             item.add_marker(pytest.mark.slow)
+
+
+def _has_goals(env_id: object) -> bool:
+    return env_id in TASKS and hasattr(load(TASKS, str(env_id), what="environment"), "compute_reward")
