@@ -18,7 +18,9 @@ class Engine(Protocol):
     num_worlds: int
     num_threads: int
     xp: Any
-    """Array namespace of `read`'s results: numpy here, torch on a GPU."""
+    """Array namespace of all it takes and returns but states and `diverged`: numpy, or torch on a GPU."""
+    device: Any
+    """Where those arrays are, as the namespace calls it."""
 
     def reset(self, ids: NDArray[np.int64]) -> None:
         """Puts the worlds `ids` back to the model's defaults; a `forward` must follow the writes of a task."""

@@ -41,6 +41,7 @@ class MujocoEngine:
     """
 
     xp: Any = np
+    device: Any = "cpu"
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int) -> None:
         _silence_warnings()

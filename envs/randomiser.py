@@ -10,6 +10,8 @@ from robossl.core import Draws, Obs, Tree, UnknownNameError
 from robossl.envs.elements import element_id
 from robossl.envs.engine import Engine
 from robossl.envs.field_changes import FieldChange
+from robossl.envs.host import on_host
+from robossl.envs.mujoco_fields import STATE_FIELDS
 from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Randomisation, Span, span_of
 
 ALL = "all"
@@ -38,6 +40,12 @@ def switched_on(
             continue
         found[name] = replace(entry, low=low, high=high)
     return found
+
+
+def model_fields(active: Mapping[str, AnyRandomisation]) -> set[str]:
+    """Returns the names of the model's fields that randomisations change."""
+    entries = (entry for entry in active.values() if isinstance(entry, Randomisation))
+    return {field for entry in entries for field in entry.fields} - STATE_FIELDS
 
 
 class Randomiser:
@@ -135,7 +143,7 @@ class Randomiser:
     def _base(self, change: FieldChange, ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """Returns the values [n, ...] that a field has as the task has left it."""
         if change.is_state:
-            return np.array(self._engine.read(change.field)[ids], np.float64)
+            return np.array(on_host(self._engine.read(change.field))[ids], np.float64)
         if change.field in self._own_fields:
             return np.array(self._engine.model_values()[change.field][ids], np.float64)
         return np.repeat(change.compiled[None].astype(np.float64), len(ids), axis=0)

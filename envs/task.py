@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Array, ArraySpec, CameraSpec, CommandSpec, Draws, Obs, Policy
 from robossl.envs.engine import Engine
+from robossl.envs.host import on_host
 from robossl.envs.randomisation import AnyRandomisation
 
 if TYPE_CHECKING:
@@ -42,6 +43,15 @@ class Outcome:
             **{f"reward/{name}": np.array(value) for name, value in self.terms.items()},
             **{f"metric/{name}": np.array(value) for name, value in self.metrics.items()},
         }
+
+    def on_host(self) -> "Outcome":
+        """Returns it as numpy's arrays."""
+        return Outcome(
+            terms={name: on_host(value) for name, value in self.terms.items()},
+            terminated=on_host(self.terminated),
+            success=on_host(self.success),
+            metrics={name: on_host(value) for name, value in self.metrics.items()},
+        )
 
     def forfeited(self, diverged: NDArray[np.bool_]) -> "Outcome":
         """Takes everything from the worlds whose physics diverged."""

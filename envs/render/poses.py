@@ -1,9 +1,12 @@
 """Where the cameras of N worlds are, and where they and all geoms were one control step ago."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import CameraSpec, Tree
+from robossl.envs.host import on_host
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.render.renderer import camera_index
 
@@ -41,14 +44,14 @@ class LastPoses:
     """Remembers where geoms and cameras were at the last control step; at an episode's start, where they are."""
 
     def __init__(self, engine: MujocoEngine) -> None:
-        self._views = {name: engine.view(name) for name in _FIELDS}
-        self._kept = {name: np.array(view) for name, view in self._views.items()}
+        self._engine = engine
+        self._kept = {name: np.array(self._now(name), np.float64) for name in _FIELDS}
 
     def keep(self, ids: NDArray[np.int64] | None = None) -> None:
         """Takes note of where everything in the worlds `ids` is now: before every step, and after every reset."""
         rows = slice(None) if ids is None else ids
-        for name, view in self._views.items():
-            self._kept[name][rows] = view[rows]
+        for name in _FIELDS:
+            self._kept[name][rows] = self._now(name)[rows]
 
     def geoms(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Returns [n, ngeom, 3] positions and [n, ngeom, 3, 3] orientations."""
@@ -58,6 +61,10 @@ class LastPoses:
     def cameras(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Returns [n, ncam, 3] positions and [n, ncam, 9] orientations of the model's cameras."""
         return self._kept["cam_xpos"][ids], self._kept["cam_xmat"][ids]
+
+    def _now(self, name: str) -> NDArray[Any]:
+        engine = self._engine
+        return engine.view(name) if isinstance(engine, MujocoEngine) else on_host(engine.read(name))
 
     def get_state(self) -> Tree:
         """Returns what is remembered."""

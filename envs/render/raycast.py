@@ -33,6 +33,7 @@ class RaycastRenderer:
     name = "raycast"
     version = 1
     modalities = ("rgb", "depth", "segmentation", "normals")
+    engine_type = MujocoEngine
 
     def __init__(self, engine: MujocoEngine, cameras: tuple[CameraSpec, ...], keys: tuple[str, ...]) -> None:
         self._engine = engine

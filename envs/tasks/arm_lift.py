@@ -156,10 +156,10 @@ class ArmLift(ArmTask):
             "grip": xp.where(to_block < BETWEEN_FINGERS_M, squeeze, zero),
             "lift": tolerance(missing, low=-lift_m, high=0.0, margin=lift_m),
             "lifted": indicator(xp, lifted),
-            "effort": effort(action),
+            "effort": effort(xp, action),
         }
         metrics = advance_progress(xp, memory, xp.where(lifted, zero, missing), lifted)
-        return Outcome(terms, block_w[:, 2] < FALLEN_BELOW_W_M, memory["reached"].copy(), metrics)
+        return Outcome(terms, block_w[:, 2] < FALLEN_BELOW_W_M, xp.asarray(memory["reached"], copy=True), metrics)
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`."""
@@ -172,7 +172,7 @@ class ArmLift(ArmTask):
         return {
             "tool_position": self.arm.tool(engine),
             **self._block.privileged(engine),
-            "goal_position": memory["goal_w"].copy(),
+            "goal_position": engine.xp.asarray(memory["goal_w"], copy=True),
             "finger_opening": self.arm.opening(engine)[:, None],
         }
 
@@ -186,7 +186,7 @@ class ArmLift(ArmTask):
 
     def desired_goal(self, engine: Engine, memory: Memory) -> Array:
         """See `ArmTask.desired_goal`."""
-        return engine.xp.asarray(memory["goal_w"].copy())
+        return engine.xp.asarray(memory["goal_w"], copy=True)
 
 
 def _spec(arm: PandaArm, config: ArmLiftConfig) -> TaskSpec:

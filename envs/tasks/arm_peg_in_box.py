@@ -136,10 +136,10 @@ class ArmPegInBox(ArmTask):
             "align": tolerance(aside, high=0.005, margin=0.25),
             "insert": xp.where(aside < OVER_BOX_M, tolerance(distance, high=0.01, margin=0.20), zero),
             "inside": indicator(xp, inside),
-            "effort": effort(action),
+            "effort": effort(xp, action),
         }
         metrics = advance_progress(xp, memory, distance, inside)
-        return Outcome(terms, xp.zeros_like(inside), memory["reached"].copy(), metrics)
+        return Outcome(terms, xp.zeros_like(inside), xp.asarray(memory["reached"], copy=True), metrics)
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`."""
@@ -166,7 +166,8 @@ class ArmPegInBox(ArmTask):
 
     def _goal(self, engine: Engine) -> Array:
         above = np.array([0.0, 0.0, GOAL_HEIGHT_W_M], np.float32)
-        return engine.read("mocap_pos")[:, self._box_mocap] + engine.xp.asarray(above)
+        box_w = engine.read("mocap_pos")[:, self._box_mocap]
+        return box_w + engine.xp.asarray(above, device=box_w.device)
 
 
 def _spec(arm: PandaArm, config: ArmPegInBoxConfig) -> TaskSpec:

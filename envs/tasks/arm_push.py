@@ -150,17 +150,18 @@ class ArmPush(ArmTask):
         xp, block_w = engine.xp, self._block.position(engine)
         to_goal = self._goal(engine) - block_w
         distance = planar_norm(xp, to_goal)
-        behind = to_goal * (CONTACT_M / (distance + 1e-6))[:, None] * _HORIZONTAL
+        horizontal = xp.asarray(_HORIZONTAL, device=to_goal.device)
+        behind = to_goal * (CONTACT_M / (distance + 1e-6))[:, None] * horizontal
         inside = distance < self.config.success_radius_m
         terms = {
             "reach": tolerance(norm(xp, block_w - self.arm.tool(engine) - behind), high=0.01, margin=0.20),
             "push": tolerance(distance, high=0.02, margin=0.30),
             "at_goal": indicator(xp, inside),
-            "effort": effort(action),
+            "effort": effort(xp, action),
         }
         metrics = advance_progress(xp, memory, distance, inside)
         metrics["pushed"] = memory["start_distance_m"] - distance
-        return Outcome(terms, block_w[:, 2] < FALLEN_BELOW_W_M, memory["reached"].copy(), metrics)
+        return Outcome(terms, block_w[:, 2] < FALLEN_BELOW_W_M, xp.asarray(memory["reached"], copy=True), metrics)
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`."""

@@ -125,10 +125,10 @@ class ArmReach(ArmTask):
         terms = {
             "reach": tolerance(distance, high=0.01, margin=0.40),
             "at_goal": indicator(xp, inside),
-            "effort": effort(action),
+            "effort": effort(xp, action),
         }
         metrics = advance_progress(xp, memory, distance, inside)
-        return Outcome(terms, xp.zeros_like(inside), memory["reached"].copy(), metrics)
+        return Outcome(terms, xp.zeros_like(inside), xp.asarray(memory["reached"], copy=True), metrics)
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`."""

@@ -1,7 +1,7 @@
 """What the arm's tasks share: a scene around the arm, its cameras, and goals that must be reached once.
 
 What is left to a task: how an episode starts, what is seen, what is rewarded, what success is. Rewards and observations
-use the engine's `xp`; what is remembered is in numpy on the host.
+use the engine's `xp`, and so does what is remembered.
 """
 
 from abc import ABC, abstractmethod
@@ -153,9 +153,9 @@ def arm_spec(
     )
 
 
-def effort(action: Array) -> Array:
+def effort(xp: Any, action: Array) -> Array:
     """Returns the mean squares [N] of actions [N, A]."""
-    return (action * action).mean(axis=-1)
+    return xp.mean(action * action, axis=-1)
 
 
 def require_positive(task: str, config: Any, *names: str) -> None:

@@ -31,8 +31,10 @@ class GoalTask:
     Attributes:
         inner: the kind of task.
         levels: its levels of difficulty.
+        reward_texts: what the reward's terms are of.
     """
 
+    reward_texts: ClassVar[dict[str, str]] = {"away": "what was achieved not being near the desired goal"}
     inner: ClassVar[Any]
     levels: ClassVar[dict[str, Any]]
 
@@ -69,7 +71,7 @@ class GoalTask:
         outcome = self.task.outcome(engine, action, recorded, memory)
         away = self._away(engine.xp, self.task.achieved_goal(engine), self.task.desired_goal(engine, memory))
         memory["was_at_goal"] |= away == 0
-        return replace(outcome, terms={"away": away}, success=memory["was_at_goal"].copy())
+        return replace(outcome, terms={"away": away}, success=engine.xp.asarray(memory["was_at_goal"], copy=True))
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, UserError
+from robossl.envs.host import namespace_of
 
 NUM_JOINTS = 7
 POSITION_MIN_RAD = np.array([-2.8973, -1.7628, -2.8973, -3.0718, -2.8973, -0.0175, -2.8973])
@@ -49,13 +50,11 @@ class IKConfig:
             raise UserError(f"a posture has {NUM_JOINTS} joints, got {len(self.posture_rad)}")
 
 
-def joint_targets(
-    joint_pos: Array, jacobian: Array, pose_error: Array, *, period_s: float, config: IKConfig
-) -> NDArray[np.float64]:
+def joint_targets(joint_pos: Array, jacobian: Array, pose_error: Array, *, period_s: float, config: IKConfig) -> Array:
     """Makes one damped-least-squares step towards a tool pose (Nakamura and Hanafusa, 1986).
 
-    Runs in numpy on the host. Every operation is elementwise or one small product or solution per arm, so that an
-    arm's numbers do not depend on how many others there are.
+    Every operation is elementwise or one small product or solution per arm, in float64, so that in numpy an arm's
+    numbers do not depend on how many others there are.
 
     Args:
         joint_pos: [N, 7] in rad.
@@ -67,18 +66,19 @@ def joint_targets(
     Returns:
         [N, 7] joint positions in rad within the limits, at most `period_s` at the greatest velocity away.
     """
-    q, J = np.asarray(joint_pos, np.float64), np.asarray(jacobian, np.float64)
-    towards_posture = config.posture_gain * (np.asarray(config.posture_rad) - q)
-    residual = np.asarray(pose_error, np.float64)[..., None] - J @ towards_posture[..., None]
-    J_transposed = np.swapaxes(J, -1, -2)
-    damped = J @ J_transposed + config.damping**2 * np.eye(6)
-    step = towards_posture + (J_transposed @ np.linalg.solve(damped, residual))[..., 0]
-    overspeed = np.max(np.abs(step) / (VELOCITY_MAX_RAD_S * period_s), axis=-1, keepdims=True)
-    targets = q + step / np.maximum(overspeed, 1.0)
-    return np.asarray(np.clip(targets, POSITION_MIN_RAD, POSITION_MAX_RAD))
+    xp = namespace_of(joint_pos)
+    q, J, error = (xp.asarray(part, dtype=xp.float64) for part in (joint_pos, jacobian, pose_error))
+    numbers = (config.posture_rad, VELOCITY_MAX_RAD_S, POSITION_MIN_RAD, POSITION_MAX_RAD, np.eye(6))
+    posture, fastest, low, high, eye = (xp.asarray(part, dtype=xp.float64, device=q.device) for part in numbers)
+    towards_posture = config.posture_gain * (posture - q)
+    residual = error[..., None] - J @ towards_posture[..., None]
+    damped = J @ J.mT + config.damping**2 * eye
+    step = towards_posture + (J.mT @ xp.linalg.solve(damped, residual))[..., 0]
+    overspeed = xp.max(xp.abs(step) / (fastest * period_s), axis=-1, keepdims=True)
+    return xp.clip(q + step / xp.clip(overspeed, 1.0, None), low, high)
 
 
-def tool_jacobian(anchor_w: Array, axis_w: Array, tool_w: Array) -> NDArray[np.float64]:
+def tool_jacobian(anchor_w: Array, axis_w: Array, tool_w: Array) -> Array:
     """Returns the Jacobian [N, 6, 7] of tool points, translation above rotation.
 
     Args:
@@ -86,16 +86,19 @@ def tool_jacobian(anchor_w: Array, axis_w: Array, tool_w: Array) -> NDArray[np.f
         axis_w: [N, 7, 3] their directions.
         tool_w: [N, 3] points that all joints carry, m.
     """
-    axis = np.moveaxis(np.asarray(axis_w, np.float64), -1, 0)
-    arm = np.moveaxis(np.asarray(tool_w, np.float64)[:, None] - anchor_w, -1, 0)
-    jacobian = np.empty((axis.shape[1], 6, NUM_JOINTS))
+    xp = namespace_of(axis_w)
+    axis = xp.moveaxis(xp.asarray(axis_w, dtype=xp.float64), -1, 0)
+    arm = xp.moveaxis(xp.asarray(tool_w, dtype=xp.float64)[:, None] - anchor_w, -1, 0)
+    jacobian = xp.empty((axis.shape[1], 6, NUM_JOINTS), dtype=xp.float64, device=axis.device)
     for i, j, k in _CYCLES:
         jacobian[:, i] = axis[j] * arm[k] - axis[k] * arm[j]
         jacobian[:, 3 + i] = axis[i]
     return jacobian
 
 
-def rotation_error(rotation: Array, wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+def rotation_error(rotation: Array, wanted: NDArray[np.float64]) -> Array:
     """Returns the rotation vector, to first order, that turns `rotation` [N, 3, 3] into `wanted` [3, 3]: [N, 3] rad."""
-    turn = wanted @ np.swapaxes(np.asarray(rotation, np.float64), -1, -2)
-    return np.stack([0.5 * (turn[:, k, j] - turn[:, j, k]) for _, j, k in _CYCLES], axis=-1)
+    xp = namespace_of(rotation)
+    rotation = xp.asarray(rotation, dtype=xp.float64)
+    turn = xp.asarray(wanted, device=rotation.device) @ rotation.mT
+    return xp.stack([0.5 * (turn[:, k, j] - turn[:, j, k]) for _, j, k in _CYCLES], axis=-1)

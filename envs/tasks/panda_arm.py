@@ -100,24 +100,25 @@ class PandaArm:
         """Forgets where the tools of the worlds `ids` were sent."""
         memory["has_target"][ids] = False
 
-    def control(self, engine: Engine, action: Array, memory: Memory) -> NDArray[np.float64]:
+    def control(self, engine: Engine, action: Array, memory: Memory) -> Array:
         """Maps actions [N, 3 or 4] to position targets [N, J] of the joints, rad, and fingers, m."""
-        config, tool_w = self.config, self.tool(engine)
-        target_w = np.where(memory["has_target"][:, None], memory["tool_target_w"], tool_w)
+        xp, config, tool_w = engine.xp, self.config, self.tool(engine)
+        low_w, high_w = xp.asarray(self._box_w_m, device=tool_w.device)
+        target_w = xp.where(memory["has_target"][:, None], memory["tool_target_w"], tool_w)
         target_w = target_w + config.step_m * action[:, :3]
         lead_m = MAX_LEAD_STEPS * config.step_m
-        target_w = tool_w + (target_w - tool_w).clip(-lead_m, lead_m)
-        memory["tool_target_w"][...] = target_w = target_w.clip(*self._box_w_m)
+        target_w = tool_w + xp.clip(target_w - tool_w, -lead_m, lead_m)
+        memory["tool_target_w"][...] = target_w = xp.clip(target_w, low_w, high_w)
         memory["has_target"][...] = True
         rotation = engine.read("site_xmat")[:, self._tool].reshape(-1, 3, 3)
-        error = np.concatenate([target_w - tool_w, rotation_error(rotation, TOOL_DOWN)], axis=-1)
+        error = xp.concat([target_w - tool_w, rotation_error(rotation, TOOL_DOWN)], axis=-1)
         anchor_w, axis_w, joint_pos = (engine.read(name)[:, :NUM_JOINTS] for name in ("xanchor", "xaxis", "qpos"))
         jacobian = tool_jacobian(anchor_w, axis_w, tool_w)
         targets = joint_targets(joint_pos, jacobian, error, period_s=1 / config.control_hz, config=config.ik)
         if not config.has_gripper:
             return targets
-        fingers = np.repeat(_GRIP.offset + _GRIP.scale * action[:, 3:], NUM_FINGERS, axis=1)
-        return np.concatenate([targets, fingers], axis=-1)
+        finger = _GRIP.offset + _GRIP.scale * action[:, 3:]
+        return xp.concat([targets, *[finger] * NUM_FINGERS], axis=-1)
 
     def tool(self, engine: Engine) -> Array:
         """Returns where the tools are in the world, [N, 3], m."""

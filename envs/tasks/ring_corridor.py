@@ -75,9 +75,11 @@ class RingCorridorConfig:
 
     Attributes:
         max_decisions: the episode's length; one without contact is a success.
-        min_obstacles, max_obstacles: in a world.
+        min_obstacles: the fewest in a world.
+        max_obstacles: the most.
         is_cluttered: whether smaller things stand along the walls, too.
-        progress_weight, collision_weight: of the reward's terms.
+        progress_weight: of the way made along the ring, as a share of what full speed makes in one decision.
+        collision_weight: of having touched anything.
         is_recoloured: whether light, walls, floor and obstacles change colour with every episode.
     """
 
@@ -140,7 +142,9 @@ class RingCorridor:
     def control(self, engine: Engine, action: Array, memory: Memory) -> Array:
         """Maps steering to forward speed, sideways speed and yaw rate."""
         xp = engine.xp
-        return action * xp.asarray(_STEERING, dtype=xp.float32) + xp.asarray(_STRAIGHT_ON, dtype=xp.float32)
+        numbers = (_STEERING, _STRAIGHT_ON)
+        steering, straight_on = (xp.asarray(part, dtype=xp.float32, device=action.device) for part in numbers)
+        return action * steering + straight_on
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """Judges a decision: signed progress along the ring, and whether any substep touched anything."""

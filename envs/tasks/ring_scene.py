@@ -138,14 +138,14 @@ class RingScene:
     def is_near(self, xp: Any, pose: Array, position: Array) -> Array:
         """Tells [N] whether cars at poses [N, 3] may touch a wall or an obstacle, these being at [N, M, 3]."""
         dx, dy = position[..., 0] - pose[:, 0:1], position[..., 1] - pose[:, 1:2]
-        obstacle = xp.any(dx * dx + dy * dy < xp.asarray(self._reach2), axis=1)
+        obstacle = xp.any(dx * dx + dy * dy < xp.asarray(self._reach2, device=position.device), axis=1)
         return obstacle | (xp.abs(outward_offset(xp, pose[:, 0], pose[:, 1])) > _FREE_M)
 
     def table(self, xp: Any, position: Array, quat: Array) -> Array:
         """Describes obstacles at positions [N, M, 3] with orientations [N, M, 4] as [N, M, 7] `OBSTACLE_NAMES`."""
         w, z = quat[..., 0], quat[..., 3]
         pose = xp.stack([position[..., 0], position[..., 1], 1 - 2 * z * z, 2 * w * z], axis=-1)
-        return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(self.shapes)], axis=-1)
+        return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(self.shapes, device=pose.device)], axis=-1)
 
 
 def _side_by_side(**shapes: tuple[int, ...]) -> dict[str, tuple[slice, tuple[int, ...]]]:

@@ -126,12 +126,13 @@ class RoomsScene:
         place, turn = position[:, self._pieces], quat[:, self._pieces]
         w, z = turn[..., 0], turn[..., 3]
         pose = xp.stack([place[..., 0], place[..., 1], 1 - 2 * z * z, 2 * w * z], axis=-1)
-        return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(self._shapes)], axis=-1)
+        return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(self._shapes, device=pose.device)], axis=-1)
 
     def is_near(self, xp: Any, pose: Array, position: Array) -> Array:
         """Tells [N] whether robots at poses [N, 3] may touch something, mocap bodies being at [N, M, 3]."""
         dx, dy = (xp.abs(position[:, self._pieces, axis] - pose[:, axis : axis + 1]) for axis in (0, 1))
-        is_beside = xp.any((dx < xp.asarray(self._reach[0])) & (dy < xp.asarray(self._reach[1])), axis=1)
+        reach = xp.asarray(self._reach, device=position.device)
+        is_beside = xp.any((dx < reach[0]) & (dy < reach[1]), axis=1)
         return is_beside | (inner_distance(xp, pose[:, 0], pose[:, 1]) < ROBOT_RADIUS_M + _NEAR_M)
 
     def _walls(self, unit: dict[str, Floats]) -> Ints:

@@ -7,7 +7,7 @@ import numpy as np
 from robossl.core import CameraSpec
 from robossl.core.registry import TASKS, load
 from robossl.envs import EnvConfig, WorldSeed
-from robossl.envs.config import RendererName
+from robossl.envs.config import EngineName, RendererName
 from robossl.envs.task_env import TaskEnv
 
 
@@ -42,6 +42,8 @@ def make(
     pictures: tuple[str, ...] = (),
     size: tuple[int, int] | None = None,
     renderer: RendererName = "raycast",
+    engine: EngineName = "mujoco",
+    device: str | None = None,
 ) -> TaskEnv:
     """Builds the environment, reset, with all vectors and the `pictures`."""
     task = load(TASKS, config.env, what="environment")()
@@ -51,6 +53,8 @@ def make(
         observations=(*task.spec.vectors, *pictures),
         image_size=size,
         renderer=renderer,
+        engine=engine,
+        device=device,
         num_threads=config.num_threads,
     )
     env = TaskEnv(task, env_config, WorldSeed())

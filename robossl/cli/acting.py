@@ -32,8 +32,10 @@ class ActingConfig:
         checkpoint: of the run: best, last, or a step.
         deterministic: whether the agent's mean action is taken; drawn from its distribution otherwise.
         env: id of an environment, where no run is given.
-        difficulty: as in `env.difficulty`; the run's own where None.
-        engine: of the physics, mujoco or bullet; the run's own where None.
+        difficulty: easy, medium or hard, for tasks that have levels; the run's own where None.
+        engine: of the physics, mujoco, bullet or warp; the run's own where None.
+        delay_ms: from an observation to the moment when its command takes effect, in whole physics steps: what
+            `robossl bridge --latency-test` measured, say. As in the run where None.
         seed: of the worlds; where None, one whose worlds no training has seen and no checkpoint was chosen on.
         device: cpu, cuda, cuda:1, or auto; the run's own where None.
         randomise, sensors: as in `env.randomise` and `env.sensors`; what is not named is as it was in the run.
@@ -45,6 +47,7 @@ class ActingConfig:
     env: str | None = None
     difficulty: Difficulty | None = None
     engine: EngineName | None = None
+    delay_ms: float | None = None
     seed: int | None = None
     device: str | None = None
     randomise: dict[str, float | Span] = field(default_factory=dict)
@@ -84,6 +87,8 @@ def opened_actor(run_folder: Path | None, config: ActingConfig, *, num_worlds: i
         num_worlds=num_worlds,
         difficulty=config.difficulty or settings.env.difficulty,
         engine=config.engine or home,
+        delay_s=settings.env.delay_s if config.delay_ms is None else config.delay_ms / 1e3,
+        device=settings.env.device if config.engine in (None, home) else None,
         randomise={**settings.env.randomise, **config.randomise},
         sensors={**settings.env.sensors, **config.sensors},
     )

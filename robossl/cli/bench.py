@@ -1,10 +1,11 @@
-"""`robossl bench`: speed as ratios, each measured in one run on this machine, and how far the engines agree."""
+"""`robossl bench`: speed as ratios, each measured in one run on this machine; how far engines agree; endurance."""
 
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from robossl.cli import soak
 from robossl.cli.arguments import parse, split_positional
 from robossl.cli.doctor import machine
 from robossl.cli.figures import print_json
@@ -12,7 +13,9 @@ from robossl.core import UnknownNameError
 from robossl.core.files import write_json
 from robossl.core.registry import TASKS
 
-_NAMES = ("sim", "replay", "engines", "all")
+_NAMES = ("sim", "replay", "engines", "soak", "all")
+
+_DESCRIPTION = "Measures speed as ratios, medians of one run; `soak` is a test of endurance with options of its own."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +24,17 @@ class BenchCommand:
 
     Attributes:
         env: id of the task to measure; every one where None.
+        engine: what `sim` measures: `mujoco` against bare loops and processes, `warp` by the number of worlds.
+        worlds: numbers of worlds for `warp`; a list that suits the device where None.
+        device: of `warp`: cpu, cuda or cuda:1; a GPU if there is one where None.
         out: file for the figures as JSON.
         json: print one JSON object as the last line.
     """
 
     env: str | None = None
+    engine: Literal["mujoco", "warp"] = "mujoco"
+    worlds: tuple[int, ...] | None = None
+    device: str | None = None
     out: Path | None = None
     json: bool = False
 
@@ -33,14 +42,16 @@ class BenchCommand:
 def run(arguments: list[str]) -> int:
     """Measures and prints a table."""
     name, rest = split_positional(arguments)
+    if name == "soak":
+        return soak.run(rest)
     usage = f"robossl bench [{'|'.join(_NAMES)}]"
-    command = parse(BenchCommand(), rest, usage=usage, description="Measures speed as ratios, medians of one run.")
+    command = parse(BenchCommand(), rest, usage=usage, description=_DESCRIPTION)
     name = name or "all"
     if name not in _NAMES:
         raise UnknownNameError("benchmark", name, _NAMES)
     figures: dict[str, Any] = {"command": " ".join(["robossl bench", *arguments]), "machine": machine()}
     if name in ("sim", "all"):
-        figures |= _simulation(command.env)
+        figures |= _by_worlds(command) if command.engine == "warp" else _simulation(command.env)
     if name in ("replay", "all"):
         from robossl.bench import replay
 
@@ -69,6 +80,25 @@ def _simulation(env: str | None) -> dict[str, Any]:
     for env_id in [env] if env else list(TASKS):
         tasks[env_id] = simulation.run(SimulationBench(env=env_id), partial(_print_row, env_id))
     return {**simulation.lowest(tasks), "model": list(tasks), "tasks": tasks}
+
+
+def _by_worlds(command: BenchCommand) -> dict[str, Any]:
+    """Measures engine and renderer `warp` and prints a table as it grows."""
+    from robossl.bench.worlds import WorldsBench, run
+    from robossl.envs.engines import require_installed
+
+    require_installed("warp")
+    print(f"{'task':<26} {'worlds':>8} {'steps/s':>12} {'bare steps/s':>14} {'ratio':>7} {'frames/s':>12}")
+    tasks = {}
+    for env_id in [command.env] if command.env else list(TASKS):
+        config = WorldsBench(env=env_id, device=command.device, num_worlds=command.worlds)
+        tasks[env_id] = run(config, partial(_print_worlds, env_id))
+    return {"engine": "warp", "tasks": tasks}
+
+
+def _print_worlds(env_id: str, number: int, figures: dict[str, Any]) -> None:
+    rates = f"{figures['steps_per_s']:>12,.4g} {figures['reference_steps_per_s']:>14,.4g}"
+    print(f"{env_id:<26} {number:>8,} {rates} {figures['ratio']:>7.2f} {figures['frames_per_s']:>12,.4g}", flush=True)
 
 
 def _print_row(env_id: str, name: str, figures: dict[str, Any]) -> None:

@@ -39,7 +39,13 @@ def run(arguments: list[str]) -> int:
     )
     versions = {name: _version(name) for name in _PACKAGES}
     renderers = {name: _renderer(name, command.seconds) for name in _RENDERERS}
-    report = {"python": platform.python_version(), **versions, **_machine_if_known(), "renderers": renderers}
+    report = {
+        "python": platform.python_version(),
+        **versions,
+        **_machine_if_known(),
+        "warp": _warp(),
+        "renderers": renderers,
+    }
     for line in _lines(report):
         print(line)
     if command.json:
@@ -73,6 +79,19 @@ def _machine_if_known() -> dict[str, Any]:
         return {"cores": num_cores(), "torch_threads": None, "cpu_capability": None, "gpu": None}
 
 
+def _warp() -> dict[str, Any]:
+    """Says where engine and renderer `warp` would run, or in one line why they cannot."""
+    try:
+        from robossl.envs.engines import require_installed
+
+        require_installed("warp")
+        from robossl.envs.warp.library import device_named, device_names
+    except (UserError, ImportError, OSError, RuntimeError) as error:
+        return {"works": False, "why": " ".join(str(error).split())}
+    device = device_named(None)
+    return {"works": True, "device": device.alias, "name": device.name, "devices": device_names()}
+
+
 def _renderer(name: str, seconds: float) -> dict[str, Any]:
     """Measures 64x64 colour frames per second, or says in one line why there are none."""
     try:
@@ -83,8 +102,11 @@ def _renderer(name: str, seconds: float) -> dict[str, Any]:
 
 def _frames_per_s(name: str, seconds: float) -> int:
     from robossl.envs import EnvConfig, WorldSeed, make_env
+    from robossl.envs.render.gl_context import open_context
 
     config = EnvConfig(num_worlds=8, renderer=name, observations=("rgb_front",), image_size=(64, 64))  # type: ignore[arg-type]
+    if name == "gl":
+        open_context(8, 8).free()  # says why it does not start, where `make_env` would take another renderer
     env = make_env(config, WorldSeed())
     try:
         frames, start = 0, time.perf_counter()
@@ -102,10 +124,18 @@ def _lines(report: dict[str, Any]) -> list[str]:
         lines.append(f"{name:<20} {report[name] or f'not installed: pip install {name}'}")
     lines.append(f"{'processor':<20} {report['cores']} cores, {report['cpu_capability'] or 'unknown without torch'}")
     lines.append(f"{'GPU':<20} {report['gpu'] or 'none: networks run on the processor'}")
+    warp = report["warp"]
+    lines.append(f"{'engine warp':<20} {_where(warp) if warp['works'] else 'off: ' + warp['why']}")
     for name, result in report["renderers"].items():
         measured = f"{result['frames_per_s']} frames/s of 64x64 pixels" if result["works"] else f"off: {result['why']}"
         lines.append(f"{'renderer ' + name:<20} {measured}")
     return [*lines, f"{'recommended':<20} {_recommendation(report['renderers'])}"]
+
+
+def _where(warp: dict[str, Any]) -> str:
+    if warp["device"] == "cpu":
+        return "on the processor, far slower than engine mujoco there: it is made for a GPU"
+    return f"on {warp['device']}, {warp['name']}, with --env.renderer warp"
 
 
 def _recommendation(renderers: dict[str, dict[str, Any]]) -> str:

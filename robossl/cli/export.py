@@ -30,7 +30,7 @@ from robossl.training.evaluate import EvalResult, evaluate
 from robossl.training.progress import Progress
 
 _PACKAGES = ("onnx", "onnxruntime", "onnxscript")
-_PHYSICS = {"mujoco": "mujoco", "bullet": "pybullet"}  # the package of each engine
+_PHYSICS = {"mujoco": "mujoco", "bullet": "pybullet", "warp": "mujoco-warp"}  # the package of each engine
 _NUM_WORLDS, _NUM_STEPS = 8, 16  # that a zip is compared in
 
 

@@ -156,7 +156,8 @@ def _clearance(message: Any, limits: RobotLimits) -> dict[str, float]:
     obstacle = getattr(limits, "obstacle", None)
     if not isinstance(obstacle, ObstacleLimit):
         return {}
-    ranges = np.asarray(message.ranges, np.float64)
+    with np.errstate(invalid="ignore"):  # some NaNs signal when they are widened
+        ranges = np.asarray(message.ranges, np.float64)
     failed = np.isnan(ranges)
     if not 0 < ranges.size <= 100_000 or failed.mean() > 0.5:
         raise RefusedMessageError(

@@ -10,8 +10,8 @@ import math
 import re
 from collections.abc import Mapping
 
-from robossl.core import UserError
-from robossl.core.contract import ElementSpec
+from robossl.core import Contract, UserError
+from robossl.core.contract import ElementSpec, VectorInput
 from robossl.core.errors import suggestion
 from robossl.deploy.beams import beam_names
 from robossl.deploy.limits import ArmLimits, RobotLimits
@@ -41,6 +41,26 @@ def value_key(element: ElementSpec, profile: RobotProfile) -> str:
     raise UserError(
         f"profile {profile.name}: no input gives {absent!r}, which the policy needs{suggestion(absent, known)}"
     )
+
+
+def require_same_order(contract: Contract, profile: RobotProfile) -> None:
+    """Checks that the profile has the joints in the order of the trained model, so that none are swapped.
+
+    Raises:
+        UserError: naming the first one that differs.
+    """
+    if not isinstance(profile.limits, ArmLimits):
+        return
+    vectors = [spec for spec in contract.inputs if isinstance(spec, VectorInput)]
+    trained = list(dict.fromkeys(element.joint for spec in vectors for element in spec.elements if element.joint))
+    listed = [joint.model for joint in profile.limits.joints]
+    known = [name for name in listed if name in trained]
+    pairs = zip(known, [name for name in trained if name in known], strict=True)
+    wrong = next(((mine, theirs) for mine, theirs in pairs if mine != theirs), None)
+    if wrong is not None:
+        raise UserError(
+            f"profile {profile.name}: limits.joints has {wrong[0]!r} where the trained model has {wrong[1]!r}: swapped?"
+        )
 
 
 def look_up(key: str, values: Mapping[str, float]) -> float | None:

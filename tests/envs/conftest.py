@@ -1,4 +1,4 @@
-"""What the environments' tests share: both engines, and which combinations are slow."""
+"""What the environments' tests share: the engines, and which combinations are slow."""
 
 import sys
 from pathlib import Path
@@ -14,16 +14,22 @@ from robossl.core.registry import TASKS, load
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Runs a test in each of the engines."""
+    if request.param == "warp":
+        pytest.importorskip("mujoco_warp")
     monkeypatch.setitem(DEFAULTS, "engine", request.param)
     return str(request.param)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leaves goal-conditioned variants in Bullet to the slow tests: their physics is that of the task itself."""
+    """Leaves to the slow tests what runs in Warp, whose kernels compile for minutes, and variants in Bullet.
+
+    The physics of goal-conditioned variants is that of the task itself.
+    """
     for item in items:
-        values = getattr(item, "callspec", None)
-        if values and values.params.get("engine") == "bullet" and _has_goals(values.params.get("env_id")):
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        is_variant = _has_goals(params.get("env_id"))
+        if params.get("engine") == "warp" or (params.get("engine") == "bullet" and is_variant):
             item.add_marker(pytest.mark.slow)
 
 

@@ -12,12 +12,12 @@ from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.sensors import ForceTorque, Imu, Touch
 from robossl.envs.task_env import TaskEnv
 
-ENGINES = ("mujoco", "bullet")
+ENGINES = ("mujoco", "bullet", "warp")
 FORCES = (ForceTorque, Imu, Touch)  # what MuJoCo's solver computes: Bullet refuses it by name
 DEFAULTS: dict[str, Any] = {"num_threads": 1}
 
 long_in_bullet = pytest.mark.parametrize(
-    "engine", ["mujoco", pytest.param("bullet", marks=pytest.mark.slow)], indirect=True
+    "engine", ["mujoco", pytest.param("bullet", marks=pytest.mark.slow), "warp"], indirect=True
 )
 
 

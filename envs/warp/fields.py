@@ -1,0 +1,32 @@
+"""Which fields the warp engine can read and randomise, and what has to be computed first."""
+
+from typing import Any
+
+import mujoco
+
+from robossl.envs import mujoco_fields
+from robossl.envs.mujoco_fields import names
+
+# Of a forward pass, in order; each includes those before it.
+NO_STAGE, KINEMATICS, POSITION, VELOCITY, ACCELERATION = range(5)
+
+# Contacts of all worlds lie in one list; the smooth acceleration is not always computed.
+_NOT_KEPT = names("ncon qacc_smooth")
+READABLE_FIELDS = mujoco_fields.READABLE_FIELDS - _NOT_KEPT
+RECORDABLE_FIELDS = mujoco_fields.RECORDABLE_FIELDS - _NOT_KEPT
+RANDOM_FIELDS = mujoco_fields.RANDOM_FIELDS - {"opt.impratio"}
+PLACES = names("geom_pos geom_quat body_pos body_quat")
+"""Fields on which depends where geoms are that cannot move: MuJoCo Warp computes that once."""
+
+_LATE_POSITIONS = names("actuator_length ten_length ne nf nl nefc")
+_STAGES = {int(mujoco.mjtStage.mjSTAGE_POS.value): KINEMATICS, int(mujoco.mjtStage.mjSTAGE_VEL.value): VELOCITY}
+
+
+def stage_of(field: str, model: Any) -> int:
+    """Returns the stage after which a readable field is current; a state field always is."""
+    if field == "sensordata":
+        return ACCELERATION if model.nsensor else NO_STAGE
+    if field in _LATE_POSITIONS:
+        return POSITION
+    stage = mujoco_fields.stage_of(field, model)
+    return NO_STAGE if stage == mujoco_fields.NO_STAGE else _STAGES.get(stage, ACCELERATION)

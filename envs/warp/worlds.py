@@ -1,0 +1,191 @@
+"""N worlds in MuJoCo Warp's memory, and the same memory as torch tensors, named and shaped as MuJoCo does."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import mujoco
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from robossl.core import UserError
+from robossl.envs.warp.fields import ACCELERATION, KINEMATICS, VELOCITY
+from robossl.envs.warp.library import mujoco_warp, warp
+
+_CONTACTS, _ROWS = 48, 192  # of a world: room for them is taken beforehand
+_OVERFLOWS = int(
+    mujoco_warp.OverflowType.ALL
+    & ~(mujoco_warp.OverflowType.ITERATIONS | mujoco_warp.OverflowType.LS_ITERATIONS)  # no room was short
+)
+_STATE_NAMES = {"warmstart": "qacc_warmstart"}
+
+
+class WarpWorlds:
+    """Holds the worlds and computes them.
+
+    Attributes:
+        model, data: MuJoCo Warp's.
+        torch_device: where the tensors are.
+        state: {field: its columns in MuJoCo's mjSTATE_INTEGRATION}.
+        num_columns: S of them.
+    """
+
+    def __init__(self, model: mujoco.MjModel, num_worlds: int, device: Any) -> None:
+        self.num_worlds, self._device = num_worlds, device
+        self.torch_device = torch.device(warp.device_to_torch(device))
+        self._tensors: dict[str, torch.Tensor] = {}
+        self._graph: Any = None
+        self._is_warm = False
+        _require_one_forward_pass(model)
+        try:
+            with self.at_work():
+                self.model = mujoco_warp.put_model(model)
+                self.model.opt.warn_overflow = 0  # a world that runs out of room is flagged instead
+                self.data = mujoco_warp.make_data(
+                    model, nworld=num_worlds, nconmax=_num_contacts(self.model), njmax=_num_rows(model)
+                )
+        except (NotImplementedError, ValueError) as error:
+            raise UserError(f"engine warp cannot run this model: {' '.join(str(error).split())}") from error
+        self.state, self.num_columns = _state_columns(model)
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Makes Warp work on the device, and on a GPU in torch's stream, so that each waits for the other."""
+        with warp.ScopedDevice(self._device):
+            if not self._device.is_cuda:
+                yield
+                return
+            with warp.ScopedStream(warp.stream_from_torch(self.torch_device)):
+                yield
+
+    def tensor(self, field: str) -> torch.Tensor:
+        """Returns the field's own memory [N, ...] as MuJoCo shapes it: matrices flat."""
+        if field not in self._tensors:
+            own = warp.to_torch(getattr(self.data, field))
+            self._tensors[field] = own.flatten(-2) if field.endswith("mat") else own
+        return self._tensors[field]
+
+    def expanded(self, field: str) -> torch.Tensor | None:
+        """Returns the memory [N, ...] of a model field, which it gives every world of its own; None if it has none."""
+        owner, name = (self.model.opt, field[4:]) if field.startswith("opt.") else (self.model, field)
+        shared = getattr(owner, name, None)
+        if not getattr(shared, "_is_batched", False):
+            return None
+        if shared.shape[0] != self.num_worlds or shared.strides[0] == 0:
+            with self.at_work():
+                rows = warp.to_torch(shared)[:1].repeat_interleave(self.num_worlds, dim=0).contiguous()
+                own = warp.from_torch(rows, dtype=shared.dtype)
+                own._is_batched = True
+                setattr(owner, name, own)
+            self._graph = None  # it has the old addresses
+        return warp.to_torch(getattr(owner, name))
+
+    def compute(self, stage: int) -> None:
+        """Computes what follows from the state, up to a stage."""
+        with self.at_work():
+            if stage == ACCELERATION:
+                mujoco_warp.forward(self.model, self.data)
+            elif stage == KINEMATICS:
+                mujoco_warp.fwd_kinematics(self.model, self.data)
+            else:
+                mujoco_warp.fwd_position(self.model, self.data, factorize=False)
+                if stage == VELOCITY:
+                    mujoco_warp.fwd_velocity(self.model, self.data)
+
+    def step(self) -> None:
+        """Passes one timestep. What is derived is then that of the state in which it began."""
+        with self.at_work():
+            if not self._device.is_cuda or not self._is_warm:
+                mujoco_warp.step(self.model, self.data)
+                self._is_warm = True  # kernels are loaded: they cannot be while a graph is captured
+                return
+            if self._graph is None:
+                # torch's stream may be the default one, which cannot be captured
+                with warp.ScopedCapture(device=self._device, stream=warp.Stream(self._device)) as capture:
+                    mujoco_warp.step(self.model, self.data)
+                self._graph = capture.graph
+            warp.capture_launch(self._graph)
+
+    def wait(self) -> None:
+        """Waits until the device has done what it was told."""
+        warp.synchronize_device(self._device)
+
+    def overflown(self) -> torch.Tensor:
+        """Returns [N] which worlds ran out of room for contacts or constraints since this was last asked."""
+        flags = self.tensor("overflow")
+        found = (flags & _OVERFLOWS) != 0
+        flags.zero_()
+        return found
+
+    def jac(self, body: int, point: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns the Jacobians [N, 3, nv] of world points [N, 3] on a body."""
+        shape = (self.num_worlds, 3, self.model.nv)
+        found = torch.zeros((2, *shape), dtype=torch.float32, device=self.torch_device)
+        bodies = torch.full((self.num_worlds,), body, dtype=torch.int32, device=self.torch_device)
+        with self.at_work():
+            outputs = [warp.from_torch(part) for part in found]
+            points = warp.from_torch(point.contiguous(), dtype=warp.vec3)
+            mujoco_warp.jac(self.model, self.data, *outputs, points, warp.from_torch(bodies))
+        return found[0], found[1]
+
+    def rays(self, start: torch.Tensor, direction: torch.Tensor, hidden_body: int, groups: Any) -> torch.Tensor:
+        """Returns how far the rays [N, R, 3] of all worlds get, [N, R]; -1 where they hit nothing."""
+        num_rays = start.shape[1]
+        distance = torch.empty((self.num_worlds, num_rays), dtype=torch.float32, device=self.torch_device)
+        geom = torch.empty_like(distance, dtype=torch.int32)
+        hidden = torch.full((num_rays,), hidden_body, dtype=torch.int32, device=self.torch_device)
+        with self.at_work():
+            mujoco_warp.rays(
+                self.model,
+                self.data,
+                warp.from_torch(start.contiguous(), dtype=warp.vec3),
+                warp.from_torch(direction.contiguous(), dtype=warp.vec3),
+                mujoco_warp._src.types.vec6(*groups.astype(float).tolist()),
+                True,
+                warp.from_torch(hidden),
+                warp.from_torch(distance),
+                warp.from_torch(geom),
+                warp.empty((self.num_worlds, num_rays), dtype=warp.vec3),
+            )
+        return distance
+
+
+def _require_one_forward_pass(model: mujoco.MjModel) -> None:
+    """Refuses an integrator that makes several: what is recorded would be of a state between two steps."""
+    if model.opt.integrator == mujoco.mjtIntegrator.mjINT_RK4.value:
+        raise UserError("engine warp cannot run this model: the integrator RK4; use implicitfast or Euler")
+
+
+def _num_contacts(model: Any) -> int:
+    """Returns for how many contacts a world takes room: at least for all pairs of geoms that may come near."""
+    return max(_CONTACTS, len(model.nxn_geom_pair_filtered))
+
+
+def _num_rows(model: mujoco.MjModel) -> int:
+    """Returns for how many rows of constraints a world takes room."""
+    limits = int(model.jnt_limited.sum() + model.tendon_limited.sum())
+    return _ROWS + model.nv + model.ntendon + limits + 6 * model.neq
+
+
+def _state_columns(model: mujoco.MjModel) -> tuple[dict[str, slice], int]:
+    """Returns which columns of mjSTATE_INTEGRATION hold which field, and how many there are."""
+    columns, end = {}, 0
+    whole = int(mujoco.mjtState.mjSTATE_INTEGRATION.value)
+    parts = {name[8:].lower(): int(part.value) for name, part in mujoco.mjtState.__members__.items()}
+    single = {name: bit for name, bit in parts.items() if bit & whole and bit & (bit - 1) == 0}
+    for name, bit in sorted(single.items(), key=lambda item: item[1]):
+        size = mujoco.mj_stateSize(model, bit)
+        if size:
+            columns[_STATE_NAMES.get(name, name)] = slice(end, end + size)
+        end += size
+    return columns, end
+
+
+def default_state(model: mujoco.MjModel) -> NDArray[np.float64]:
+    """Returns the state [S] that a reset world has."""
+    data = mujoco.MjData(model)
+    whole = mujoco.mjtState.mjSTATE_INTEGRATION.value
+    state = np.zeros(mujoco.mj_stateSize(model, whole))
+    mujoco.mj_getState(model, data, state, whole)
+    return state
