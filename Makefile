@@ -6,7 +6,7 @@ PIP_ARGS ?=
 BIN := $(VENV)/bin
 SOURCES := setup.py robossl envs agents configs assets packaging tests
 
-.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu wheel-test fuzz bench evidence clean
+.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu wheel-test deploy-test ros-demo fuzz middleware soak docs bench evidence clean
 .DELETE_ON_ERROR:
 
 quickstart: $(VENV)/.installed
@@ -61,9 +61,37 @@ wheel-test:
 	"$$folder/venv/bin/python" -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt build/wheel/*.whl && \
 	cd "$$folder/empty" && "$$folder/venv/bin/python" $(abspath tests/wheel_run.py)
 
-# A million random, malformed, reordered and hostile messages against the safety guard; about ten minutes.
+# The same for robossl-deploy: a clean environment with nothing but what a robot's computer installs runs a toy policy.
+deploy-test: $(VENV)/.installed-dev
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	$(BIN)/python tests/deploy/small_bundle.py "$$folder/bundle" && \
+	$(PYTHON) -m venv "$$folder/venv" && \
+	"$$folder/venv/bin/python" -m pip install --quiet $(PIP_ARGS) './packaging/robossl-deploy[dds,rosbridge]' && \
+	"$$folder/venv/bin/python" tests/deploy/small_run.py "$$folder/bundle"
+
+# A million random, malformed, reordered and hostile messages for each codec and the guard behind it; about ten minutes.
+# An interrupted run goes on where it was. FUZZ_ARGS: e.g. --seed 1.
 fuzz: $(VENV)/.installed-dev
-	$(BIN)/pytest -m slow -s tests/deploy/test_fuzz.py
+	$(BIN)/python tests/deploy/fuzz_run.py $(FUZZ_ARGS)
+
+# Debian's own ROS 1 and Cyclone DDS, which tests of the transports talk to; they are skipped by name without.
+middleware: $(VENV)/.installed-dev
+	packaging/install-middleware.sh $(VENV)
+
+# A million steps of every task, about two hours of processor time: no growth of memory, no lost world.
+soak: $(VENV)/.installed-dev
+	for id in $$($(BIN)/python -c "from robossl.core.registry import TASKS; print(*TASKS)"); do \
+	  $(BIN)/robossl bench soak --env $$id || exit 1; \
+	done
+
+# docs/environments.md is written from the code.
+docs: $(VENV)/.installed-dev
+	$(BIN)/robossl envs docs > docs/environments.md
+
+# A simulated robot and the bridge in two processes: to success, and to a stop when things break; about a minute.
+# With BUNDLE=FOLDER PROFILE=NAME on your own bundle.
+ros-demo: $(VENV)/.installed-dev
+	$(BIN)/robossl sim-robot $(PROFILE) --demo $(if $(BUNDLE),--bundle $(BUNDLE))
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/robossl bench all

@@ -18,5 +18,8 @@ def subpackages(name: str, folder: str) -> list[str]:
 setup(
     package_dir=FOLDERS,
     packages=sorted({package for name, folder in FOLDERS.items() for package in subpackages(name, folder)}),
-    package_data={"robossl.configs": ["**/*.yaml"], "robossl.assets": ["**/*.xml", "**/*.png", "**/*.md"]},
+    package_data={
+        "robossl.configs": ["**/*.yaml"],
+        "robossl.assets": ["**/*.xml", "**/*.png", "**/*.md", "bundles/*/*"],
+    },
 )

@@ -12,6 +12,7 @@ from robossl.envs.config import WorldSeed
 
 _MIN_DEPTH, _MAX_DEPTH = 2, 16  # episodes of a world
 _NUM_EPISODES = 1024  # of all worlds: bounds the memory
+_NONE = -1
 _MAX_CALL = 128  # episodes computed by one call: the arrays of more do not stay in the cache
 
 
@@ -46,6 +47,7 @@ class Ahead:
         shelf, slots = self._shelves[layout], episodes % self._depth
         if (shelf.episode[ids, slots] != episodes).any():
             self._fill(layout, shelf)
+        shelf.episode[ids, slots] = _NONE  # each is given out once: a rewound environment pays for them again
         return shelf.rows(ids, slots)
 
     def _fill(self, layout: Layout, shelf: "_Shelf") -> None:
@@ -64,11 +66,11 @@ class _Shelf:
     """What begins the episodes of N worlds, `depth` of each, side by side in one row: one copy takes it out.
 
     Attributes:
-        episode: [N, depth] which it is, or -1.
+        episode: [N, depth] which it is, or `_NONE`.
     """
 
     def __init__(self, num_worlds: int, depth: int) -> None:
-        self.episode = np.full((num_worlds, depth), -1)
+        self.episode = np.full((num_worlds, depth), _NONE)
         self._rows = np.zeros((num_worlds, depth, 0))
         self._parts: list[tuple[str, slice, tuple[int, ...]]] = []
 

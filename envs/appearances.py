@@ -9,7 +9,7 @@ from robossl.core import Array, CameraSpec, Draws, Obs
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.randomisation import AnyRandomisation
 from robossl.envs.randomiser import Randomiser
-from robossl.envs.render import make_renderer
+from robossl.envs.render import start_renderer
 
 
 class Appearances:
@@ -34,23 +34,25 @@ class Appearances:
         self._source = engine
         self._stage = MujocoEngine(engine.model, engine.num_worlds, engine.num_threads)
         self._visual, self._keys = visual, keys
-        self._renderer = make_renderer(renderer, self._stage, cameras, keys)
+        self._renderer = start_renderer(renderer, self._stage, cameras, keys)
 
-    def draw(self, num: int, draws: Draws, decisions: NDArray[np.int64]) -> dict[str, Array]:
-        """Returns {key: [K, N, H, W, C]}: every world as it is now, under K = `num` appearances.
+    def draw(
+        self, num: int, draws: Draws, decisions: NDArray[np.int64], ids: NDArray[np.int64] | None = None
+    ) -> dict[str, Array]:
+        """Returns {key: [K, n, H, W, C]}: the worlds `ids` (all where None) as they are now, under `num` appearances.
 
         The k-th appearance of a world depends on its episode and decision, and on k.
         """
-        everyone = np.arange(self._source.num_worlds)
+        ids = np.arange(self._source.num_worlds) if ids is None else ids
         own = self._source.model_values()
         looks: list[Obs] = []
         for k in range(num):
             for field, values in own.items():
-                self._stage.randomise(field, values, everyone)
+                self._stage.randomise(field, values[ids], ids)
             randomiser = Randomiser(self._stage, self._visual, tuple(own), num_actions=0, control_hz=1.0)
-            randomiser.begin(everyone, draws.sub(f"appearance {k}", decisions))
-            self._stage.set_state(self._source.get_state())
-            looks.append(self._renderer.render())
+            randomiser.begin(ids, draws.sub(f"appearance {k}", decisions))
+            self._stage.set_state(self._source.get_state()[ids], ids)
+            looks.append(self._renderer.render(ids))
         return {key: np.stack([look[key] for look in looks]) for key in self._keys}
 
     def close(self) -> None:

@@ -27,6 +27,8 @@ class EnvConfig:
         engine: of the physics; a policy trained in one can be checked in the others.
         device: where engine `warp` runs: cpu, cuda or cuda:<number>; a GPU if there is one where None.
         num_threads: for physics and pictures; all cores where None.
+        delay_s: from an observation to the moment when the command that it led to takes effect, in whole physics steps;
+            of the whole way through a robot's network, whatever its parts.
         sensors: {observation: how it is imperfect}; those that are not named are perfect.
         randomise: {what the task declares: the range, or the one value, that it is drawn from}; "all" stands for every
             declared range, the full one at 1 and half of it at 0.5. What is not named is as the task has it.
@@ -41,6 +43,7 @@ class EnvConfig:
     engine: EngineName = "mujoco"
     device: str | None = None
     num_threads: int | None = None
+    delay_s: float = 0.0
     sensors: dict[str, SensorModel] = field(default_factory=dict)
     randomise: dict[str, float | Span] = field(default_factory=dict)
 
@@ -52,6 +55,8 @@ class EnvConfig:
             raise UserError(f"env.image-size must be positive, got {self.image_size}")
         if self.num_threads is not None and self.num_threads < 1:
             raise UserError(f"env.num-threads must be at least 1, got {self.num_threads}")
+        if not 0 <= self.delay_s < math.inf:
+            raise UserError(f"env.delay-s must be finite and not negative, got {self.delay_s}")
         for name, span in self.randomise.items():
             low, high = span_of(span)
             if not -math.inf < low <= high < math.inf:

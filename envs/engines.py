@@ -3,6 +3,7 @@
 from typing import Any
 
 from robossl.core import UnknownNameError, UserError
+from robossl.envs.delayed_engine import DelayedEngine
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.optional import imported
 
@@ -12,6 +13,14 @@ ENGINES = {
     "warp": "robossl.envs.warp.engine:WarpEngine",
 }
 _WITH_DEVICES = ("warp",)
+
+
+def make_delayed(engine: MujocoEngine, delay_s: float, num_substeps: int) -> MujocoEngine:
+    """Returns the engine, with commands that take effect `delay_s` late, rounded to whole physics steps."""
+    delay = round(delay_s / float(engine.model.opt.timestep))
+    late: Any = DelayedEngine(engine, delay=delay, num_substeps=num_substeps)
+    found: MujocoEngine = late if delay else engine
+    return found
 
 
 def make_engine(name: str, model: Any, num_worlds: int, num_threads: int, device: str | None = None) -> MujocoEngine:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from robossl.core import CameraSpec
 from robossl.envs.mujoco_engine import MujocoEngine
-from robossl.envs.render import make_renderer
+from robossl.envs.render import start_renderer
 
 _TRACK = "track"  # the camera Gymnasium looks through where the model has it
 
@@ -28,7 +28,7 @@ class GymnasiumViewer:
             _drop_curved_textures(model)
         self._key = f"rgb_{camera}"
         self._engine = MujocoEngine(model, 1, 1)
-        self._renderer = make_renderer(
+        self._renderer = start_renderer(
             renderer, self._engine, (CameraSpec(name=camera, width=width, height=height),), (self._key,)
         )
 

@@ -11,6 +11,7 @@ from robossl.core import Array, ArraySpec, BatchEnv, Draws, Obs, Policy, StepBat
 from robossl.core.errors import UserError
 from robossl.envs.config import WorldSeed
 from robossl.envs.sensor_model import SensorModel
+from robossl.envs.task_env import TaskEnv
 
 
 class ImperfectEnv:
@@ -37,10 +38,13 @@ class ImperfectEnv:
             if model.changes_values and env.spec.observation[key].dtype == "int32":
                 raise UserError(f"{key!r} holds labels: it can be late or lost, but neither noisy nor rounded")
         self._sensors = {
-            key: _ImperfectSensor(model, env.spec.observation[key], env.spec.control_hz, env.num_worlds)
+            key: ImperfectSensor(model, env.spec.observation[key], env.spec.control_hz, env.num_worlds)
             for key, model in models.items()
         }
         self._decisions = np.zeros(env.num_worlds, np.int64)
+        self._slow = [self._sensors.get(key) for key, spec in env.spec.observation.items() if spec.is_image]
+        if isinstance(env, TaskEnv) and self._slow and all(sensor and sensor.is_slow for sensor in self._slow):
+            env.are_pictures_due = self._are_pictures_due  # no sample is taken of the others
 
     @property
     def before_reset(self) -> Callable[[NDArray[np.int64]], None] | None:
@@ -124,6 +128,10 @@ class ImperfectEnv:
         """Finds what only some environments have."""
         return getattr(self.env, name)
 
+    def _are_pictures_due(self, decisions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tells [N] where any camera takes a sample."""
+        return np.any([sensor.is_due(decisions) for sensor in self._slow if sensor is not None], axis=0)
+
     def _seen(self, obs: Obs, ids: NDArray[np.int64], episodes: dict[str, NDArray[np.int64]]) -> Obs:
         """Passes true observations [n, ...] of the worlds `ids` through the models; the others are left as they are."""
         draws = Draws(self._seed, Stream(self._stream), episodes["world"][ids], episodes["episode"][ids])
@@ -132,7 +140,7 @@ class ImperfectEnv:
         return {**obs, **seen}
 
 
-class _ImperfectSensor:
+class ImperfectSensor:
     """One observation of N worlds on its way through a model.
 
     Attributes:
@@ -153,7 +161,7 @@ class _ImperfectSensor:
         """Takes the true values [n, ...] of a decision [n] and returns those that arrive then."""
         size = self.ring.shape[1]
         sample = self._sample(np.asarray(truth), ids, key, draws, decisions)
-        is_new = self._is_due(decisions)
+        is_new = self.is_due(decisions)
         if self._model.dropout:
             is_lost = draws.sub(f"sensor {key} dropout", decisions).uniform() < self._model.dropout
             if self._model.on_dropout == "zero":
@@ -163,6 +171,11 @@ class _ImperfectSensor:
         held = self.ring[ids, (decisions - 1) % size]
         self.ring[ids, decisions % size] = np.where(_along(is_new, sample), sample, held)
         return np.asarray(self.ring[ids, np.maximum(decisions - self._delay, 0) % size])
+
+    @property
+    def is_slow(self) -> bool:
+        """Tells whether there are decisions without a sample."""
+        return self._model.rate_hz is not None and self._model.rate_hz < self._control_hz
 
     def get_state(self) -> Tree:
         """Returns what is under way."""
@@ -194,7 +207,7 @@ class _ImperfectSensor:
         values = values.clip(spec.low, spec.high)
         return (np.rint(values) if spec.dtype == "uint8" else values).astype(spec.dtype)
 
-    def _is_due(self, decisions: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def is_due(self, decisions: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Tells [n] whether a sample is taken at these decisions; the first always is."""
         if self._model.rate_hz is None:
             return np.ones(len(decisions), bool)

@@ -45,6 +45,8 @@ def _make_perfect(config: EnvConfig, worlds: WorldSeed) -> BatchEnv:
         raise UnknownNameError("environment", config.id, near or TASKS)
     if config.difficulty is not None:
         raise UserError(f"{config.id} has no levels of difficulty")
+    if config.delay_s:
+        raise UserError(f"env.delay-s: {name} brings its own physics, and cannot be told commands late")
     if config.engine != "mujoco":
         raise UserError(f"env.engine: {name} brings its own physics; {config.engine} runs {', '.join(TASKS)}")
     from robossl.envs.gymnasium_env import GymnasiumEnv

@@ -40,6 +40,9 @@ def require_still_pictures(keys: tuple[str, ...], cameras: Cameras) -> None:
     Raises:
         UserError: if one is something else, or flow.
     """
+    for key in keys:
+        if key in picture_keys(cameras) and key.startswith("flow_"):
+            raise UserError(f"{key} cannot be drawn under random appearances: it is of two moments")
     _require_known(keys, [key for key in picture_keys(cameras) if not key.startswith("flow_")])
 
 

@@ -4,8 +4,11 @@ The numbers are drawn for every world and episode from sequences of their own: t
 task's layouts nor what the others draw. What is drawn is applied after the task has laid out the episode.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from robossl.core import UserError
 
 Span: TypeAlias = tuple[float, float]
 """Lowest and highest value; equal where the value is fixed."""
@@ -14,6 +17,17 @@ Span: TypeAlias = tuple[float, float]
 def span_of(value: float | Span) -> Span:
     """Returns a range, of one value where it is one."""
     return value if isinstance(value, tuple) else (value, value)
+
+
+def require_range(what: str, low: float, high: float, *, least: float = -math.inf) -> None:
+    """Checks the ends of a range.
+
+    Raises:
+        UserError: if they are not finite, or the wrong way round, or below `least`.
+    """
+    if not (-math.inf < low <= high < math.inf and low >= least):
+        floor = f" and not below {least:g}" if math.isfinite(least) else ""
+        raise UserError(f"the range of {what} goes from low to high{floor}, got {low:g} {high:g}")
 
 
 _VISUAL = ("geom_rgba", "geom_matid", "mat_", "light_", "cam_")
@@ -40,6 +54,10 @@ class Randomisation:
     elements: tuple[str, ...] | None = None
     columns: tuple[int, ...] | None = None
     each: bool = False
+
+    def __post_init__(self) -> None:
+        """Checks the range."""
+        require_range(self.field if isinstance(self.field, str) else self.field[0], self.low, self.high)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -75,6 +93,10 @@ class ActionDelay:
     nominal: float = 0.0
     is_visual: bool = False
 
+    def __post_init__(self) -> None:
+        """Checks the range: no action arrives before it was decided on."""
+        require_range("an action's delay", self.low, self.high, least=0.0)
+
     def described(self) -> str:
         """Says in a few words what it does."""
         return f"actions {self.low:g} to {self.high:g} s late"
@@ -95,6 +117,12 @@ class Push:
     chance: float = 0.1
     nominal: float = 0.0
     is_visual: bool = False
+
+    def __post_init__(self) -> None:
+        """Checks the range and the probability."""
+        require_range(f"a push on {self.body}", self.low, self.high, least=0.0)
+        if not 0 <= self.chance <= 1:
+            raise UserError(f"a push on {self.body} has a chance in 0..1, got {self.chance}")
 
     def described(self) -> str:
         """Says in a few words what it does."""

@@ -11,6 +11,7 @@ from robossl.envs.elements import element_id
 from robossl.envs.engine import Engine
 from robossl.envs.field_changes import FieldChange
 from robossl.envs.host import on_host
+from robossl.envs.mujoco_fields import STATE_FIELDS
 from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Randomisation, Span, span_of
 
 ALL = "all"
@@ -39,6 +40,12 @@ def switched_on(
             continue
         found[name] = replace(entry, low=low, high=high)
     return found
+
+
+def model_fields(active: Mapping[str, AnyRandomisation]) -> set[str]:
+    """Returns the names of the model's fields that randomisations change."""
+    entries = (entry for entry in active.values() if isinstance(entry, Randomisation))
+    return {field for entry in entries for field in entry.fields} - STATE_FIELDS
 
 
 class Randomiser:

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = {"envs": "envs", "agents": "agents", "configs": "configs", "assets": "assets"}
-PARTS = ("core", "data", "nets", "objectives", "training", "export", "deploy", "bench", "cli")
+PARTS = ("core", "data", "nets", "objectives", "training", "export", "deploy", "rehearsal", "bench", "cli")
 
 ALLOWED = {
     "core": {"numpy"},
@@ -25,7 +25,11 @@ ALLOWED = {
         "core", "data", "nets", "objectives", "numpy", "torch", "safetensors", "stable_baselines3", "tensorboard",
         "PIL", "tqdm", "yaml",
     },
-    "deploy": {"core", "numpy", "onnxruntime", "rosbags", "cyclonedds", "websockets", "cbor2"},
+    "deploy": {
+        "core", "numpy", "onnxruntime", "rosbags", "cyclonedds", "websockets", "cbor2", "rospy", "rosgraph", "rclpy",
+        "rosidl_runtime_py",
+    },
+    "rehearsal": {"core", "envs", "data", "deploy", "numpy", "PIL"},
     "configs": set(),
     "assets": set(),
 }  # fmt: skip

@@ -1,17 +1,22 @@
 """Cameras: three renderers, one interface."""
 
+import sys
+from functools import cache
 from typing import Any
 
 from robossl.core import CameraSpec, UnknownNameError, UserError
+from robossl.envs.delayed_engine import undelayed
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.optional import imported
 from robossl.envs.render.derived import DerivedRenderer, base_keys
+from robossl.envs.render.gl_context import NoGraphicsError
 from robossl.envs.render.mirrored import MirroredRenderer
 from robossl.envs.render.poses import LastPoses
 from robossl.envs.render.renderer import Renderer, split_key, wanted
 
-__all__ = ["RENDERERS", "Renderer", "make_renderer"]
+__all__ = ["RENDERERS", "Renderer", "make_renderer", "start_renderer"]
 
+_FALLBACK = "raycast"
 RENDERERS = {
     "raycast": "robossl.envs.render.raycast:RaycastRenderer",
     "gl": "robossl.envs.render.gl:GLRenderer",
@@ -47,6 +52,7 @@ def make_renderer(
     for key in drawn:
         if split_key(key)[0] not in renderer_type.modalities:
             raise UserError(f"the renderer {name!r} does not draw {key!r}; `raycast` does")
+    engine = undelayed(engine)
     stage = _stage(engine, renderer_type.engine_type)
     renderer: Renderer = renderer_type(stage, cameras, drawn)
     if stage is not engine:
@@ -58,6 +64,30 @@ def make_renderer(
     if stage is engine:
         renderer = MirroredRenderer(renderer, engine, engine.books)
     return DerivedRenderer(engine.books, renderer, cameras, keys, last)
+
+
+def start_renderer(
+    name: str,
+    engine: MujocoEngine,
+    cameras: tuple[CameraSpec, ...],
+    keys: tuple[str, ...],
+    last: LastPoses | None = None,
+) -> Renderer:
+    """Builds a renderer as `make_renderer` does, or, where OpenGL cannot start, `raycast`, and says so once.
+
+    What draws is in the renderer's name, which is written wherever pictures are stored: a run whose pictures OpenGL
+    made is not continued with others.
+    """
+    try:
+        return make_renderer(name, engine, cameras, keys, last)
+    except NoGraphicsError as error:
+        _say_once(f"robossl: pictures are drawn by raycast instead: {error}")
+        return make_renderer(_FALLBACK, engine, cameras, keys, last)
+
+
+@cache
+def _say_once(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def _stage(engine: Any, kind: Any) -> Any:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from robossl.core import CameraSpec, Obs
 from robossl.envs.mujoco_engine import MujocoEngine
-from robossl.envs.render.gl_context import open_context
+from robossl.envs.render.gl_context import NoGraphicsError, open_context
 from robossl.envs.render.renderer import blank, camera_index, wanted
 
 _SEGMENT, _IDCOLOR = mujoco.mjtRndFlag.mjRND_SEGMENT.value, mujoco.mjtRndFlag.mjRND_IDCOLOR.value
@@ -39,7 +39,12 @@ class GLRenderer:
         model = plain(engine.model, self._cameras)
         num_threads = min(engine.num_threads, engine.num_worlds)
         self._threads = [ThreadPoolExecutor(1) for _ in range(num_threads)]  # a context stays in its thread
-        self._painters = [thread.submit(Painter, model).result() for thread in self._threads]
+        try:
+            self._painters = [thread.submit(Painter, model).result() for thread in self._threads]
+        except NoGraphicsError:
+            for thread in self._threads:
+                thread.shutdown()
+            raise
 
     def render(self, ids: NDArray[np.int64] | None = None) -> Obs:
         """See `Renderer.render`."""

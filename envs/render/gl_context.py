@@ -12,11 +12,15 @@ from robossl.core import UserError
 _PLATFORMS = {"egl": "libegl1", "osmesa": "libosmesa6"}  # mujoco's module, and Debian's package that it needs
 
 
+class NoGraphicsError(UserError):
+    """Reports that OpenGL cannot start on this machine, and what would be needed."""
+
+
 def open_context(width: int, height: int) -> Any:
     """Opens an off-screen context of at least this size, current in the calling thread.
 
     Raises:
-        UserError: saying what is missing.
+        NoGraphicsError: saying what is missing.
     """
     reasons = []
     for platform, package in _PLATFORMS.items():
@@ -30,7 +34,7 @@ def open_context(width: int, height: int) -> Any:
             reasons.append(f"{platform} ({package}): {_reason(error)}")
             if not had_worked:
                 _forget_platform(platform)
-    raise UserError(
+    raise NoGraphicsError(
         f"the gl renderer cannot start: {'; '.join(reasons)}; install one of these packages,"
         " or choose the renderer `raycast`, which needs none"
     )

@@ -31,8 +31,10 @@ class GoalTask:
     Attributes:
         inner: the kind of task.
         levels: its levels of difficulty.
+        reward_texts: what the reward's terms are of.
     """
 
+    reward_texts: ClassVar[dict[str, str]] = {"away": "what was achieved not being near the desired goal"}
     inner: ClassVar[Any]
     levels: ClassVar[dict[str, Any]]
 

@@ -73,7 +73,8 @@ class RingCorridorConfig:
     Attributes:
         max_decisions: the episode's length; one without contact is a success.
         min_obstacles: in a world; the most is what the model has.
-        progress_weight, collision_weight: of the reward's terms.
+        progress_weight: of the way made along the ring, as a share of what full speed makes in one decision.
+        collision_weight: of having touched anything.
         is_recoloured: whether light, walls, floor and obstacles change colour with every episode.
     """
 

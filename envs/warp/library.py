@@ -13,7 +13,7 @@ warp.config.log_level = warp.LOG_ERROR
 _errors, _nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
 os.dup2(_nowhere, 2)  # the native library says there that it found no GPU
 try:
-    warp.init()
+    warp.init()  # type: ignore[no-untyped-call]
 finally:
     os.dup2(_errors, 2)
     os.close(_errors)
@@ -45,6 +45,6 @@ def device_names() -> list[str]:
 
 def tell_of_compilation() -> None:
     """Says on the standard error what takes so long, where no kernel of MuJoCo Warp was ever compiled."""
-    cache = Path(warp.config.kernel_cache_dir)
+    cache = Path(str(warp.config.kernel_cache_dir))
     if not any(cache.glob("wp_mujoco_warp*")):
         sys.stderr.write(f"engine warp: the first use compiles kernels, for about a minute; kept in {cache}\n")

@@ -18,7 +18,7 @@ from robossl.cli.compose import (
 from robossl.cli.settings import TEST_SEED_OFFSET, TrainSettings, require_seed
 from robossl.core import BatchEnv, Policy, Stream, UsageError
 from robossl.envs import EnvConfig
-from robossl.envs.config import EngineName
+from robossl.envs.config import Difficulty, EngineName
 from robossl.envs.randomisation import Span
 from robossl.envs.sensor_model import SensorModel
 
@@ -32,7 +32,10 @@ class ActingConfig:
         checkpoint: of the run: best, last, or a step.
         deterministic: whether the agent's mean action is taken; drawn from its distribution otherwise.
         env: id of an environment, where no run is given.
+        difficulty: easy, medium or hard, for tasks that have levels; the run's own where None.
         engine: of the physics, mujoco, bullet or warp; the run's own where None.
+        delay_ms: from an observation to the moment when its command takes effect, in whole physics steps: what
+            `robossl bridge --latency-test` measured, say. As in the run where None.
         seed: of the worlds; where None, one whose worlds no training has seen and no checkpoint was chosen on.
         device: cpu, cuda, cuda:1, or auto; the run's own where None.
         randomise, sensors: as in `env.randomise` and `env.sensors`; what is not named is as it was in the run.
@@ -42,7 +45,9 @@ class ActingConfig:
     checkpoint: str = "best"
     deterministic: bool = True
     env: str | None = None
+    difficulty: Difficulty | None = None
     engine: EngineName | None = None
+    delay_ms: float | None = None
     seed: int | None = None
     device: str | None = None
     randomise: dict[str, float | Span] = field(default_factory=dict)
@@ -80,7 +85,9 @@ def opened_actor(run_folder: Path | None, config: ActingConfig, *, num_worlds: i
     env_config = replace(
         settings.env,
         num_worlds=num_worlds,
+        difficulty=config.difficulty or settings.env.difficulty,
         engine=config.engine or home,
+        delay_s=settings.env.delay_s if config.delay_ms is None else config.delay_ms / 1e3,
         device=settings.env.device if config.engine in (None, home) else None,
         randomise={**settings.env.randomise, **config.randomise},
         sensors={**settings.env.sensors, **config.sensors},

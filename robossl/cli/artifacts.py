@@ -21,9 +21,10 @@ from typing import Any
 from robossl.cli.compose import make_policy, opened_env
 from robossl.cli.pretraining import Pretraining, pretrain_summary
 from robossl.cli.settings import PretrainSettings, PretrainStage, TrainSettings
-from robossl.core import EnvSpec, Stream
+from robossl.core import BatchEnv, EnvSpec, Stream
 from robossl.core.files import exclusive, sync_folder, write_json
 from robossl.envs import EnvConfig
+from robossl.envs.provenance import header, without_pictures
 from robossl.training.collect import KEEPING, CollectConfig, Collected, collect, held, open_writer
 from robossl.training.pretrain import ENCODER_FOLDER
 from robossl.version import VERSION
@@ -97,10 +98,19 @@ def collect_into(
     folder: Path, env_config: EnvConfig, config: CollectConfig, seed: int, *, farewell: str = KEEPING
 ) -> Collected:
     """Fills the dataset in `folder` up to what `config` asks for; one that is full is left as it is."""
-    with (
-        opened_env(env_config, seed, Stream.COLLECT) as env,
-        open_writer(folder, env, config, seed=seed) as writer,
-    ):
+    told = header(env_config)
+    if not config.pictures:
+        env_config = without_pictures(env_config)
+    with opened_env(env_config, seed, Stream.COLLECT) as env:
+        if env.spec.render is not None:  # another than was asked for, where that one does not start here
+            told["env"]["renderer"] = env.spec.render.renderer
+        return _collect(folder, env, config, seed, told, farewell)
+
+
+def _collect(
+    folder: Path, env: BatchEnv, config: CollectConfig, seed: int, told: dict[str, Any], farewell: str
+) -> Collected:
+    with open_writer(folder, env, config, seed=seed, header=told) as writer:
         first_world = held(folder, seed).next_world
         policy = make_policy(config.policy, env, seed=seed, hold_steps=config.hold_steps, first_world=first_world)
         return collect(env, policy, writer, config, seed=seed, farewell=farewell)

@@ -1,10 +1,11 @@
-"""`robossl bench`: speed as ratios, each measured in one run on this machine, and how far the engines agree."""
+"""`robossl bench`: speed as ratios, each measured in one run on this machine; how far engines agree; endurance."""
 
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from robossl.cli import soak
 from robossl.cli.arguments import parse, split_positional
 from robossl.cli.doctor import machine
 from robossl.cli.figures import print_json
@@ -12,7 +13,9 @@ from robossl.core import UnknownNameError
 from robossl.core.files import write_json
 from robossl.core.registry import TASKS
 
-_NAMES = ("sim", "replay", "engines", "all")
+_NAMES = ("sim", "replay", "engines", "soak", "all")
+
+_DESCRIPTION = "Measures speed as ratios, medians of one run; `soak` is a test of endurance with options of its own."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +42,10 @@ class BenchCommand:
 def run(arguments: list[str]) -> int:
     """Measures and prints a table."""
     name, rest = split_positional(arguments)
+    if name == "soak":
+        return soak.run(rest)
     usage = f"robossl bench [{'|'.join(_NAMES)}]"
-    command = parse(BenchCommand(), rest, usage=usage, description="Measures speed as ratios, medians of one run.")
+    command = parse(BenchCommand(), rest, usage=usage, description=_DESCRIPTION)
     name = name or "all"
     if name not in _NAMES:
         raise UnknownNameError("benchmark", name, _NAMES)

@@ -1,8 +1,10 @@
-"""`robossl dataset`: what is in a dataset, and whether it is whole."""
+"""`robossl dataset`: what is in a dataset, whether it is whole, and other pictures of its states."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from robossl.cli import dataset_from_bag, dataset_render
 from robossl.cli.arguments import parse, split_positional
 from robossl.cli.figures import print_summary
 from robossl.core import UnknownNameError, UsageError
@@ -23,20 +25,38 @@ class InfoCommand:
 
 
 def run(arguments: list[str]) -> int:
-    """Prints a dataset's contents; exits with 1 where something in it is damaged."""
+    """Does what the first word says."""
     action, rest = split_positional(arguments)
-    if action != "info":
-        if action is None:
-            rest = rest or ["--help"]
-        else:
-            raise UnknownNameError("action of dataset:", action, ["info"])
-    folder, rest = split_positional(rest)
-    command = parse(InfoCommand(), rest, usage="robossl dataset info FOLDER", description="Describes a dataset.")
+    if action is None:
+        return _info(rest or ["--help"])
+    actions = {"info": _info, "render": dataset_render.run, "from-bag": dataset_from_bag.run}
+    if action not in actions:
+        raise UnknownNameError("action of dataset:", action, actions)
+    return actions[action](rest)
+
+
+def _info(arguments: list[str]) -> int:
+    """Prints a dataset's contents; exits with 1 where something in it is damaged."""
+    folder, rest = split_positional(arguments)
+    command = parse(
+        InfoCommand(),
+        rest,
+        usage="robossl dataset info FOLDER",
+        description="Describes and verifies a dataset. `robossl dataset render FOLDER` draws other pictures of it.",
+    )
     if folder is None:
         raise UsageError("give the dataset's folder")
     store = EpisodeStore(Path(folder))
     damages = store.verify() if command.verify else []
     for damage in damages:
         print(f"damaged: {damage}")
-    print_summary({**store.summary(), "damages": len(damages)}, as_json=command.json)
+    print_summary({**store.summary(), **_made(store.config), "damages": len(damages)}, as_json=command.json)
     return 1 if damages else 0
+
+
+def _made(config: dict[str, Any]) -> dict[str, Any]:
+    """Returns what the header tells of how the data was made: physics, level, imperfect sensors, what was random."""
+    env = config.get("env", {})
+    told = {name: env.get(name) for name in ("engine", "difficulty", "sensors", "randomise")}
+    others = {name: config.get(name) for name in ("task_sensors", "randomises", "appearances", "rendered_from")}
+    return {name: value for name, value in (told | others).items() if value}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from robossl.cli import envs_page
 from robossl.cli.arguments import parse, split_positional
 from robossl.cli.compose import opened_env
 from robossl.cli.figures import print_json
@@ -42,12 +43,16 @@ def run(arguments: list[str]) -> int:
     """Lists or shows."""
     action, rest = split_positional(arguments)
     env_id, rest = split_positional(rest)
-    usage = "robossl envs [show ID]"
-    command = parse(EnvsCommand(), rest, usage=usage, description="Lists environments; `show ID` draws its cameras.")
+    usage = "robossl envs [show ID | docs]"
+    description = "Lists environments; `show ID` draws its cameras; `docs` prints docs/environments.md."
+    command = parse(EnvsCommand(), rest, usage=usage, description=description)
     if action is None:
         return _list(command)
+    if action == "docs":
+        print(envs_page.page(), end="")
+        return 0
     if action != "show":
-        raise UnknownNameError("action of envs:", action, ["show"])
+        raise UnknownNameError("action of envs:", action, ["show", "docs"])
     if env_id is None:
         raise UsageError("give the id of the environment to show")
     return _show(env_id, command)

@@ -45,7 +45,7 @@ def run(arguments: list[str]) -> int:
         usage="robossl eval [RUN]",
         description="Measures success, return and the task's metrics on unseen worlds: of a run's agent, or, without "
         "a run, of `--policy random` or `expert` in `--env ID`. With `--engine bullet` or `warp` in another physics, "
-        "too, and by how much that differs.",
+        "or with `--delay-ms 40` with late commands, too, and by how much that differs.",
     )
     summary = _figures(Path(run_name) if run_name else None, command)
     print_summary(summary | ({"run": run_name} if run_name else {}), as_json=command.json)
@@ -53,15 +53,20 @@ def run(arguments: list[str]) -> int:
 
 
 def _figures(run_folder: Path | None, command: EvalCommand) -> dict[str, Any]:
-    """Evaluates, and, in another engine than the one at home, there too: on the same worlds, world by world."""
+    """Evaluates, and, where engine or delay are others than at home, there too: on the same worlds, world by world."""
     acting = command.acting
     result, actor = _evaluated(run_folder, command)
     figures = {**result.summary(), "policy": acting.policy, "seed": actor.seed}
-    if acting.engine in (None, actor.home):
+    moved = acting.engine not in (None, actor.home)
+    if not moved and not acting.delay_ms:
         return figures
-    reference, _ = _evaluated(run_folder, replace(command, acting=replace(acting, engine=actor.home)))
-    there = {f"{actor.home}_{name}": value for name, value in reference.summary().items() if name in _COMPARED}
-    return {**figures, "engine": acting.engine, **there, **result.against(reference)}
+    figures |= {"engine": acting.engine} if moved else {}
+    figures |= {"delay_ms": acting.delay_ms} if acting.delay_ms else {}
+    at_home = replace(acting, engine=actor.home, delay_ms=0.0 if acting.delay_ms else None)
+    reference, _ = _evaluated(run_folder, replace(command, acting=at_home))
+    name = actor.home if moved else "undelayed"
+    there = {f"{name}_{key}": value for key, value in reference.summary().items() if key in _COMPARED}
+    return {**figures, **there, **result.against(reference)}
 
 
 def _evaluated(run_folder: Path | None, command: EvalCommand) -> tuple[EvalResult, Actor]:

@@ -20,10 +20,11 @@ VERBS = {
     "record": "writes videos of a run",
     "export": "writes a policy as a bundle for a robot, and proves that it is the agent",
     "bridge": "runs an exported policy on a robot through ROS topics; dry unless told otherwise",
+    "sim-robot": "a simulated robot behind the topics of a real one, to rehearse the bridge with",
     "report": "compares finished runs, with bootstrap intervals",
     "bench": "measures speed as ratios, all in one run",
 }
-_MODULES = {"eval": "evaluate"}
+_MODULES = {"eval": "evaluate", "sim-robot": "sim_robot"}
 _USAGE_EXIT, _ERROR_EXIT, _INTERRUPT_EXIT = 2, 1, 130
 
 

@@ -37,6 +37,18 @@ def load_profile(name: str, bundle: Bundle | None = None) -> RobotProfile:
     return profile_from_values(_yaml(name, text), file=f"{name}.yaml")
 
 
+def require_known_profile(name: str, folder: Path) -> None:
+    """Checks, before the bundle in `folder` is read, that there can be a profile of that name.
+
+    Raises:
+        UserError: if not.
+    """
+    if name.endswith((".yaml", ".yml", ".json")):
+        _text(Path(name))
+    elif name not in profile_names() and not (folder / FILE).is_file():
+        raise UnknownNameError("profile", name, profile_names())
+
+
 def install_profile(folder: Path, profile: RobotProfile) -> str:
     """Puts a profile into a bundle, for the robot's computer, and seals it anew; returns the new digest."""
     Bundle(folder)

@@ -7,6 +7,7 @@ from robossl.core.errors import UnknownNameError
 
 TASKS = {
     "robossl/RingCorridor-v0": "robossl.envs.tasks.ring_corridor:RingCorridor",
+    "robossl/RoomsPointGoal-v0": "robossl.envs.tasks.rooms_point_goal:RoomsPointGoal",
     "robossl/ArmReach-v0": "robossl.envs.tasks.arm_reach:ArmReach",
     "robossl/ArmPush-v0": "robossl.envs.tasks.arm_push:ArmPush",
     "robossl/ArmLift-v0": "robossl.envs.tasks.arm_lift:ArmLift",

@@ -1,14 +1,13 @@
 """The list of a dataset's episodes: index.jsonl, one checked line each, and dataset.json, what they have in common.
 
     <folder>/dataset.json               format version, environment spec, config
-             index.jsonl                 one line per episode: shard, first row, length, a checksum per column, names
-             shards/<column>/<n>.npy     preallocated rows; an episode of T steps takes T + 1 rows of one shard
+             index.jsonl                 one line per episode: where its parts lie, a checksum of each, names
+             packed.bin                  a compressed block per episode: all that is no picture (see `packing`)
+             shards/<key>/<n>.npy        rows of pictures; an episode of T steps takes T + 1 rows of one shard
 
-Columns are `obs/<key>`, `action`, `reward` and `state`. Action and reward have no value at the last observation: their
-last row is zero, so that one row number serves all columns.
+A block holds `obs/<key>`, `action`, `reward`, `state`, and `model/<field>` for the model values of the episode.
 """
 
-import base64
 import json
 import zlib
 from dataclasses import asdict, dataclass
@@ -23,26 +22,29 @@ from robossl.data.episode import Episode
 from robossl.version import VERSION
 
 FORMAT = "robossl-episodes"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 INDEX_NAME = "index.jsonl"
+PACKED_NAME = "packed.bin"
 DATASET_NAME = "dataset.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexEntry:
-    """Where an episode lies and everything of it that is not in a column.
+    """Where an episode lies and all of it that is no array.
 
     Attributes:
-        row: its first row in the shard.
-        crc32: {column: checksum of its rows}.
+        shard: of its pictures; -1 where it has none.
+        row: its first row there.
+        crc32: {key: checksum of the pictures' rows}.
+        block: first byte and size of its block, its checksum, and its size when unpacked.
         episode_return: sum of its rewards.
-        model_values: {field: {dtype, shape, base64}}.
     """
 
     shard: int
     row: int
     length: int
     crc32: dict[str, int]
+    block: list[int]
     terminated: bool
     truncated: bool
     seed: int
@@ -51,7 +53,6 @@ class IndexEntry:
     episode: int
     episode_return: float
     info: dict[str, float]
-    model_values: dict[str, dict[str, Any]]
 
     @property
     def end(self) -> int:
@@ -59,26 +60,34 @@ class IndexEntry:
         return self.row + self.length + 1
 
 
-def shard_path(folder: Path, column: str, shard: int) -> Path:
-    """Returns the file of one shard of one column."""
-    return folder / "shards" / column / f"{shard:05d}.npy"
+def shard_path(folder: Path, key: str, shard: int) -> Path:
+    """Returns the file of one shard of one picture."""
+    return folder / "shards" / key / f"{shard:05d}.npy"
 
 
-def columns_of(episode: Episode) -> dict[str, Array]:
-    """Returns the rows [T + 1, ...] that an episode stores in each column."""
-    columns = {
-        **{f"obs/{key}": np.ascontiguousarray(value) for key, value in episode.obs.items()},
-        "action": np.concatenate([episode.action, np.zeros_like(episode.action[:1])]),
-        "reward": np.concatenate([episode.reward, np.zeros_like(episode.reward[:1])]),
-        "state": np.ascontiguousarray(episode.state),
+def pictures_of(episode: Episode) -> dict[str, Array]:
+    """Returns the pictures {key: [T + 1, H, W, C]} of an episode."""
+    return {key: np.ascontiguousarray(value) for key, value in episode.obs.items() if _is_picture(value)}
+
+
+def arrays_of(episode: Episode) -> dict[str, Array]:
+    """Returns all arrays of an episode that are no pictures."""
+    return {
+        **{f"obs/{key}": value for key, value in episode.obs.items() if not _is_picture(value)},
+        "action": episode.action,
+        "reward": episode.reward,
+        "state": episode.state,
+        **{f"model/{field}": np.asarray(value) for field, value in episode.model_values.items()},
     }
-    return {name: rows for name, rows in columns.items() if rows.size}
 
 
-def row_specs(spec: EnvSpec) -> dict[str, ArraySpec]:
-    """Returns what a row of each column is; not of `state`, whose size only the simulator knows."""
-    observations = {f"obs/{key}": array for key, array in spec.observation.items()}
-    return {**observations, "action": ArraySpec(shape=spec.action.shape), "reward": ArraySpec(shape=())}
+def picture_specs(spec: EnvSpec) -> dict[str, ArraySpec]:
+    """Returns the observations that are pictures."""
+    return {key: array for key, array in spec.observation.items() if array.is_image}
+
+
+def _is_picture(value: Array) -> bool:
+    return bool(value.ndim == 4)
 
 
 def write_dataset(folder: Path, spec: EnvSpec, config: dict[str, Any]) -> None:
@@ -136,18 +145,6 @@ def read_index(folder: Path) -> tuple[list[IndexEntry | None], int, bool]:
     lines = content.split(b"\n")
     unfinished = lines.pop()
     return [decode_line(line) for line in lines], len(content) - len(unfinished), bool(unfinished)
-
-
-def encode_array(array: Array) -> dict[str, Any]:
-    """Returns a small array as JSON values, bit for bit."""
-    values = np.asarray(array)
-    data = base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()
-    return {"dtype": str(values.dtype), "shape": list(values.shape), "base64": data}
-
-
-def decode_array(fields: dict[str, Any]) -> Array:
-    """Returns the array that `encode_array` got."""
-    return np.frombuffer(base64.b64decode(fields["base64"]), fields["dtype"]).reshape(fields["shape"])
 
 
 def _checksum(fields: dict[str, Any]) -> int:

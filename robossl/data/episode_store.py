@@ -1,4 +1,4 @@
-"""Reads episodes from disk: views of memory-mapped files, each checked before it is first given out."""
+"""Reads episodes from disk, each checked before it is first given out; pictures are views of memory-mapped files."""
 
 import zlib
 from collections import Counter
@@ -7,19 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from robossl.core import Array, ArraySpec, CorruptFileError
+from robossl.core import Array, CorruptFileError
 from robossl.data.episode import Episode
 from robossl.data.episode_index import (
     DATASET_NAME,
     INDEX_NAME,
+    PACKED_NAME,
     IndexEntry,
-    decode_array,
+    picture_specs,
     read_dataset,
     read_index,
-    row_specs,
     shard_path,
 )
 from robossl.data.npy_files import open_npy
+from robossl.data.packing import unpack
+
+_OBS, _MODEL = "obs/", "model/"
 
 
 class EpisodeStore:
@@ -45,7 +48,7 @@ class EpisodeStore:
         return len(self._entries)
 
     def __getitem__(self, index: int) -> Episode:
-        """Returns an episode whose arrays are read-only views of the files.
+        """Returns an episode whose arrays are read-only; the pictures are views of the files.
 
         Raises:
             IndexError: if there is no such number.
@@ -55,14 +58,16 @@ class EpisodeStore:
         index %= len(self._entries)
         if entry is None:
             raise CorruptFileError(f"{self.folder / INDEX_NAME}: line {index + 1} is damaged")
-        unlike = sorted(set(row_specs(self.spec)) ^ (set(entry.crc32) - {"state"}))
+        arrays = self._block(index, entry)
+        unlike = sorted(set(self.spec.observation) ^ {*entry.crc32, *_observed(arrays)})
+        unlike += sorted({"action", "reward", "state"} - set(arrays))
         if unlike:
             raise CorruptFileError(f"{self.folder / DATASET_NAME} and {INDEX_NAME} do not agree about {unlike[0]!r}")
-        columns = {name: self._rows(name, entry) for name in entry.crc32}
+        pictures = {key: self._rows(key, entry) for key in entry.crc32}
         if index not in self._checked:
-            self._check(index, entry, columns)
+            self._check(index, entry, pictures)
             self._checked.add(index)
-        return self._episode(entry, columns)
+        return self._episode(entry, pictures, arrays)
 
     def verify(self) -> list[str]:
         """Reads everything and returns one line for each thing that is damaged."""
@@ -91,44 +96,68 @@ class EpisodeStore:
             "keys": {key: f"{spec.dtype}{list(spec.shape)}" for key, spec in self.spec.observation.items()},
         }
 
-    def _rows(self, column: str, entry: IndexEntry) -> Array:
-        key = (column, entry.shard)
-        if key not in self._maps:
-            self._maps[key] = self._open(shard_path(self.folder, *key), column)
-        rows = self._maps[key][entry.row : entry.end]
+    def _block(self, index: int, entry: IndexEntry) -> dict[str, Array]:
+        """Reads an episode's block of the packed file; its checksum is compared every time."""
+        path = self.folder / PACKED_NAME
+        start, size, crc32, num_bytes = entry.block
+        try:
+            with path.open("rb") as file:
+                file.seek(start)
+                block = file.read(size)
+        except OSError as error:
+            raise CorruptFileError(f"{path} cannot be read: {error.strerror}") from error
+        if len(block) != size:
+            raise CorruptFileError(f"{path} ends before byte {start + size}, which {INDEX_NAME} names")
+        if zlib.crc32(block) != crc32:
+            raise CorruptFileError(f"{path}: the block of episode {index} is not what was written")
+        try:
+            return unpack(block, num_bytes)
+        except ValueError as error:
+            raise CorruptFileError(f"{path}: the block of episode {index} cannot be read: {error}") from error
+
+    def _rows(self, key: str, entry: IndexEntry) -> Array:
+        place = (key, entry.shard)
+        if place not in self._maps:
+            self._maps[place] = self._open(shard_path(self.folder, *place), key)
+        rows = self._maps[place][entry.row : entry.end]
         if len(rows) != entry.length + 1:
-            path = shard_path(self.folder, *key)
+            path = shard_path(self.folder, *place)
             raise CorruptFileError(f"{path} ends before row {entry.end}, which {INDEX_NAME} names")
         return rows
 
-    def _open(self, path: Path, column: str) -> Array:
+    def _open(self, path: Path, key: str) -> Array:
         rows = open_npy(path)
-        expected = row_specs(self.spec).get(column, ArraySpec(shape=rows.shape[1:2], dtype="float64"))
+        expected = picture_specs(self.spec)[key]
         if rows.ndim < 1 or rows.shape[1:] != expected.shape or rows.dtype != expected.dtype:
             raise CorruptFileError(
                 f"{path} has rows {rows.dtype}{list(rows.shape[1:])}, not {expected.dtype}{list(expected.shape)}"
             )
         return rows
 
-    def _check(self, index: int, entry: IndexEntry, columns: dict[str, Array]) -> None:
-        for name, rows in columns.items():
-            if zlib.crc32(rows) != entry.crc32[name]:
-                path = shard_path(self.folder, name, entry.shard)
+    def _check(self, index: int, entry: IndexEntry, pictures: dict[str, Array]) -> None:
+        for key, rows in pictures.items():
+            if zlib.crc32(rows) != entry.crc32[key]:
+                path = shard_path(self.folder, key, entry.shard)
                 raise CorruptFileError(f"{path}: the rows of episode {index} are not what was written")
 
-    def _episode(self, entry: IndexEntry, columns: dict[str, Array]) -> Episode:
-        length = entry.length
+    def _episode(self, entry: IndexEntry, pictures: dict[str, Array], arrays: dict[str, Array]) -> Episode:
+        model = (name for name in arrays if name.startswith(_MODEL))
         return Episode(
-            obs={key: columns[f"obs/{key}"] for key in self.spec.observation},
-            action=columns["action"][:length],
-            reward=columns["reward"][:length],
+            obs={key: pictures[key] if key in pictures else arrays[_OBS + key] for key in self.spec.observation},
+            action=arrays["action"],
+            reward=arrays["reward"],
             terminated=entry.terminated,
             truncated=entry.truncated,
-            state=columns.get("state", np.zeros((length + 1, 0))),
-            model_values={name: decode_array(fields) for name, fields in entry.model_values.items()},
+            state=arrays["state"],
+            model_values={name.removeprefix(_MODEL): arrays[name] for name in model},
             info=dict(entry.info),
             seed=entry.seed,
             stream=entry.stream,
             world=entry.world,
             episode=entry.episode,
         )
+
+
+def _observed(arrays: dict[str, Array]) -> list[str]:
+    """Returns the keys of the observations in a block."""
+    return [name.removeprefix(_OBS) for name in arrays if name.startswith(_OBS)]

@@ -15,16 +15,18 @@ from robossl.data.episode import Episode, validate_episode
 from robossl.data.episode_index import (
     DATASET_NAME,
     INDEX_NAME,
+    PACKED_NAME,
     IndexEntry,
-    columns_of,
-    encode_array,
+    arrays_of,
     encode_line,
+    pictures_of,
     read_dataset,
     read_index,
     shard_path,
     write_dataset,
 )
-from robossl.data.npy_files import create_npy, open_npy
+from robossl.data.npy_files import create_npy, open_npy, resize_npy
+from robossl.data.packing import pack, unpack
 
 FIRST_SHARD_BYTES = 1 << 22
 LAST_SHARD_BYTES = 1 << 28
@@ -34,11 +36,11 @@ SYNC_INTERVAL_S = 1.0
 class EpisodeWriter:
     """Creates a dataset, or appends to one of the same environment; a context manager.
 
-    An episode's rows are written first, its line in the index after them: what no line names is free, and a later
+    An episode's arrays are written first, its line in the index after them: what no line names is free, and a later
     writer overwrites it. A process that is killed therefore loses only the episode being added. Once every
-    SYNC_INTERVAL_S, and when closed, everything is synced to the disk, rows before lines; a power cut loses what came
-    after, and checksums tell. Shards grow from the first to the last, so that a small dataset stays small and a large
-    one has few files; no episode crosses two.
+    SYNC_INTERVAL_S, and when closed, everything is synced to the disk, arrays before lines; a power cut loses what
+    came after, and checksums tell. Shards of pictures grow from the first to the last, so that there are few files; no
+    episode crosses two, and closing gives back the rows that nobody used.
 
     Args:
         folder: new, empty, or a dataset.
@@ -54,6 +56,7 @@ class EpisodeWriter:
         self.folder, self.spec = folder, spec
         self._maps: dict[str, Any] = {}
         self._shard, self._row, self._num_rows = -1, 0, 0
+        self._num_state: int | None = None
         make_folder(folder)
         self._lock = _locked(folder)
         try:
@@ -78,12 +81,19 @@ class EpisodeWriter:
             UserError: if the disk is full; earlier episodes are intact, and the episode may be added again.
         """
         validate_episode(episode, self.spec)
-        columns = columns_of(episode)
-        self._place(columns, episode.length + 1)
-        for name, rows in columns.items():
-            self._maps[name][self._row : self._row + len(rows)] = rows
-        self._write_line(self._entry(episode, columns))
+        num_state = episode.state.shape[1]
+        if self._num_state not in (None, num_state):
+            raise ValueError(f"states have {num_state} numbers, those of earlier episodes {self._num_state}")
+        pictures = pictures_of(episode)
+        if pictures:
+            self._place(pictures, episode.length + 1)
+        for key, rows in pictures.items():
+            self._maps[key][self._row : self._row + len(rows)] = rows
+        block = self._write_block(*pack(arrays_of(episode)))
+        self._write_line(self._entry(episode, pictures, block))
         self._row += episode.length + 1
+        self._end += block[1]
+        self._num_state = num_state
         self.num_episodes += 1
         if time.monotonic() - self._synced_at >= SYNC_INTERVAL_S:
             self.sync()
@@ -98,6 +108,7 @@ class EpisodeWriter:
         try:
             for rows in self._maps.values():
                 rows.flush()
+            os.fsync(self._packed.fileno())
             os.fsync(self._index.fileno())
         except OSError as error:
             raise UserError(f"cannot write {self.folder}: {error.strerror or error}") from error
@@ -109,8 +120,11 @@ class EpisodeWriter:
             return
         try:
             self.sync()
+            for key in self._maps:
+                resize_npy(shard_path(self.folder, key, self._shard), self._row)
         finally:
             self._maps = {}
+            self._packed.close()
             self._index.close()
             self._lock.close()
 
@@ -125,8 +139,22 @@ class EpisodeWriter:
         self.num_episodes = len(entries)
         self._index: IO[bytes] = (self.folder / INDEX_NAME).open("ab", buffering=0)
         self._index.truncate(num_bytes)
+        whole = [entry for entry in entries if entry is not None]
+        self._end = max((entry.block[0] + entry.block[1] for entry in whole), default=0)
+        self._packed: IO[bytes] = (self.folder / PACKED_NAME).open("r+b" if self._end else "w+b", buffering=0)
+        self._packed.truncate(self._end)
         self._synced_at = time.monotonic()
-        self._resume([entry for entry in entries if entry is not None])
+        self._num_state = self._width_of(whole[-1]) if whole else None
+        self._resume([entry for entry in whole if entry.crc32])
+
+    def _width_of(self, entry: IndexEntry) -> int | None:
+        """Returns how many numbers an episode's states have; None where its block is damaged."""
+        start, size, _, num_bytes = entry.block
+        self._packed.seek(start)
+        try:
+            return int(unpack(self._packed.read(size), num_bytes)["state"].shape[1])
+        except (ValueError, KeyError, IndexError):
+            return None
 
     def _resume(self, entries: list[IndexEntry]) -> None:
         """Continues in the newest shard, or, where it is damaged, in a new one."""
@@ -134,16 +162,27 @@ class EpisodeWriter:
             return
         self._shard = max(entry.shard for entry in entries)
         newest = [entry for entry in entries if entry.shard == self._shard]
+        paths = {key: shard_path(self.folder, key, self._shard) for key in newest[0].crc32}
         try:
-            self._maps = {name: open_npy(shard_path(self.folder, name, self._shard), "r+") for name in newest[0].crc32}
+            rows = {key: open_npy(path) for key, path in paths.items()}
+            wanted = self._planned_rows({key: part[:1] for key, part in rows.items()}, self._shard)
+            self._num_rows = max(wanted, *(len(part) for part in rows.values()))
+            for path in paths.values():
+                resize_npy(path, self._num_rows)
+            self._maps = {key: open_npy(path, "r+") for key, path in paths.items()}
         except CorruptFileError:
+            self._num_rows = 0
             return
         self._row = max(entry.end for entry in newest)
-        self._num_rows = min(len(rows) for rows in self._maps.values())
 
-    def _place(self, columns: dict[str, Array], num_rows: int) -> None:
+    def _planned_rows(self, pictures: dict[str, Array], shard: int) -> int:
+        """Returns how many rows a shard has; it has more where its first episode does."""
+        row_bytes = max(rows[0].nbytes for rows in pictures.values())
+        return int(min(FIRST_SHARD_BYTES << shard, LAST_SHARD_BYTES) // row_bytes)
+
+    def _place(self, pictures: dict[str, Array], num_rows: int) -> None:
         """Makes sure that the next rows of the current shard are there."""
-        for name, rows in columns.items():
+        for name, rows in pictures.items():
             known = self._maps.get(name, rows if not self._maps else None)
             if known is None or (known.shape[1:], known.dtype) != (rows.shape[1:], rows.dtype):
                 raise ValueError(
@@ -152,22 +191,34 @@ class EpisodeWriter:
         if self._row + num_rows <= self._num_rows:
             return
         shard = self._shard + 1
-        row_bytes = max(rows[0].nbytes for rows in columns.values())
-        wanted = max(num_rows, min(FIRST_SHARD_BYTES << shard, LAST_SHARD_BYTES) // row_bytes)
+        wanted = max(num_rows, self._planned_rows(pictures, shard))
         maps = {
             name: create_npy(shard_path(self.folder, name, shard), (wanted, *rows.shape[1:]), str(rows.dtype))
-            for name, rows in columns.items()
+            for name, rows in pictures.items()
         }
-        for rows in self._maps.values():
+        for key, rows in self._maps.items():
             rows.flush()
+            resize_npy(shard_path(self.folder, key, self._shard), self._row)
         self._maps, self._shard, self._row, self._num_rows = maps, shard, 0, wanted
 
-    def _entry(self, episode: Episode, columns: dict[str, Array]) -> IndexEntry:
+    def _write_block(self, block: bytes, num_bytes: int) -> list[int]:
+        """Writes an episode's block behind the others and returns what the index tells of it."""
+        try:
+            self._packed.seek(self._end)
+            written = self._packed.write(block)
+            if written != len(block):
+                raise OSError(f"only {written} of {len(block)} bytes fitted")
+        except OSError as error:
+            raise UserError(f"cannot write {self.folder / PACKED_NAME}: {error.strerror or error}") from error
+        return [self._end, len(block), zlib.crc32(block), num_bytes]
+
+    def _entry(self, episode: Episode, pictures: dict[str, Array], block: list[int]) -> IndexEntry:
         return IndexEntry(
-            shard=self._shard,
-            row=self._row,
+            shard=self._shard if pictures else -1,
+            row=self._row if pictures else 0,
             length=episode.length,
-            crc32={name: zlib.crc32(rows) for name, rows in columns.items()},
+            crc32={key: zlib.crc32(rows) for key, rows in pictures.items()},
+            block=block,
             terminated=bool(episode.terminated),
             truncated=bool(episode.truncated),
             seed=int(episode.seed),
@@ -176,7 +227,6 @@ class EpisodeWriter:
             episode=int(episode.episode),
             episode_return=float(episode.reward.sum(dtype="float64")),
             info={name: float(value) for name, value in episode.info.items()},
-            model_values={name: encode_array(value) for name, value in episode.model_values.items()},
         )
 
     def _write_line(self, entry: IndexEntry) -> None:

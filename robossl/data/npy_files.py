@@ -1,5 +1,6 @@
 """Memory-mapped .npy files: space reserved before it is used, headers checked before they are believed."""
 
+import io
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +33,41 @@ def create_npy(path: Path, shape: tuple[int, ...], dtype: str) -> "np.memmap[Any
         temporary.unlink(missing_ok=True)
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
     return open_npy(path, "r+")
+
+
+def resize_npy(path: Path, num_rows: int) -> None:
+    """Gives a .npy file another number of rows: new ones are zero and have their space reserved.
+
+    The header, which numpy pads so that it keeps its length, says so before rows go and after rows come: interrupted at
+    any moment, the file is whole.
+
+    Raises:
+        UserError: if there is not enough space.
+        CorruptFileError: as `open_npy`.
+    """
+    rows = open_npy(path)
+    row_bytes = int(np.prod(rows.shape[1:], dtype=np.int64)) * rows.dtype.itemsize
+    if len(rows) == num_rows:
+        return
+    offset, shape, dtype = int(rows.offset), (num_rows, *rows.shape[1:]), rows.dtype
+    is_longer = num_rows > len(rows)
+    del rows
+    header = io.BytesIO()
+    npy_format.write_array_header_1_0(
+        header, {"shape": shape, "fortran_order": False, "descr": npy_format.dtype_to_descr(dtype)}
+    )
+    if header.tell() != offset:
+        raise CorruptFileError(f"{path} has another header than was written")
+    try:
+        with path.open("r+b") as file:
+            if is_longer:
+                os.posix_fallocate(file.fileno(), 0, offset + num_rows * row_bytes)
+            file.write(header.getvalue())
+            file.flush()
+            if not is_longer:
+                file.truncate(offset + num_rows * row_bytes)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def open_npy(path: Path, mode: Literal["r", "r+"] = "r") -> "np.memmap[Any, Any]":

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from robossl.core import Bundle, UnknownNameError, UserError
-from robossl.deploy.app import BridgeOptions, run, standard_streams
+from robossl.deploy.app import BridgeOptions, run
 from robossl.deploy.profile import FILE, RobotProfile, read_profile
 
 _TEXTS = {
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         bundle = Bundle(parsed.pop("bundle"))
         options = BridgeOptions(**parsed)
-        return run(bundle, find_profile(bundle, options.profile), options, **standard_streams())
+        return run(bundle, find_profile(bundle, options.profile), options, out=sys.stdout, typed=sys.stdin)
     except UserError as error:
         sys.stderr.write(f"robossl: {error}\n")
         return 1

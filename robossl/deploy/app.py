@@ -2,25 +2,26 @@
 
 import json
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Literal, TextIO
 
 from robossl.core import Bundle, UserError
-from robossl.deploy.bridge import Bridge, Event, State, Tick
+from robossl.deploy.bridge import Bridge
 from robossl.deploy.clock import MonotonicClock
+from robossl.deploy.latency import Probe, delay_ms, policy_alone_s
 from robossl.deploy.policy import OnnxPolicy
 from robossl.deploy.profile import RobotProfile
 from robossl.deploy.recorder import Recorder
 from robossl.deploy.replay import replay
 from robossl.deploy.ros_types import RosTypes
-from robossl.deploy.session import Mode, Session, bag_name, is_over, percentiles
+from robossl.deploy.session import Mode, Session, bag_name, percentiles
 from robossl.deploy.timed_policy import TimedPolicy
 from robossl.deploy.transports.choice import open_transport
+from robossl.deploy.watch import Watch
 
 FAULT_EXIT = 3
 
@@ -40,7 +41,8 @@ class BridgeOptions:
         seconds: ends the run after this time.
         record: folder of recordings; nothing is recorded where None.
         replay: a recording that is decided again instead of running.
-        latency_test: run dry for this many seconds and print how long each leg takes.
+        latency_test: run dry for this many seconds and print how long each leg takes, the transport's with an echo in
+            a second process of this machine.
         json: print one JSON object as the last line.
     """
 
@@ -69,8 +71,24 @@ class BridgeOptions:
         return Mode.LIVE if self.live else Mode(self.mode)
 
 
-def run(bundle: Bundle, profile: RobotProfile, options: BridgeOptions, *, out: TextIO, typed: TextIO) -> int:
+def run(
+    bundle: Bundle,
+    profile: RobotProfile,
+    options: BridgeOptions,
+    *,
+    out: TextIO,
+    typed: TextIO,
+    recorded: Callable[[Path], None] | None = None,
+) -> int:
     """Runs, replays or measures; returns the exit code.
+
+    Args:
+        bundle: the policy.
+        profile: of the robot.
+        options: what is done.
+        out: where everything is told.
+        typed: what an operator types.
+        recorded: is called with the recording, once it is whole.
 
     Raises:
         UserError: in one line, before the first command, whatever does not fit.
@@ -88,6 +106,7 @@ def run(bundle: Bundle, profile: RobotProfile, options: BridgeOptions, *, out: T
     clock = MonotonicClock()
     folder = bag_name(options.record, clock.wall_ns()) if options.record else None
     recorder = Recorder(folder, types) if folder else None
+    probe = None
     try:
         session = Session(
             bridge,
@@ -99,68 +118,33 @@ def run(bundle: Bundle, profile: RobotProfile, options: BridgeOptions, *, out: T
             recorder=recorder,
         )
         session.describe(bundle=bundle.digest, profile=profile.name, speed=options.speed)
-        watch = _Watch(session, policy, options, out, typed)
-        with _ended_by_signals(watch.end):
+        if options.latency_test:
+            probe = Probe(transport, types, bundle.contract, profile, list(bridge.observations.mailboxes))
+        watch = Watch(
+            session,
+            policy,
+            out=out,
+            typed=typed,
+            arms=options.arm or not options.live,
+            interactive=options.live and not options.arm,
+            seconds=options.latency_test or options.seconds,
+            each=probe.send if probe else _nothing,
+        )
+        with ended_by_signals(watch.end):
             session.run(watch)
     finally:
+        if probe:
+            probe.close()
         policy.close()
         transport.close()
         if recorder:
             recorder.close()
-    return _finish(session, watch, options, folder, recorder, out)
-
-
-class _Watch:
-    """Prints what changes, arms, and says when the run is over."""
-
-    def __init__(
-        self, session: Session, policy: TimedPolicy, options: BridgeOptions, out: TextIO, typed: TextIO
-    ) -> None:
-        self.trips: list[str] = []
-        self._session, self._policy, self._out = session, policy, out
-        self._arms = options.arm or not options.live
-        self._seconds = options.latency_test or options.seconds
-        self._shown: tuple[Any, ...] = ()
-        self._begun_s: float | None = None
-        self._ended = False
-        self._interactive = options.live and not options.arm
-        if self._interactive:
-            threading.Thread(target=self._listen, args=(typed,), name="operator", daemon=True).start()
-
-    def end(self) -> None:
-        """Ends the run with the next period."""
-        self._ended = True
-
-    def __call__(self, tick: Tick) -> bool:
-        """Looks at a period; tells whether the run is over."""
-        self._begun_s = tick.t_s if self._begun_s is None else self._begun_s
-        self._show(tick, tick.t_s - self._begun_s)
-        if tick.proposed is not None:
-            self._session.latencies_s["policy alone"].append(self._policy.inference_s)
-        if tick.state is State.READY and self._arms:
-            self._session.ask(Event.ARM)
-        timed_out = self._seconds is not None and tick.t_s - self._begun_s >= self._seconds
-        return self._ended or timed_out or (is_over(tick) and not self._interactive)
-
-    def _show(self, tick: Tick, seconds: float) -> None:
-        self.trips += [str(record) for record in tick.trips]
-        shown = (tick.state, tick.waiting_for)
-        if shown == self._shown and not tick.trips:
-            return
-        self._shown = shown
-        reasons = "; ".join([*map(str, tick.trips), *tick.waiting_for])
-        hint = " (type: arm)" if self._interactive and tick.state is State.READY else ""
-        print(f"{seconds:8.2f} s  {tick.state.value}{hint}{'  ' + reasons if reasons else ''}", file=self._out)
-
-    def _listen(self, typed: TextIO) -> None:
-        for line in typed:
-            word = line.strip().lower()
-            if word == "quit":
-                self.end()
-            elif word in {event.value for event in Event}:
-                self._session.ask(Event(word))
-            elif word:
-                print(f"type arm, hold, reset or quit, not {word!r}", file=self._out)
+    legs = percentiles(session.latencies_s)
+    if probe:
+        legs |= percentiles({**probe.latencies_s, "policy alone": policy_alone_s(OnnxPolicy(bundle))})
+    if folder and recorded:
+        recorded(folder)
+    return _finish(session, watch, options, legs, folder, recorder, out)
 
 
 def _require_confirmed(profile: RobotProfile, options: BridgeOptions, out: TextIO, typed: TextIO) -> None:
@@ -186,27 +170,39 @@ def _replay(bundle: Bundle, profile: RobotProfile, options: BridgeOptions, out: 
 
 def _finish(
     session: Session,
-    watch: _Watch,
+    watch: Watch,
     options: BridgeOptions,
+    legs: dict[str, dict[str, float]],
     folder: Path | None,
     recorder: Recorder | None,
     out: TextIO,
 ) -> int:
-    legs = percentiles(session.latencies_s)
+    width = max(map(len, legs), default=0)
     for leg, figures in legs.items():
-        print(f"{leg:<18} " + "  ".join(f"{name[:-3]} {value:.2f} ms" for name, value in figures.items()), file=out)
+        print(
+            f"{leg:<{width}}  " + "  ".join(f"{name[:-3]} {value:.2f} ms" for name, value in figures.items()), file=out
+        )
+    delay = delay_ms(legs) if options.latency_test else None
+    if delay is not None:
+        print(f"from sensor to robot at most {delay:.1f} ms (sum of p95)", file=out)
+    elif options.latency_test:
+        print(f"the loop's own legs need a robot, e.g. `robossl sim-robot {options.profile}`: none was heard", file=out)
     if folder and recorder:
         lost = f" ({recorder.num_dropped} messages were dropped)" if recorder.num_dropped else ""
         print(f"recorded {folder}{lost}", file=out)
     state = session.last.state.value if session.last else None
     if options.json:
         summary = {"state": state, "trips": watch.trips, "latency": legs, "recording": str(folder) if folder else None}
-        print(json.dumps(summary), file=out)
+        print(json.dumps({**summary, "delay_ms": delay} if options.latency_test else summary), file=out)
     return FAULT_EXIT if watch.trips else 0
 
 
+def _nothing() -> None:
+    pass
+
+
 @contextmanager
-def _ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
+def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
     """Makes Ctrl-C and SIGTERM end the run by a stop instead of an exception."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -217,8 +213,3 @@ def _ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def standard_streams() -> dict[str, TextIO]:
-    """Returns the terminal, as `run` takes it."""
-    return {"out": sys.stdout, "typed": sys.stdin}

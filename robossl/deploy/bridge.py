@@ -159,10 +159,12 @@ class Bridge:
 
     def _wait(self, observation: Observation, faults: Sequence[Fault], t_s: float) -> Tick:
         reasons = [f"{fault.trip.value}: {fault.what}" for fault in faults]
+        if any(fault.trip is Trip.OUT_OF_ORDER for fault in faults):
+            self.observations.clear()  # a clock was set back, or a stamp lay in the future: nothing would ever be newer
         if not reasons and (observation.inputs is None or observation.measured is None):
             reasons = ["inputs are incomplete"]
         if not reasons and observation.unfamiliarity > self.guard.config.stop_at:
-            reasons = [f"{Trip.UNFAMILIAR_INPUT.value}: score {observation.unfamiliarity:.3g}"]
+            reasons = [f"{Trip.UNFAMILIAR_INPUT.value}: {observation.strangest} {observation.unfamiliarity:.3g}"]
         self.state = State.WAIT if reasons else State.READY
         return Tick(
             t_s=t_s,
@@ -195,7 +197,14 @@ class Bridge:
                 wanted = self._targets.wanted(proposed, observation.values, measured)
         if not self._obeyed:
             self.guard.follow(measured)
-        decision = self.guard.decide(wanted, measured, t_s, faults=faults, unfamiliarity=observation.unfamiliarity)
+        decision = self.guard.decide(
+            wanted,
+            measured,
+            t_s,
+            faults=faults,
+            unfamiliarity=observation.unfamiliarity,
+            strangest=observation.strangest,
+        )
         if decision.trips:
             self.state, self._stops_left = State.FAULT, self.profile.safety.stop_repeats
         return Tick(

@@ -17,6 +17,9 @@ _LEAST_RELATIVE_WIDTH, _LEAST_WIDTH = 0.1, 1e-2
 class Familiarity:
     """Scores one input of the policy.
 
+    Attributes:
+        name: of the input.
+
     Args:
         spec: of the input.
         unscored: names of elements that may be anything.
@@ -24,7 +27,8 @@ class Familiarity:
 
     def __init__(self, spec: VectorInput | CameraInput, *, unscored: tuple[str, ...] = ()) -> None:
         seen = spec.seen if isinstance(spec, CameraInput) else tuple(element.seen for element in spec.elements)
-        self._is_camera = isinstance(spec, CameraInput)
+        self.name, self._is_camera = spec.name, isinstance(spec, CameraInput)
+        self._elements = () if isinstance(spec, CameraInput) else tuple(element.name for element in spec.elements)
         ends = [(r.q01, r.q99) if self._is_camera else (r.low, r.high) for r in seen]
         self._low, self._high = np.array(ends, np.float64).T
         if isinstance(spec, VectorInput):
@@ -35,8 +39,15 @@ class Familiarity:
 
     def score(self, value: NDArray[np.generic]) -> float:
         """Returns the score of a vector [D] or of a frame [H, W, C]."""
-        outside = np.maximum(self._low - value, value - self._high)
+        outside = self._outside(value)
         if self._is_camera:
             share = float((outside > 0).mean())
             return max(0.0, share - _EXPECTED_SHARE) / (_HALF - _EXPECTED_SHARE)
-        return float(np.max(np.maximum(outside, 0.0) / self._width, initial=0.0))
+        return float(np.max(outside / self._width, initial=0.0))
+
+    def strangest(self, value: NDArray[np.generic]) -> str:
+        """Returns the name of what the score is of: the element that is farthest outside, or the picture."""
+        return self.name if self._is_camera else self._elements[int(np.argmax(self._outside(value) / self._width))]
+
+    def _outside(self, value: NDArray[np.generic]) -> NDArray[np.float64]:
+        return np.asarray(np.maximum(np.maximum(self._low - value, value - self._high), 0.0))

@@ -94,6 +94,7 @@ class SafetyGuard:
         *,
         faults: Sequence[Fault] = (),
         unfamiliarity: float = 0.0,
+        strangest: str = "score",
     ) -> Decision:
         """Returns the next command.
 
@@ -103,6 +104,7 @@ class SafetyGuard:
             t_s: now.
             faults: what is wrong with the inputs.
             unfamiliarity: how far outside their training range they are; see `GuardConfig`.
+            strangest: which of them is the farthest outside.
 
         Raises:
             RuntimeError: before `start`.
@@ -111,7 +113,9 @@ class SafetyGuard:
             raise RuntimeError("a guard must be started before it decides")
         found = [*faults, *self._clock_faults(t_s)]
         found += self._missing(wanted, measured) if not found else []
-        found += self._faults(wanted, measured, unfamiliarity)
+        found += self._faults(wanted, measured)
+        if not unfamiliarity <= (limit := self.config.stop_at):
+            found.append(Fault(trip=Trip.UNFAMILIAR_INPUT, what=strangest, value=unfamiliarity, limit=limit))
         self._last_s = t_s
         new = tuple(TripRecord(t_s=t_s, trip=f.trip, what=f.what, value=f.value, limit=f.limit) for f in found)
         self.tripped = self.tripped or new
@@ -146,7 +150,7 @@ class SafetyGuard:
             return [Fault(trip=Trip.STALE_INPUT, what="the robot's own motion is not known")]
         return [] if wanted is not None else [Fault(trip=Trip.OVERRUN, what="no action in time")]
 
-    def _faults(self, wanted: Vector | None, measured: Measured | None, unfamiliarity: float) -> list[Fault]:
+    def _faults(self, wanted: Vector | None, measured: Measured | None) -> list[Fault]:
         found = []
         if wanted is not None and not np.isfinite(wanted).all():
             elements = ", ".join(map(str, np.flatnonzero(~np.isfinite(wanted))))
@@ -155,9 +159,6 @@ class SafetyGuard:
             found.append(Fault(trip=Trip.NON_FINITE_INPUT, what="the robot's own motion"))
         elif measured is not None:
             found += self._motion.faults(measured)
-        if not unfamiliarity <= self.config.stop_at:
-            limit = self.config.stop_at
-            found.append(Fault(trip=Trip.UNFAMILIAR_INPUT, what="score", value=unfamiliarity, limit=limit))
         return found
 
     def _scale(self, running_s: float, unfamiliarity: float) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 from robossl.deploy.limits import RobotLimits
 from robossl.deploy.motion import Fault
 from robossl.deploy.readings import Reading, read_message
-from robossl.deploy.topics import InputTopic
+from robossl.deploy.topics import InputTopic, StopInput
 from robossl.deploy.trips import RefusedMessageError, Trip
 
 _DRIFT = 2e-4
@@ -70,10 +70,11 @@ class Mailbox:
         if self._refused is not None:
             yield self._refused
             self._refused = None
-        if self.max_age_s is None:
-            return
-        if self.reading is None:
+        may_be_silent = self.max_age_s is None and isinstance(self.source, StopInput)
+        if self.reading is None and not may_be_silent:
             yield Fault(trip=Trip.STALE_INPUT, what=f"{self.source.topic}: nothing came")
+        elif self.max_age_s is None:
+            return
         elif not (t_s >= self.received_s and self.age_s(t_s) <= self.max_age_s):
             yield self._fault(Trip.STALE_INPUT, self.age_s(t_s), self.max_age_s)
 

@@ -19,7 +19,7 @@ from robossl.deploy.profile import RobotProfile
 from robossl.deploy.readings import CLEARANCE, STOP_PRESSED
 from robossl.deploy.topics import CameraTopic, InputTopic, JointsInput, ScanInput, StopInput
 from robossl.deploy.trips import Trip
-from robossl.deploy.values import given_values, look_up, parts_of, tool_name, value_key
+from robossl.deploy.values import given_values, look_up, parts_of, require_same_order, tool_name, value_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,7 @@ class Observation:
         values: all named numbers.
         faults: what is wrong.
         unfamiliarity: see `Familiarity`; the greatest of all inputs.
+        strangest: what that is the score of.
         age_s: of the oldest reading that the policy acts on.
     """
 
@@ -40,6 +41,7 @@ class Observation:
     values: Mapping[str, float]
     faults: tuple[Fault, ...]
     unfamiliarity: float
+    strangest: str
     age_s: float
 
 
@@ -47,10 +49,11 @@ class ObservationBuilder:
     """Collects messages and builds the observation of a period from the newest ones.
 
     Raises:
-        UserError: if the profile has no source for something that the contract asks for.
+        UserError: if the profile has no source for something that the contract asks for, or joints in another order.
     """
 
     def __init__(self, contract: Contract, profile: RobotProfile) -> None:
+        require_same_order(contract, profile)
         self._contract, self._limits = contract, profile.limits
         tool = profile.limits.tool if isinstance(profile.limits, ArmLimits) else None
         self._kinematics = ToolKinematics(tool) if tool else None
@@ -89,18 +92,22 @@ class ObservationBuilder:
             faults.append(Fault(trip=Trip.EMERGENCY_STOP, what="it is pressed"))
         vectors, frames = self._vectors(values), self._frames()
         inputs: dict[str, NDArray[Any]] | None = None
-        unfamiliarity = 0.0
+        unfamiliarity, strangest = 0.0, ""
         if vectors is not None and frames is not None:
             inputs = vectors | {name: self._stacked(name, frame) for name, frame in frames.items()}
             parts = {name: vector[0] for name, vector in vectors.items()} | frames
-            unfamiliarity = max(self._familiarity[name].score(part) for name, part in parts.items())
-        ages_s = [box.age_s(t_s) for box in self.mailboxes.values() if not isinstance(box.source, StopInput)]
+            scores = {name: self._familiarity[name].score(part) for name, part in parts.items()}
+            worst = max(scores, key=scores.__getitem__)
+            unfamiliarity, strangest = scores[worst], self._familiarity[worst].strangest(parts[worst])
+        boxes = [box for box in self.mailboxes.values() if not isinstance(box.source, StopInput)]
+        ages_s = [box.age_s(t_s) for box in boxes if box.max_age_s is not None]
         return Observation(
             inputs=inputs,
             measured=self._measured(values),
             values=values,
             faults=tuple(faults),
             unfamiliarity=unfamiliarity,
+            strangest=strangest,
             age_s=max(ages_s),
         )
 
@@ -170,7 +177,8 @@ def _is_needed(source: InputTopic, parts: set[str], cameras: list[CameraTopic], 
 def _mailbox(source: InputTopic, contract: Contract, profile: RobotProfile) -> Mailbox:
     """Makes a mailbox with the shorter of the greatest ages that profile and contract allow."""
     max_age_s = source.max_age_s
-    if max_age_s is not None and not isinstance(source, (StopInput, ScanInput)):
+    is_for_guard = isinstance(source, StopInput) or (isinstance(source, ScanInput) and source.beams is None)
+    if max_age_s is not None and not is_for_guard:
         fed = CameraInput if isinstance(source, CameraTopic) else VectorInput
         max_age_s = min([max_age_s, *(spec.max_age_s for spec in contract.inputs if isinstance(spec, fed))])
     reordered = profile.safety.max_reordered

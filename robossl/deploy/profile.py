@@ -24,24 +24,29 @@ class RosConfig:
     """How the robot is reached.
 
     Attributes:
-        transport: dds, or rosbridge through `url`.
+        transport: dds; rclpy, where ROS 2 is installed; rosbridge through `url`; ros1 through `master`.
         distro: whose message definitions are spoken.
         domain_id: of DDS.
-        interface: the only network interface that DDS uses.
+        interface: the only network interface that DDS and ROS 1 use.
         peers: addresses of the machines that take part; this one alone where empty.
-        node: under which name DDS shows up in `ros2 node list`; as an unnamed participant where None.
+        node: under which name DDS shows up in `ros2 node list`; where None as an unnamed participant, and as
+            robossl_bridge with rclpy and ROS 1.
         url: of a rosbridge server; wss:// for TLS.
+        ca_file: certificates in PEM by one of which a wss:// server's must be signed; the system's where None.
+        master: address of ROS 1's master.
         token_variable: name of the environment variable that holds the server's bearer token; none where None.
     """
 
-    transport: Literal["dds", "rosbridge"] = "dds"
+    transport: Literal["dds", "rclpy", "rosbridge", "ros1"] = "dds"
     distro: Literal["humble", "iron", "jazzy", "kilted"] = "humble"
     domain_id: int = 0
     interface: str = "lo"
     peers: tuple[str, ...] = ()
     node: str | None = None
     url: str = "ws://127.0.0.1:9090"
+    master: str = "http://127.0.0.1:11311"
     token_variable: str | None = None
+    ca_file: str | None = None
 
     def __post_init__(self) -> None:
         """Checks that every part can stand in an address."""
@@ -54,6 +59,8 @@ class RosConfig:
             raise UserError(f"not the name of a node: {self.node!r}")
         if not self.url.startswith(("ws://", "wss://")):
             raise UserError(f"url must begin with ws:// or wss://, got {self.url!r}")
+        if not re.fullmatch(r"http://[A-Za-z0-9_.\-]+:[0-9]+/?", self.master):
+            raise UserError(f"master must be like http://127.0.0.1:11311, got {self.master!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,14 +109,15 @@ class ToolControl:
         name: of the tool's position in the contract: <name>_x_w_m and so on.
         damping: trades accuracy for small joint steps near singularities.
         posture_gain: share of the way to `posture_rad` made per step by the motion that the tool does not feel.
-        posture_rad: preferred among all joint positions that reach the same tool pose.
+        posture_rad: preferred among all joint positions that reach the same tool pose; where None, that in which the
+            robot was armed, as the simulation's episodes prefer the one that they start from.
         x_axis_w, z_axis_w: of the tool, kept while it moves.
     """
 
     name: str
     damping: float
     posture_gain: float
-    posture_rad: tuple[float, ...]
+    posture_rad: tuple[float, ...] | None
     x_axis_w: Point
     z_axis_w: Point
 
@@ -138,8 +146,9 @@ class RobotProfile:
         control, limits = self.tool_control, self.limits
         if control and not (isinstance(limits, ArmLimits) and limits.tool):
             raise UserError("tool_control needs an arm with limits.tool")
-        if control and isinstance(limits, ArmLimits) and len(control.posture_rad) != len(limits.joints):
-            raise UserError(f"posture_rad has {len(control.posture_rad)} values for {len(limits.joints)} joints")
+        posture = control.posture_rad if control else None
+        if posture and isinstance(limits, ArmLimits) and len(posture) != len(limits.joints):
+            raise UserError(f"posture_rad has {len(posture)} values for {len(limits.joints)} joints")
 
     def require_live(self) -> None:
         """Checks that nothing is missing that a moving robot needs.

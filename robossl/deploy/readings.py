@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from robossl.deploy.beams import beam_values
 from robossl.deploy.limits import ArmLimits, ObstacleLimit, RobotLimits
 from robossl.deploy.pictures import decode_picture
 from robossl.deploy.topics import (
@@ -78,7 +79,7 @@ def _read(message: Any, source: InputTopic, limits: RobotLimits) -> Reading:
         if isinstance(source, OdometryInput)
         else _pose(message.pose, source.body)
         if isinstance(source, PoseInput)
-        else _clearance(message, limits)
+        else _scan(message, source, limits)
     )
     return Reading(stamp_ns=stamp_ns, values=values)
 
@@ -141,6 +142,11 @@ def _named(message: Any, source: ValuesInput) -> dict[str, float]:
     return dict(zip(source.names, data.tolist(), strict=True))
 
 
+def _scan(message: Any, source: ScanInput, limits: RobotLimits) -> dict[str, float]:
+    ways = _clearance(message, limits)
+    return ways if source.beams is None else ways | beam_values(message, source.beams)
+
+
 def _clearance(message: Any, limits: RobotLimits) -> dict[str, float]:
     """Returns the free way ahead and behind in the corridor that the base sweeps.
 
@@ -150,7 +156,8 @@ def _clearance(message: Any, limits: RobotLimits) -> dict[str, float]:
     obstacle = getattr(limits, "obstacle", None)
     if not isinstance(obstacle, ObstacleLimit):
         return {}
-    ranges = np.asarray(message.ranges, np.float64)
+    with np.errstate(invalid="ignore"):  # some NaNs signal when they are widened
+        ranges = np.asarray(message.ranges, np.float64)
     failed = np.isnan(ranges)
     if not 0 < ranges.size <= 100_000 or failed.mean() > 0.5:
         raise RefusedMessageError(

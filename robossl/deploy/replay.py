@@ -1,23 +1,18 @@
 """A recording, decided again: the same messages at the same times must lead to the same decisions, to the last bit."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rosbags.rosbag2 import Reader
 
-from robossl.core import Contract, UserError
-from robossl.deploy.bridge import Bridge, Commander, Event
+from robossl.core import Contract
+from robossl.deploy.bridge import Commander, Tick
 from robossl.deploy.profile import RobotProfile
-from robossl.deploy.ros_types import RosTypes
-from robossl.deploy.session import Mode, deliver
-from robossl.deploy.session_record import SESSION_TOPIC, TICK_TOPIC, decision_record, read_fault
-from robossl.deploy.topics import MESSAGE_TYPES
-from robossl.deploy.transports import Topic
+from robossl.deploy.recording import Recording
+from robossl.deploy.session_record import decision_record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +35,12 @@ class ReplayedPolicy:
 
     def __init__(self, policy: Commander) -> None:
         self.contract: Contract = policy.contract
-        self.late = False
+        self._late = False
         self._policy = policy
+
+    def expect(self, period: dict[str, Any]) -> None:
+        """See `RecordedCommander.expect`."""
+        self._late = period["late"]
 
     def reset(self) -> None:
         """See `Commander.reset`."""
@@ -49,7 +48,7 @@ class ReplayedPolicy:
 
     def command(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float64] | None:
         """See `Commander.command`."""
-        return None if self.late else self._policy.command(inputs)
+        return None if self._late else self._policy.command(inputs)
 
 
 def replay(bag: Path, policy: Commander, profile: RobotProfile, *, digest: str) -> Comparison:
@@ -64,50 +63,14 @@ def replay(bag: Path, policy: Commander, profile: RobotProfile, *, digest: str) 
     Raises:
         UserError: if it is no recording of a bridge, or of another bundle or profile.
     """
-    messages = _read(bag)
-    types = RosTypes(profile.ros.distro)
-    _, _, data = next((m for m in messages if m[0] == SESSION_TOPIC), (None, 0, None))
-    if data is None:
-        raise UserError(f"{bag} is no recording of a bridge: it has no {SESSION_TOPIC}")
-    session = _json(types, data)
-    if session["bundle"] != digest or session["profile"] != profile.name:
-        raise UserError(f"{bag} was recorded with another bundle or profile ({session['profile']})")
-    replayed = ReplayedPolicy(policy)
-    bridge = Bridge(replayed, profile, speed=session["speed"], obeyed=session["mode"] == Mode.LIVE.value)
-    inputs = {
-        name: Topic(name=name, type=MESSAGE_TYPES[mailbox.source.kind])
-        for name, mailbox in bridge.observations.mailboxes.items()
-    }
-    periods = 0
-    differences: list[str] = []
-    for name, time_ns, data in messages:
-        if name in inputs:
-            deliver(bridge, types, inputs[name], data, time_ns - session["wall_offset_ns"])
-        elif name == TICK_TOPIC:
-            differences += _decide(bridge, replayed, _json(types, data), periods)
-            periods += 1
-    return Comparison(periods=periods, different=len(differences), first=differences[0] if differences else None)
+    recording = Recording(bag)
+    recording.require(digest, profile)
+    found = [difference(recorded, tick) for recorded, tick in recording.decided_again(ReplayedPolicy(policy), profile)]
+    told = [f"period {period}: {text}" for period, text in enumerate(found) if text]
+    return Comparison(periods=len(found), different=len(told), first=told[0] if told else None)
 
 
-def _decide(bridge: Bridge, policy: ReplayedPolicy, recorded: dict[str, Any], period: int) -> Iterator[str]:
-    for event in recorded["events"]:
-        bridge.handle(Event(event))
-    policy.late = recorded["late"]
-    tick = bridge.tick(recorded["t_ns"] / 1e9, [read_fault(fault) for fault in recorded["faults"]])
+def difference(recorded: dict[str, Any], tick: Tick) -> str:
+    """Returns in what a period that was decided again differs from the recorded one; empty where it does not."""
     decided, before = decision_record(tick), recorded["decision"]
-    wrong = [f"{key} was {before[key]}, is {decided[key]}" for key in decided if decided[key] != before[key]]
-    if wrong:
-        yield f"period {period}: {'; '.join(wrong)}"
-
-
-def _read(bag: Path) -> list[tuple[str, int, bytes]]:
-    try:
-        with Reader(bag) as reader:
-            return [(connection.topic, time_ns, bytes(data)) for connection, time_ns, data in reader.messages()]
-    except Exception as error:  # rosbags' own errors, and whatever a damaged file makes it raise
-        raise UserError(f"{bag} cannot be read: {' '.join(str(error).split()) or type(error).__name__}") from error
-
-
-def _json(types: RosTypes, data: bytes) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(types.from_bytes(data, "std_msgs/msg/String").data)
-    return found
+    return "; ".join(f"{key} was {before[key]}, is {decided[key]}" for key in decided if decided[key] != before[key])

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from rosbags.interfaces import Nodetype
 from rosbags.typesys import Stores, get_typestore
 
 from robossl.deploy.trips import RefusedMessageError, Trip
@@ -26,6 +27,10 @@ class RosTypes:
     def make(self, kind: str, **fields: Any) -> Any:
         """Makes a message of a type; arrays of numbers are numpy arrays."""
         return self.store.types[kind](**fields)
+
+    def zero(self, kind: str) -> Any:
+        """Makes a message of a type whose numbers are zero, and whose texts and sequences are empty."""
+        return self.make(kind, **{name: self._zero(node) for name, node in self.store.fielddefs[kind][1]})
 
     def header(self, stamp_ns: int, frame: str = "") -> Any:
         """Makes a `std_msgs/Header`."""
@@ -62,3 +67,13 @@ class RosTypes:
     def rihs(self, kind: str) -> str:
         """Returns the type's hash by REP 2011."""
         return self.store.hash_rihs01(kind)
+
+    def _zero(self, node: Any) -> Any:
+        nodetype, content = node
+        if nodetype is Nodetype.NAME:
+            return self.zero(content)
+        if nodetype is Nodetype.BASE:
+            return "" if content[0] == "string" else np.zeros((), content[0]).item()
+        (inner, name), size = content if nodetype is Nodetype.ARRAY else (content[0], 0)
+        is_numeric = inner is Nodetype.BASE and name[0] != "string"
+        return np.zeros(size, name[0]) if is_numeric else [self._zero((inner, name)) for _ in range(size)]

@@ -39,7 +39,7 @@ class Session:
     """Runs a bridge on a transport.
 
     Attributes:
-        latencies_s: {leg: seconds of the last periods}.
+        latencies_s: {leg: seconds of the last periods that had a command}.
         last: the last period.
     """
 
@@ -88,11 +88,12 @@ class Session:
         tick = self._bridge.tick(t_ns / 1e9, faults)
         decided = time.perf_counter()
         sent = self._send(tick)
-        self.latencies_s["decide"].append(decided - begun)
-        self.latencies_s["send"].append(time.perf_counter() - decided)
+        took_s = {"decide": decided - begun, "send": time.perf_counter() - decided}
         if tick.command is not None:
-            self.latencies_s["input to command"].append(tick.age_s + time.perf_counter() - begun)
-        self._record(tick, t_ns, tick_record(tick, t_ns, events, faults, sent=sent))
+            took_s["input to command"] = tick.age_s + took_s["decide"] + took_s["send"]
+            for leg, seconds in took_s.items():
+                self.latencies_s[leg].append(seconds)
+        self._record(tick, t_ns, tick_record(tick, t_ns, events, faults, sent=sent, took_s=took_s))
         self._next_ns = max(self._next_ns + self._period_ns, self._clock.now_ns() - self._period_ns)
         self.last = tick
         return tick

@@ -1,6 +1,6 @@
 """What a recording says of each control period, as JSON values, so that a replay can compare decisions exactly."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,22 @@ TICK_TOPIC, SESSION_TOPIC, PROPOSED_TOPIC = "/robossl/tick", "/robossl/session",
 
 
 def tick_record(
-    tick: Tick, t_ns: int, events: Sequence[Event], faults: Sequence[Fault], *, sent: bool
+    tick: Tick,
+    t_ns: int,
+    events: Sequence[Event],
+    faults: Sequence[Fault],
+    *,
+    sent: bool,
+    took_s: Mapping[str, float],
 ) -> dict[str, Any]:
-    """Returns one period: what the bridge was told beside messages, and what it decided."""
+    """Returns one period: what the bridge was told beside messages, what it decided, and how long each leg took."""
     return {
         "t_ns": t_ns,
         "events": [event.value for event in events],
         "faults": [_fault(fault) for fault in faults],
         "late": tick.late,
         "sent": sent,
+        "took_s": dict(took_s),
         "decision": decision_record(tick),
     }
 

@@ -125,6 +125,8 @@ class ToolTargets:
         _require_all_used(contract, self._index)
         self._points = SetPoints([contract.commands[i] for i in self._index], keys)
         self._kinematics, self._control = ToolKinematics(limits.tool), control
+        self._joints = [f"position:{joint.model}" for joint in limits.joints]
+        self._posture = np.array(control.posture_rad or np.full(len(limits.joints), np.nan))
         self._rotation_w = _frame(control)
         self._step = np.array([joint.velocity_rad_s for joint in limits.joints]) / contract.control_hz
         self._low = np.array([joint.min_rad for joint in limits.joints])
@@ -133,6 +135,8 @@ class ToolTargets:
     def start(self, values: Mapping[str, float]) -> None:
         """See `Targets.start`."""
         self._points.start(values)
+        if self._control.posture_rad is None:
+            self._posture = np.array([values[key] for key in self._joints])
 
     def wanted(self, commands: Vector, values: Mapping[str, float], measured: Measured) -> Vector:
         """See `Targets.wanted`."""
@@ -141,7 +145,7 @@ class ToolTargets:
             return np.full(len(self._low), np.nan)
         position_w, rotation_w, J = self._kinematics.jacobian(measured.position)
         turn = 0.5 * np.cross(rotation_w.T, self._rotation_w.T).sum(axis=0)
-        towards = self._control.posture_gain * (np.array(self._control.posture_rad) - measured.position)
+        towards = self._control.posture_gain * (self._posture - measured.position)
         residual = np.concatenate([target_w - position_w, turn]) - J @ towards
         damped = J @ J.T + self._control.damping**2 * np.eye(6)
         step = towards + J.T @ np.linalg.solve(damped, residual)

@@ -37,11 +37,15 @@ class OdometryInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoseInput:
-    """`geometry_msgs/PoseStamped` of a body or a goal."""
+    """`geometry_msgs/PoseStamped` of a body or a goal, in the frame of the base's odometry.
+
+    Attributes:
+        max_age_s: older ones stop the robot; None where it is told once and then holds, as a goal.
+    """
 
     kind: Literal["pose"] = "pose"
     topic: str
-    max_age_s: float
+    max_age_s: float | None
     body: str
 
 
@@ -75,12 +79,35 @@ class CameraTopic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScanBeams:
+    """What the policy was trained with of a full turn of the scanner.
+
+    Attributes:
+        num: beams, one spacing apart; the first looks behind.
+        min_m, max_m: least and greatest distance.
+    """
+
+    num: int
+    min_m: float
+    max_m: float
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        if self.num < 1 or not 0 <= self.min_m < self.max_m:
+            raise UserError(f"a scanner cannot have {self.num} beams from {self.min_m} to {self.max_m} m")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScanInput:
-    """`sensor_msgs/LaserScan`, for the guard alone; its frame's x axis points forward."""
+    """`sensor_msgs/LaserScan`, for the guard, and for the policy where `beams` are given.
+
+    Its frame's x axis points forward.
+    """
 
     kind: Literal["scan"] = "scan"
     topic: str
     max_age_s: float
+    beams: ScanBeams | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,15 @@
 """Collection: a policy acts, and every finished episode goes to disk with all that is needed to repeat it."""
 
+import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from robossl.core.errors import UserError
 from robossl.core.protocols import BatchEnv, Policy
 from robossl.core.seeding import Stream
-from robossl.data.episode_index import read_index
+from robossl.data.episode_index import read_dataset, read_index
 from robossl.data.episode_writer import EpisodeWriter
 from robossl.training.episode_builder import EpisodeBuilder
 from robossl.training.interrupt import InterruptWish
@@ -29,6 +30,7 @@ class CollectConfig:
         policy: random trial and error, or the task's scripted expert.
         hold_steps: mean number of steps that the random policy holds an action.
         privileged: whether the simulator's truth is stored beside the observations, for probes.
+        pictures: whether they are drawn and stored; where not, `robossl dataset render` draws them from the states.
     """
 
     steps: int | None = 20_000
@@ -36,6 +38,7 @@ class CollectConfig:
     policy: Literal["random", "expert"] = "random"
     hold_steps: float = 1.0
     privileged: bool = True
+    pictures: bool = True
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
@@ -69,14 +72,29 @@ class Collected:
     seconds: float = 0.0
 
 
-def open_writer(folder: Path, env: BatchEnv, config: CollectConfig, *, seed: int) -> EpisodeWriter:
+def open_writer(
+    folder: Path, env: BatchEnv, config: CollectConfig, *, seed: int, header: dict[str, Any] | None = None
+) -> EpisodeWriter:
     """Creates the dataset of `collect`, or opens it to go on.
 
+    Args:
+        folder: of the dataset.
+        env: whose episodes are stored.
+        config: how they are made.
+        seed: of the worlds.
+        header: what else is told of the environment: sensor models, ranges of what is random.
+
     Raises:
-        UserError: if the folder holds something else, or episodes of another environment.
+        UserError: if the folder holds something else, or episodes of another environment, or of one set otherwise.
     """
     spec = with_privileged(env.spec) if config.privileged else env.spec
-    return EpisodeWriter(folder, spec, {"seed": seed, **asdict(config)})
+    writer = EpisodeWriter(folder, spec, {"seed": seed, **asdict(config), **(header or {})})
+    stored = read_dataset(folder)[1]
+    for name in sorted(set(stored) & set(header or {})):
+        if stored[name] != json.loads(json.dumps((header or {})[name])):
+            writer.close()
+            raise UserError(f"{folder} was collected with other settings: {_difference(name, stored, header)}")
+    return writer
 
 
 def held(folder: Path, seed: int, stream: Stream = Stream.COLLECT) -> Held:
@@ -139,6 +157,16 @@ def collect(
             wish.raise_if_received(writer.folder)
     added.seconds = time.monotonic() - began_s
     return added
+
+
+def _difference(name: str, stored: Any, now: Any) -> str:
+    """Says where two JSON values differ."""
+    before, after = stored[name], now[name]
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted(set(before) | set(after)):
+            if before.get(key) != json.loads(json.dumps(after.get(key))):
+                return f"{name}.{key} was {before.get(key)} and is now {after.get(key)}"
+    return f"{name} was {before} and is now {after}"
 
 
 def _is_enough(before: Held, added: Collected, config: CollectConfig) -> bool:

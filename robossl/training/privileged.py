@@ -1,5 +1,6 @@
 """The simulator's truth: how datasets keep it, and which of its numbers a probe should find in features."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,9 @@ from robossl.core.specs import ArraySpec, EnvSpec
 PREFIX = "privileged_"
 """Datasets keep `privileged()` as observations under its keys with this before them."""
 
+LOOK = re.compile(r"look[1-9][0-9]*_")
+"""Begins the keys of pictures of the same states under random appearances: `look1_rgb_front` is one of `rgb_front`."""
+
 
 def with_privileged(spec: EnvSpec) -> EnvSpec:
     """Returns the spec of a dataset that keeps the truth beside the observations."""
@@ -19,8 +23,8 @@ def with_privileged(spec: EnvSpec) -> EnvSpec:
 
 
 def policy_observation(spec: EnvSpec) -> dict[str, ArraySpec]:
-    """Returns the observations of a dataset that an agent may see."""
-    return {key: array for key, array in spec.observation.items() if not key.startswith(PREFIX)}
+    """Returns the observations of a dataset that an agent may see: neither the truth nor other looks of a picture."""
+    return {key: array for key, array in spec.observation.items() if not key.startswith(PREFIX) and not LOOK.match(key)}
 
 
 def prefixed(privileged: Obs, spec: EnvSpec) -> Obs:

@@ -68,6 +68,12 @@ _EVAL_ARM = ["eval", "--env", "robossl/ArmPush-v0", "--policy", "random", "--epi
         ([*_EVAL_ARM, "--randomise.frictoin", "1"], 2, "unknown randomisation 'frictoin'; did you mean 'friction'?"),
         ([*_EVAL_ARM, "--randomise.friction", "1.5", "0.5"], 1, "a range goes from low to high, got 1.5 0.5"),
         ([*_EVAL_ARM, "--sensors.propio.delay-s", "1"], 2, "did you mean 'proprio'?"),
+        ([*_EVAL_ARM, "--difficulty", "extreme"], 2, "invalid choice 'extreme' for argument"),
+        (
+            ["eval", "--env", "Pusher-v5", "--policy", "random", "--difficulty", "hard"],
+            1,
+            "Pusher-v5 has no levels of difficulty",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -112,6 +118,14 @@ def test_random_driver_is_evaluated_as_json(capsys: pytest.CaptureFixture[str]) 
     assert figures["env"] == "robossl/RingCorridor-v0"
     assert figures["episodes"] == 3
     assert {"success_rate", "return_mean", "distance_mean", "collision_rate"} <= set(figures)
+
+
+def test_a_policy_is_evaluated_at_the_level_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["eval", "--env", "robossl/RoomsPointGoal-v0", "--policy", "random", "--episodes", "2", "--seed", "7"]
+    for level, length in (("easy", 200), ("medium", 400)):
+        code, out, _ = run([*words, "--difficulty", level, "--json"], capsys)
+        assert code == 0
+        assert json.loads(out.splitlines()[-1])["length_mean"] == length
 
 
 def test_cameras_are_drawn(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

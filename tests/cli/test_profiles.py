@@ -43,7 +43,7 @@ def test_the_panda_has_the_simulated_ones_limits_and_posture() -> None:
     np.testing.assert_array_equal([joint.velocity_rad_s for joint in joints], VELOCITY_MAX_RAD_S)
     posture = np.array(IKConfig().posture_rad)
     assert profile.tool_control is not None
-    assert profile.tool_control.posture_rad == IKConfig().posture_rad
+    assert profile.tool_control.posture_rad is None
     ArmMotion(profile.limits, period_s=0.08).start(Measured(position=posture, velocity=np.zeros(7)))
 
 
@@ -106,3 +106,14 @@ def toy_bundle(tmp_path: Path) -> Path:
     from toy_bundle import write_toy_bundle
 
     return write_toy_bundle(tmp_path / "bundle")
+
+
+def test_an_unknown_profile_is_named_before_the_bundle_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["bridge", str(tmp_path / "nowhere"), "--profile", "pandas"])
+    assert capsys.readouterr().err == "robossl: unknown profile 'pandas'; did you mean 'panda'?\n"
+    with pytest.raises(SystemExit):
+        main(["bridge", str(tmp_path / "nowhere"), "--profile", "mine.yaml"])
+    assert capsys.readouterr().err == "robossl: mine.yaml cannot be read: No such file or directory\n"

@@ -81,5 +81,5 @@ def written(tmp_path, spec, episodes):
 
 @pytest.fixture
 def _tiny_shards(monkeypatch):
-    monkeypatch.setattr(episode_writer, "FIRST_SHARD_BYTES", 24 * 10)
-    monkeypatch.setattr(episode_writer, "LAST_SHARD_BYTES", 24 * 20)
+    monkeypatch.setattr(episode_writer, "FIRST_SHARD_BYTES", 16 * 10)
+    monkeypatch.setattr(episode_writer, "LAST_SHARD_BYTES", 16 * 20)

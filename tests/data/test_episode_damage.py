@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from episode_checks import CONFIG, assert_same_episode
 
 from robossl.core import CorruptFileError, UserError
 from robossl.data import EpisodeStore, EpisodeWriter, Replay
+from robossl.data.packing import unpack
 
 
 def test_an_unfinished_line_is_reported_and_dropped_by_appending(written, spec, episodes):
@@ -43,7 +45,7 @@ def test_a_damaged_line_is_named_and_the_others_stay_readable(written, episodes)
 
 
 def test_changed_rows_are_named_with_their_episode(written, episodes):
-    shard = written / "shards" / "obs" / "proprio" / "00000.npy"
+    shard = written / "shards" / "rgb_front" / "00000.npy"
     rows = np.load(shard, mmap_mode="r+")
     rows[4, 1] += 1
     rows.flush()
@@ -55,12 +57,49 @@ def test_changed_rows_are_named_with_their_episode(written, episodes):
     assert_same_episode(store[0], episodes[0])
 
 
+def test_a_changed_or_short_block_is_named_and_the_others_stay_readable(written, spec, episodes):
+    path = written / "packed.bin"
+    content = bytearray(path.read_bytes())
+    content[-20] ^= 1
+    path.write_bytes(content[:-1])
+    store = EpisodeStore(written)
+    (damage,) = store.verify()
+    assert damage.startswith(f"{path} ends before byte {len(content)}")
+    path.write_bytes(content)
+    assert EpisodeStore(written).verify() == [f"{path}: the block of episode 4 is not what was written"]
+    assert_same_episode(EpisodeStore(written)[3], episodes[3])
+    with EpisodeWriter(written, spec, CONFIG) as writer:
+        assert writer.add(episodes[4]) == 5
+    assert_same_episode(EpisodeStore(written)[5], episodes[4])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{}", "not a packed block"),
+        (b'{"arrays": [["state", "O", [1]]]}\n12345678', "no array of numbers"),
+        (b'{"arrays": [["state", "<f8", [-1]]]}\n12345678', "no array of numbers"),
+        (b'{"arrays": [["state", "<f8", [2]]]}\n12345678', "buffer"),
+        (b'{"arrays": [["state", "<f8", [1]]]}\n1234567890', "more bytes than arrays"),
+        (b'{"arrays": 3}\n', "not a packed block"),
+        (b"nothing", "Expecting value"),
+    ],
+)
+def test_a_block_that_holds_something_else_is_refused(content, message):
+    with pytest.raises(ValueError, match=message):
+        unpack(zlib.compress(content), len(content))
+    with pytest.raises(ValueError, match="another size"):
+        unpack(zlib.compress(content), len(content) - 1)
+    with pytest.raises(ValueError, match="not a packed block"):
+        unpack(content, len(content))
+
+
 @pytest.mark.usefixtures("_tiny_shards")
 def test_a_truncated_shard_is_named_and_appending_leaves_it_alone(tmp_path, spec, make_episode):
     with EpisodeWriter(tmp_path, spec, CONFIG) as writer:
         for number in range(4):
             writer.add(make_episode(0, number, 8))
-    shard = tmp_path / "shards" / "action" / "00001.npy"
+    shard = tmp_path / "shards" / "rgb_front" / "00001.npy"
     shard.write_bytes(shard.read_bytes()[:-9])
     with EpisodeWriter(tmp_path, spec, CONFIG) as writer:
         writer.add(make_episode(0, 4, 8))
@@ -87,7 +126,7 @@ class Bomb:
     ],
 )
 def test_what_is_not_a_plain_array_is_refused(written, write, message):
-    shard = written / "shards" / "action" / "00000.npy"
+    shard = written / "shards" / "rgb_front" / "00000.npy"
     write(shard)
     with pytest.raises(CorruptFileError, match=f"{shard}.*{message}"):
         EpisodeStore(written)[0]
@@ -97,7 +136,7 @@ def test_another_format_version_is_refused(written, spec):
     path = written / "dataset.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": 99}))
     for open_it in (EpisodeStore, lambda folder: EpisodeWriter(folder, spec, CONFIG)):
-        with pytest.raises(UserError, match="format version 99; this robossl reads version 1"):
+        with pytest.raises(UserError, match="format version 99; this robossl reads version 2"):
             open_it(written)
 
 
@@ -142,7 +181,7 @@ def test_a_description_of_other_columns_is_named(written):
     data = json.loads(path.read_text())
     del data["spec"]["observation"]["proprio"]
     path.write_text(json.dumps(data))
-    with pytest.raises(CorruptFileError, match=f"{path} and index.jsonl do not agree about 'obs/proprio'"):
+    with pytest.raises(CorruptFileError, match=f"{path} and index.jsonl do not agree about 'proprio'"):
         EpisodeStore(written)[0]
 
 
@@ -150,17 +189,17 @@ def test_a_description_of_other_columns_is_named(written):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda rows: rows.view(np.int32), r"has rows int32\[2\], not float32\[2\]"),
-        (lambda rows: rows.astype(">f4"), r"has rows >f4\[2\], not float32\[2\]"),
-        (lambda rows: rows.reshape(-1), r"has rows float32\[\], not float32\[2\]"),
-        (lambda rows: rows[0, 0], r"has rows float32\[\], not float32\[2\]"),
+        (lambda rows: rows.view(np.int8), r"has rows int8\[2, 2, 3\], not uint8\[2, 2, 3\]"),
+        (lambda rows: rows.astype(">f4"), r"has rows >f4\[2, 2, 3\], not uint8\[2, 2, 3\]"),
+        (lambda rows: rows.reshape(-1), r"has rows uint8\[\], not uint8\[2, 2, 3\]"),
+        (lambda rows: rows[0, 0, 0, 0], r"has rows uint8\[\], not uint8\[2, 2, 3\]"),
     ],
 )
 def test_a_shard_of_another_type_is_named_and_the_others_stay_readable(tmp_path, spec, make_episode, change, message):
     with EpisodeWriter(tmp_path, spec, CONFIG) as writer:
         for number in range(4):
             writer.add(make_episode(0, number, 8))
-    shard = tmp_path / "shards" / "action" / "00001.npy"
+    shard = tmp_path / "shards" / "rgb_front" / "00001.npy"
     np.save(shard, change(np.load(shard)))
     store = EpisodeStore(tmp_path)
     with pytest.raises(CorruptFileError, match=f"^{shard} {message}$"):

@@ -38,10 +38,11 @@ def test_episodes_lie_whole_in_growing_shards(tmp_path, spec, make_episode):
     store = EpisodeStore(tmp_path)
     for index, episode in enumerate(episodes):
         assert_same_episode(store[index], episode)
-    rows = [len(np.load(path)) for path in sorted((tmp_path / "shards" / "reward").iterdir())]
-    assert rows[0] == 10
+    rows = [len(np.load(path)) for path in sorted((tmp_path / "shards" / "depth_front").iterdir())]
+    assert sum(rows) == sum(episode.length + 1 for episode in episodes)
+    assert rows[0] <= 10
     assert max(rows) == 31
-    assert min(rows[1:]) == 20
+    assert sum(rows > 20 for rows in rows) == sum(episode.length + 1 > 20 for episode in episodes)
 
 
 @pytest.mark.parametrize("num_before", [1, 2, 4])
@@ -51,6 +52,17 @@ def test_appending_equals_writing_at_once(tmp_path, written, spec, episodes, num
             for episode in part:
                 writer.add(episode)
     assert files_of(tmp_path / "parts") == files_of(written)
+
+
+def test_states_and_model_values_that_stand_still_take_no_space(tmp_path, spec, make_episode):
+    episode = make_episode(0, 0, 400)
+    state = np.zeros((401, 150))
+    state[:, 3] = np.random.default_rng(0).normal(size=401)
+    episode = replace(episode, state=state, model_values={"geom_rgba": np.ones((60, 4), np.float32)})
+    with EpisodeWriter(tmp_path, spec, CONFIG) as writer:
+        writer.add(episode)
+    assert_same_episode(EpisodeStore(tmp_path)[0], episode)
+    assert (tmp_path / "packed.bin").stat().st_size < 401 * (8 + 12 + 8 + 4)  # state, proprio, action, reward
 
 
 def test_episodes_of_another_environment_are_not_mixed_in(written, spec):
@@ -84,7 +96,7 @@ def changed(episode, **fields):
         (lambda e: changed(e, obs={"proprio": e.obs["proprio"]}), r"has observations \['proprio'\]"),
         (lambda e: changed(e, obs={**e.obs, "proprio": e.obs["proprio"][1:]}), r"'proprio' must be float32\[8, 3\]"),
         (lambda e: changed(e, info={"metric/distance": float("inf")}), "info is not finite"),
-        (lambda e: changed(e, state=e.state[:, :2]), "state has rows float64"),
+        (lambda e: changed(e, state=e.state[:, :2]), "states have 2 numbers, those of earlier episodes 3"),
     ],
 )
 def test_a_wrong_episode_is_refused_and_nothing_is_written(written, spec, episodes, change, message):

@@ -1,6 +1,7 @@
 """A fake rosbridge server: it speaks as much of the protocol as the tests need. The real one was only tried by hand."""
 
 import json
+import ssl
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -12,13 +13,13 @@ from websockets.sync.server import ServerConnection, serve
 class FakeRosbridge:
     """Listens on a free loopback port; keeps what clients say, sends what tests want sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.said: list[dict[str, Any]] = []
         self.headers: Mapping[str, str] = {}
         self.heard = threading.Condition()
         self._clients: list[ServerConnection] = []
-        self._server = serve(self._handle, "127.0.0.1", 0)
-        self.url = f"ws://127.0.0.1:{self._server.socket.getsockname()[1]}"
+        self._server = serve(self._handle, "127.0.0.1", 0, ssl=tls)
+        self.url = f"{'wss' if tls else 'ws'}://127.0.0.1:{self._server.socket.getsockname()[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def send(self, topic: str, data: bytes) -> None:

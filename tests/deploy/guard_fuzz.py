@@ -1,9 +1,12 @@
-"""Throws random, reordered, non-finite and hostile messages at a bridge and checks every command.
+"""Throws random, malformed, reordered, non-finite and hostile messages at a bridge, through the codec of a transport.
 
-After every trip the operator resets and arms again, as long as there are messages left.
+Calm stretches, in which the robot is driven, take turns with storms, in which every other message is hostile, and with
+silence. After every trip the operator resets and arms again.
 """
 
+import dataclasses
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,56 +23,126 @@ from deploy_robots import (
     odometry,
     scan,
 )
+from fuzz_codecs import CODECS, spoilt
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from robossl.deploy.bridge import Bridge, Event, State
+from robossl.deploy.bridge import Bridge, Event, State, Tick
 from robossl.deploy.kinematics import ToolKinematics
 from robossl.deploy.limits import ArmLimits
+from robossl.deploy.session import deliver
 from robossl.deploy.topics import MESSAGE_TYPES
-from robossl.deploy.trips import RefusedMessageError, Trip
+from robossl.deploy.transports import Topic
+from robossl.deploy.trips import Trip
 
 HOSTILE = (np.nan, np.inf, -np.inf, 1e308, -1e308, 5e-324, 1e6, -1e6, 0.0, -0.0)
 _GREY = np.full((4, 6, 3), 100, np.uint8)
+_WEATHER = {"calm": 0.004, "storm": 0.9, "silence": 0.0}
+"""How many of the messages are hostile."""
+_PERIODS = {"calm": (50, 400), "storm": (5, 40), "silence": (3, 20)}
+
+
+@dataclass(kw_only=True)
+class Figures:
+    """What was seen.
+
+    Attributes:
+        hostile: of the messages.
+        commands: that were checked.
+        silences: stops that silence led to.
+    """
+
+    messages: int = 0
+    hostile: int = 0
+    commands: int = 0
+    silences: int = 0
+    seconds: float = 0.0
+    trips: Counter[str] = field(default_factory=Counter)
+
+    def __add__(self, other: "Figures") -> "Figures":
+        mine, others = self.as_json(), other.as_json()
+        return Figures.from_json({key: mine[key] + others[key] for key in mine})
+
+    def as_json(self) -> dict[str, Any]:
+        return {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Figures":
+        return cls(**{**values, "trips": Counter(values["trips"])})
+
+    def told(self) -> str:
+        lines = [
+            f"  {self.messages:,} messages, {self.hostile:,} of them hostile;"
+            f" {self.commands:,} commands, all inside their limits; {self.silences:,} stops by silence;"
+            f" {self.seconds:.0f} s",
+        ]
+        return "\n".join([*lines, *(f"    {trip:<20} {count:,}" for trip, count in self.trips.most_common())])
 
 
 class Fuzz:
-    """One bridge under fire.
+    """One bridge under fire, through one codec."""
 
-    Attributes:
-        trips: how often each trip was seen.
-        num_commands: that were checked.
-    """
-
-    def __init__(self, rng: Generator, *, arm: bool) -> None:
-        self.rng, self.arm = rng, arm
-        self.trips: Counter[Trip] = Counter()
-        self.num_commands = self.num_messages = 0
+    def __init__(self, rng: Generator, codec: str, *, arm: bool) -> None:
+        self.rng, self.arm, self.codec = rng, arm, CODECS[codec]
+        self.seen = Figures()
         profile = arm_profile() if arm else base_profile()
         contract = arm_contract() if arm else base_contract()
         self.policy = Scripted(contract, 0.0, 0.0)
         self.bridge = Bridge(self.policy, profile, speed=1.0, obeyed=True)
         self.sources = {source.topic: MESSAGE_TYPES[source.kind] for source in profile.inputs}
         self.tool = ToolKinematics(profile.limits.tool) if isinstance(profile.limits, ArmLimits) else None  # type: ignore[arg-type]
-        self.t_s, self.stamp_ns = 0.0, 1
+        self.silent_after_s = max(source.max_age_s or 0.0 for source in profile.inputs)
+        self.weather, self.periods_left = "calm", 100
+        self.last_sent_s = dict.fromkeys(self.sources, 0.0)
+        self.t_ns, self.stamp_ns = 0, 1
         self.command, self.velocity, self.running = np.zeros(2), np.zeros(2), False
+
+    @property
+    def t_s(self) -> float:
+        return self.t_ns / 1e9
 
     def period(self) -> None:
         """Passes one control period: messages, what the policy says, a tick, and the check of what comes out."""
         late = self.rng.random() < 0.002
-        self.t_s += PERIOD_S * (self.rng.uniform(1.0, 4.0) if late else 1.0)
+        self.t_ns += round(1e9 * PERIOD_S * (self.rng.uniform(1.0, 4.0) if late else 1.0))
         self.policy.answer = self._number(2) if self.rng.random() < 0.05 else self.rng.normal(0.0, 2.0, 2)
+        self._change_weather()
         for topic in self.sources:
-            if topic != "/stop" and self.rng.random() > 0.01:
-                self._send(topic, self._message(topic))
-        if self.rng.random() < 0.02:
-            self._attack()
+            if topic != "/stop" and self.weather != "silence" and self.rng.random() > 0.01:
+                self._send(topic, self._message(topic), good=True)
+        if "/stop" in self.sources and self.rng.random() < 0.1:
+            self._send("/stop", TYPES.make("std_msgs/msg/Bool", data=False))
+        for _ in range(len(self.sources) * 20 if self.weather == "storm" else 1):
+            if self.rng.random() < _WEATHER[self.weather]:
+                self._attack()
+        was = self.bridge.state
         tick = self.bridge.tick(self.t_s)
-        self.trips.update(record.trip for record in tick.trips)
+        self._check_trips(was, tick)
         self._check(tick.command, tick.state)
         if self.bridge.state is State.FAULT and tick.command is None:
             self.bridge.handle(Event.RESET)
         self.bridge.handle(Event.ARM)
+
+    def _change_weather(self) -> None:
+        self.periods_left -= 1
+        if self.periods_left <= 0:
+            self.weather = str(self.rng.choice(list(_WEATHER), p=[0.6, 0.3, 0.1]))
+            self.periods_left = int(self.rng.integers(*_PERIODS[self.weather]))
+
+    def _check_trips(self, was: State, tick: Tick) -> None:
+        """Checks that whatever stops the robot has a name, and that silence does, in time."""
+        for record in tick.trips:
+            assert isinstance(record.trip, Trip)
+            assert record.what
+            assert str(record).startswith(record.trip.value)
+        self.seen.trips.update(record.trip.value for record in tick.trips)
+        if was is State.RUN and tick.state is not State.RUN:
+            assert tick.trips, f"{was} became {tick.state} without a trip"
+        oldest_s = min(self.last_sent_s[topic] for topic in self.sources if topic != "/stop")
+        if tick.state is State.RUN:
+            assert self.t_s - oldest_s <= self.silent_after_s + 2 * PERIOD_S
+        elif was is State.RUN and self.weather == "silence":
+            self.seen.silences += 1
 
     def _check(self, command: NDArray[np.float64] | None, state: State) -> None:
         if command is None:
@@ -79,7 +152,7 @@ class Fuzz:
             reading = self.bridge.observations.mailboxes["/joint_states"].reading if self.arm else None
             joints = [value for name, value in reading.values.items() if "pos" in name] if reading else [0.0, 0.0]
             self.command, self.velocity = np.array(joints), np.zeros(2)
-        self.num_commands += 1
+        self.seen.commands += 1
         assert np.isfinite(command).all()
         if self.arm:
             self._check_arm(command)
@@ -122,26 +195,22 @@ class Fuzz:
 
     def _attack(self) -> None:
         """Sends one message that no honest robot would."""
+        self.seen.hostile += 1
         topic = str(self.rng.choice(list(self.sources)))
-        kind = self.rng.integers(4)
-        if topic == "/stop":
-            self._send(topic, TYPES.make("std_msgs/msg/Bool", data=bool(kind)))
+        if topic == "/stop" and self.rng.random() < 0.2:
+            self._send(topic, TYPES.make("std_msgs/msg/Bool", data=bool(self.rng.integers(4))))
             self._send(topic, TYPES.make("std_msgs/msg/Bool", data=False))
             return
-        message = self._message(topic)
-        if kind == 0:
+        message = TYPES.make("std_msgs/msg/Bool", data=True) if topic == "/stop" else self._message(topic)
+        if topic != "/stop" and self.rng.random() < 0.2:
             self._poison(message)
             self._send(topic, message)
             return
-        data = bytearray(TYPES.to_bytes(message))
-        if kind == 1:
-            data = data[: self.rng.integers(len(data))]
-        elif kind == 2:
-            for i in self.rng.integers(0, len(data), 8):
-                data[i] = self.rng.integers(256)
+        data, kind = TYPES.to_bytes(message), self.sources[topic]
+        if self.codec.wraps and self.rng.random() < 0.5:
+            self._send_bytes(topic, self.codec.pack(topic, kind, spoilt(data, (), self.rng)))
         else:
-            data = bytearray(self.rng.bytes(self.rng.integers(0, 400)))
-        self._send_bytes(topic, bytes(data))
+            self._send_bytes(topic, spoilt(self.codec.pack(topic, kind, data), self.codec.heads, self.rng))
 
     def _poison(self, message: Any) -> None:
         value = self._number(1)[0]
@@ -157,27 +226,23 @@ class Fuzz:
     def _number(self, size: int) -> NDArray[np.float64]:
         return self.rng.choice(HOSTILE, size)
 
-    def _send(self, topic: str, message: Any) -> None:
-        self.num_messages += 1
-        self.bridge.receive(topic, message, self.t_s)
+    def _send(self, topic: str, message: Any, *, good: bool = False) -> None:
+        if good:
+            self.last_sent_s[topic] = self.t_s
+        self._send_bytes(topic, self.codec.pack(topic, self.sources[topic], TYPES.to_bytes(message)))
 
-    def _send_bytes(self, topic: str, data: bytes) -> None:
-        self.num_messages += 1
-        try:
-            message = TYPES.from_bytes(data, self.sources[topic])
-        except RefusedMessageError as error:
-            self.bridge.refuse(topic, error.trip, str(error))
-            return
-        self.bridge.receive(topic, message, self.t_s)
+    def _send_bytes(self, topic: str, wire: bytes) -> None:
+        self.seen.messages += 1
+        kind = self.sources[topic]
+        data = self.codec.unpack(topic, kind, wire)
+        if data is not None:
+            deliver(self.bridge, TYPES, Topic(name=topic, type=kind), data, self.t_ns)
 
 
-def fuzz(num_messages: int, seed: int) -> Counter[Trip]:
-    """Sends so many messages to an arm and to a base; returns how often each trip was seen."""
-    trips: Counter[Trip] = Counter()
-    for arm in (True, False):
-        one = Fuzz(np.random.default_rng([seed, arm]), arm=arm)
-        while one.num_messages < num_messages // 2:
-            one.period()
-        assert one.num_commands > num_messages // 16
-        trips += one.trips
-    return trips
+def fuzz_block(seed: tuple[int, ...], codec: str, num_messages: int, *, arm: bool) -> Figures:
+    """Sends so many messages to an arm or a base; returns what was seen."""
+    one = Fuzz(np.random.default_rng(seed), codec, arm=arm)
+    while one.seen.messages < num_messages:
+        one.period()
+    assert one.seen.commands > num_messages // 20
+    return one.seen

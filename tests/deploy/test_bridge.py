@@ -77,6 +77,14 @@ def test_nothing_is_commanded_before_an_operator_arms() -> None:
     assert arm.policy.num_resets == 1
 
 
+def test_one_stamp_from_the_future_does_not_lock_a_waiting_robot_out() -> None:
+    rehearsal = Rehearsal(0.0, 0.0)
+    rehearsal.bridge.receive("/joint_states", joint_state(10**15, (0.0, 0.0)), rehearsal.t_s)
+    states = [rehearsal.step().state for _ in range(SAFETY.max_reordered + 3)]
+    assert State.WAIT in states
+    assert states[-1] is State.READY
+
+
 def test_an_armed_bridge_brings_the_robot_to_where_the_policy_wants_it() -> None:
     tick = Rehearsal(0.3, 0.2).run(60)
     assert tick.state is State.RUN
@@ -196,7 +204,7 @@ def test_a_lens_cap_keeps_the_robot_from_starting() -> None:
     arm.bridge.receive("/joint_states", joint_state(9, (0.0, 0.0)), arm.t_s)
     arm.bridge.receive("/camera/image_raw", image(9, np.zeros_like(GREY)), arm.t_s)
     tick = arm.bridge.tick(arm.t_s)
-    assert (tick.state, tick.waiting_for) == (State.WAIT, ("unfamiliar_input: score 2.04",))
+    assert (tick.state, tick.waiting_for) == (State.WAIT, ("unfamiliar_input: rgb_front 2.04",))
 
 
 def test_a_robot_that_is_not_told_is_watched_from_where_it_is() -> None:

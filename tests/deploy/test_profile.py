@@ -1,15 +1,17 @@
 import json
+import sys
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from deploy_robots import SAFETY, arm, arm_profile, base_profile
+from deploy_robots import SAFETY, TYPES, arm, arm_profile, base_profile
 
 from robossl.core import UserError
 from robossl.core.strict_json import to_json
 from robossl.deploy.limits import NoObstacleSensing
 from robossl.deploy.profile import RobotProfile, RosConfig, profile_from_values, read_profile
 from robossl.deploy.topics import PositionsOutput, TrajectoryOutput, TwistOutput
+from robossl.deploy.transports.choice import open_transport
 
 
 @pytest.mark.parametrize("profile", [arm_profile(), base_profile()])
@@ -48,6 +50,8 @@ def changed(*path: Any, value: Any = None, drop: bool = False) -> Any:
         (changed("ros", "domain_id", value=233), r"domain_id must be in 0..232"),
         (changed("ros", "interface", value="lo<x/>"), r"not the name of an interface"),
         (changed("ros", "url", value="http://x"), r"url must begin with ws://"),
+        (changed("ros", "master", value="robot:11311"), r"master must be like http://127\.0\.0\.1:11311"),
+        (changed("ros", "transport", value="ros3"), r"ros3"),
         (changed("safety", "stop_repeats", value=0), r"stop_repeats >= 1"),
         (changed("safety", "max_period_factor", value=float("inf")), r"must be a finite number"),
         (changed("output", "horizon_periods", value=9.0), r"horizon_periods must be between 1 and 3"),
@@ -92,3 +96,12 @@ def test_outputs_and_transports_have_their_own_choices() -> None:
         replace(arm_profile(), output=PositionsOutput(topic="/forward", robot_timeout_s=0.2)).output.kind == "positions"
     )
     assert RosConfig(transport="rosbridge", url="wss://robot:9090").url.startswith("wss")
+
+
+@pytest.mark.parametrize("transport", ["rclpy", "ros1"])
+def test_a_transport_whose_package_is_absent_says_what_to_do(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("rclpy", "rospy", "rosgraph"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "robossl.deploy.transports.ros1", raising=False)
+    with pytest.raises(UserError, match=rf"transport {transport} needs \w+: (source|packaging)"):
+        open_transport(RosConfig(transport=transport), TYPES)  # type: ignore[arg-type]

@@ -1,5 +1,10 @@
+import shutil
+import ssl
+import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import cbor2
 import numpy as np
@@ -95,6 +100,22 @@ def test_frames_that_are_no_message_change_nothing(server: FakeRosbridge, frame:
     transport.close()
 
 
+def test_a_flood_does_not_keep_the_bridge_from_deciding(server: FakeRosbridge) -> None:
+    transport, got = RosbridgeTransport(config(server), TYPES), list[bytes]()
+    transport.subscribe(JOINTS, got.append)
+    server.wait_for(1)
+    flood = threading.Thread(target=lambda: [server.send(JOINTS.name, b"1234") for _ in range(500)])
+    flood.start()
+    most = 0
+    while len(got) < 500:
+        before = len(got)
+        transport.spin_once(1.0)
+        most = max(most, len(got) - before)
+    flood.join()
+    assert most <= 64
+    transport.close()
+
+
 def test_a_server_that_leaves_is_a_lost_peer(server: FakeRosbridge) -> None:
     transport = RosbridgeTransport(config(server), TYPES)
     transport.subscribe(JOINTS, list[bytes]().append)
@@ -121,6 +142,29 @@ def test_a_token_comes_from_the_environment(server: FakeRosbridge, monkeypatch: 
     server.wait_for(1)
     assert server.headers["Authorization"] == "Bearer secret"
     transport.close()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed: it makes the certificate")
+def test_a_server_with_a_certificate_of_its_own_is_trusted_where_the_profile_names_it(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(certificate)]
+    subject = ["-subj", "/CN=robot", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    subprocess.run([*made, *subject], check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    server = FakeRosbridge(tls)
+    with pytest.raises(UserError, match=r"no rosbridge at wss://.*certificate verify failed"):
+        RosbridgeTransport(config(server), TYPES)
+    with pytest.raises(UserError, match=r"no certificates can be read from .*nowhere\.pem"):
+        RosbridgeTransport(config(server, ca_file=str(tmp_path / "nowhere.pem")), TYPES)
+    transport, got = RosbridgeTransport(config(server, ca_file=str(certificate)), TYPES), list[bytes]()
+    transport.subscribe(JOINTS, got.append)
+    server.wait_for(1)
+    server.send(JOINTS.name, b"1234")
+    while not got:
+        transport.spin_once(0.5)
+    transport.close()
+    server.close()
 
 
 def test_no_server_is_one_clear_line() -> None:

@@ -4,38 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from deploy_robots import PERIOD_S, SAFETY, TYPES, Scripted, arm_contract, arm_profile
+from deploy_robots import PERIOD_S, SAFETY, TYPES, Scripted, arm_contract
+from loopback_session import PROFILE, arm_when_ready, make_session, recorded
 from loopback_world import OUTPUT, World
 from rosbags.rosbag2 import Reader
 
 from robossl.core import UserError
-from robossl.deploy.bridge import Bridge, Event, State, Tick
+from robossl.deploy.bridge import State, Tick
 from robossl.deploy.recorder import Recorder
 from robossl.deploy.replay import replay
-from robossl.deploy.session import Mode, Session, bag_name, is_over, percentiles
-from robossl.deploy.transports import Topic
-from robossl.deploy.transports.loopback import LoopbackTransport
+from robossl.deploy.session import Mode, bag_name, is_over, percentiles
 from robossl.deploy.trips import Trip
-
-STOP = Topic(name="/stop", type="std_msgs/msg/Bool")
-PROFILE = arm_profile()
-
-
-def make_session(world: World, mode: Mode = Mode.LIVE, recorder: Recorder | None = None) -> Session:
-    bridge = Bridge(Scripted(arm_contract(), 0.4, 0.3), PROFILE, speed=0.5, obeyed=mode is Mode.LIVE)
-    transport = LoopbackTransport(world.network)
-    return Session(bridge, transport, types=TYPES, clock=world, mode=mode, period_s=PERIOD_S, recorder=recorder)
-
-
-def arm_when_ready(session: Session, world: World, seconds: float) -> list[Tick]:
-    """Runs for some time; the robot hears its commands after every period."""
-    ticks: list[Tick] = []
-    while not ticks or ticks[-1].t_s < ticks[0].t_s + seconds:
-        ticks.append(session.period())
-        world.hear()
-        if ticks[-1].state is State.READY:
-            session.ask(Event.ARM)
-    return ticks
 
 
 def test_a_live_session_brings_the_arm_to_where_the_policy_wants_it() -> None:
@@ -94,19 +73,6 @@ def test_whatever_ends_a_run_the_arm_is_stopped() -> None:
     np.testing.assert_array_equal(world.commands[-1][1], world.commands[-2][1])
     assert session.last is not None
     assert session.last.command is None
-
-
-def recorded(folder: Path, *, camera_dies_s: float = 1.6) -> Path:
-    world, bag = World(camera_dies_s=camera_dies_s), folder / "bag"
-    recorder = Recorder(bag, TYPES)
-    session = make_session(world, recorder=recorder)
-    session.describe(bundle="digest", profile=PROFILE.name, speed=0.5)
-    arm_when_ready(session, world, 0.4)
-    world.say(STOP, TYPES.make("std_msgs/msg/Bool", data=False))
-    arm_when_ready(session, world, 0.8)
-    recorder.close()
-    assert recorder.num_dropped == 0
-    return bag
 
 
 def test_a_recording_holds_inputs_commands_and_decisions(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from robossl.envs.spaces import observation_space
 # {id: {observation: element names}} that never change, with the reason
 CONSTANT: dict[str, dict[str, set[str]]] = {
     "robossl/RingCorridor-v0": {"imu": {"gyro_x_rad_s", "gyro_y_rad_s", "acc_z_m_s2"}},  # a plane without gravity
+    "robossl/RoomsPointGoal-v0": {"imu": {"gyro_x_rad_s", "gyro_y_rad_s", "acc_z_m_s2"}},  # likewise
     "robossl/ArmPegInBoxGoal-v0": {"desired_goal": {"goal_z_w_m"}},  # boxes stand on the table
 }
 ELEMENTS = ("body", "geom", "joint", "actuator", "camera", "sensor", "site", "material", "texture", "light")

@@ -1,13 +1,16 @@
 import importlib
 import os
+from dataclasses import replace
+from functools import cache
 
 import mujoco
 import numpy as np
 import pytest
 
 from robossl.core import CameraSpec, UnknownNameError, UserError
+from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.mujoco_engine import MujocoEngine, load_model
-from robossl.envs.render import gl_context, make_renderer
+from robossl.envs.render import _say_once, gl_context, make_renderer
 
 XML = """
 <mujoco>
@@ -146,3 +149,27 @@ def test_without_opengl_one_line_names_what_is_missing(monkeypatch):
         gl_context.open_context(8, 8)
     assert "\n" not in str(error.value)
     assert dict(os.environ) == before
+
+
+def test_where_opengl_does_not_start_raycast_draws_and_one_line_says_so(monkeypatch, capsys):
+    def absent(width, height):
+        raise gl_context.NoGraphicsError("the gl renderer cannot start: egl (libegl1): library not found")
+
+    monkeypatch.setattr("robossl.envs.render.gl.open_context", absent)
+    monkeypatch.setattr("robossl.envs.render._say_once", cache(_say_once.__wrapped__))
+    config = EnvConfig(
+        id="robossl/ArmPush-v0", num_worlds=2, renderer="gl", observations=("rgb_static",), num_threads=1
+    )
+    plain = make_env(replace(config, renderer="raycast"), WorldSeed())
+    env = make_env(config, WorldSeed())
+    try:
+        assert env.spec == plain.spec
+        np.testing.assert_array_equal(env.reset()["rgb_static"], plain.reset()["rgb_static"])
+        env.render_frames(width=8, height=8)
+    finally:
+        env.close()
+        plain.close()
+    line = (
+        "robossl: pictures are drawn by raycast instead: the gl renderer cannot start: egl (libegl1): library not found"
+    )
+    assert capsys.readouterr().err == f"{line}\n"

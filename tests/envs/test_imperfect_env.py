@@ -234,3 +234,42 @@ def test_a_model_of_something_unseen_names_the_nearest() -> None:
     with pytest.raises(UserError, match="'segmentation_front' holds labels"):
         make("segmentation_front", noise_std=1.0)
     make("segmentation_front", delay_s=0.25)
+
+
+def test_slow_cameras_are_drawn_only_where_they_take_a_sample_and_show_the_same() -> None:
+    slow = SensorModel(rate_hz=1.0, delay_s=0.25, noise_std=3.0, dropout=0.2)
+    config = EnvConfig(
+        num_worlds=5,
+        num_threads=1,
+        observations=("rgb_front", "depth_front", "proprio"),
+        sensors={"rgb_front": slow, "depth_front": SensorModel(rate_hz=2.0)},
+    )
+    lazy, eager = make_env(config, WorldSeed(seed=3)), make_env(config, WorldSeed(seed=3))
+    assert isinstance(lazy, ImperfectEnv)
+    assert isinstance(eager, ImperfectEnv)
+    eager.env.are_pictures_due = None  # type: ignore[attr-defined]
+    drawn = [drawn_worlds(env.env) for env in (lazy, eager)]
+    for key, value in lazy.reset().items():
+        np.testing.assert_array_equal(value, eager.reset()[key])
+    generator = np.random.default_rng(0)
+    for _ in range(30):
+        action = generator.uniform(-1, 1, (5, 1)).astype(np.float32)
+        one, other = lazy.step(action), eager.step(action)
+        for seen, expected in ((one.obs, other.obs), (one.final_obs, other.final_obs)):
+            for key, value in seen.items():
+                np.testing.assert_array_equal(value, expected[key], err_msg=key)
+    assert 0.4 < sum(drawn[0]) / sum(drawn[1]) < 0.75
+    lazy.close()
+    eager.close()
+
+
+def drawn_worlds(env: Any) -> list[int]:
+    """Notes how many worlds each call of a renderer draws."""
+    render, counts = env._renderer.render, []
+
+    def noting(ids: Any = None) -> Any:
+        counts.append(env.num_worlds if ids is None else len(ids))
+        return render(ids)
+
+    env._renderer.render = noting
+    return counts

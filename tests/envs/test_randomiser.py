@@ -299,5 +299,23 @@ def test_appearances_differ_and_touch_nothing(env_id: str) -> None:
     np.testing.assert_array_equal(
         env.render_appearances(2, keys)[keys[0]], env.render_appearances(3, keys)[keys[0]][:2]
     )
-    with pytest.raises(UnknownNameError, match="unknown observation"):
+    with pytest.raises(UserError, match=f"flow_{camera} cannot be drawn under random appearances"):
         env.render_appearances(2, (f"flow_{camera}",))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: Randomisation(field="body_mass", low=2.0, high=1.0),
+            "range of body_mass goes from low to high, got 2 1",
+        ),
+        (lambda: Randomisation(field="body_mass", low=1.0, high=float("nan")), "got 1 nan"),
+        (lambda: ActionDelay(low=-0.1, high=0.1), "not below 0, got -0.1 0.1"),
+        (lambda: Push(body="car", low=3.0, high=2.0), "a push on car goes from low to high"),
+        (lambda: Push(body="car", high=2.0, chance=1.5), "chance in 0..1, got 1.5"),
+    ],
+)
+def test_a_range_that_is_none_is_refused(make: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        make()

@@ -1,6 +1,7 @@
 """ROS 2 over DDS without a ROS installation: Cyclone DDS moves the bytes, `rosbags` made them.
 
 By default only the loopback interface is used, without multicast; another interface and its peers must be named.
+Cyclone binds what it listens with to all interfaces and has no setting against it: so its sockets are given a filter.
 """
 
 from typing import Any
@@ -18,6 +19,7 @@ from robossl.deploy.profile import RosConfig
 from robossl.deploy.ros_types import RosTypes
 from robossl.deploy.transports import dds_graph
 from robossl.deploy.transports.dds_types import raw_message, raw_type
+from robossl.deploy.transports.interfaces import confined
 from robossl.deploy.transports.transport import Receive, Topic
 
 DEPTH = 5
@@ -37,8 +39,9 @@ class DdsTransport:
         self._types = types
         self._hashed = ros.distro in _HASHED_DISTROS
         try:
-            self._domain = Domain(ros.domain_id, configuration(ros))
-            self._participant = DomainParticipant(ros.domain_id, Qos(Policy.Userdata(data=b"enclave=/;")))
+            with confined(ros.interface):
+                self._domain = Domain(ros.domain_id, configuration(ros))
+                self._participant = DomainParticipant(ros.domain_id, Qos(Policy.Userdata(data=b"enclave=/;")))
             self._waitset = WaitSet(self._participant)
         except DDSException as error:
             raise UserError(f"DDS domain {ros.domain_id} cannot be joined on {ros.interface}: {error}") from error

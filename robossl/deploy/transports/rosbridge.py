@@ -7,6 +7,7 @@ for small or compressed pictures up to about 20 Hz.
 import dataclasses
 import json
 import os
+import ssl
 import time
 from typing import Any
 
@@ -21,6 +22,8 @@ from robossl.deploy.ros_types import MAX_BYTES, RosTypes
 from robossl.deploy.transports.transport import Receive, Topic
 
 _OPEN_TIMEOUT_S = 5.0
+_MOST_FRAMES = 64
+"""Handed over at once, so that a flood does not keep the bridge from deciding."""
 
 
 class RosbridgeTransport:
@@ -42,6 +45,7 @@ class RosbridgeTransport:
                 max_size=MAX_BYTES,
                 open_timeout=_OPEN_TIMEOUT_S,
                 compression=None,
+                ssl=_tls(ros),
             )
         except (OSError, WebSocketException) as error:
             raise UserError(f"no rosbridge at {ros.url}: {' '.join(str(error).split())}") from error
@@ -64,17 +68,19 @@ class RosbridgeTransport:
 
     def spin_once(self, timeout_s: float) -> None:
         """See `Transport.spin_once`."""
-        while self._connected:
+        for _ in range(_MOST_FRAMES):
+            if not self._connected:
+                time.sleep(max(timeout_s, 0.0))
+                return
             try:
                 frame = self._socket.recv(timeout=max(timeout_s, 0.0))
             except TimeoutError:
                 return
             except ConnectionClosed:
                 self._connected = False
-                break
+                continue
             timeout_s = 0.0
             self._hear(frame)
-        time.sleep(max(timeout_s, 0.0))
 
     def peers(self, topic: str) -> int:
         """See `Transport.peers`: the server counts as the one peer."""
@@ -91,16 +97,21 @@ class RosbridgeTransport:
             self._connected = False
 
     def _hear(self, frame: str | bytes) -> None:
-        """Hands over a message; what is not one is not looked at, and its topic ages."""
-        if isinstance(frame, str):
-            return
-        try:
-            value = cbor2.loads(frame)
-            topic, data = value["topic"], value["msg"]["bytes"]
-        except (cbor2.CBORError, KeyError, TypeError, ValueError, RecursionError):
-            return
-        if isinstance(topic, str) and isinstance(data, bytes) and topic in self._receivers:
-            self._receivers[topic](data)
+        message = read_frame(frame)
+        if message is not None and message[0] in self._receivers:
+            self._receivers[message[0]](message[1])
+
+
+def read_frame(frame: str | bytes) -> tuple[str, bytes] | None:
+    """Returns topic and CDR bytes of a `cbor-raw` frame; None for what is not one, so that its topic ages."""
+    if isinstance(frame, str):
+        return None
+    try:
+        value = cbor2.loads(frame)
+        topic, data = value["topic"], value["msg"]["bytes"]
+    except Exception:  # whatever hostile bytes make the codec raise
+        return None
+    return (topic, data) if isinstance(topic, str) and isinstance(data, bytes) else None
 
 
 def to_json(value: Any) -> Any:
@@ -120,3 +131,13 @@ def _headers(ros: RosConfig) -> dict[str, str]:
     if not token:
         raise UserError(f"the profile takes its token from {ros.token_variable}, which is not set")
     return {"Authorization": f"Bearer {token}"}
+
+
+def _tls(ros: RosConfig) -> ssl.SSLContext | None:
+    """Returns by what a wss:// server's certificate is checked; None for ws://."""
+    if not ros.url.startswith("wss://"):
+        return None
+    try:
+        return ssl.create_default_context(cafile=ros.ca_file)
+    except OSError as error:
+        raise UserError(f"no certificates can be read from {ros.ca_file}: {error.strerror or error}") from error

@@ -1,0 +1,223 @@
+"""Pictures of stored simulator states, drawn long after the simulation: the ones that were seen, or any others.
+
+The model values that differed in an episode are put back before its states are. What a picture shows depends on these
+two alone, so that pictures are the same bits whether they are drawn at once or later.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import Array, ArraySpec, Draws, Obs, RenderSpec, Stream, UserError
+from robossl.core.processor import num_cores
+from robossl.core.registry import TASKS
+from robossl.envs.appearances import Appearances
+from robossl.envs.config import EnvConfig
+from robossl.envs.imperfect_env import ImperfectSensor
+from robossl.envs.make import make_task
+from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.observable import chosen_keys, picture_keys, picture_spec, require_still_pictures, sized
+from robossl.envs.randomiser import ALL, switched_on
+from robossl.envs.render import start_renderer
+from robossl.envs.render.poses import LastPoses
+from robossl.envs.render.renderer import split_key
+
+Floats = NDArray[np.float64]
+
+
+class StoredEpisode(Protocol):
+    """What of an episode a picture depends on."""
+
+    @property
+    def state(self) -> Floats:
+        """[T + 1, S] physics states."""
+
+    @property
+    def model_values(self) -> Mapping[str, Array]:
+        """{field: [...]} that differed in this episode."""
+
+    @property
+    def seed(self) -> int:
+        """Names its draws, with the next three."""
+
+    @property
+    def stream(self) -> int:
+        """See `seed`."""
+
+    @property
+    def world(self) -> int:
+        """See `seed`."""
+
+    @property
+    def episode(self) -> int:
+        """See `seed`."""
+
+
+class StatePainter:
+    """Draws episodes of a task, whichever engine moved them: MuJoCo keeps the books of all.
+
+    Args:
+        config: `id` and `difficulty` choose the model, `observations` the pictures (others are ignored), `image_size`
+            and `renderer` how they are drawn, `num_worlds` how many states at once, `sensors` the imperfect cameras,
+            `randomise` the ranges of random appearances.
+        appearances: under how many random appearances each state is drawn beside its own.
+
+    Attributes:
+        own: {key: spec} of the pictures as they were seen.
+        pictures: those and, as `look<k>_<key>` counted from 1, the ones under random appearances.
+        looks: what these appearances change, {name: [low, high]}, and their "number"; empty where there are none.
+        render: how.
+
+    Raises:
+        UserError: if the environment is not robossl's own, no picture is asked for, or one cannot be drawn.
+    """
+
+    def __init__(self, config: EnvConfig, *, appearances: int = 0) -> None:
+        name = config.id.rpartition(":")[2]
+        if name not in TASKS:
+            raise UserError(f"{config.id} has no states that can be drawn: only robossl's own environments have")
+        task = make_task(name, config.difficulty)
+        model, cameras = task.build_model(), sized(task.spec.cameras, config.image_size)
+        known = picture_keys(cameras)
+        self._keys = tuple(key for key in chosen_keys(task.spec, cameras, config.observations) if key in known)
+        if not self._keys:
+            raise UserError("nothing to draw: name at least one picture, such as rgb_" + cameras[0].name)
+        self._engine = MujocoEngine(model, config.num_worlds, config.num_threads or num_cores())
+        has_flow = any(key.startswith("flow_") for key in self._keys)
+        self._last = LastPoses(self._engine) if has_flow else None
+        self._renderer = start_renderer(config.renderer, self._engine, cameras, self._keys, self._last)
+        self._num_looks, self._looks = appearances, None
+        self.looks: dict[str, Any] = {}
+        if appearances:
+            require_still_pictures(self._keys, cameras)
+            visual = {name: entry for name, entry in task.spec.randomisations.items() if entry.is_visual}
+            looks = switched_on(visual, {ALL: 1.0, **config.randomise})
+            self._looks = Appearances(self._engine, looks, config.renderer, cameras, self._keys)
+            self.looks = {"number": appearances, **{name: [entry.low, entry.high] for name, entry in looks.items()}}
+        specs = {camera.name: camera for camera in cameras}
+        self.own = {key: picture_spec(key, specs) for key in self._keys}
+        drawn = {split_key(key)[1] for key in self._keys}
+        self.pictures: dict[str, ArraySpec] = {
+            **self.own,
+            **{look_key(key, k): spec for k in range(appearances) for key, spec in self.own.items()},
+        }
+        self.render = RenderSpec(
+            renderer=self._renderer.name,
+            version=self._renderer.version,
+            cameras=tuple(camera for camera in cameras if camera.name in drawn),
+        )
+        self._sensors = {key: model for key, model in config.sensors.items() if key in self._keys}
+        self._control_hz = task.spec.control_hz
+        self._shown: list[tuple[int, ...]] = [()] * config.num_worlds  # whose model values each world has
+
+    def paint(self, episodes: Sequence[StoredEpisode]) -> list[Obs]:
+        """Returns {key: [T + 1, H, W, C]} of each episode.
+
+        Random appearances are those that `TaskEnv.render_appearances` draws when an episode begins, and the same all
+        through it: stacks of frames and windows of time show one world.
+
+        Raises:
+            UserError: if states or model values are not of this model.
+        """
+        for episode in episodes:
+            self._require_fitting(episode)
+        lengths = [len(episode.state) for episode in episodes]
+        owner = np.repeat(np.arange(len(episodes)), lengths)
+        state = np.concatenate([episode.state for episode in episodes])
+        first = np.cumsum([0, *lengths[:-1]])
+        before = np.maximum(np.arange(len(state)) - 1, first[owner])
+        parts: list[Obs] = []
+        for start in range(0, len(state), self._engine.num_worlds):
+            rows = slice(start, start + self._engine.num_worlds)
+            parts.append(self._draw(state[rows], state[before[rows]], [episodes[i] for i in owner[rows]]))
+        pictures = {key: np.concatenate([part[key] for part in parts]) for key in self.pictures}
+        ends = zip(first, lengths, episodes, strict=True)
+        return [
+            self._seen({key: value[start : start + length] for key, value in pictures.items()}, episode)
+            for start, length, episode in ends
+        ]
+
+    def close(self) -> None:
+        """Frees threads and graphics contexts."""
+        self._renderer.close()
+        if self._looks is not None:
+            self._looks.close()
+        self._engine.close()
+
+    def _draw(self, state: Floats, before: Floats, owners: list[StoredEpisode]) -> Obs:
+        """Draws n states [n, S], those before them, and the episodes that they are of."""
+        ids = np.arange(len(state))
+        self._put_back(owners)
+        if self._last is not None:
+            self._engine.set_state(before, ids)
+            self._last.keep(ids)
+        self._engine.set_state(state, ids)
+        pictures = self._renderer.render(ids)
+        if self._looks is not None:
+            draws = [_name(owner) for owner in owners]
+            for (seed, stream), rows in _grouped(draws).items():
+                world, episode = np.array([draws[row][2:] for row in rows]).T
+                keys = Draws(seed, Stream(stream), world, episode)
+                looks = self._looks.draw(self._num_looks, keys, np.zeros(len(rows), np.int64), np.array(rows))
+                for key, values in looks.items():
+                    for k in range(self._num_looks):
+                        name = look_key(key, k)
+                        pictures.setdefault(name, np.empty((len(ids), *values.shape[2:]), values.dtype))
+                        pictures[name][rows] = values[k]
+        return pictures
+
+    def _put_back(self, owners: list[StoredEpisode]) -> None:
+        """Gives each world the model values of its state's episode, where it does not have them yet."""
+        names = [_name(owner) for owner in owners]
+        new = [row for row, name in enumerate(names) if self._shown[row] != name]
+        if not new:
+            return
+        others = (field for row in new for field in owners[row].model_values)
+        for field in dict.fromkeys((*self._engine.model_values(), *others)):
+            compiled = reduce(getattr, field.split("."), self._engine.model)
+            values = np.stack([owners[row].model_values.get(field, compiled) for row in new])
+            self._engine.randomise(field, values, np.array(new))
+        for row in new:
+            self._shown[row] = names[row]
+
+    def _seen(self, pictures: Obs, episode: StoredEpisode) -> Obs:
+        """Passes an episode's own pictures [T + 1, ...] through the sensor models, decision by decision."""
+        for key, model in self._sensors.items():
+            sensor = ImperfectSensor(model, self.own[key], self._control_hz, 1)
+            draws = Draws(episode.seed, Stream(episode.stream), np.array([episode.world]), np.array([episode.episode]))
+            first = np.zeros(1, np.int64)
+            seen = [sensor.seen(picture[None], first, key, draws, first + t) for t, picture in enumerate(pictures[key])]
+            pictures = {**pictures, key: np.concatenate(seen)}
+        return pictures
+
+    def _require_fitting(self, episode: StoredEpisode) -> None:
+        width = self._engine.get_state().shape[1]
+        if episode.state.shape[1] != width:
+            raise UserError(
+                f"the states hold {episode.state.shape[1]} numbers, those of the model {width}: they were stored by "
+                "another version of the environment, or without states"
+            )
+        for field, values in episode.model_values.items():
+            compiled = np.shape(reduce(getattr, field.split("."), self._engine.model))
+            if np.shape(values) != compiled:
+                raise UserError(f"{field} was stored as {np.shape(values)}, the model has {compiled}: another version")
+
+
+def look_key(key: str, k: int) -> str:
+    """Returns the key of a picture under the k-th random appearance, counted from 0."""
+    return f"look{k + 1}_{key}"
+
+
+def _name(episode: StoredEpisode) -> tuple[int, int, int, int]:
+    return episode.seed, episode.stream, episode.world, episode.episode
+
+
+def _grouped(names: Sequence[tuple[int, int, int, int]]) -> dict[tuple[int, int], list[int]]:
+    """Returns {(seed, stream): rows}."""
+    rows: dict[tuple[int, int], list[int]] = {}
+    for row, name in enumerate(names):
+        rows.setdefault(name[:2], []).append(row)
+    return rows

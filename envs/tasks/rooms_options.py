@@ -1,0 +1,103 @@
+"""What `RoomsPointGoal` declares: how the robot drives, what it senses, what may differ between episodes."""
+
+from robossl.core import ArraySpec, CameraSpec, CommandSpec
+from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Randomisation
+from robossl.envs.sensors import ContactFlags, Imu, Lidar, Odometry, Sensor, stereo
+from robossl.envs.task import TaskSpec
+from robossl.envs.tasks.rooms_geometry import NUM_FURNITURE, NUM_PLUGS, NUM_WALLS
+from robossl.envs.tasks.units import vector
+
+CONTROL_HZ = 4.0
+NUM_SUBSTEPS = 5
+FORWARD_M_S, BACKWARD_M_S, YAW_RATE_RAD_S = 0.22, 0.11, 1.5
+FORWARD_STEP_M_S, TURN_STEP_RAD_S = 0.5 / CONTROL_HZ, 3.2 / CONTROL_HZ
+"""How far the set-points of the wheels' controllers move in a decision."""
+
+_FRONT = ("front",)
+_OUTER_WALLS = tuple(f"wall_{side}" for side in ("east", "north", "west", "south"))
+_INNER_WALLS = (
+    *(f"wall_{wall:02d}_{piece}" for wall in range(NUM_WALLS) for piece in ("short", "long")),
+    *(f"wall_plug_{plug}" for plug in range(NUM_PLUGS)),
+)
+_FURNITURE = tuple(f"furniture_{piece:02d}" for piece in range(NUM_FURNITURE))
+
+RANDOMISATIONS: dict[str, AnyRandomisation] = {
+    "mass": Randomisation(field="body_mass", elements=("robot",), low=0.7, high=1.5),
+    "friction": Randomisation(field="geom_friction", elements=("robot",), columns=(0,), low=0.4, high=1.6),
+    "gains": Randomisation(field=("actuator_gainprm", "actuator_biasprm"), low=0.5, high=1.2),
+    "action_delay": ActionDelay(high=0.25),
+    "push": Push(body="robot", high=10.0),
+    "size": Randomisation(
+        field="geom_size",
+        elements=_FURNITURE,
+        columns=(0,),
+        low=0.8,
+        high=1.0,
+        each=True,
+    ),
+    "camera_position": Randomisation(field="cam_pos", elements=_FRONT, mode="offset", low=-0.01, high=0.01, each=True),
+    "camera_angle": Randomisation(field="cam_quat", elements=_FRONT, mode="turn", low=0.0, high=0.05),
+    "fov": Randomisation(field="cam_fovy", elements=_FRONT, low=0.93, high=1.07),
+    "light": Randomisation(field="light_diffuse", low=0.5, high=1.5, each=True),
+    "light_direction": Randomisation(field="light_dir", mode="turn", low=0.0, high=0.5),
+    "colour": Randomisation(field="geom_rgba", columns=(0, 1, 2), mode="offset", low=-0.1, high=0.1, each=True),
+    "texture": Randomisation(
+        field="geom_matid", elements=("floor", *_OUTER_WALLS, *_INNER_WALLS), mode="choose", low=-1, high=2, each=True
+    ),
+}
+SENSORS: dict[str, Sensor] = {
+    "lidar": Lidar(site="lidar", num_beams=36, min_m=0.12, max_m=3.5),
+    "imu": Imu(site="robot"),
+    "odometry": Odometry(body="robot", scale_std=0.02, noise_std=0.05),
+    "contact": ContactFlags(sensors=("collision",)),
+}
+
+
+def rooms_spec(
+    *,
+    success_radius_m: float,
+    max_episode_steps: int,
+    reward_weights: dict[str, float],
+    random_fields: tuple[str, ...],
+) -> TaskSpec:
+    """Returns the task's spec."""
+    return TaskSpec(
+        control_hz=CONTROL_HZ,
+        num_substeps=NUM_SUBSTEPS,
+        max_episode_steps=max_episode_steps,
+        action=ArraySpec(shape=(2,), low=-1.0, high=1.0, names=("forward", "turn")),
+        commands=(
+            _command("speed_m_s", "m/s", 0, low=-BACKWARD_M_S, high=FORWARD_M_S),
+            _command("yaw_rate_rad_s", "rad/s", 1, low=-YAW_RATE_RAD_S, high=YAW_RATE_RAD_S),
+        ),
+        vectors={
+            "goal": vector(("goal_distance_m", "goal_cos_bearing", "goal_sin_bearing")),
+            "proprio": vector(("forward_m_s", "yaw_rate_rad_s")),
+        },
+        sensors=SENSORS,
+        cameras=(
+            CameraSpec(name="front", width=64, height=36),
+            CameraSpec(name="top", width=96, height=96),
+            *stereo("front", width=64, height=36, baseline_m=0.05),
+        ),
+        default_observation=("goal", "lidar", "proprio"),
+        privileged={
+            "pose": vector(("x_m", "y_m", "yaw_rad")),
+            "goal_position": vector(("goal_x_w_m", "goal_y_w_m")),
+            "way": vector(("way_x_w_m", "way_y_w_m")),
+            "geodesic": vector(("left_m",)),
+            "gap": vector(("gap_m",)),
+        },
+        reward_weights=reward_weights,
+        metrics=("spl", "soft_spl", "collisions", "distance_to_goal", "path_length"),
+        viewer_camera="top",
+        record=("sensordata",),
+        randomisations=RANDOMISATIONS,
+        random_fields=random_fields,
+        description="A robot with two wheels drives to a point in a house of nine rooms; lidar and camera in front.",
+        success=f"the robot's middle came within {success_radius_m} m of the goal at the end of any decision",
+    )
+
+
+def _command(name: str, unit: str, source: int, *, low: float, high: float) -> CommandSpec:
+    return CommandSpec(name=name, unit=unit, source=source, scale=high, offset=0.0, low=low, high=high)

@@ -1,0 +1,60 @@
+"""`robossl dataset from-bag`: recordings of a bridge become episodes, to pretrain or to fine-tune on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from robossl.cli.arguments import parse, split_positional
+from robossl.cli.figures import print_summary
+from robossl.cli.profiles import load_profile, require_known_profile
+from robossl.core import Bundle, UsageError
+from robossl.data import EpisodeStore
+from robossl.data.episode_writer import EpisodeWriter
+from robossl.deploy.recording import Recording
+from robossl.rehearsal.bag_episodes import bag_episodes, bag_spec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromBagCommand:
+    """Adds the episodes of a recording to a dataset.
+
+    Attributes:
+        bundle: that the bridge ran.
+        profile: of the robot.
+        out: the dataset's folder; new, or one of earlier recordings of the same policy.
+        success: whether the task was done at the end; gives the last step a reward of 1. Not known where None.
+        json: print one JSON object as the last line.
+    """
+
+    bundle: Path = Path()
+    profile: str = ""
+    out: Path = Path()
+    success: bool | None = None
+    json: bool = False
+
+
+def run(arguments: list[str]) -> int:
+    """Reads the recording, decides it again, and writes what the policy saw and did."""
+    bag, rest = split_positional(arguments)
+    command = parse(
+        FromBagCommand(),
+        rest,
+        usage="robossl dataset from-bag RECORDING",
+        description="Adds the episodes of a bridge's live recording to a dataset.",
+    )
+    if bag is None or not command.profile or command.bundle == Path() or command.out == Path():
+        raise UsageError("give a recording, --bundle FOLDER, --profile NAME and --out FOLDER")
+    require_known_profile(command.profile, command.bundle)
+    bundle = Bundle(command.bundle)
+    profile = load_profile(command.profile, bundle)
+    recording = Recording(Path(bag))
+    recording.require(bundle.digest, profile)
+    episodes = bag_episodes(recording, bundle.contract, profile, success=command.success)
+    made = {"recorded_by": "robossl bridge", "bundle": bundle.digest, "profile": profile.name}
+    with EpisodeWriter(command.out, bag_spec(bundle.contract), made) as writer:
+        for episode in episodes:
+            writer.add(episode)
+    changed = sum(episode.info["guard_changed"] * episode.length for episode in episodes)
+    share = changed / sum(episode.length for episode in episodes)
+    print(f"{len(episodes)} episodes; the guard changed {share:.0%} of the commands")
+    print_summary(EpisodeStore(command.out).summary(), as_json=command.json)
+    return 0

@@ -1,0 +1,118 @@
+"""`robossl dataset render`: draws a dataset's states again, in any modality, camera, size and appearance."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from robossl.cli.arguments import parse, split_positional
+from robossl.cli.figures import print_summary
+from robossl.cli.presets import build, plain
+from robossl.core import UnknownNameError, UsageError, UserError
+from robossl.data import EpisodeStore
+from robossl.envs import EnvConfig
+from robossl.envs.config import RendererName
+from robossl.envs.randomisation import Span
+from robossl.envs.sensor_model import SensorModel
+from robossl.envs.state_painter import StatePainter
+from robossl.training.privileged import PREFIX
+from robossl.training.render import kept, render_dataset, rendered_spec
+
+_NUM_WORLDS = 64  # states drawn at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderCommand:
+    """Draws a dataset's states again.
+
+    Attributes:
+        observations: the pictures to draw, such as rgb_front depth_front; where None, those that the environment was
+            collected with, or would have been.
+        image_size: width and height of every camera in pixels; that of the collection where None.
+        renderer: raycast or gl; that of the collection where None.
+        appearances: of each state beside its own: pictures look1_<key>, look2_<key> and so on.
+        randomise: ranges of these appearances; what is not named is as the task declares it.
+        sensors: imperfect cameras; what is not named is as it was in the collection.
+        num_threads: all cores where None.
+        out: the new dataset's folder; <folder>-rendered where None.
+        json: print one JSON object as the last line.
+    """
+
+    observations: tuple[str, ...] | None = None
+    image_size: tuple[int, int] | None = None
+    renderer: RendererName | None = None
+    appearances: int = 0
+    randomise: dict[str, float | Span] = field(default_factory=dict)
+    sensors: dict[str, SensorModel] = field(default_factory=dict)
+    num_threads: int | None = None
+    out: Path | None = None
+    json: bool = False
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        if self.appearances < 0:
+            raise UserError(f"appearances must not be negative, got {self.appearances}")
+
+
+def run(arguments: list[str]) -> int:
+    """Draws, and prints what the new dataset holds."""
+    name, rest = split_positional(arguments)
+    command = parse(
+        RenderCommand(),
+        rest,
+        usage="robossl dataset render FOLDER",
+        description="Draws the stored states of a dataset, with the model values of each episode put back, into a new "
+        "dataset; its vectors and actions are copied. Collect with `--collect.no-pictures` to store states alone.",
+    )
+    if name is None:
+        raise UsageError("give the dataset's folder")
+    if command.randomise and not command.appearances:
+        raise UsageError("--randomise sets the ranges of random appearances: say how many with --appearances")
+    source, folder = EpisodeStore(Path(name)), command.out or Path(f"{name.rstrip('/')}-rendered")
+    env = _env_config(source, command)
+    painter = StatePainter(env, appearances=command.appearances)
+    try:
+        for key in command.sensors:
+            if key not in painter.own:
+                raise UnknownNameError("picture to make imperfect:", key, painter.own)
+        spec = rendered_spec(source.spec, painter.pictures, painter.render)
+        result = render_dataset(source, folder, spec, _header(source, env, painter), painter.paint)
+    finally:
+        painter.close()
+    figures = {"dataset": str(folder), "states": result.states, "seconds": result.seconds}
+    print_summary({**figures, **EpisodeStore(folder).summary()}, as_json=command.json)
+    return 0
+
+
+def _env_config(source: EpisodeStore, command: RenderCommand) -> EnvConfig:
+    """Returns the environment of the collection, with the pictures that are asked for."""
+    where = str(source.folder / "dataset.json")
+    told = source.config.get("env")
+    env = EnvConfig(id=source.spec.id) if told is None else build(EnvConfig, told, where=where)
+    if source.spec.render is not None and told is None:
+        pictures = tuple(key for key, array in source.spec.observation.items() if array.is_image)
+        env = replace(env, observations=pictures, renderer=source.spec.render.renderer)
+    return replace(
+        env,
+        num_worlds=_NUM_WORLDS,
+        num_threads=command.num_threads,
+        observations=command.observations or env.observations,
+        image_size=command.image_size or env.image_size,
+        renderer=command.renderer or env.renderer,
+        sensors={**env.sensors, **command.sensors},
+        randomise=command.randomise,
+        engine="mujoco",
+    )
+
+
+def _header(source: EpisodeStore, env: EnvConfig, painter: StatePainter) -> dict[str, Any]:
+    """Returns how the new data was made: as the old, but for its pictures."""
+    vectors = [key for key in kept(source.spec) if not key.startswith(PREFIX)]
+    own = [key for key in painter.pictures if key in painter.own]
+    drawn = plain({name: getattr(env, name) for name in ("image_size", "renderer", "sensors")})
+    drawn["renderer"] = painter.render.renderer  # another than was asked for, where that one does not start here
+    drawn["sensors"] = {key: model for key, model in drawn["sensors"].items() if key in (*own, *vectors)}
+    told = {
+        **source.config,
+        "env": {**source.config.get("env", {"id": env.id}), **drawn, "observations": [*own, *vectors]},
+    }
+    return {**told, "pictures": True, **({"appearances": painter.looks} if painter.looks else {})}

@@ -1,0 +1,242 @@
+"""`robossl sim-robot`: a simulated robot behind the topics of a real one, for rehearsing `robossl bridge`."""
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+
+from robossl.cli.arguments import FLAT, parse, split_positional, take_option
+from robossl.cli.figures import print_json, print_summary
+from robossl.cli.profiles import load_profile, profile_names
+from robossl.cli.settings import TEST_SEED_OFFSET, require_seed
+from robossl.core import Bundle, Contract, UsageError, UserError
+from robossl.core.contract import CameraInput
+from robossl.deploy.app import ended_by_signals
+from robossl.deploy.clock import MonotonicClock
+from robossl.deploy.profile import RobotProfile
+from robossl.deploy.ros_types import RosTypes
+from robossl.deploy.transports.choice import open_transport
+from robossl.envs.config import Difficulty, EngineName, EnvConfig, RendererName
+from robossl.rehearsal.demo import Act, run_demo
+from robossl.rehearsal.sim_robot import CONTROL, STATUS, SimRobot, SimRobotConfig
+from robossl.rehearsal.stage import Stage, run_episodes
+from robossl.rehearsal.world import SimulatedWorld
+from robossl.training.evaluate import bootstrap_interval
+from robossl.training.progress import Progress
+
+_SHIPPED = (("panda", "arm_reach", True), ("ring_car", "ring_corridor", False))
+"""Profile, bundle in robossl.assets, and whether the demo waits for success: round the ring takes a minute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimRobotCommand:
+    """Runs a simulated robot.
+
+    Attributes:
+        env: the environment whose model it is.
+        bundle: instead of `env`: the environment, renderer and picture size that its policy was trained with.
+        difficulty, engine, renderer, image_size: as in `env.difficulty` and so on.
+        seed: of the worlds; as `eval`'s of a run with seed 0 where None.
+        robot: how it behaves, and what goes wrong with it.
+        episodes: ends after so many; never where None.
+        with_bridge: plays the episodes with `bundle`: runs the bridge in another process, live and at full speed, and
+            arms, holds and resets it.
+        seconds: ends after this time.
+        demo: shows what it is for: to success, then faults with the times to a safe stop, with `bundle` on the
+            profile's robot, or, without both, with the bundles that come with robossl.
+        json: print one JSON object as the last line.
+    """
+
+    env: str | None = None
+    bundle: Path | None = None
+    difficulty: Difficulty | None = None
+    engine: EngineName = "mujoco"
+    renderer: RendererName | None = None
+    image_size: tuple[int, int] | None = None
+    seed: int | None = None
+    robot: Annotated[SimRobotConfig, FLAT] = field(default_factory=SimRobotConfig)
+    episodes: int | None = None
+    seconds: float | None = None
+    with_bridge: bool = False
+    demo: bool = False
+    json: bool = False
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        require_seed(self.seed)
+        if self.episodes is not None and self.episodes < 1:
+            raise UserError(f"episodes must be at least 1, got {self.episodes}")
+        if self.seconds is not None and not self.seconds > 0:
+            raise UserError(f"seconds must be positive, got {self.seconds}")
+
+
+def run(arguments: list[str]) -> int:
+    """Runs the robot until it is told to end; prints what its episodes came to."""
+    name, rest = split_positional(arguments)
+    command = parse(
+        SimRobotCommand(),
+        rest,
+        usage="robossl sim-robot PROFILE",
+        description="A simulated robot behind the topics of the profile's real one, in real time: what"
+        " `robossl bridge` is rehearsed with. An episode begins with the first command. What the robot notices is on"
+        f" {STATUS.name}; tell it on {CONTROL.name} what to do. Both are std_msgs/String with JSON, as in"
+        ' {"reset": true} and {"fault": "nan", "on": true}.',
+    )
+    if command.demo:
+        return _demonstrated(command, name)
+    if name is None:
+        raise UsageError(f"give a profile: {', '.join(profile_names())}, or a file's path")
+    profile = load_profile(name)
+    if command.with_bridge:
+        print_summary(_rehearsed(command, profile, rest), as_json=command.json)
+    else:
+        print_summary(_alone(command, profile), as_json=command.json)
+    return 0
+
+
+def _alone(command: SimRobotCommand, profile: RobotProfile) -> dict[str, Any]:
+    """Runs the robot; returns what its episodes came to."""
+    config = _env_config(command, Bundle(command.bundle).contract if command.bundle else None)
+    seed = TEST_SEED_OFFSET if command.seed is None else command.seed
+    types, clock = RosTypes(profile.ros.distro), MonotonicClock()
+    world = SimulatedWorld(config, seed=seed)
+    try:
+        transport = open_transport(profile.ros, types)
+        try:
+            robot = SimRobot(world, profile, transport, types=types, clock=clock, config=command.robot)
+            seconds = _live(robot, command)
+            robot.close()
+        finally:
+            transport.close()
+    finally:
+        world.close()
+    return {"profile": profile.name, "env": config.id, "seed": seed, "seconds": seconds, **_figures(robot)}
+
+
+def _rehearsed(command: SimRobotCommand, profile: RobotProfile, words: list[str]) -> dict[str, Any]:
+    """Plays episodes through a bridge; returns the robot's figures and the bridge's latencies and trips."""
+    if command.bundle is None:
+        raise UsageError("--with-bridge needs --bundle FOLDER: whose policy is to play?")
+    profile.require_live()
+    Bundle(command.bundle)
+    for flag in ("--bundle", "--episodes"):
+        _, words = take_option(words, flag)
+    words = [word for word in words if word not in ("--with-bridge", "--json")]
+    episodes = command.episodes or 1
+    with (
+        Stage(command.bundle, profile, robot_words=words, bridge_words=["--speed", "1.0"]) as stage,
+        Progress("rehearse", episodes, "episodes") as progress,
+    ):
+
+        def show(done: int, success: float) -> None:
+            progress.show(success=success)
+            progress.to(done)
+
+        trips = run_episodes(stage, episodes, progress=show)
+        robot, bridge = stage.end()
+    return {**robot, "trips": trips, "latency": bridge.get("latency")}
+
+
+def _demonstrated(command: SimRobotCommand, name: str | None) -> int:
+    """Plays the demonstration; prints it as it goes."""
+    if (name is None) != (command.bundle is None):
+        raise UsageError("a demo takes a profile and --bundle FOLDER, or neither of them")
+    begun_s = time.monotonic()
+    with ExitStack() as stack:
+        if name is not None and command.bundle is not None:
+            acts = [_act(load_profile(name), command.bundle, succeeds=True)]
+        else:
+            shipped = stack.enter_context(as_file(files("robossl.assets").joinpath("bundles")))
+            acts = [_act(load_profile(robot), shipped / folder, succeeds=done) for robot, folder, done in _SHIPPED]
+        stops = run_demo(acts, _say)
+    seconds = time.monotonic() - begun_s
+    _say(f"{seconds:.0f} s in all")
+    if command.json:
+        print_json({"seconds": seconds, "stops": [asdict(stop) for stop in stops]})
+    return 0
+
+
+def _act(profile: RobotProfile, bundle: Path, *, succeeds: bool) -> Act:
+    profile.require_live()
+    return Act(bundle=bundle, contract=Bundle(bundle).contract, profile=profile, succeeds=succeeds)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _env_config(command: SimRobotCommand, contract: Contract | None) -> EnvConfig:
+    """Returns the environment that was asked for, or that a policy was trained in."""
+    if (command.env is None) == (contract is None):
+        raise UsageError("give --env ID or --bundle FOLDER: whose model is the robot?")
+    render = contract.trained_on.render if contract else None
+    return EnvConfig(
+        id=contract.trained_on.env if contract else command.env or "",
+        difficulty=command.difficulty,
+        num_worlds=1,
+        image_size=command.image_size or (_picture_size(contract) if contract else None),
+        renderer=command.renderer or (render.renderer if render else "raycast"),
+        engine=command.engine,
+        num_threads=1,
+    )
+
+
+def _picture_size(contract: Contract) -> tuple[int, int] | None:
+    """Returns width and height of a policy's first camera."""
+    shape = next((spec.shape for spec in contract.inputs if isinstance(spec, CameraInput)), None)
+    return None if shape is None else (shape[2], shape[1])
+
+
+def _live(robot: SimRobot, command: SimRobotCommand) -> float:
+    """Runs until the episodes or the seconds are over, or a signal comes; returns the seconds."""
+    begun_s, ended = time.monotonic(), False
+
+    def end() -> None:
+        nonlocal ended
+        ended = True
+
+    with ended_by_signals(end), Progress("sim-robot", command.episodes or 0, "episodes") as progress:
+        for topic, reason in robot.drivers.absent.items():
+            progress.say(f"{topic} is silent: {reason}")
+        progress.say(f"speaks on {', '.join(topic.name for topic in robot.drivers.topics)}")
+        robot.run(_watched(robot, command, progress, lambda: ended, begun_s))
+    return time.monotonic() - begun_s
+
+
+def _watched(
+    robot: SimRobot, command: SimRobotCommand, progress: Progress, ended: Callable[[], bool], begun_s: float
+) -> Callable[[], bool]:
+    """Returns what tells whether the run is over, and keeps the progress line up to date."""
+    counted = 0
+
+    def over() -> bool:
+        nonlocal counted
+        if len(robot.episodes) > counted:
+            counted = len(robot.episodes)
+            progress.show(success=sum(episode.success for episode in robot.episodes) / counted)
+            progress.to(counted)
+        timed_out = command.seconds is not None and time.monotonic() - begun_s >= command.seconds
+        return ended() or timed_out or (command.episodes is not None and counted >= command.episodes)
+
+    return over
+
+
+def _figures(robot: SimRobot) -> dict[str, Any]:
+    """Returns JSON values: success with its interval, as `eval` has it, and what the robot noticed."""
+    success = np.array([episode.success for episode in robot.episodes], float)
+    figures: dict[str, Any] = {"episodes": len(success)}
+    if len(success):
+        figures |= {"success_rate": float(success.mean()), "success_rate_ci": list(bootstrap_interval(success))}
+        for name in robot.episodes[0].metrics:
+            figures[f"{name}_mean"] = float(np.mean([episode.metrics[name] for episode in robot.episodes]))
+    figures |= {"commands": robot.num_commands, "rejected": robot.num_rejected, "lost_s": robot.lost_s}
+    if robot.last_rejection:
+        figures["last_rejection"] = robot.last_rejection
+    return figures

@@ -1,0 +1,61 @@
+"""`robossl bench soak`: many steps of a task with random actions, watched for leaks and lost worlds."""
+
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from robossl.bench.soak import SoakConfig, failures, make, soak
+from robossl.cli.arguments import FLAT, parse
+from robossl.cli.doctor import machine
+from robossl.cli.figures import print_summary
+from robossl.core.files import write_json
+from robossl.training.interrupt import InterruptWish
+from robossl.training.progress import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoakCommand:
+    """Endures a task.
+
+    Attributes:
+        config: which, and how long.
+        out: file for the figures as JSON.
+        json: print one JSON object as the last line.
+    """
+
+    config: Annotated[SoakConfig, FLAT] = field(default_factory=SoakConfig)
+    out: Path | None = None
+    json: bool = False
+
+
+def run(arguments: list[str]) -> int:
+    """Steps and prints; exits with 1 where memory grew or a divergence was not counted."""
+    command = parse(
+        SoakCommand(),
+        arguments,
+        usage="robossl bench soak",
+        description="Steps a task with random actions and everything random that it declares, and fails if memory "
+        "grows by more than 2 % or a world goes astray uncounted.",
+    )
+    config = command.config
+    with (
+        closing(make(config)) as env,
+        Progress(f"soak {config.env}", config.steps, "steps") as progress,
+        InterruptWish("stopping; the figures so far follow") as wish,
+    ):
+
+        def told(count: int, figures: dict[str, float]) -> bool:
+            progress.show(**figures)
+            progress.add(count)
+            return wish.received is not None
+
+        figures = soak(config, env, told)
+    failed = failures(figures)
+    told_of = {"command": " ".join(["robossl bench soak", *arguments]), "env": config.env, "engine": config.engine}
+    summary = {**told_of, **figures, "failures": failed}
+    if command.out is not None:
+        write_json(command.out, {**summary, "machine": machine()})
+    print_summary(summary, as_json=command.json)
+    wish.raise_if_received(None)
+    return 1 if failed else 0

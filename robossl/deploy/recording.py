@@ -1,0 +1,104 @@
+"""A recording, read: what a session heard, decided and sent, and the same decisions made again."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from rosbags.rosbag2 import Reader
+
+from robossl.core import UserError
+from robossl.deploy.bridge import Bridge, Commander, Event, Tick
+from robossl.deploy.profile import RobotProfile
+from robossl.deploy.ros_types import RosTypes
+from robossl.deploy.session import Mode, deliver
+from robossl.deploy.session_record import SESSION_TOPIC, TICK_TOPIC, read_fault
+from robossl.deploy.topics import MESSAGE_TYPES
+from robossl.deploy.transports import Topic
+
+_FACTS = {"bundle", "profile", "speed", "mode", "wall_offset_ns"}
+
+
+class RecordedCommander(Commander, Protocol):
+    """A policy in a recording that is decided again."""
+
+    def expect(self, period: dict[str, Any]) -> None:
+        """Is told what was recorded of the period that comes next; see `session_record.tick_record`."""
+
+
+class Recording:
+    """One bag.
+
+    Attributes:
+        bag: its folder.
+        session: what was written when it began: bundle, profile, speed, mode, wall_offset_ns.
+
+    Raises:
+        UserError: if it is no recording of a bridge.
+    """
+
+    def __init__(self, bag: Path) -> None:
+        self.bag = bag
+        self._types = RosTypes("humble")  # for texts, which are the same in all distributions
+        self._messages = _read(bag)
+        described = next((data for topic, _, data in self._messages if topic == SESSION_TOPIC), None)
+        if described is None:
+            raise UserError(f"{bag} is no recording of a bridge: it has no {SESSION_TOPIC}")
+        self.session = self._json(described)
+        absent = _FACTS - set(self.session)
+        if absent:
+            raise UserError(f"{bag} does not say with which {', '.join(sorted(absent))} it was recorded")
+
+    @property
+    def mode(self) -> Mode:
+        """Returns what became of the commands."""
+        return Mode(self.session["mode"])
+
+    def require(self, digest: str, profile: RobotProfile) -> None:
+        """Checks that it was made with a bundle and a profile.
+
+        Raises:
+            UserError: if not.
+        """
+        if self.session["bundle"] != digest or self.session["profile"] != profile.name:
+            raise UserError(f"{self.bag} was recorded with another bundle or profile ({self.session['profile']})")
+
+    def periods(self) -> Iterator[dict[str, Any]]:
+        """Yields what was recorded of every control period."""
+        return (self._json(data) for topic, _, data in self._messages if topic == TICK_TOPIC)
+
+    def messages(self) -> Iterator[tuple[str, int, bytes]]:
+        """Yields every message: topic, time on the session's clock in ns, bytes."""
+        return ((topic, time_ns - self.session["wall_offset_ns"], data) for topic, time_ns, data in self._messages)
+
+    def decided_again(self, policy: RecordedCommander, profile: RobotProfile) -> Iterator[tuple[dict[str, Any], Tick]]:
+        """Delivers the same messages at the same times; yields every period as recorded, and as decided now."""
+        obeyed = self.mode is Mode.LIVE
+        bridge = Bridge(policy, profile, speed=self.session["speed"], obeyed=obeyed)
+        types, mailboxes = RosTypes(profile.ros.distro), bridge.observations.mailboxes
+        inputs = {name: Topic(name=name, type=MESSAGE_TYPES[box.source.kind]) for name, box in mailboxes.items()}
+        for topic, time_ns, data in self.messages():
+            if topic in inputs:
+                deliver(bridge, types, inputs[topic], data, time_ns)
+            elif topic == TICK_TOPIC:
+                recorded = self._json(data)
+                policy.expect(recorded)
+                for event in recorded["events"]:
+                    bridge.handle(Event(event))
+                faults = [read_fault(fault) for fault in recorded["faults"]]
+                yield recorded, bridge.tick(recorded["t_ns"] / 1e9, faults)
+
+    def _json(self, data: bytes) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = json.loads(self._types.from_bytes(data, "std_msgs/msg/String").data)
+        except ValueError as error:
+            raise UserError(f"{self.bag} holds a record that cannot be read: {error}") from error
+        return found
+
+
+def _read(bag: Path) -> list[tuple[str, int, bytes]]:
+    try:
+        with Reader(bag) as reader:
+            return [(connection.topic, time_ns, bytes(data)) for connection, time_ns, data in reader.messages()]
+    except Exception as error:  # rosbags' own errors, and whatever a damaged file makes it raise
+        raise UserError(f"{bag} cannot be read: {' '.join(str(error).split()) or type(error).__name__}") from error

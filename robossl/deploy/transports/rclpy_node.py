@@ -1,0 +1,94 @@
+"""A node of a ROS 2 that is installed beside the bridge: `rclpy` moves the bytes, by whatever middleware it is set to.
+
+Not tried: no ROS 2 is part of the project's tests. Where the profile names the loopback interface, the node is kept on
+this machine; other interfaces are the business of the middleware's own settings.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSDurabilityPolicy, QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
+from rosidl_runtime_py.utilities import get_message
+
+from robossl.core import UserError
+from robossl.deploy.profile import RosConfig
+from robossl.deploy.ros_types import RosTypes
+from robossl.deploy.transports.transport import Receive, Topic
+
+DEPTH = 5
+
+
+class RclpyTransport:
+    """See `Transport`."""
+
+    def __init__(self, ros: RosConfig, types: RosTypes) -> None:
+        if ros.interface == "lo":
+            os.environ["ROS_LOCALHOST_ONLY"] = "1"  # until Humble
+            os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"  # since Iron
+        self._context = rclpy.Context()
+        rclpy.init(args=[], context=self._context, domain_id=ros.domain_id)
+        self._node = rclpy.create_node(ros.node or "robossl_bridge", context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._publishers: dict[str, Any] = {}
+        self._num_heard = 0
+
+    def subscribe(self, topic: Topic, receive: Receive) -> None:
+        """See `Transport.subscribe`."""
+        qos = _qos(QoSReliabilityPolicy.BEST_EFFORT, DEPTH)
+        self._node.create_subscription(_class(topic), topic.name, self._counted(receive), qos, raw=True)
+
+    def advertise(self, topic: Topic) -> None:
+        """See `Transport.advertise`."""
+        qos = _qos(QoSReliabilityPolicy.RELIABLE, 1)
+        self._publishers[topic.name] = self._node.create_publisher(_class(topic), topic.name, qos)
+
+    def publish(self, topic: str, data: bytes) -> None:
+        """See `Transport.publish`."""
+        self._publishers[topic].publish(data)
+
+    def spin_once(self, timeout_s: float) -> None:
+        """See `Transport.spin_once`; rclpy's executor hands over one message at a time."""
+        heard = -1
+        while heard != self._num_heard:
+            heard = self._num_heard
+            self._executor.spin_once(timeout_sec=max(timeout_s, 0.0))
+            timeout_s = 0.0
+
+    def peers(self, topic: str) -> int:
+        """See `Transport.peers`."""
+        if topic in self._publishers:
+            return int(self._publishers[topic].get_subscription_count())
+        return int(self._node.count_publishers(topic))
+
+    def close(self) -> None:
+        """See `Transport.close`."""
+        self._executor.shutdown()
+        self._node.destroy_node()
+        self._context.try_shutdown()
+
+    def _counted(self, receive: Receive) -> Callable[[bytes], None]:
+        def count(data: bytes) -> None:
+            self._num_heard += 1
+            receive(data)
+
+        return count
+
+
+def _qos(reliability: QoSReliabilityPolicy, depth: int) -> QoSProfile:
+    return QoSProfile(
+        reliability=reliability,
+        history=QoSHistoryPolicy.KEEP_LAST,
+        depth=depth,
+        durability=QoSDurabilityPolicy.VOLATILE,
+    )
+
+
+def _class(topic: Topic) -> Any:
+    try:
+        return get_message(topic.type)
+    except (AttributeError, ModuleNotFoundError, ValueError) as error:
+        raise UserError(f"{topic.name}: this ROS 2 has no type {topic.type}: {error}") from error

@@ -1,0 +1,115 @@
+"""States first, pixels later: a dataset with other pictures, drawn from the states of one that is there.
+
+The new dataset is made under a hidden name and renamed when it is whole. One that broke off is gone on with where it
+was begun with the same settings, and begun anew where not.
+"""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from robossl.core import EnvSpec, UserError
+from robossl.core.files import sync_folder
+from robossl.core.protocols import Obs
+from robossl.core.specs import ArraySpec, RenderSpec
+from robossl.data.episode import Episode
+from robossl.data.episode_index import DATASET_NAME, INDEX_NAME, read_dataset
+from robossl.data.episode_store import EpisodeStore
+from robossl.data.episode_writer import EpisodeWriter
+from robossl.training.interrupt import InterruptWish
+from robossl.training.progress import Progress
+
+Paint = Callable[[Sequence[Episode]], list[Obs]]
+"""Draws the pictures {key: [T + 1, H, W, C]} of episodes."""
+
+_MIN_STATES = 256  # drawn at once: short episodes are drawn together
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """What was drawn.
+
+    Attributes:
+        states: each with all its pictures, in this call; a call before may have drawn others.
+    """
+
+    states: int
+    seconds: float
+
+
+def rendered_spec(spec: EnvSpec, pictures: dict[str, ArraySpec], render: RenderSpec) -> EnvSpec:
+    """Returns the spec of a dataset whose pictures are replaced; vectors and the simulator's truth stay."""
+    return replace(spec, observation={**pictures, **kept(spec)}, render=render)
+
+
+def kept(spec: EnvSpec) -> dict[str, ArraySpec]:
+    """Returns the observations of a dataset that are no pictures."""
+    return {key: array for key, array in spec.observation.items() if not array.is_image}
+
+
+def render_dataset(source: EpisodeStore, folder: Path, spec: EnvSpec, config: dict[str, Any], paint: Paint) -> Rendered:
+    """Writes the dataset `folder`: the episodes of `source`, in their order, with pictures that `paint` draws.
+
+    Args:
+        source: a dataset with states.
+        folder: must not be there yet.
+        spec: see `rendered_spec`.
+        config: how the data was made, for the header.
+        paint: draws.
+
+    Raises:
+        Interrupted: after SIGINT or SIGTERM; the next call goes on from there.
+        UserError: if the folder is there, or the disk is full.
+        CorruptFileError: if an episode of the source is damaged.
+    """
+    if folder.exists():
+        raise UserError(f"{folder} is there already: give another one with --out")
+    config = {**config, "rendered_from": {"folder": str(source.folder), "sha256": _digest(source)}}
+    partial = folder.with_name(f".{folder.name}.partial")
+    _drop_another(partial, spec, config)
+    began_s, states = time.monotonic(), 0
+    with (
+        EpisodeWriter(partial, spec, config) as writer,
+        InterruptWish("keeping what is drawn; the same command goes on from there") as wish,
+        Progress("render", len(source), "episodes", initial=writer.num_episodes) as progress,
+    ):
+        while writer.num_episodes < len(source):
+            episodes = _next(source, writer.num_episodes)
+            for episode, pictures in zip(episodes, paint(episodes), strict=True):
+                others = {key: episode.obs[key] for key in kept(source.spec)}
+                writer.add(replace(episode, obs={**pictures, **others}))
+                states += episode.length + 1
+                progress.add(1)
+            progress.show(**{"states/s": states / (time.monotonic() - began_s)})
+            wish.raise_if_received(folder)
+    partial.rename(folder)
+    sync_folder(folder.parent)
+    return Rendered(states=states, seconds=time.monotonic() - began_s)
+
+
+def _next(source: EpisodeStore, first: int) -> list[Episode]:
+    """Returns the next few episodes."""
+    episodes: list[Episode] = []
+    while first + len(episodes) < len(source) and sum(len(episode.state) for episode in episodes) < _MIN_STATES:
+        episodes.append(source[first + len(episodes)])
+    return episodes
+
+
+def _digest(source: EpisodeStore) -> str:
+    """Identifies what the source holds: its index has a checksum of everything else."""
+    return hashlib.sha256((source.folder / INDEX_NAME).read_bytes()).hexdigest()
+
+
+def _drop_another(partial: Path, spec: EnvSpec, config: dict[str, Any]) -> None:
+    """Removes what a call with other settings, or of another source, has left behind."""
+    if not (partial / DATASET_NAME).is_file():
+        shutil.rmtree(partial, ignore_errors=True)
+        return
+    found = read_dataset(partial)
+    if (found[0].to_json(), found[1]) != (spec.to_json(), json.loads(json.dumps(config))):
+        shutil.rmtree(partial)

@@ -1,0 +1,173 @@
+"""States first, pixels later: the pictures are those that were seen, whenever they are drawn."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from robossl.cli.artifacts import collect_into
+from robossl.cli.main import main
+from robossl.core import Stream, UserError
+from robossl.data import EpisodeStore, EpisodeWriter
+from robossl.envs import EnvConfig, WorldSeed
+from robossl.envs.make import make_task
+from robossl.envs.sensor_model import SensorModel
+from robossl.envs.task_env import TaskEnv
+from robossl.training.collect import CollectConfig
+from robossl.training.privileged import policy_observation
+
+RING = EnvConfig(
+    id="robossl/RingCorridor-v0",
+    num_worlds=4,
+    num_threads=1,
+    observations=("rgb_front", "flow_front", "proprio", "odometry"),
+    sensors={"rgb_front": SensorModel(rate_hz=2.0, delay_s=0.25, noise_std=4.0, dropout=0.2)},
+    randomise={"all": 1.0, "light": (0.6, 1.2)},
+)
+ARM = EnvConfig(
+    id="robossl/ArmPush-v0",
+    difficulty="hard",
+    num_worlds=4,
+    num_threads=1,
+    observations=("rgb_static", "depth_wrist", "segmentation_static", "proprio"),
+    image_size=(20, 16),
+    randomise={"all": 1.0},
+)
+COLLECT = CollectConfig(steps=None, episodes=5)
+
+
+def states_of(env: EnvConfig, folder: Path, collect: CollectConfig = COLLECT) -> Path:
+    collect_into(folder, env, replace(collect, pictures=False), 3)
+    return folder
+
+
+def render(*words: object) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main(["dataset", "render", *map(str, words)])
+    return int(stop.value.code or 0)
+
+
+@pytest.mark.parametrize("env", [RING, ARM], ids=["ring", "arm"])
+def test_pictures_drawn_later_are_those_that_were_seen(env: EnvConfig, tmp_path: Path) -> None:
+    collect_into(tmp_path / "seen", env, COLLECT, 3)
+    states = states_of(env, tmp_path / "states")
+    assert not any(array.is_image for array in EpisodeStore(states).spec.observation.values())
+    assert render(states, "--out", tmp_path / "drawn") == 0
+    seen, drawn = EpisodeStore(tmp_path / "seen"), EpisodeStore(tmp_path / "drawn")
+    assert drawn.spec == seen.spec
+    assert drawn.config["env"] == seen.config["env"]
+    assert len(drawn) == len(seen) == 5
+    for i in range(5):
+        assert seen[i].obs.keys() == drawn[i].obs.keys()
+        for key, value in seen[i].obs.items():
+            np.testing.assert_array_equal(value, drawn[i].obs[key], err_msg=key)
+        for name in ("state", "action", "reward"):
+            np.testing.assert_array_equal(getattr(seen[i], name), getattr(drawn[i], name))
+
+
+def test_other_cameras_modalities_and_sizes_are_drawn_from_the_same_states(tmp_path: Path) -> None:
+    states = states_of(ARM, tmp_path / "states")
+    words = ("--observations", "bodies_wrist", "normals_static", "--image-size", 12, 10)
+    assert render(states, *words, "--out", tmp_path / "drawn") == 0
+    other = replace(ARM, observations=("bodies_wrist", "normals_static", "proprio"), image_size=(12, 10))
+    collect_into(tmp_path / "seen", other, COLLECT, 3)
+    seen, drawn = EpisodeStore(tmp_path / "seen"), EpisodeStore(tmp_path / "drawn")
+    assert seen.spec == drawn.spec
+    for key in ("bodies_wrist", "normals_static"):
+        np.testing.assert_array_equal(seen[2].obs[key], drawn[2].obs[key])
+
+
+def test_random_appearances_stand_beside_the_picture_that_was_seen(tmp_path: Path) -> None:
+    states = states_of(ARM, tmp_path / "states")
+    words = ("--observations", "rgb_static", "--appearances", 2, "--randomise.light", 0.7, 0.9)
+    assert render(states, *words, "--out", tmp_path / "drawn") == 0
+    drawn = EpisodeStore(tmp_path / "drawn")
+    pictures = {key for key, array in drawn.spec.observation.items() if array.is_image}
+    assert pictures == {"rgb_static", "look1_rgb_static", "look2_rgb_static"}
+    assert {"rgb_static", "proprio"} == set(policy_observation(drawn.spec))
+    assert drawn.config["appearances"]["number"] == 2
+    assert drawn.config["appearances"]["light"] == [0.7, 0.9]
+    worlds = WorldSeed(seed=3, stream=Stream.COLLECT)
+    env = TaskEnv(make_task(ARM.id, "hard"), replace(ARM, randomise={"all": 1.0, "light": (0.7, 0.9)}), worlds)
+    env.reset()
+    for field, values in EpisodeStore(states)[0].model_values.items():
+        env.engine.randomise(field, values[None], np.array([drawn[0].world]))
+    looks = env.render_appearances(2, ("rgb_static",))["rgb_static"]
+    for k in range(2):
+        np.testing.assert_array_equal(drawn[0].obs[f"look{k + 1}_rgb_static"][0], looks[k, drawn[0].world])
+    env.close()
+
+
+def test_what_broke_off_is_gone_on_with_and_equals_what_did_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states = states_of(ARM, tmp_path / "states")
+    assert render(states, "--out", tmp_path / "whole") == 0
+    add, added = EpisodeWriter.add, []
+
+    def failing(writer: EpisodeWriter, episode: object) -> int:
+        added.append(episode)
+        if len(added) == 4:
+            raise UserError("the disk is full")
+        return add(writer, episode)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(EpisodeWriter, "add", failing)
+    assert render(states, "--out", tmp_path / "broken") == 1
+    assert "the disk is full" in capsys.readouterr().err
+    assert not (tmp_path / "broken").exists()
+    assert render(states, "--out", tmp_path / "broken") == 0
+    assert len(added) == 4 + 2  # two episodes were left
+    whole, broken = EpisodeStore(tmp_path / "whole"), EpisodeStore(tmp_path / "broken")
+    for i in range(5):
+        np.testing.assert_array_equal(whole[i].obs["rgb_static"], broken[i].obs["rgb_static"])
+    assert broken.verify() == []
+    added.clear()
+    assert render(states, "--out", tmp_path / "other") == 1
+    added.extend([None] * 4)
+    assert render(states, "--image-size", 8, 8, "--out", tmp_path / "other") == 0  # begun anew
+    assert EpisodeStore(tmp_path / "other")[0].obs["rgb_static"].shape[1:] == (8, 8, 3)
+    assert len(EpisodeStore(tmp_path / "other")) == 5
+
+
+def test_the_header_tells_sensors_and_ranges_and_keeps_others_out(tmp_path: Path) -> None:
+    states_of(RING, tmp_path)
+    config = json.loads((tmp_path / "dataset.json").read_text())["config"]
+    assert config["env"]["sensors"]["rgb_front"]["rate_hz"] == 2.0
+    assert config["env"]["randomise"]["light"] == [0.6, 1.2]
+    assert config["env"]["randomise"]["action_delay"] == [0.0, 0.25]
+    assert config["env"]["observations"] == ["rgb_front", "flow_front", "proprio", "odometry"]
+    assert config["task_sensors"]["odometry"] == {
+        "kind": "Odometry", "body": "car", "scale_std": 0.02, "noise_std": 0.1,
+    }  # fmt: skip
+    assert "light_diffuse times 0.6 to 1.2" in config["randomises"]["light"]
+    with pytest.raises(UserError, match=r"other settings: env.randomise was \{.*\} and is now \{\}"):
+        states_of(replace(RING, randomise={}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ((), 2, "give the dataset's folder"),
+        (("nowhere",), 1, "nowhere is not a dataset"),
+        (("DATA", "--observations", "rgb_sttic"), 2, "did you mean 'rgb_static'?"),
+        (("DATA", "--observations", "proprio"), 1, "name at least one picture, such as rgb_static"),
+        (("DATA", "--observations", "flow_wrist", "--appearances", "2"), 1, "flow_wrist cannot be drawn under random"),
+        (("DATA", "--randomise.light", "1", "2"), 2, "say how many with --appearances"),
+        (("DATA", "--randomise.mass", "1", "2", "--appearances", "1"), 2, "unknown randomisation 'mass'"),
+        (("DATA", "--sensors.rgb_frnt.delay-s", "1"), 2, "unknown picture to make imperfect: 'rgb_frnt'"),
+        (("DATA", "--out", "DATA"), 1, "is there already"),
+        (("DATA", "--image-size", "0", "5"), 1, "must be positive"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(
+    words: tuple[str, ...], code: int, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = states_of(ARM, tmp_path / "data", replace(COLLECT, episodes=1)) if words else tmp_path
+    capsys.readouterr()
+    assert render(*(str(data) if word == "DATA" else word for word in words)) == code
+    errors = capsys.readouterr().err
+    assert message in errors
+    assert errors.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == (["data"] if words else [])

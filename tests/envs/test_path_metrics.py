@@ -1,0 +1,16 @@
+import numpy as np
+
+from robossl.envs.tasks.path_metrics import soft_spl, spl
+
+SHORTEST = np.array([4.0, 4.0, 4.0, 4.0])
+DRIVEN = np.array([5.0, 5.0, 3.9, 16.0])  # the third arrived at the goal's rim
+
+
+def test_spl_of_hand_computed_cases():
+    success = np.array([True, False, True, True])
+    np.testing.assert_allclose(spl(np, success, SHORTEST, DRIVEN), [0.8, 0.0, 1.0, 0.25])
+
+
+def test_soft_spl_of_hand_computed_cases():
+    left = np.array([0.0, 1.0, 0.2, 6.0])  # the last went the wrong way
+    np.testing.assert_allclose(soft_spl(np, left, SHORTEST, DRIVEN), [0.8, 0.75 * 0.8, 0.95, 0.0])
