@@ -70,17 +70,18 @@ class WarpWorlds:
     def expanded(self, field: str) -> torch.Tensor | None:
         """Returns the memory [N, ...] of a model field, which it gives every world of its own; None if it has none."""
         owner, name = (self.model.opt, field[4:]) if field.startswith("opt.") else (self.model, field)
-        shared = getattr(owner, name, None)
+        shared: Any = getattr(owner, name, None)
         if not getattr(shared, "_is_batched", False):
             return None
         if shared.shape[0] != self.num_worlds or shared.strides[0] == 0:
             with self.at_work():
                 rows = warp.to_torch(shared)[:1].repeat_interleave(self.num_worlds, dim=0).contiguous()
-                own = warp.from_torch(rows, dtype=shared.dtype)
+                own: Any = warp.from_torch(rows, dtype=shared.dtype)
                 own._is_batched = True
                 setattr(owner, name, own)
             self._graphs.clear()  # they have the old addresses
-        return warp.to_torch(getattr(owner, name))
+        values: torch.Tensor = warp.to_torch(getattr(owner, name))
+        return values
 
     def compute(self, stage: int) -> None:
         """Computes what follows from the state, up to a stage."""
@@ -174,7 +175,7 @@ def _require_one_forward_pass(model: mujoco.MjModel) -> None:
 
 def _num_contacts(model: Any) -> int:
     """Returns for how many contacts a world takes room: at least for all pairs of geoms that may come near."""
-    return max(_CONTACTS, len(model.nxn_geom_pair_filtered))
+    return max(_CONTACTS, int(len(model.nxn_geom_pair_filtered)))
 
 
 def _num_rows(model: mujoco.MjModel) -> int:
