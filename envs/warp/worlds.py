@@ -175,7 +175,8 @@ def _require_one_forward_pass(model: mujoco.MjModel) -> None:
 
 def _num_contacts(model: Any) -> int:
     """Returns for how many contacts a world takes room: at least for all pairs of geoms that may come near."""
-    return max(_CONTACTS, int(len(model.nxn_geom_pair_filtered)))
+    num_pairs: int = len(model.nxn_geom_pair_filtered)
+    return max(_CONTACTS, num_pairs)
 
 
 def _num_rows(model: mujoco.MjModel) -> int:
