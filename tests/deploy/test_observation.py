@@ -148,6 +148,14 @@ def test_the_emergency_stop_counts_as_long_as_it_is_pressed() -> None:
     assert not builder.build(10.04).faults
 
 
+def test_a_stop_that_was_let_go_at_once_is_told_all_the_same() -> None:
+    builder = fed_arm()
+    for pressed in (True, False):
+        builder.receive("/stop", TYPES.make("std_msgs/msg/Bool", data=pressed), 10.0)
+    assert trips(builder.build(10.01)) == [Trip.EMERGENCY_STOP]
+    assert not builder.build(10.02).faults
+
+
 def test_a_base_measures_itself_and_the_way_ahead() -> None:
     builder = ObservationBuilder(base_contract(), base_profile())
     builder.receive("/odom", odometry(1, -0.3, 0.2, side=0.4), 10.0)
@@ -302,3 +310,6 @@ def test_a_frozen_picture_under_new_stamps_is_noticed_where_asked() -> None:
         assert Trip.FROZEN_INPUT not in trips(builder.build(10.0))
         builder.receive("/camera/image_raw", image(k * 10_000_000, grey(50)), 10.0 + 0.01 * k)
     assert Trip.FROZEN_INPUT in trips(builder.build(10.05))
+    assert Trip.FROZEN_INPUT in trips(builder.build(10.06))  # no picture has come since: it is no less frozen
+    builder.receive("/camera/image_raw", image(50_000_000, grey(51)), 10.06)
+    assert Trip.FROZEN_INPUT not in trips(builder.build(10.07))
