@@ -24,6 +24,7 @@ from robossl.deploy.transports.choice import open_transport
 from robossl.deploy.watch import Watch
 
 FAULT_EXIT = 3
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,11 +207,11 @@ def _nothing() -> None:
 
 @contextmanager
 def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
-    """Makes Ctrl-C and SIGTERM end the run by a stop instead of an exception."""
+    """Makes Ctrl-C, SIGTERM and the loss of the terminal end the run by a stop instead of at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, lambda *_: end()) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, lambda *_: end()) for number in _ENDING}
     try:
         yield
     finally:
