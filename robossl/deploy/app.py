@@ -146,7 +146,7 @@ def run(
     if probe:
         latencies_s = {**probe.latencies_s, "policy alone": policy_alone_s(OnnxPolicy(bundle))}
     legs = percentiles(latencies_s | session.latencies_s)
-    if folder and recorded:
+    if folder and recorder and recorded and not recorder.failure:
         recorded(folder)
     return _finish(session, watch, options, legs, folder, recorder, out)
 
@@ -194,6 +194,8 @@ def _finish(
     if folder and recorder:
         lost = f" ({recorder.num_dropped} messages were dropped)" if recorder.num_dropped else ""
         print(f"recorded {folder}{lost}", file=out)
+        if recorder.failure:
+            print(f"the recording is not whole: {recorder.failure}", file=out)
     state = session.last.state.value if session.last else None
     if options.json:
         summary = {"state": state, "trips": watch.trips, "latency": legs, "recording": str(folder) if folder else None}
