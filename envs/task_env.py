@@ -16,7 +16,7 @@ from robossl.envs.ahead import Ahead
 from robossl.envs.appearances import Appearances
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.engines import make_delayed, make_engine
-from robossl.envs.host import OnHost, on_host
+from robossl.envs.host import for_sensors, on_host
 from robossl.envs.memory import require_memory
 from robossl.envs.observable import chosen_keys, picture_keys, picture_spec, require_still_pictures, sized
 from robossl.envs.randomiser import ALL, Randomiser, model_fields, switched_on
@@ -57,7 +57,7 @@ class TaskEnv:
         engine = make_engine(config.engine, model, config.num_worlds, num_threads, config.device)
         self.engine = make_delayed(engine, config.delay_s, task.spec.num_substeps)
         self._picture_keys = tuple(key for key in self._keys if key in picture_keys(self._cameras))
-        self._sensors = SensorSuite(OnHost(self.engine), chosen, task.spec.num_substeps)
+        self._sensors = SensorSuite(for_sensors(self.engine), chosen, task.spec.num_substeps)
         self._record = tuple(dict.fromkeys((*task.spec.record, *self._sensors.record)))
         self._randomiser = Randomiser(
             self.engine,

@@ -64,7 +64,7 @@ class LastPoses:
 
     def _now(self, name: str) -> NDArray[Any]:
         engine = self._engine
-        return engine.view(name) if isinstance(engine, MujocoEngine) else on_host(engine.read(name))
+        return np.asarray(engine.view(name)) if isinstance(engine, MujocoEngine) else on_host(engine.read(name))
 
     def get_state(self) -> Tree:
         """Returns what is remembered."""

@@ -9,11 +9,12 @@ from robossl.cli import soak
 from robossl.cli.arguments import parse, split_positional
 from robossl.cli.doctor import machine
 from robossl.cli.figures import print_json
+from robossl.cli.profiles import load_profile
 from robossl.core import UnknownNameError
 from robossl.core.files import write_json
 from robossl.core.registry import TASKS
 
-_NAMES = ("sim", "replay", "engines", "soak", "all")
+_NAMES = ("sim", "replay", "engines", "loop", "soak", "all")
 
 _DESCRIPTION = "Measures speed as ratios, medians of one run; `soak` is a test of endurance with options of its own."
 
@@ -63,6 +64,11 @@ def run(arguments: list[str]) -> int:
 
         figures["engines"] = engines.run()
         print("\n".join(engines.table(figures["engines"])))
+    if name in ("loop", "all"):
+        from robossl.bench import loop
+
+        figures["loop"] = loop.run(load_profile("panda"))
+        print("\n".join(loop.table(figures["loop"])))
     if command.out is not None:
         write_json(command.out, figures)
     if command.json:
@@ -88,11 +94,10 @@ def _by_worlds(command: BenchCommand) -> dict[str, Any]:
     from robossl.envs.engines import require_installed
 
     require_installed("warp")
+    envs = [command.env] if command.env else list(TASKS)
+    configs = [WorldsBench(env=env_id, device=command.device, num_worlds=command.worlds) for env_id in envs]
     print(f"{'task':<26} {'worlds':>8} {'steps/s':>12} {'bare steps/s':>14} {'ratio':>7} {'frames/s':>12}")
-    tasks = {}
-    for env_id in [command.env] if command.env else list(TASKS):
-        config = WorldsBench(env=env_id, device=command.device, num_worlds=command.worlds)
-        tasks[env_id] = run(config, partial(_print_worlds, env_id))
+    tasks = {config.env: run(config, partial(_print_worlds, config.env)) for config in configs}
     return {"engine": "warp", "tasks": tasks}
 
 
