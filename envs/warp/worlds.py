@@ -48,6 +48,10 @@ class WarpWorlds:
                 )
         except (NotImplementedError, ValueError) as error:
             raise UserError(f"engine warp cannot run this model: {' '.join(str(error).split())}") from error
+        except RuntimeError as error:
+            if "allocate" not in str(error):
+                raise
+            raise UserError(f"engine warp: {num_worlds} worlds do not fit into the memory of {device}") from error
         self.state, self.num_columns = _state_columns(model)
 
     @contextlib.contextmanager
@@ -182,7 +186,7 @@ def _num_contacts(model: Any) -> int:
 def _num_rows(model: mujoco.MjModel) -> int:
     """Returns for how many rows of constraints a world takes room."""
     limits = int(model.jnt_limited.sum() + model.tendon_limited.sum())
-    return _ROWS + model.nv + model.ntendon + limits + 6 * model.neq
+    return int(_ROWS + model.nv + model.ntendon + limits + 6 * model.neq)
 
 
 def _state_columns(model: mujoco.MjModel) -> tuple[dict[str, slice], int]:
