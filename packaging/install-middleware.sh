@@ -22,6 +22,7 @@ if ! dpkg --status "${PACKAGES[@]}" > /dev/null 2>&1; then
 fi
 
 [ $# -gt 0 ] || exit 0
+[ -x "$1/bin/python" ] || { echo "$1 is not a virtual environment" >&2; exit 1; }
 version='import sys; print(sys.version_info[:2])'
 if [ "$("$1/bin/python" -c "$version")" != "$(/usr/bin/python3 -c "$version")" ]; then
   echo "rospy cannot be imported in $1: its Python is not of the system's version" >&2

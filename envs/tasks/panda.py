@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, UserError
+from robossl.core import Array, UserError, inverse_kinematics
+from robossl.core.inverse_kinematics import CYCLES, damped_targets
 from robossl.envs.host import namespace_of
 
 NUM_JOINTS = 7
@@ -23,9 +24,6 @@ FINGER_OPEN_M = 0.04
 
 TOOL_DOWN = np.diag([1.0, -1.0, -1.0])
 """Orientation of the tool that points straight down, its x axis forward."""
-
-_CYCLES = ((0, 1, 2), (1, 2, 0), (2, 0, 1))
-"""The cyclic orders of x, y, z: a cross product without the cost of numpy's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +49,7 @@ class IKConfig:
 
 
 def joint_targets(joint_pos: Array, jacobian: Array, pose_error: Array, *, period_s: float, config: IKConfig) -> Array:
-    """Makes one damped-least-squares step towards a tool pose (Nakamura and Hanafusa, 1986).
-
-    Every operation is elementwise or one small product or solution per arm, in float64, so that in numpy an arm's
-    numbers do not depend on how many others there are.
+    """Makes one step towards a tool pose; see `damped_targets`.
 
     Args:
         joint_pos: [N, 7] in rad.
@@ -68,14 +63,20 @@ def joint_targets(joint_pos: Array, jacobian: Array, pose_error: Array, *, perio
     """
     xp = namespace_of(joint_pos)
     q, J, error = (xp.asarray(part, dtype=xp.float64) for part in (joint_pos, jacobian, pose_error))
-    numbers = (config.posture_rad, VELOCITY_MAX_RAD_S, POSITION_MIN_RAD, POSITION_MAX_RAD, np.eye(6))
-    posture, fastest, low, high, eye = (xp.asarray(part, dtype=xp.float64, device=q.device) for part in numbers)
-    towards_posture = config.posture_gain * (posture - q)
-    residual = error[..., None] - J @ towards_posture[..., None]
-    damped = J @ J.mT + config.damping**2 * eye
-    step = towards_posture + (J.mT @ xp.linalg.solve(damped, residual))[..., 0]
-    overspeed = xp.max(xp.abs(step) / (fastest * period_s), axis=-1, keepdims=True)
-    return xp.clip(q + step / xp.clip(overspeed, 1.0, None), low, high)
+    numbers = (config.posture_rad, VELOCITY_MAX_RAD_S, POSITION_MIN_RAD, POSITION_MAX_RAD)
+    posture, fastest, low, high = (xp.asarray(part, dtype=xp.float64, device=q.device) for part in numbers)
+    return damped_targets(
+        xp,
+        q,
+        J,
+        error,
+        posture=posture,
+        posture_gain=config.posture_gain,
+        damping=config.damping,
+        greatest_step=fastest * period_s,
+        low=low,
+        high=high,
+    )
 
 
 def tool_jacobian(anchor_w: Array, axis_w: Array, tool_w: Array) -> Array:
@@ -90,7 +91,7 @@ def tool_jacobian(anchor_w: Array, axis_w: Array, tool_w: Array) -> Array:
     axis = xp.moveaxis(xp.asarray(axis_w, dtype=xp.float64), -1, 0)
     arm = xp.moveaxis(xp.asarray(tool_w, dtype=xp.float64)[:, None] - anchor_w, -1, 0)
     jacobian = xp.empty((axis.shape[1], 6, NUM_JOINTS), dtype=xp.float64, device=axis.device)
-    for i, j, k in _CYCLES:
+    for i, j, k in CYCLES:
         jacobian[:, i] = axis[j] * arm[k] - axis[k] * arm[j]
         jacobian[:, 3 + i] = axis[i]
     return jacobian
@@ -98,7 +99,4 @@ def tool_jacobian(anchor_w: Array, axis_w: Array, tool_w: Array) -> Array:
 
 def rotation_error(rotation: Array, wanted: NDArray[np.float64]) -> Array:
     """Returns the rotation vector, to first order, that turns `rotation` [N, 3, 3] into `wanted` [3, 3]: [N, 3] rad."""
-    xp = namespace_of(rotation)
-    rotation = xp.asarray(rotation, dtype=xp.float64)
-    turn = xp.asarray(wanted, device=rotation.device) @ rotation.mT
-    return xp.stack([0.5 * (turn[:, k, j] - turn[:, j, k]) for _, j, k in _CYCLES], axis=-1)
+    return inverse_kinematics.rotation_error(namespace_of(rotation), rotation, wanted)

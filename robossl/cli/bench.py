@@ -9,11 +9,12 @@ from robossl.cli import soak
 from robossl.cli.arguments import parse, split_positional
 from robossl.cli.doctor import machine
 from robossl.cli.figures import print_json
+from robossl.cli.profiles import load_profile
 from robossl.core import UnknownNameError
 from robossl.core.files import write_json
 from robossl.core.registry import TASKS
 
-_NAMES = ("sim", "replay", "engines", "soak", "all")
+_NAMES = ("sim", "replay", "engines", "loop", "soak", "all")
 
 _DESCRIPTION = "Measures speed as ratios, medians of one run; `soak` is a test of endurance with options of its own."
 
@@ -63,6 +64,11 @@ def run(arguments: list[str]) -> int:
 
         figures["engines"] = engines.run()
         print("\n".join(engines.table(figures["engines"])))
+    if name in ("loop", "all"):
+        from robossl.bench import loop
+
+        figures["loop"] = loop.run(load_profile("panda"))
+        print("\n".join(loop.table(figures["loop"])))
     if command.out is not None:
         write_json(command.out, figures)
     if command.json:

@@ -49,9 +49,7 @@ def write_report(bag: Path, bundle: Bundle, profile: RobotProfile) -> dict[str, 
 
 def _write_curves(board: TensorBoard, log: BridgeLog) -> None:
     """Writes a value for each second: latencies, how close to their limits commands were, trips so far."""
-    rate, _ = log.rates()
-    share = np.nanmax(np.abs(np.nan_to_num(rate)) / np.array([axis.rate for axis in log.axes]), axis=1, initial=0.0)
-    commanded = np.isfinite(log.sent).all(axis=1)
+    share = log.shares().max(axis=1, initial=0.0)
     second = np.floor(log.t_s / _WINDOW_S).astype(int)
     for step in np.unique(second).tolist():
         within = second == step
@@ -60,7 +58,7 @@ def _write_curves(board: TensorBoard, log: BridgeLog) -> None:
             "deploy/trips": float(sum(trip.t_s < (step + 1) * _WINDOW_S for trip in log.trips)),
         }
         for leg, seconds in log.took_s.items():
-            here = seconds[within[commanded]]
+            here = seconds[within & np.isfinite(seconds)]
             if len(here):
                 name = "latency" if leg == _MAIN_LEG else leg.replace(" ", "_")
                 values |= {f"deploy/{name}_p{q}_ms": float(np.percentile(here, q)) * 1e3 for q in (50, 99)}

@@ -1,21 +1,19 @@
 """`robossl sim-robot`: a simulated robot behind the topics of a real one, for rehearsing `robossl bridge`."""
 
-import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
-from importlib.resources import as_file, files
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import numpy as np
 
-from robossl.cli.arguments import FLAT, parse, split_positional, take_option
-from robossl.cli.figures import print_json, print_summary
+from robossl.cli.arguments import FLAT, parse, split_positional
+from robossl.cli.figures import print_summary
 from robossl.cli.profiles import load_profile, profile_names
+from robossl.cli.rehearse import demonstrate, play_episodes
 from robossl.cli.settings import TEST_SEED_OFFSET, require_seed
-from robossl.core import Bundle, Contract, UsageError, UserError
+from robossl.core import Bundle, Contract, UnknownNameError, UsageError, UserError
 from robossl.core.contract import CameraInput
 from robossl.deploy.app import ended_by_signals
 from robossl.deploy.clock import MonotonicClock
@@ -23,15 +21,10 @@ from robossl.deploy.profile import RobotProfile
 from robossl.deploy.ros_types import RosTypes
 from robossl.deploy.transports.choice import open_transport
 from robossl.envs.config import Difficulty, EngineName, EnvConfig, RendererName
-from robossl.rehearsal.demo import Act, run_demo
 from robossl.rehearsal.sim_robot import CONTROL, STATUS, SimRobot, SimRobotConfig
-from robossl.rehearsal.stage import Stage, run_episodes
 from robossl.rehearsal.world import SimulatedWorld
 from robossl.training.evaluate import bootstrap_interval
 from robossl.training.progress import Progress
-
-_SHIPPED = (("panda", "arm_reach", True), ("ring_car", "ring_corridor", False))
-"""Profile, bundle in robossl.assets, and whether the demo waits for success: round the ring takes a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +34,10 @@ class SimRobotCommand:
     Attributes:
         env: the environment whose model it is.
         bundle: instead of `env`: the environment, renderer and picture size that its policy was trained with.
-        difficulty, engine, renderer, image_size: as in `env.difficulty` and so on.
+        difficulty: as in `env.difficulty`.
+        engine: as in `env.engine`.
+        renderer: of its cameras; the bundle's, or else raycast, where None.
+        image_size: width and height of its cameras' pictures; the bundle's, or else the task's, where None.
         seed: of the worlds; as `eval`'s of a run with seed 0 where None.
         robot: how it behaves, and what goes wrong with it.
         episodes: ends after so many; never where None.
@@ -89,12 +85,14 @@ def run(arguments: list[str]) -> int:
         ' {"reset": true} and {"fault": "nan", "on": true}.',
     )
     if command.demo:
-        return _demonstrated(command, name)
+        demonstrate(name, command.bundle, as_json=command.json)
+        return 0
     if name is None:
         raise UsageError(f"give a profile: {', '.join(profile_names())}, or a file's path")
     profile = load_profile(name)
     if command.with_bridge:
-        print_summary(_rehearsed(command, profile, rest), as_json=command.json)
+        figures = play_episodes(profile, command.bundle, command.episodes or 1, words=rest)
+        print_summary(figures, as_json=command.json)
     else:
         print_summary(_alone(command, profile), as_json=command.json)
     return 0
@@ -102,6 +100,8 @@ def run(arguments: list[str]) -> int:
 
 def _alone(command: SimRobotCommand, profile: RobotProfile) -> dict[str, Any]:
     """Runs the robot; returns what its episodes came to."""
+    if (command.env is None) == (command.bundle is None):
+        raise UsageError("give --env ID or --bundle FOLDER: whose model is the robot?")
     config = _env_config(command, Bundle(command.bundle).contract if command.bundle else None)
     seed = TEST_SEED_OFFSET if command.seed is None else command.seed
     types, clock = RosTypes(profile.ros.distro), MonotonicClock()
@@ -119,73 +119,27 @@ def _alone(command: SimRobotCommand, profile: RobotProfile) -> dict[str, Any]:
     return {"profile": profile.name, "env": config.id, "seed": seed, "seconds": seconds, **_figures(robot)}
 
 
-def _rehearsed(command: SimRobotCommand, profile: RobotProfile, words: list[str]) -> dict[str, Any]:
-    """Plays episodes through a bridge; returns the robot's figures and the bridge's latencies and trips."""
-    if command.bundle is None:
-        raise UsageError("--with-bridge needs --bundle FOLDER: whose policy is to play?")
-    profile.require_live()
-    Bundle(command.bundle)
-    for flag in ("--bundle", "--episodes"):
-        _, words = take_option(words, flag)
-    words = [word for word in words if word not in ("--with-bridge", "--json")]
-    episodes = command.episodes or 1
-    with (
-        Stage(command.bundle, profile, robot_words=words, bridge_words=["--speed", "1.0"]) as stage,
-        Progress("rehearse", episodes, "episodes") as progress,
-    ):
-
-        def show(done: int, success: float) -> None:
-            progress.show(success=success)
-            progress.to(done)
-
-        trips = run_episodes(stage, episodes, progress=show)
-        robot, bridge = stage.end()
-    return {**robot, "trips": trips, "latency": bridge.get("latency")}
-
-
-def _demonstrated(command: SimRobotCommand, name: str | None) -> int:
-    """Plays the demonstration; prints it as it goes."""
-    if (name is None) != (command.bundle is None):
-        raise UsageError("a demo takes a profile and --bundle FOLDER, or neither of them")
-    begun_s = time.monotonic()
-    with ExitStack() as stack:
-        if name is not None and command.bundle is not None:
-            acts = [_act(load_profile(name), command.bundle, succeeds=True)]
-        else:
-            shipped = stack.enter_context(as_file(files("robossl.assets").joinpath("bundles")))
-            acts = [_act(load_profile(robot), shipped / folder, succeeds=done) for robot, folder, done in _SHIPPED]
-        stops = run_demo(acts, _say)
-    seconds = time.monotonic() - begun_s
-    _say(f"{seconds:.0f} s in all")
-    if command.json:
-        print_json({"seconds": seconds, "stops": [asdict(stop) for stop in stops]})
-    return 0
-
-
-def _act(profile: RobotProfile, bundle: Path, *, succeeds: bool) -> Act:
-    profile.require_live()
-    return Act(bundle=bundle, contract=Bundle(bundle).contract, profile=profile, succeeds=succeeds)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
 def _env_config(command: SimRobotCommand, contract: Contract | None) -> EnvConfig:
     """Returns the environment that was asked for, or that a policy was trained in."""
-    if (command.env is None) == (contract is None):
-        raise UsageError("give --env ID or --bundle FOLDER: whose model is the robot?")
     render = contract.trained_on.render if contract else None
     return EnvConfig(
         id=contract.trained_on.env if contract else command.env or "",
         difficulty=command.difficulty,
         num_worlds=1,
         image_size=command.image_size or (_picture_size(contract) if contract else None),
-        renderer=command.renderer or (render.renderer if render else "raycast"),
+        renderer=command.renderer or _renderer(render.renderer if render else "raycast"),
         engine=command.engine,
         num_threads=1,
     )
+
+
+def _renderer(name: str) -> RendererName:
+    """Returns a renderer by the name that a bundle has for it."""
+    known: tuple[RendererName, ...] = get_args(RendererName)
+    found = next((known_name for known_name in known if known_name == name), None)
+    if found is None:
+        raise UnknownNameError("renderer", name, known)
+    return found
 
 
 def _picture_size(contract: Contract) -> tuple[int, int] | None:

@@ -56,7 +56,7 @@ class EpisodeWriter:
         self.folder, self.spec = folder, spec
         self._maps: dict[str, Any] = {}
         self._shard, self._row, self._num_rows = -1, 0, 0
-        self._num_state: int | None = None
+        self._num_state: int | None = None  # of earlier episodes
         make_folder(folder)
         self._lock = _locked(folder)
         try:

@@ -3,7 +3,7 @@
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,9 +139,10 @@ def run(
         transport.close()
         if recorder:
             recorder.close()
-    legs = percentiles(session.latencies_s)
+    latencies_s: dict[str, Sequence[float]] = {}
     if probe:
-        legs |= percentiles({**probe.latencies_s, "policy alone": policy_alone_s(OnnxPolicy(bundle))})
+        latencies_s = {**probe.latencies_s, "policy alone": policy_alone_s(OnnxPolicy(bundle))}
+    legs = percentiles(latencies_s | session.latencies_s)
     if folder and recorded:
         recorded(folder)
     return _finish(session, watch, options, legs, folder, recorder, out)

@@ -88,9 +88,10 @@ class Session:
         tick = self._bridge.tick(t_ns / 1e9, faults)
         decided = time.perf_counter()
         sent = self._send(tick)
-        took_s = {"decide": decided - begun, "send": time.perf_counter() - decided}
+        done, took_s = time.perf_counter(), {"decide": decided - begun}
         if tick.command is not None:
-            took_s["input to command"] = tick.age_s + took_s["decide"] + took_s["send"]
+            took_s |= {"send": done - decided} if sent else {}
+            took_s |= {"input to command": tick.age_s + done - begun} if tick.wanted is not None else {}
             for leg, seconds in took_s.items():
                 self.latencies_s[leg].append(seconds)
         self._record(tick, t_ns, tick_record(tick, t_ns, events, faults, sent=sent, took_s=took_s))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from robossl.core import CommandSpec, Contract, UserError
 from robossl.core.errors import suggestion
+from robossl.core.inverse_kinematics import damped_targets, rotation_error
 from robossl.deploy.kinematics import ToolKinematics
 from robossl.deploy.limits import ArmLimits
 from robossl.deploy.motion import Measured
@@ -112,10 +113,7 @@ class JointTargets:
 
 
 class ToolTargets:
-    """See `Targets`: the tool's position is moved and its orientation kept, by damped least squares.
-
-    (Nakamura and Hanafusa, 1986; the same step as the simulated arm's, which a test compares.)
-    """
+    """See `Targets`: the tool's position is moved and its orientation kept, by the simulated arm's own step."""
 
     def __init__(self, contract: Contract, limits: ArmLimits, control: ToolControl) -> None:
         assert limits.tool is not None
@@ -144,13 +142,20 @@ class ToolTargets:
         if not np.isfinite(target_w).all():
             return np.full(len(self._low), np.nan)
         position_w, rotation_w, J = self._kinematics.jacobian(measured.position)
-        turn = 0.5 * np.cross(rotation_w.T, self._rotation_w.T).sum(axis=0)
-        towards = self._control.posture_gain * (self._posture - measured.position)
-        residual = np.concatenate([target_w - position_w, turn]) - J @ towards
-        damped = J @ J.T + self._control.damping**2 * np.eye(6)
-        step = towards + J.T @ np.linalg.solve(damped, residual)
-        overspeed = max(1.0, float(np.max(np.abs(step) / self._step)))
-        return np.asarray(np.clip(measured.position + step / overspeed, self._low, self._high))
+        turn = rotation_error(np, rotation_w[None], self._rotation_w)[0]
+        targets = damped_targets(
+            np,
+            measured.position[None],
+            J[None],
+            np.concatenate([target_w - position_w, turn])[None],
+            posture=self._posture,
+            posture_gain=self._control.posture_gain,
+            damping=self._control.damping,
+            greatest_step=self._step,
+            low=self._low,
+            high=self._high,
+        )
+        return np.asarray(targets[0])
 
 
 def _find(contract: Contract, name: str, unit: str) -> int:

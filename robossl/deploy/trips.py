@@ -17,7 +17,6 @@ class Trip(Enum):
     MEASURED_POSITION = "measured_position"
     MEASURED_SPEED = "measured_speed"
     TRACKING_ERROR = "tracking_error"
-    WORKSPACE = "workspace"
     OBSTACLE = "obstacle"
     UNFAMILIAR_INPUT = "unfamiliar_input"
     OVERRUN = "overrun"

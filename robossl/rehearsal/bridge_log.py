@@ -57,7 +57,7 @@ class BridgeLog:
         states: [P] by name.
         sent, wanted: [P, D] what the guard let through, and what the policy wanted; NaN where nothing.
         measured: {name: ([M] times, [M] values)} of the robot's own motion.
-        took_s: {leg: seconds}.
+        took_s: {leg: [P] seconds}; NaN in periods without a command, and for a leg that was not gone.
         mode: what became of commands.
     """
 
@@ -81,6 +81,15 @@ class BridgeLog:
         rate = np.concatenate([gap, np.diff(self.sent, axis=0) / self.period_s])
         return rate, np.concatenate([gap, np.diff(rate, axis=0) / self.period_s])
 
+    def shares(self) -> Vector:
+        """Returns the share [P, D] that what was sent had of its rate's limit; 0 at gaps.
+
+        Also 0 after a trip: a base is then told zero at once.
+        """
+        share: Vector = np.abs(np.nan_to_num(self.rates()[0])) / np.array([axis.rate for axis in self.axes])
+        share[np.array([state == "fault" for state in self.states], bool)] = 0.0
+        return share
+
 
 def read_log(recording: Recording, profile: RobotProfile, *, period_s: float) -> BridgeLog:
     """Reads a recording that was made with this profile."""
@@ -88,10 +97,7 @@ def read_log(recording: Recording, profile: RobotProfile, *, period_s: float) ->
     begun_ns = periods[0]["t_ns"] if periods else 0
     axes = _axes(profile)
     trips, measured = _heard(recording, profile, periods, begun_ns)
-    took: dict[str, list[float]] = defaultdict(list)
-    for period in periods:
-        for leg, seconds in period.get("took_s", {}).items():
-            took[leg].append(seconds if period["decision"]["command"] is not None else np.nan)
+    legs = dict.fromkeys(leg for period in periods for leg in period.get("took_s", {}))
     return BridgeLog(
         name=recording.bag.name,
         profile=profile.name,
@@ -104,9 +110,14 @@ def read_log(recording: Recording, profile: RobotProfile, *, period_s: float) ->
         sent=_rows(periods, "command", len(axes)),
         wanted=_rows(periods, "wanted", len(axes)),
         measured=measured,
-        took_s={leg: np.array(seconds)[np.isfinite(seconds)] for leg, seconds in took.items()},
+        took_s={leg: np.array([_seconds(period, leg) for period in periods]) for leg in legs},
         trips=trips,
     )
+
+
+def _seconds(period: dict[str, Any], leg: str) -> float:
+    commanded = period["decision"]["command"] is not None
+    return float(period["took_s"].get(leg, np.nan)) if commanded and "took_s" in period else np.nan
 
 
 def _axes(profile: RobotProfile) -> tuple[Axis, ...]:

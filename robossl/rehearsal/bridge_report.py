@@ -38,17 +38,16 @@ def draw_report(log: BridgeLog) -> NDArray[np.uint8]:
 def quantiles_ms(log: BridgeLog) -> dict[str, dict[str, float]]:
     """Returns p50, p95 and p99 of each leg, in ms."""
     return {
-        leg: {f"p{q}": float(np.percentile(seconds, q)) * 1e3 for q in _QUANTILES}
+        leg: {f"p{q}": float(np.nanpercentile(seconds, q)) * 1e3 for q in _QUANTILES}
         for leg, seconds in log.took_s.items()
-        if len(seconds)
+        if np.isfinite(seconds).any()
     }
 
 
 def limit_shares(log: BridgeLog) -> dict[str, float]:
     """Returns the greatest share of its rate's limit that each axis was sent; 0 where nothing was."""
-    rate, _ = log.rates()
-    greatest = np.nanmax(np.abs(np.nan_to_num(rate)), axis=0, initial=0.0)
-    return {axis.name: float(value / axis.rate) for axis, value in zip(log.axes, greatest, strict=True)}
+    greatest = log.shares().max(axis=0, initial=0.0)
+    return {axis.name: float(share) for axis, share in zip(log.axes, greatest, strict=True)}
 
 
 def _head(log: BridgeLog) -> Image.Image:
@@ -81,7 +80,8 @@ def _latencies(log: BridgeLog) -> Image.Image:
     quantiles = quantiles_ms(log)
     row, width = blank(_WIDTH_PX, _ROW_PX), _WIDTH_PX // max(len(quantiles), 1)
     for i, (leg, figures) in enumerate(quantiles.items()):
-        row.paste(histogram((width, _ROW_PX), leg, log.took_s[leg] * 1e3, figures, "ms"), (i * width, 0))
+        values = log.took_s[leg][np.isfinite(log.took_s[leg])] * 1e3
+        row.paste(histogram((width, _ROW_PX), leg, values, figures, "ms"), (i * width, 0))
     return row
 
 

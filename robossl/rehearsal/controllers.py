@@ -96,9 +96,9 @@ class TrajectoryController:
     def _desired(self, t_s: float) -> Vector:
         later = int(np.searchsorted(self._times_s, t_s, side="right"))
         if later == len(self._times_s):
-            return np.asarray(self._points[-1])
+            return np.array(self._points[-1])
         if later == 0:
-            return np.asarray(self._points[0])
+            return np.array(self._points[0])
         before_s, after_s = self._times_s[later - 1], self._times_s[later]
         share = (t_s - before_s) / (after_s - before_s)
         return np.asarray((1 - share) * self._points[later - 1] + share * self._points[later])

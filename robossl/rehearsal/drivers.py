@@ -44,7 +44,9 @@ class DriverConfig:
 
     Attributes:
         state_hz: of joints, odometry, poses and named values; no more often than physics steps.
-        camera_hz, scan_hz, stop_hz: of cameras, of the range finder, and of the stop button.
+        camera_hz: of cameras.
+        scan_hz: of the range finder.
+        stop_hz: of the stop button.
         camera_noise: standard deviation of each colour, in levels of 255; without noise a robot at rest cannot be told
             from a frozen camera.
     """
@@ -231,7 +233,7 @@ class Drivers:
         if picture.dtype != np.uint8 or not self._config.camera_noise:
             return np.array(picture)
         noise = self._generator.standard_normal(picture.shape, np.float32) * np.float32(self._config.camera_noise)
-        return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(np.rint(picture + noise), 0, 255), np.uint8)
 
     def _scan(self) -> Make:
         world = self._world

@@ -50,7 +50,8 @@ class SimRobotConfig:
         first_world: of the first episode; each one has the next.
         twist_timeout_s: after which a base stops by itself without commands; diff_drive's `cmd_vel_timeout`.
         silence_s: without commands after which the next episode begins.
-        faults: that are on after `fault_after_s` seconds of the first episode.
+        faults: that are switched on while it moves.
+        fault_after_s: when they are, counted from the first command.
     """
 
     first_world: int = 0

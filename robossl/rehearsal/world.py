@@ -3,6 +3,7 @@
 Its episodes are those of `robossl eval` with the same seed, but begin at rest: a robot does not start at full speed.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ from robossl.envs.engines import make_engine
 from robossl.envs.make import make_task
 from robossl.envs.sensors.quiet import switch_off_unused
 
+_GREATEST_STEP_S = 0.01
+"""A task's physics may be coarser than this: its robot would be, too, and its messages late."""
 _ONLY = np.zeros(1, np.int64)
 """The one world among the engine's worlds."""
 
@@ -66,6 +69,7 @@ class SimulatedWorld:
         self.task = make_task(config.id, config.difficulty)
         self.model: Any = self.task.build_model()
         switch_off_unused(self.model, ())
+        self.model.opt.timestep /= math.ceil(self.model.opt.timestep / _GREATEST_STEP_S - 1e-9)
         self.engine = make_engine(config.engine, self.model, 1, config.num_threads or 1)
         self.step_s = float(self.model.opt.timestep)
         self.decision_s = 1.0 / self.task.spec.control_hz

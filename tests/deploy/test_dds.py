@@ -149,6 +149,42 @@ def test_messages_arrive_whole_and_a_flood_is_bounded(transport: DdsTransport) -
     assert transport.peers("/image") == 1
 
 
+def test_spoilt_messages_and_datagrams_that_are_no_rtps_are_survived() -> None:
+    """The reader is a process of its own: what it must survive reaches native code."""
+    code = f"""
+import sys, time
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from deploy_robots import TYPES
+from robossl.deploy.profile import RosConfig
+from robossl.deploy.transports import Topic
+from robossl.deploy.transports.dds import DdsTransport
+from robossl.deploy.trips import RefusedMessageError
+transport, refused, stamps = DdsTransport(RosConfig(domain_id={DOMAIN_ID + 2}), TYPES), [], []
+def receive(data):
+    try:
+        stamps.append(TYPES.from_bytes(data, "sensor_msgs/msg/JointState").header.stamp.sec)
+    except RefusedMessageError as error:
+        refused.append(error.trip.value)
+transport.subscribe(Topic(name="/joint_states", type="sensor_msgs/msg/JointState"), receive)
+deadline = time.monotonic() + 40
+while 7 not in stamps[-3:] and time.monotonic() < deadline:
+    transport.spin_once(0.1)
+transport.close()
+print(len(refused), set(refused), stamps[-1])
+"""
+    reader = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    hostile = str(Path(__file__).parent / "peers" / "hostile_dds.py")
+    words = [sys.executable, hostile, str(DOMAIN_ID + 2), "300", "500"]
+    subprocess.run(words, check=True, capture_output=True, timeout=60)
+    said, _ = reader.communicate(timeout=60)
+    assert reader.returncode == 0
+    count, kind, stamp = said.split()
+    assert int(count) >= 1
+    assert (kind, stamp) == ("{'malformed_input'}", "7")
+
+
 def test_a_robot_in_another_process_is_driven_and_stopped_when_it_falls_silent(tmp_path: Path) -> None:
     bundle = write_toy_bundle(tmp_path / "bundle", gain=2.0, control_hz=10.0)
     profile = base_profile(

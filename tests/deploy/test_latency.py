@@ -73,7 +73,7 @@ def test_every_leg_is_measured_with_an_echo_in_another_process(tmp_path: Path) -
     assert done.returncode == 0, done.stdout + done.stderr
     summary = json.loads(done.stdout.splitlines()[-1])
     transport = {"/odom to bridge", "bridge to robot"}
-    assert set(summary["latency"]) == transport | {"decide", "send", "input to command", "policy alone"}
+    assert set(summary["latency"]) == transport | {"decide", "input to command", "policy alone"}
     assert all(set(figures) == FIGURES and figures["p50_ms"] > 0 for figures in summary["latency"].values())
     assert summary["delay_ms"] == pytest.approx(delay_ms(summary["latency"]))
     assert "from sensor to robot at most" in done.stdout

@@ -5,7 +5,7 @@ from importlib.resources import as_file, files
 import pytest
 
 from robossl.cli.profiles import load_profile
-from robossl.cli.sim_robot import _SHIPPED
+from robossl.cli.rehearse import SHIPPED
 from robossl.core import Bundle
 from robossl.deploy.bridge import Bridge, State
 from robossl.deploy.policy import OnnxPolicy
@@ -13,7 +13,7 @@ from robossl.deploy.policy import OnnxPolicy
 MAX_BYTES = 200_000
 
 
-@pytest.mark.parametrize(("profile", "folder", "succeeds"), _SHIPPED)
+@pytest.mark.parametrize(("profile", "folder", "succeeds"), SHIPPED)
 def test_a_shipped_bundle_runs_on_its_profiles_robot(profile: str, folder: str, succeeds: bool) -> None:
     with as_file(files("robossl.assets").joinpath("bundles", folder)) as path:
         bundle = Bundle(path)

@@ -31,8 +31,10 @@ static dds_qos_t *quality(dds_reliability_kind_t reliability) {
   return qos;
 }
 
+/* Speaks as ros2_control's joint_state_broadcaster does: reliably, and keeps the last messages for who comes later. */
 static dds_entity_t writer(dds_entity_t participant, const dds_topic_descriptor_t *type, const char *name) {
   dds_qos_t *qos = quality(DDS_RELIABILITY_RELIABLE);
+  dds_qset_durability(qos, DDS_DURABILITY_TRANSIENT_LOCAL);
   dds_entity_t topic = dds_create_topic(participant, type, name, NULL, NULL);
   check(topic, name);
   dds_entity_t made = dds_create_writer(participant, topic, qos, NULL);

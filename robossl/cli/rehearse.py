@@ -1,0 +1,88 @@
+"""`robossl sim-robot --with-bridge` and `--demo`: robot and bridge in processes of their own, operated from here."""
+
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import asdict
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from robossl.cli.arguments import take_option
+from robossl.cli.figures import print_json
+from robossl.cli.profiles import load_profile
+from robossl.core import Bundle, UsageError
+from robossl.deploy.profile import RobotProfile
+from robossl.rehearsal.demo import Act, run_demo
+from robossl.rehearsal.stage import Stage, run_episodes
+from robossl.training.progress import Progress
+
+SHIPPED = (("panda", "arm_reach", True), ("ring_car", "ring_corridor", False))
+"""Profile, bundle in robossl.assets, and whether the demo waits for success: round the ring takes a minute."""
+_FULL_SPEED = ("--speed", "1.0")
+
+
+def play_episodes(profile: RobotProfile, bundle: Path | None, episodes: int, *, words: list[str]) -> dict[str, Any]:
+    """Plays episodes through a bridge; returns the robot's figures and the bridge's latencies and trips.
+
+    Args:
+        profile: of the robot.
+        bundle: whose policy plays.
+        episodes: how many.
+        words: all options of `robossl sim-robot`.
+
+    Raises:
+        UserError: if bundle or profile do not do.
+    """
+    if bundle is None:
+        raise UsageError("--with-bridge needs --bundle FOLDER: whose policy is to play?")
+    profile.require_live()
+    Bundle(bundle)
+    for flag in ("--bundle", "--episodes"):
+        _, words = take_option(words, flag)
+    words = [word for word in words if word not in ("--with-bridge", "--json")]
+    with (
+        Stage(bundle, profile, robot_words=words, bridge_words=_FULL_SPEED) as stage,
+        Progress("rehearse", episodes, "episodes") as progress,
+    ):
+
+        def show(done: int, success: float) -> None:
+            progress.show(success=success)
+            progress.to(done)
+
+        trips = run_episodes(stage, episodes, progress=show)
+        robot, bridge = stage.end()
+    return {**robot, "trips": trips, "latency": bridge.get("latency")}
+
+
+def demonstrate(name: str | None, bundle: Path | None, *, as_json: bool) -> None:
+    """Plays the demonstration of a bundle on a profile's robot, or of those that come with robossl, and prints it.
+
+    Raises:
+        UserError: if it does not come to its end.
+    """
+    if (name is None) != (bundle is None):
+        raise UsageError("a demo takes a profile and --bundle FOLDER, or neither of them")
+    begun_s = time.monotonic()
+    with ExitStack() as stack:
+        if name is not None and bundle is not None:
+            acts = [_act(name, bundle, succeeds=True)]
+        else:
+            shipped = stack.enter_context(as_file(files("robossl.assets").joinpath("bundles")))
+            acts = [_act(robot, shipped / folder, succeeds=succeeds) for robot, folder, succeeds in SHIPPED]
+        stops = run_demo(acts, _say)
+    seconds = time.monotonic() - begun_s
+    _say(f"{seconds:.0f} s in all")
+    if as_json:
+        print_json({"seconds": seconds, "stops": [asdict(stop) for stop in stops]})
+
+
+def _act(name: str, bundle: Path, *, succeeds: bool) -> Act:
+    profile = load_profile(name)
+    profile.require_live()
+    return Act(bundle=bundle, contract=Bundle(bundle).contract, profile=profile, succeeds=succeeds)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

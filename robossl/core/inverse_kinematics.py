@@ -1,0 +1,63 @@
+"""From where a tool should go to where joints go: damped least squares (Nakamura and Hanafusa, 1986).
+
+Written against the Python array API, `xp`: simulated arms run it in numpy or torch, a robot's bridge in numpy. It
+stands here once, since a policy must move the real arm as it moved the simulated one.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from robossl.core.protocols import Array
+
+CYCLES = ((0, 1, 2), (1, 2, 0), (2, 0, 1))
+"""The cyclic orders of x, y, z: a cross product without the cost of numpy's."""
+
+
+def damped_targets(
+    xp: Any,
+    joint_pos: Array,
+    jacobian: Array,
+    pose_error: Array,
+    *,
+    posture: Array,
+    posture_gain: float,
+    damping: float,
+    greatest_step: Array,
+    low: Array,
+    high: Array,
+) -> Array:
+    """Makes one step towards a tool pose.
+
+    Every operation is elementwise or one small product or solution per arm, in float64, so that in numpy an arm's
+    numbers do not depend on how many others there are.
+
+    Args:
+        xp: namespace of the arrays.
+        joint_pos: [N, D] in rad, float64.
+        jacobian: [N, 6, D] of the tool: translation above rotation, float64.
+        pose_error: [N, 6] from the tool to where it should be, m above rad, float64.
+        posture: [D] or [N, D] preferred among all joint positions that reach the same tool pose.
+        posture_gain: share of the way there made by the motion that the tool does not feel.
+        damping: trades accuracy for small joint steps near singularities.
+        greatest_step: [D] of each joint, in rad; the whole step shrinks to it.
+        low: [D] least result, in rad.
+        high: [D] greatest result, in rad.
+
+    Returns:
+        [N, D] joint positions in rad.
+    """
+    towards_posture = posture_gain * (posture - joint_pos)
+    residual = pose_error[..., None] - jacobian @ towards_posture[..., None]
+    eye = xp.asarray(np.eye(6), dtype=xp.float64, device=joint_pos.device)
+    damped = jacobian @ jacobian.mT + damping**2 * eye
+    step = towards_posture + (jacobian.mT @ xp.linalg.solve(damped, residual))[..., 0]
+    overspeed = xp.max(xp.abs(step) / greatest_step, axis=-1, keepdims=True)
+    return xp.clip(joint_pos + step / xp.clip(overspeed, 1.0, None), low, high)
+
+
+def rotation_error(xp: Any, rotation: Array, wanted: Array) -> Array:
+    """Returns the rotation vector, to first order, that turns `rotation` [N, 3, 3] into `wanted` [3, 3]: [N, 3] rad."""
+    rotation = xp.asarray(rotation, dtype=xp.float64)
+    turn = xp.asarray(wanted, device=rotation.device) @ rotation.mT
+    return xp.stack([0.5 * (turn[:, k, j] - turn[:, j, k]) for _, j, k in CYCLES], axis=-1)

@@ -1,0 +1,118 @@
+"""`robossl sim-robot` as a person types it: wrong words in one line, and both processes over real DDS."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import pytest
+
+from robossl.cli.main import main
+from robossl.cli.profiles import load_profile
+from robossl.core.files import write_json
+from robossl.core.strict_json import to_json
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def typed(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command line; returns exit code, stdout and stderr."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main(["sim-robot", *words])
+        out, err = capsys.readouterr()
+        return int(str(stop.value.code)), out, err
+
+    return run
+
+
+@pytest.fixture
+def reach(tmp_path: Path) -> Path:
+    """A copy of the bundle that comes with robossl."""
+    with as_file(files("robossl.assets").joinpath("bundles", "arm_reach")) as path:
+        return Path(shutil.copytree(path, tmp_path / "bundle"))
+
+
+@pytest.fixture
+def panda(tmp_path: Path) -> Path:
+    """The profile in a domain of this test's own."""
+    profile = load_profile("panda")
+    own = replace(profile, ros=replace(profile.ros, domain_id=100 + (os.getpid() + 1) % 100))
+    write_json(tmp_path / "panda.json", to_json(own))
+    return tmp_path / "panda.json"
+
+
+def test_an_unknown_profile_is_named_before_any_bundle_is_read(typed: Run) -> None:
+    code, _, err = typed("pandas", "--bundle", "nowhere")
+    assert (code, err) == (2, "robossl: unknown profile 'pandas'; did you mean 'panda'?\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ((), 2, "give a profile: camera_base, diff_drive, panda, ring_car, ur5e, or a file's path"),
+        (("panda",), 2, "give --env ID or --bundle FOLDER: whose model is the robot?"),
+        (("panda", "--env", "a", "--bundle", "b"), 2, "give --env ID or --bundle FOLDER"),
+        (("panda", "--bundle", "nowhere"), 1, "nowhere is not a bundle: it has no manifest.json with a seal.sha256"),
+        (("panda", "--env", "robossl/ArmReach-v1"), 2, "did you mean 'robossl/ArmReach-v0'?"),
+        (("ur5e", "--env", "robossl/ArmReach-v0"), 1, "drives no joint 'shoulder_pan_joint'"),
+        (("diff_drive", "--env", "robossl/ArmReach-v0"), 1, "it is another robot"),
+        (("panda", "--env", "robossl/RingCorridor-v0"), 1, "drives no joint 'joint1'"),
+        (("panda", "--env", "robossl/ArmReach-v0", "--faults", "nano"), 2, "invalid choice 'nano'"),
+        (("panda", "--env", "robossl/ArmReach-v0", "--fault-sizes.delay-s", "-1"), 1, "delay-s must be positive"),
+        (("panda", "--env", "robossl/ArmReach-v0", "--drivers.camera-hz", "0"), 1, "camera-hz must be positive"),
+        (("panda", "--env", "robossl/ArmReach-v0", "--episodes", "0"), 1, "episodes must be at least 1, got 0"),
+        (("panda", "--env", "robossl/ArmReach-v0", "--with-bridge"), 2, "--with-bridge needs --bundle FOLDER"),
+        (("camera_base", "--bundle", "b", "--with-bridge"), 1, "profile camera_base may not go live: it lacks"),
+        (("panda", "--demo"), 2, "a demo takes a profile and --bundle FOLDER, or neither of them"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(words: tuple[str, ...], code: int, message: str, typed: Run) -> None:
+    found, out, err = typed(*words)
+    assert found == code, err
+    assert message in err
+    assert err.count("\n") == 1
+    assert out == ""
+
+
+def test_a_changed_byte_in_the_bundle_is_refused(typed: Run, reach: Path) -> None:
+    policy = reach / "policy.onnx"
+    policy.write_bytes(policy.read_bytes()[:-1] + b"x")
+    code, _, err = typed("panda", "--bundle", str(reach))
+    assert code == 1
+    assert "policy.onnx" in err
+
+
+def test_alone_it_runs_for_its_time_and_says_which_topics_it_lacks(typed: Run, panda: Path) -> None:
+    code, out, err = typed(str(panda), "--env", "robossl/ArmReach-v0", "--seconds", "0.3", "--json")
+    assert code == 0
+    summary = json.loads(out.splitlines()[-1])
+    assert (summary["episodes"], summary["commands"]) == (0, 0)
+    assert "/block/odometry is silent: unknown body of the model 'block'" in err
+
+
+@pytest.mark.slow
+def test_two_processes_over_dds_succeed_and_their_stops_are_timed(typed: Run, reach: Path) -> None:
+    code, out, err = typed("panda", "--bundle", str(reach), "--demo", "--json")
+    assert code == 0, out + err
+    assert "episodes succeeded" in out
+    stops = json.loads(out.splitlines()[-1])["stops"]
+    assert [stop["cause"] for stop in stops] == ["operator types hold", "link is lost", "SIGKILL of bridge"]
+    assert "stale_input: /joint_states" in stops[1]["named"]
+    assert all(stop["rest_s"] > 0 for stop in stops)
+
+
+@pytest.mark.slow
+def test_episodes_through_the_bridge_succeed_as_in_the_evaluation(typed: Run, reach: Path) -> None:
+    code, out, err = typed("panda", "--bundle", str(reach), "--with-bridge", "--episodes", "4", "--json")
+    assert code == 0, err
+    summary = json.loads(out.splitlines()[-1])
+    assert summary["episodes"] == 4
+    assert summary["success_rate"] >= 0.75
+    assert summary["rejected"] == 0
+    assert summary["latency"]["input to command"]["p50_ms"] > 0
