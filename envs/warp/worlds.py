@@ -83,7 +83,8 @@ class WarpWorlds:
                 own: Any = warp.from_torch(rows, dtype=shared.dtype)
                 own._is_batched = True
                 setattr(owner, name, own)
-            self._graphs.clear()  # they have the old addresses
+            self._graphs.clear()  # they have the old addresses; other kernels may be needed
+            self._warm.clear()
         values: torch.Tensor = warp.to_torch(getattr(owner, name))
         return values
 
@@ -146,9 +147,9 @@ class WarpWorlds:
                 self._warm.add(name)
                 return
             if name not in self._graphs:
-                # torch's stream may be CUDA's default one, which cannot be captured
+                # in a stream of its own: torch's may be CUDA's default one, which cannot be captured
                 stream = warp.Stream(self._device) if self._device.is_cuda else None
-                with warp.ScopedCapture(device=self._device, stream=stream) as capture:
+                with warp.ScopedStream(stream), warp.ScopedCapture(self._device, stream) as capture:
                     work()
                 self._graphs[name] = capture.graph
             warp.capture_launch(self._graphs[name])
