@@ -54,7 +54,8 @@ class TaskEnv:
         switch_off_unused(model, chosen.values())
         num_threads = config.num_threads or num_cores()
         active = switched_on(task.spec.randomisations, config.randomise)
-        require_memory(config.num_worlds, model, self._observation(), model_fields(active) | {*task.spec.random_fields})
+        fields = model_fields(active) | {*task.spec.random_fields}
+        require_memory(config.num_worlds, model, self._observation(), fields, task.new_memory(1))
         engine = make_engine(config.engine, model, config.num_worlds, num_threads, config.device)
         self.engine = make_delayed(engine, config.delay_s, task.spec.num_substeps)
         self._picture_keys = tuple(key for key in self._keys if key in picture_keys(self._cameras))
