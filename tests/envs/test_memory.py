@@ -46,14 +46,16 @@ def test_a_container_s_memory_is_its_limit_less_what_it_cannot_give_back(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(memory, "_GROUP", tmp_path)
-    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "nothing")
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
     assert available_bytes() is None
+    (tmp_path / "meminfo").write_text("MemTotal:       100 kB\nMemFree:        10 kB\nMemAvailable:   70 kB\n")
+    assert available_bytes() == 70 * 1024
     files = {"max": "1000\n", "current": "900\n", "stat": "anon 300\ninactive_file 550\nactive_file 50\n"}
     for name, text in files.items():
         (tmp_path / f"memory.{name}").write_text(text)
     assert available_bytes() == 1000 - 900 + 550  # files that were written lately fill it, and make room when asked
     (tmp_path / "memory.max").write_text("max\n")
-    assert available_bytes() is None
+    assert available_bytes() == 70 * 1024
 
 
 def test_the_system_tells_its_memory() -> None:
