@@ -5,28 +5,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, UserError
+from robossl.core import Array
 from robossl.envs.engine import Engine
+from robossl.envs.host import on_host
 
 
 class DelayedEngine:
     """See `Engine`: another engine, but for what `step` is given and what the state holds beside the physics.
 
     The controls of decision i act from `delay` physics steps after that decision on; until the first do, those act
-    that the episode began with.
+    that the episode began with. Those under way are kept on the host.
 
     Args:
         engine: the worlds.
         delay: in physics steps.
         num_substeps: between two decisions: what `step` is always called with.
-
-    Raises:
-        UserError: if the engine is not on the host.
     """
 
     def __init__(self, engine: Engine, *, delay: int, num_substeps: int) -> None:
-        if engine.xp is not np:
-            raise UserError("late commands need an engine on the host: mujoco or bullet")
         self._engine, self._num_substeps = engine, num_substeps
         self._whole, self._rest = divmod(delay, num_substeps)
         self._newest_first = np.zeros((engine.num_worlds, self._whole + 2, engine.model.nu))
@@ -42,15 +38,15 @@ class DelayedEngine:
         assert num_substeps == self._num_substeps
         held = self._newest_first
         if self._begins.any():
-            held[self._begins] = self._engine.read("ctrl")[self._begins, None]
+            held[self._begins] = on_host(self._engine.read("ctrl"))[self._begins, None]
             self._begins[:] = False
         held[:, 1:] = held[:, :-1].copy()
-        held[:, 0] = ctrl
+        held[:, 0] = on_host(ctrl)
         if not self._rest:
             return self._engine.step(held[:, self._whole], num_substeps, record)
         before = self._engine.step(held[:, self._whole + 1], self._rest, record)
         after = self._engine.step(held[:, self._whole], num_substeps - self._rest, record)
-        return {name: np.concatenate([before[name], after[name]], axis=1) for name in record}
+        return {name: self._engine.xp.concat([before[name], after[name]], axis=1) for name in record}
 
     def get_state(self) -> NDArray[np.float64]:
         """See `Engine.get_state`; the controls under way follow the physics."""

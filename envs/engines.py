@@ -18,8 +18,8 @@ _WITH_DEVICES = ("warp",)
 def make_delayed(engine: MujocoEngine, delay_s: float, num_substeps: int) -> MujocoEngine:
     """Returns the engine, with commands that take effect `delay_s` late, rounded to whole physics steps."""
     delay = round(delay_s / float(engine.model.opt.timestep))
-    late: Any = DelayedEngine(engine, delay=delay, num_substeps=num_substeps)
-    found: MujocoEngine = late if delay else engine
+    late: Any = DelayedEngine(engine, delay=delay, num_substeps=num_substeps) if delay else engine
+    found: MujocoEngine = late
     return found
 
 

@@ -1,6 +1,6 @@
 """Between an engine's device and the host."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -22,8 +22,13 @@ def namespace_of(values: Array) -> Any:
     return np if isinstance(values, np.ndarray) else array_namespace(values)
 
 
-class OnHost:
-    """An engine as sensors see it: what they read of it is numpy's, wherever it computes."""
+def for_sensors(engine: Engine) -> Engine:
+    """Returns an engine of which sensors can read numpy's arrays: itself if it has such."""
+    return engine if engine.xp is np else cast(Engine, _OnHost(engine))
+
+
+class _OnHost:
+    """What sensors need of an engine, in numpy wherever that computes."""
 
     xp: Any = np
 

@@ -130,7 +130,8 @@ class ImperfectEnv:
 
     def _are_pictures_due(self, decisions: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Tells [N] where any camera takes a sample."""
-        return np.any([sensor.is_due(decisions) for sensor in self._slow if sensor is not None], axis=0)
+        due = np.array([sensor.is_due(decisions) for sensor in self._slow if sensor is not None])
+        return np.asarray(due.any(axis=0), bool)
 
     def _seen(self, obs: Obs, ids: NDArray[np.int64], episodes: dict[str, NDArray[np.int64]]) -> Obs:
         """Passes true observations [n, ...] of the worlds `ids` through the models; the others are left as they are."""

@@ -30,6 +30,7 @@ def require_range(what: str, low: float, high: float, *, least: float = -math.in
         raise UserError(f"the range of {what} goes from low to high{floor}, got {low:g} {high:g}")
 
 
+_MAX_NAMES = 8  # that are written out
 _VISUAL = ("geom_rgba", "geom_matid", "mat_", "light_", "cam_")
 
 
@@ -72,7 +73,9 @@ class Randomisation:
     def described(self) -> str:
         """Says in a few words what it does."""
         words = {"scale": "times", "offset": "plus", "set": "set to", "turn": "turned by", "choose": "one of"}
-        whom = "" if self.elements is None else f" of {', '.join(self.elements)}"
+        names = self.elements or ()
+        listed = ", ".join(names) if len(names) <= _MAX_NAMES else f"{names[0]} to {names[-1]} ({len(names)})"
+        whom = "" if self.elements is None else f" of {listed}"
         return f"{' and '.join(self.fields)}{whom} {words[self.mode]} {self.low:g} to {self.high:g}"
 
     @property

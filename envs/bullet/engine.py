@@ -22,6 +22,7 @@ from robossl.core import Array, UnknownNameError
 from robossl.envs.bullet.contacts import ContactSensors
 from robossl.envs.bullet.fields import RANDOM_FIELDS, READABLE_FIELDS, RECORDABLE_FIELDS, WRITABLE_FIELDS
 from robossl.envs.bullet.fixtures import Fixtures
+from robossl.envs.bullet.forces import ForceSensors
 from robossl.envs.bullet.friction import FrictionFactors
 from robossl.envs.bullet.inertia import JointInertia, ruled_trees
 from robossl.envs.bullet.layout import Layout
@@ -46,7 +47,7 @@ class BulletEngine(MujocoEngine):
         require_room(num_worlds)
         self._blueprint = lay_out(model)
         self._layout = Layout(self._blueprint)
-        self._sensors = ContactSensors(model)
+        self._sensors, self._forces = ContactSensors(model), ForceSensors(model)
         self._frictions = FrictionFactors(model, self._blueprint.pairs)
         self._factors = self._frictions.solve(model.geom_friction)
         self._ruled = ruled_trees(model)
@@ -62,13 +63,28 @@ class BulletEngine(MujocoEngine):
         self._motion = self._layout.empty(num_worlds)
         self._worlds = [self._new_world() for _ in range(num_worlds)]
         self._sensordata: Array | None = None
+        self._own_models: dict[int, tuple[int, mujoco.MjModel]] = {}
+        self._felt = np.zeros((num_worlds, len(self._forces.columns)))  # in the last substep
+        self._is_felt = np.zeros(num_worlds, bool)  # of worlds that came by a substep to where they are
+        self._moving = self._everyone  # worlds that Bullet moves
+        self._tries = False  # whether a step is made that will be taken back
         self._changed = np.zeros(num_worlds, bool)  # worlds whose masses or frictions Bullet does not have yet
         self._lost = np.zeros(num_worlds, bool)  # worlds with a state that Bullet cannot go on from
+
+    def reset(self, ids: NDArray[np.int64]) -> None:
+        """See `Engine.reset`."""
+        super().reset(ids)
+        self._is_felt[ids] = False
+
+    def set_state(self, state: NDArray[np.float64], ids: NDArray[np.int64] | None = None) -> None:
+        """See `Engine.set_state`."""
+        self._is_felt[slice(None) if ids is None else ids] = False
+        super().set_state(state, ids)
 
     def forward(self, ids: NDArray[np.int64] | None = None) -> None:
         """See `Engine.forward`."""
         super().forward(ids)
-        if self._sensordata is not None:
+        if self._sensordata is not None and not self._tries:
             rows = self._everyone if ids is None else np.asarray(ids)
             self._sensordata[rows] = self._with_contacts(self._bound("sensordata")[rows], rows)
 
@@ -85,7 +101,7 @@ class BulletEngine(MujocoEngine):
         self._load(self._everyone)
         for substep in range(num_substeps):
             entries = {name: values[:, substep] for name, values in recorded.items()}
-            self._substep(entries, whole=bool(record) or substep == num_substeps - 1)
+            self._substep(entries, whole=bool(record) or substep >= num_substeps - 1 - self._is_watched)
         self._diverged |= self._lost | (self.batch.warning[..., 1] != num_warnings).any(axis=1)
         self._diverged |= ~np.isfinite(self.batch.state).all(axis=1)
         self._computed[:] = NO_STAGE
@@ -100,7 +116,7 @@ class BulletEngine(MujocoEngine):
     def view(self, name: str) -> Array:
         """See `MujocoEngine.view`."""
         values = super().view(name)
-        if name != "sensordata" or not len(self._sensors.columns):
+        if name != "sensordata" or not len(self._sensors.columns) + len(self._forces.columns):
             return values
         if self._sensordata is None:  # MuJoCo's own with Bullet's contacts
             self._sensordata = np.zeros_like(values)
@@ -116,6 +132,7 @@ class BulletEngine(MujocoEngine):
         if name not in WRITABLE_FIELDS:
             raise UnknownNameError("state field that the bullet engine can write", name, WRITABLE_FIELDS)
         super().write(name, values, ids)
+        self._is_felt[ids] = False
 
     def randomise(self, field: str, values: Array, ids: NDArray[np.int64]) -> None:
         """See `Engine.randomise`."""
@@ -126,6 +143,11 @@ class BulletEngine(MujocoEngine):
             self._changed[ids] = True
         elif not field.startswith(_LOOKS):
             self._ruled[:] = True  # a law may now hold where there was none
+
+    @property
+    def _is_watched(self) -> bool:
+        """Tells whether anybody keeps an eye on forces: then also the last substep but one is followed as a whole."""
+        return self._sensordata is not None and len(self._forces.columns) > 0
 
     def mass_matrix(self, tree: int, *, world: int) -> Floats:
         """Returns Bullet's joint-space inertia [D, D] of a tree with a fixed base and one-axis joints."""
@@ -148,6 +170,7 @@ class BulletEngine(MujocoEngine):
         """
         qpos, qvel, contact = self.view("qpos"), self.view("qvel"), self.view("qacc_warmstart")
         velocity, last_contact = qvel.copy(), contact.copy()
+        state = self.batch.state.copy() if whole and (self._is_watched or "sensordata" in entries) else None
         trees = self._pulled_trees()
         pulled, bases = trees[self.model.dof_treeid], bool(self._has_base[trees].any())
         self._pass_without_contact(last_contact, entries)
@@ -158,10 +181,13 @@ class BulletEngine(MujocoEngine):
         self._pass_in_bullet(forces, np.flatnonzero(trees).tolist(), whole=whole)
         if "sensordata" in entries:
             self._note(entries["sensordata"], self._everyone)
+            entries["sensordata"][:, self._forces.columns] = self._felt
         self._layout.to_mujoco(self._motion, qpos, qvel, bases=bases or whole)
         push = _times(inertia, (qvel - velocity) / self._timestep) + self._bias - torque
         contact[...] = np.where(pulled, push, 0.0)
         self._lost |= ~(np.isfinite(qpos).all(axis=1) & (np.abs(qvel) < _MAX_SPEED).all(axis=1))
+        if state is not None and len(self._forces.columns):
+            self._feel(state, (qvel - velocity) / self._timestep)
 
     def _pass_without_contact(self, push: Floats, entries: dict[str, Array]) -> None:
         """Lets MuJoCo make a step under the force `push` [N, nv] instead of contacts, in time and activations too.
@@ -182,7 +208,7 @@ class BulletEngine(MujocoEngine):
     def _pass_in_bullet(self, forces: tuple[Floats, ...], trees: list[int], *, whole: bool) -> None:
         """Lets Bullet make a step under `forces` on some trees; reads these back, or all."""
         fetched = list(range(self.model.ntree)) if whole else trees
-        for index in np.flatnonzero(~self._lost).tolist():
+        for index in self._moving[~self._lost[self._moving]].tolist():
             world = self._worlds[index]
             world.pull(index, trees, forces, self._motion)
             world.step()
@@ -235,13 +261,53 @@ class BulletEngine(MujocoEngine):
         return np.asarray(getattr(self.model, field) if own is None else own[index], np.float64)
 
     def _with_contacts(self, sensordata: Array, ids: NDArray[np.int64]) -> Array:
-        """Finds the contacts of the worlds `ids` and returns their `sensordata` [n, D] with them."""
+        """Finds the contacts of the worlds `ids` and returns their `sensordata` [n, D] with them, and with forces."""
+        if len(self._forces.columns):
+            self._try(ids[~self._is_felt[ids]])
+            sensordata[:, self._forces.columns] = self._felt[ids]
         if len(self._sensors.columns):
             self._load(ids)
             for index in ids[~self._lost[ids]].tolist():
                 self._worlds[index].detect()
             self._note(sensordata, ids)
         return sensordata
+
+    def _try(self, ids: NDArray[np.int64]) -> None:
+        """Lets worlds that have just been put somewhere make one substep, takes note of forces, and takes it back.
+
+        Only by moving does Bullet tell how hard things press.
+        """
+        if not len(ids) or self._tries:
+            return
+        state, lost = self.batch.state.copy(), self._lost.copy()
+        self._tries, self._moving = True, ids
+        try:
+            self._load(ids)
+            self._substep({"sensordata": np.zeros((self.num_worlds, self.model.nsensordata))}, whole=True)
+        finally:
+            self._tries, self._moving = False, self._everyone
+        self.batch.state[...], self._lost = state, lost
+        self._computed[:] = NO_STAGE
+        super().forward()
+
+    def _feel(self, state: Floats, qacc: Floats) -> None:
+        """Takes note of the accelerations and forces of a substep.
+
+        Args:
+            state: [N, S] as it began.
+            qacc: [N, nv] that it brought.
+        """
+        for index in self._moving[~self._lost[self._moving]].tolist():
+            model, presses = self._own_model(index), self._worlds[index].presses()
+            self._felt[index] = self._forces.read(model, state[index], qacc[index], presses)
+        self._is_felt[self._moving] = True
+
+    def _own_model(self, index: int) -> mujoco.MjModel:
+        """Returns the model with a world's own values; it is copied out only when they have changed."""
+        version = int(self.model_version[index])
+        if self._own_models.get(index, (-1, None))[0] != version:
+            self._own_models[index] = version, self.batch.get_model(index)
+        return self._own_models[index][1]
 
     def _note(self, sensordata: Array, ids: NDArray[np.int64]) -> None:
         """Writes the contacts that Bullet found last into `sensordata` [n, D] of the worlds `ids`."""

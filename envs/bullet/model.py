@@ -152,7 +152,8 @@ class _TreeBuilder:
             geom, *others = [*self._geoms(root), NONE]
             self._add_shapes(NONE, root, [other for other in others if other != NONE])
         else:
-            self._frames[parent] = NONE, _ORIGIN
+            # Bullet takes what is fixed to link 0 for static, even where link 0 moves: it would pass through walls.
+            self._frames[parent] = self._add(parent=NONE, pos=_ORIGIN, quat=_IDENTITY), _ORIGIN
             self._add_body(root)
         for body in range(root + 1, model.nbody):
             if model.body_treeid[body] == model.body_treeid[root]:

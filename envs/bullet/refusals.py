@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 
 from robossl.core import UserError
+from robossl.envs.bullet.forces import MOTION_SENSORS, TOUCH_SENSOR
 
 _GEOMS = ("PLANE", "SPHERE", "CAPSULE", "ELLIPSOID", "CYLINDER", "BOX", "MESH")
 SOLID_TYPES = tuple(int(getattr(mujoco.mjtGeom, f"mjGEOM_{name}").value) for name in _GEOMS)
@@ -18,6 +19,8 @@ _LATE_SENSORS = tuple(
     int(getattr(_SENSOR, f"mjSENS_{name}").value) for name in ("ACTUATORFRC", "JOINTACTFRC", "TENDONACTFRC")
 )
 """Computed after the forces, but not from those of contacts."""
+_WRENCH_SENSORS = tuple(int(getattr(_SENSOR, f"mjSENS_{name}").value) for name in ("FORCE", "TORQUE"))
+_COMPUTED = (*_LATE_SENSORS, *MOTION_SENSORS, TOUCH_SENSOR)
 _SOLVER_SENSORS = tuple(
     int(getattr(_SENSOR, f"mjSENS_{what}LIMIT{value}").value)
     for what in ("JOINT", "TENDON")
@@ -97,7 +100,9 @@ def _require_sensors(model: Any) -> None:
                 raise refuse("sensor", name, "of a contact sensor's data, only `found` has a counterpart")
             if _OBJ_SITE in (model.sensor_objtype[sensor], model.sensor_reftype[sensor]):
                 raise refuse("sensor", name, "it watches a site; watch a body or a geom")
-        elif kind in _SOLVER_SENSORS or (model.sensor_needstage[sensor] > _VELOCITY and kind not in _LATE_SENSORS):
+        elif kind in _WRENCH_SENSORS and model.neq:
+            raise refuse("sensor", name, "PyBullet does not tell the forces of welds and connections")
+        elif kind in _SOLVER_SENSORS or (model.sensor_needstage[sensor] > _VELOCITY and kind not in _COMPUTED):
             raise refuse("sensor", name, f"{mujoco.mjtSensor(kind).name} would show MuJoCo's forces, not Bullet's")
 
 

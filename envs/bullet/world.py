@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from robossl.core import UserError
 from robossl.envs.bullet.build import Construction
+from robossl.envs.bullet.forces import Press
 from robossl.envs.bullet.layout import Layout, Motion
 from robossl.envs.bullet.library import pybullet
 from robossl.envs.bullet.model import NONE, Blueprint
@@ -152,6 +153,24 @@ class BulletWorld:
         points = pybullet.getContactPoints(**self._client)
         geoms = self._geoms
         return [(geoms[point[1], point[3]], geoms[point[2], point[4]]) for point in points if point[8] <= 0.0]
+
+    def presses(self) -> list[Press]:
+        """Returns the contacts that the last step has solved, with their forces."""
+        found = []
+        for point in pybullet.getContactPoints(**self._client):
+            normal_w, sideways = np.array(point[7]), point[10] * np.array(point[11]) + point[12] * np.array(point[13])
+            if point[9] == 0:
+                continue
+            found.append(
+                Press(
+                    geoms=(self._geoms[point[1], point[3]], self._geoms[point[2], point[4]]),
+                    pos_w=(np.array(point[5]) + np.array(point[6])) / 2,
+                    normal_w=normal_w,
+                    normal_n=float(point[9]),
+                    force_w=point[9] * normal_w + sideways,
+                )
+            )
+        return found
 
     def set_masses(self, mass: Floats, inertia: Floats) -> None:
         """Gives bodies their mass [nbody] and principal inertias [nbody, 3]."""

@@ -87,7 +87,7 @@ class WarpRenderer:
 
     def _views_of(self, model: Any) -> dict[str, Any]:
         """Returns the model's fields of cameras, by picture."""
-        index, found = self._index, {}
+        index, found = self._index, dict[str, Any]()
         for field in ("cam_projection", "cam_sensorsize"):
             own = getattr(model, field)
             found[field] = warp.array(own.numpy()[index], dtype=own.dtype)

@@ -88,7 +88,8 @@ class Grid:
                 counts.
         """
         around = np.arange(-int(reach_m / NODE_M), int(reach_m / NODE_M) + 2, dtype=np.float32)
-        di, dj = (xp.asarray(part.ravel())[None] for part in np.meshgrid(around, around, indexing="ij"))
+        steps = (part.ravel() for part in np.meshgrid(around, around, indexing="ij"))
+        di, dj = (xp.asarray(part, device=x_m.device)[None] for part in steps)
         i = xp.clip(xp.floor(self._nodes(xp, x_m))[:, None] + di, 0, self.size - 1)
         j = xp.clip(xp.floor(self._nodes(xp, y_m))[:, None] + dj, 0, self.size - 1)
         x, y = i * NODE_M - self.half_m, j * NODE_M - self.half_m

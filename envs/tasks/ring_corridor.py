@@ -7,7 +7,8 @@ from stands in assets/ring_corridor/README.md.
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from robossl.envs.mujoco_engine import load_model
 from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Randomisation
 from robossl.envs.sensors import ContactFlags, Imu, Lidar, Odometry, stereo
 from robossl.envs.task import Memory, Outcome, TaskSpec
+from robossl.envs.tasks.ring_clutter import NUM_CLUTTER
 from robossl.envs.tasks.ring_geometry import (
     CAR_RADIUS_M,
     OBSTACLE_NAMES,
@@ -38,6 +40,7 @@ SIGHT_M = 6.0
 """How far `privileged` looks for the nearest obstacle."""
 RANDOM_FIELDS = ("geom_rgba", "light_diffuse")
 
+_OBSTACLES_IN_REACH, _CLUTTER_IN_REACH = 4, 10  # of the planner's plans
 _STRAIGHT_ON, _STEERING = (DRIVE.speed_m_s, 0.0, 0.0), (0.0, 0.0, DRIVE.yaw_rate_rad_s)
 _FRONT = ("front",)
 _WALLS = tuple(f"outer_wall_{side}" for side in ("east", "north", "west", "south"))
@@ -72,7 +75,9 @@ class RingCorridorConfig:
 
     Attributes:
         max_decisions: the episode's length; one without contact is a success.
-        min_obstacles: in a world; the most is what the model has.
+        min_obstacles: the fewest in a world.
+        max_obstacles: the most.
+        is_cluttered: whether smaller things stand along the walls, too.
         progress_weight: of the way made along the ring, as a share of what full speed makes in one decision.
         collision_weight: of having touched anything.
         is_recoloured: whether light, walls, floor and obstacles change colour with every episode.
@@ -80,6 +85,8 @@ class RingCorridorConfig:
 
     max_decisions: int = 200
     min_obstacles: int = 8
+    max_obstacles: int = NUM_OBSTACLES
+    is_cluttered: bool = False
     progress_weight: float = 0.5
     collision_weight: float = -1.0
     is_recoloured: bool = True
@@ -88,21 +95,32 @@ class RingCorridorConfig:
         """Checks the numbers."""
         if self.max_decisions < 1:
             raise UserError(f"max_decisions must be at least 1, got {self.max_decisions}")
-        if not 0 <= self.min_obstacles <= NUM_OBSTACLES:
-            raise UserError(f"min_obstacles must be in 0..{NUM_OBSTACLES}, got {self.min_obstacles}")
+        for name in ("min_obstacles", "max_obstacles"):
+            if not 0 <= getattr(self, name) <= NUM_OBSTACLES:
+                raise UserError(f"{name} must be in 0..{NUM_OBSTACLES}, got {getattr(self, name)}")
+        if self.min_obstacles > self.max_obstacles:
+            raise UserError(
+                f"min_obstacles must be at most max_obstacles, {self.max_obstacles}; got {self.min_obstacles}"
+            )
 
 
 class RingCorridor:
     """Implements `Task`: steers a car that drives at constant speed round the ring without touching anything."""
+
+    levels: ClassVar[dict[str, RingCorridorConfig]] = {
+        "easy": RingCorridorConfig(min_obstacles=3, max_obstacles=6),
+        "medium": RingCorridorConfig(),
+        "hard": RingCorridorConfig(min_obstacles=NUM_OBSTACLES, is_cluttered=True),
+    }
 
     def __init__(self, config: RingCorridorConfig | None = None) -> None:
         self.config = config or RingCorridorConfig()
         self.spec = _make_spec(self.config)
 
     def build_model(self) -> Any:
-        """Compiles assets/ring_corridor/ring_corridor.xml."""
-        xml = files("robossl.assets") / "ring_corridor" / "ring_corridor.xml"
-        return load_model(xml.read_text())
+        """Compiles assets/ring_corridor/ring_corridor.xml, or cluttered.xml."""
+        name = "cluttered.xml" if self.config.is_cluttered else "ring_corridor.xml"
+        return load_model(Path(str(files("robossl.assets") / "ring_corridor" / name)))
 
     def new_memory(self, num_worlds: int) -> Memory:
         """Returns driving direction (+1 anticlockwise), arc coordinate, signed distance and number of decisions."""
@@ -172,7 +190,7 @@ class RingCorridor:
 
     def expert(self) -> Policy:
         """Returns the planner."""
-        return RingPlanner(DRIVE)
+        return RingPlanner(DRIVE, num_nearest=_CLUTTER_IN_REACH if self.config.is_cluttered else _OBSTACLES_IN_REACH)
 
     def _layout(self, draws: Draws) -> dict[str, Array]:
         """Returns what n episodes start with: state and model values by their MuJoCo names, and memory."""
@@ -180,6 +198,10 @@ class RingCorridor:
         pose, direction = self._scene.start(unit["start"])
         cos, sin = np.cos(pose[:, 2]), np.sin(pose[:, 2])
         position, quat = self._scene.obstacles(unit["count"], unit["obstacles"])
+        if self.config.is_cluttered:
+            drawn = draws.sub("clutter").uniform(shape=(4, NUM_CLUTTER))
+            more = self._scene.clutter(unit["start"], drawn)
+            position, quat = (np.concatenate(parts, axis=1) for parts in zip((position, quat), more, strict=True))
         return {
             "direction": direction,
             "arc_m": arc_coordinate(np, pose[:, 0], pose[:, 1]),
@@ -205,7 +227,7 @@ class RingCorridor:
 
     @cached_property
     def _scene(self) -> RingScene:
-        return RingScene(self.build_model(), self.config.min_obstacles)
+        return RingScene(self.build_model(), self.config.min_obstacles, self.config.max_obstacles)
 
 
 def nearest_ahead(xp: Any, pose: Array, obstacles: Array) -> Array:
@@ -252,7 +274,7 @@ def _make_spec(config: RingCorridorConfig) -> TaskSpec:
             "route": ArraySpec(shape=(2,), names=("direction", "arc_m")),
             "lane": ArraySpec(shape=(3,), names=("left_m", "cos_heading", "sin_heading")),
             "nearest_obstacle": ArraySpec(shape=(2,), names=("gap_m", "sin_bearing")),
-            "obstacles": ArraySpec(shape=(NUM_OBSTACLES, len(OBSTACLE_NAMES))),
+            "obstacles": ArraySpec(shape=(NUM_OBSTACLES + NUM_CLUTTER * config.is_cluttered, len(OBSTACLE_NAMES))),
         },
         reward_weights={"progress": config.progress_weight, "collision": config.collision_weight},
         metrics=("distance", "collision"),

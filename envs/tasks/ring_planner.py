@@ -46,6 +46,7 @@ class RingPlanner:
         comfort_m: room beyond which more is not worth anything.
         pace: progress along the ring per metre driven beyond which more is not worth anything: it is only to be had
             by hugging the inner wall.
+        num_nearest: obstacles looked at; more are never within a plan's reach.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class RingPlanner:
         margin_m: float = 0.06,
         comfort_m: float = 0.35,
         pace: float = 1.2,
+        num_nearest: int = 4,
     ) -> None:
+        self._num_nearest = num_nearest
         self._margin_m, self._comfort_m = np.float32(margin_m), np.float32(comfort_m)
         self._steering = np.array(list(product(np.linspace(-1.0, 1.0, num_angles), repeat=len(segments))))
         self._along, self._across = roll_out(drive, np.repeat(self._steering, segments, axis=1))
@@ -73,7 +76,7 @@ class RingPlanner:
         pose = np.asarray(privileged["pose"], np.float32)
         route = np.asarray(privileged["route"], np.float32)
         x, y = self._points(pose)
-        clearance = self._clearance(x, y, _nearest(pose, np.asarray(privileged["obstacles"], np.float32)))
+        clearance = self._clearance(x, y, self._nearest(pose, privileged))
         progress = route[:, :1] * wrapped(np, arc_coordinate(np, x[..., -1], y[..., -1]) - route[:, 1:2])
         best = np.argmax(self._score(clearance, progress), axis=1)
         return self._steering[best, :1].astype(np.float32)
@@ -84,6 +87,13 @@ class RingPlanner:
         x = pose[:, 0, None, None] + cos * self._along - sin * self._across
         y = pose[:, 1, None, None] + sin * self._along + cos * self._across
         return np.asarray(x, np.float32), np.asarray(y, np.float32)
+
+    def _nearest(self, pose: Floats, privileged: Obs) -> Floats:
+        """Returns the obstacles [N, num_nearest, 7] nearest to the cars."""
+        obstacles = np.asarray(privileged["obstacles"], np.float32)
+        dx, dy = obstacles[..., 0] - pose[:, None, 0], obstacles[..., 1] - pose[:, None, 1]
+        order = np.argsort(dx * dx + dy * dy, axis=1, kind="stable")[:, : self._num_nearest]
+        return np.take_along_axis(obstacles, order[..., None], axis=1)
 
     def _clearance(self, x: Floats, y: Floats, obstacles: Floats) -> Floats:
         """Returns the car's distance [N, K, T] to the nearest thing at every point."""
@@ -119,10 +129,3 @@ def roll_out(drive: Drive, steering: NDArray[np.float64]) -> tuple[Floats, Float
     along, across = np.cumsum(np.cos(heading), axis=1) * step_m, np.cumsum(np.sin(heading), axis=1) * step_m
     checked = np.arange(along.shape[1] - 1, -1, -2)[::-1]
     return along[:, checked].astype(np.float32), across[:, checked].astype(np.float32)
-
-
-def _nearest(pose: Floats, obstacles: Floats, count: int = 4) -> Floats:
-    """Returns the obstacles [N, count, 7] nearest to the cars; more are never within a plan's reach."""
-    dx, dy = obstacles[..., 0] - pose[:, None, 0], obstacles[..., 1] - pose[:, None, 1]
-    order = np.argsort(dx * dx + dy * dy, axis=1, kind="stable")[:, :count]
-    return np.take_along_axis(obstacles, order[..., None], axis=1)

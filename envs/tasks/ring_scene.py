@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, Draws
+from robossl.envs.tasks.ring_clutter import litter
 from robossl.envs.tasks.ring_geometry import (
     CAR_RADIUS_M,
     CENTRE_M,
@@ -27,7 +28,7 @@ _ALONG_SLOT = (0.35, 0.65)  # where in its slot an obstacle may stand: the plann
 _OBSTACLE_OFFSET_M = 0.9
 _START_SLOTS = np.array([slot for slot in range(NUM_OBSTACLES) if slot % (SIDE_M / _SLOT_M)])  # not at a corner
 _START_ALONG_SLOT, _START_OFFSET_M, _START_TURN_RAD = 0.05, 0.5, 0.4
-_COLOUR_SHIFT = {"floor": 0.06, "outer": 0.08, "inner": 0.08, "obstacle": 0.14, "car": 0.0}
+_COLOUR_SHIFT = {"floor": 0.06, "outer": 0.08, "inner": 0.08, "obstacle": 0.14, "clutter": 0.14, "car": 0.0}
 _LIGHT = (0.2, 0.4)
 _NEAR_M = 0.05  # farther apart, nothing touches, however coarsely an engine computes contacts
 _FREE_M = OUTER_M - CENTRE_M - CAR_RADIUS_M - _NEAR_M  # from the centre line
@@ -39,11 +40,11 @@ class RingScene:
     """Knows the compiled model's obstacles and colours, and lays out episodes with them.
 
     Attributes:
-        shapes: [12, 3] half_x, half_y and radius of the obstacles.
+        shapes: [M, 3] half_x, half_y and radius of the 12 obstacles, and of what clutter there is.
     """
 
-    def __init__(self, model: Any, min_obstacles: int) -> None:
-        self._min_obstacles = min_obstacles
+    def __init__(self, model: Any, min_obstacles: int, max_obstacles: int) -> None:
+        self._min_obstacles, self._max_obstacles = min_obstacles, max_obstacles
         bodies = np.flatnonzero(model.body_mocapid >= 0)
         geoms = model.body_geomadr[bodies]
         size, is_box = model.geom_size[geoms], model.geom_type[geoms] == mujoco.mjtGeom.mjGEOM_BOX
@@ -87,6 +88,8 @@ class RingScene:
     def obstacles(self, count: Floats, unit: Floats) -> tuple[Floats, Floats]:
         """Puts one obstacle, here or there, into as many slots as `count` says; parks the others.
 
+        Clutter is not among them.
+
         Args:
             count: [n, 1].
             unit: [n, 5, 12].
@@ -94,16 +97,33 @@ class RingScene:
         Returns:
             Positions [n, 12, 3] and orientations [n, 12, 4].
         """
-        num_placed = self._min_obstacles + np.floor(count * (NUM_OBSTACLES + 1 - self._min_obstacles))
+        num_placed = self._min_obstacles + np.floor(count * (self._max_obstacles + 1 - self._min_obstacles))
         along, lateral, turn = unit[:, 2], unit[:, 3], unit[:, 4]
         slot, rank = _random_orders(unit[:, :2])
         arc = (slot + _ALONG_SLOT[0] + (_ALONG_SLOT[1] - _ALONG_SLOT[0]) * along) * _SLOT_M
         x, y, _ = centre_line(arc, _OBSTACLE_OFFSET_M * (2 * lateral - 1))
-        position = np.stack([x, y, np.broadcast_to(self._half_heights, x.shape)], axis=-1)
+        position = np.stack([x, y, np.broadcast_to(self._half_heights[:NUM_OBSTACLES], x.shape)], axis=-1)
         half_yaw = turn * (np.pi / 2)
         quat = np.zeros((*half_yaw.shape, 4))
         quat[..., 0], quat[..., 3] = np.cos(half_yaw), np.sin(half_yaw)
-        return np.where((rank < num_placed)[..., None], position, self._parked), quat
+        return np.where((rank < num_placed)[..., None], position, self._parked[:NUM_OBSTACLES]), quat
+
+    def clutter(self, start: Floats, unit: Floats) -> tuple[Floats, Floats]:
+        """Puts clutter everywhere but where episodes start.
+
+        Args:
+            start: [n, 5] what `start` was given.
+            unit: [n, 4, 14].
+
+        Returns:
+            Positions [n, 14, 3] and orientations [n, 14, 4].
+        """
+        place = np.floor(start[:, 0] * len(_START_SLOTS)).astype(np.int64)
+        point, half_yaw = litter(place, _START_SLOTS * _SLOT_M, unit)
+        height = np.broadcast_to(self._half_heights[NUM_OBSTACLES:, None], (*half_yaw.shape, 1))
+        nothing = np.zeros_like(half_yaw)
+        quat = np.stack([np.cos(half_yaw), nothing, nothing, np.sin(half_yaw)], axis=2)
+        return np.concatenate([point, height], axis=2), quat
 
     def colours(self, unit: Floats) -> Floats:
         """Shifts the model's colours by `unit` [n, num_colours, 3]; returns [n, num_geoms, 4]."""
@@ -116,13 +136,13 @@ class RingScene:
         return np.repeat(_LIGHT[0] + (_LIGHT[1] - _LIGHT[0]) * unit, 3, axis=1)[:, None]
 
     def is_near(self, xp: Any, pose: Array, position: Array) -> Array:
-        """Tells [N] whether cars at poses [N, 3] may touch a wall or an obstacle, these being at [N, 12, 3]."""
+        """Tells [N] whether cars at poses [N, 3] may touch a wall or an obstacle, these being at [N, M, 3]."""
         dx, dy = position[..., 0] - pose[:, 0:1], position[..., 1] - pose[:, 1:2]
         obstacle = xp.any(dx * dx + dy * dy < xp.asarray(self._reach2, device=position.device), axis=1)
         return obstacle | (xp.abs(outward_offset(xp, pose[:, 0], pose[:, 1])) > _FREE_M)
 
     def table(self, xp: Any, position: Array, quat: Array) -> Array:
-        """Describes obstacles at positions [N, 12, 3] with orientations [N, 12, 4] as [N, 12, 7] `OBSTACLE_NAMES`."""
+        """Describes obstacles at positions [N, M, 3] with orientations [N, M, 4] as [N, M, 7] `OBSTACLE_NAMES`."""
         w, z = quat[..., 0], quat[..., 3]
         pose = xp.stack([position[..., 0], position[..., 1], 1 - 2 * z * z, 2 * w * z], axis=-1)
         return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(self.shapes, device=pose.device)], axis=-1)
@@ -139,7 +159,7 @@ def _side_by_side(**shapes: tuple[int, ...]) -> dict[str, tuple[slice, tuple[int
 
 def _colour_of(geom: str) -> str:
     """Returns what shares a colour with the geom: all outer walls are alike, every obstacle is its own."""
-    return geom if geom.startswith("obstacle") else geom.partition("_")[0]
+    return geom if geom.startswith(("obstacle", "clutter")) else geom.partition("_")[0]
 
 
 def _random_orders(unit: Floats) -> NDArray[np.int64]:

@@ -73,7 +73,7 @@ class RoomsScene:
         reach = shapes[:, :2].copy()
         reach[-NUM_FURNITURE - NUM_PLUGS :] = FURNITURE_RADIUS_M
         reach[-NUM_FURNITURE - NUM_PLUGS : -NUM_FURNITURE] = config.door_m / 2  # turned either way
-        self._reach = (reach + ROBOT_RADIUS_M + _NEAR_M).astype(np.float32)
+        self._reach = (reach.T + ROBOT_RADIUS_M + _NEAR_M).astype(np.float32)
 
     def draw(self, draws: Draws) -> dict[str, Floats]:
         """Draws all that an episode needs, {name: [n, ...]} in [0, 1), in one call: the call is what costs."""
@@ -126,12 +126,13 @@ class RoomsScene:
         place, turn = position[:, self._pieces], quat[:, self._pieces]
         w, z = turn[..., 0], turn[..., 3]
         pose = xp.stack([place[..., 0], place[..., 1], 1 - 2 * z * z, 2 * w * z], axis=-1)
-        return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(self._shapes)], axis=-1)
+        return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(self._shapes, device=pose.device)], axis=-1)
 
     def is_near(self, xp: Any, pose: Array, position: Array) -> Array:
         """Tells [N] whether robots at poses [N, 3] may touch something, mocap bodies being at [N, M, 3]."""
-        apart = xp.abs(position[:, self._pieces, :2] - pose[:, None, :2]) < xp.asarray(self._reach)
-        is_beside = xp.any(apart[..., 0] & apart[..., 1], axis=1)
+        dx, dy = (xp.abs(position[:, self._pieces, axis] - pose[:, axis : axis + 1]) for axis in (0, 1))
+        reach = xp.asarray(self._reach, device=position.device)
+        is_beside = xp.any((dx < reach[0]) & (dy < reach[1]), axis=1)
         return is_beside | (inner_distance(xp, pose[:, 0], pose[:, 1]) < ROBOT_RADIUS_M + _NEAR_M)
 
     def _walls(self, unit: dict[str, Floats]) -> Ints:

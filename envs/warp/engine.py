@@ -32,6 +32,8 @@ from robossl.envs.warp.library import device_named, tell_of_compilation
 from robossl.envs.warp.worlds import WarpWorlds, default_state
 
 _FASTEST = 1e10  # at which MuJoCo, too, gives a world up
+_PLACING = ("qpos", "qvel", "mocap_pos")  # what says where things are
+_CARRIED = (*_PLACING, "mocap_quat", "act", "qacc_warmstart")  # and what else one substep hands to the next
 
 
 class WarpEngine:
@@ -179,17 +181,22 @@ class WarpEngine:
     def _put_aside(self) -> None:
         """Flags the worlds that are no longer finite, and puts them back to their defaults at once.
 
-        Contacts of all worlds lie in one list: a world that is not finite may fill it. Elementwise throughout, so that
-        a GPU is not waited for.
+        Contacts of all worlds lie in one list: a world that is not finite may fill it.
         """
-        qpos, qvel = self.worlds.tensor("qpos"), self.worlds.tensor("qvel")
-        lost = ~((qpos.abs() < _FASTEST).all(dim=1) & (qvel.abs() < _FASTEST).all(dim=1))
+        numbers = [self.worlds.tensor(name).reshape(self.num_worlds, -1) for name in _PLACING]
+        lost = ~(torch.cat(numbers, dim=1).abs() < _FASTEST).all(dim=1)
+        if self.device.type == "cpu" and not lost.any():  # a GPU would be waited for
+            return
         self._diverged |= lost
-        for name, columns in self.worlds.state.items():
+        for name in _CARRIED:
             own = self.worlds.tensor(name)
-            default = self._default[columns].reshape(own.shape[1:]).to(own.dtype)
+            default = self._default_of(name, own)
             mask = lost.reshape(-1, *[1] * (own.dim() - 1))
             own.copy_(torch.where(mask, default, own))
+
+    def _default_of(self, name: str, own: torch.Tensor) -> torch.Tensor:
+        columns = self.worlds.state.get(name, slice(0, 0))
+        return self._default[columns].reshape(own.shape[1:]).to(own.dtype)
 
     def _compute(self, stage: int) -> None:
         """Makes fields up to a stage current, and with them those that were asked for after other steps."""
@@ -239,7 +246,7 @@ class WarpEngine:
         return everyone
 
     def _rows(self, ids: NDArray[np.int64]) -> torch.Tensor:
-        return torch.as_tensor(np.asarray(ids, np.int64), device=self.device)
+        return torch.as_tensor(ids, dtype=torch.int64, device=self.device)
 
     def _tensor(self, values: Array) -> torch.Tensor:
         """Brings numbers to the device, as float32."""

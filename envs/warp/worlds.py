@@ -1,7 +1,8 @@
 """N worlds in MuJoCo Warp's memory, and the same memory as torch tensors, named and shaped as MuJoCo does."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import mujoco
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from robossl.core import UserError
-from robossl.envs.warp.fields import ACCELERATION, KINEMATICS, VELOCITY
+from robossl.envs.warp.fields import ACCELERATION, KINEMATICS, POSITION, VELOCITY
 from robossl.envs.warp.library import mujoco_warp, warp
 
 _CONTACTS, _ROWS = 48, 192  # of a world: room for them is taken beforehand
@@ -35,8 +36,8 @@ class WarpWorlds:
         self.num_worlds, self._device = num_worlds, device
         self.torch_device = torch.device(warp.device_to_torch(device))
         self._tensors: dict[str, torch.Tensor] = {}
-        self._graph: Any = None
-        self._is_warm = False
+        self._graphs: dict[str, Any] = {}
+        self._warm: set[str] = set()  # what has run once: its kernels are loaded
         _require_one_forward_pass(model)
         try:
             with self.at_work():
@@ -47,6 +48,10 @@ class WarpWorlds:
                 )
         except (NotImplementedError, ValueError) as error:
             raise UserError(f"engine warp cannot run this model: {' '.join(str(error).split())}") from error
+        except RuntimeError as error:
+            if "allocate" not in str(error):
+                raise
+            raise UserError(f"engine warp: {num_worlds} worlds do not fit into the memory of {device}") from error
         self.state, self.num_columns = _state_columns(model)
 
     @contextlib.contextmanager
@@ -69,43 +74,27 @@ class WarpWorlds:
     def expanded(self, field: str) -> torch.Tensor | None:
         """Returns the memory [N, ...] of a model field, which it gives every world of its own; None if it has none."""
         owner, name = (self.model.opt, field[4:]) if field.startswith("opt.") else (self.model, field)
-        shared = getattr(owner, name, None)
+        shared: Any = getattr(owner, name, None)
         if not getattr(shared, "_is_batched", False):
             return None
         if shared.shape[0] != self.num_worlds or shared.strides[0] == 0:
             with self.at_work():
                 rows = warp.to_torch(shared)[:1].repeat_interleave(self.num_worlds, dim=0).contiguous()
-                own = warp.from_torch(rows, dtype=shared.dtype)
+                own: Any = warp.from_torch(rows, dtype=shared.dtype)
                 own._is_batched = True
                 setattr(owner, name, own)
-            self._graph = None  # it has the old addresses
-        return warp.to_torch(getattr(owner, name))
+            self._graphs.clear()  # they have the old addresses; other kernels may be needed
+            self._warm.clear()
+        values: torch.Tensor = warp.to_torch(getattr(owner, name))
+        return values
 
     def compute(self, stage: int) -> None:
         """Computes what follows from the state, up to a stage."""
-        with self.at_work():
-            if stage == ACCELERATION:
-                mujoco_warp.forward(self.model, self.data)
-            elif stage == KINEMATICS:
-                mujoco_warp.fwd_kinematics(self.model, self.data)
-            else:
-                mujoco_warp.fwd_position(self.model, self.data, factorize=False)
-                if stage == VELOCITY:
-                    mujoco_warp.fwd_velocity(self.model, self.data)
+        self._run(f"stage {stage}", partial(_STAGES[stage], self.model, self.data))
 
     def step(self) -> None:
         """Passes one timestep. What is derived is then that of the state in which it began."""
-        with self.at_work():
-            if not self._device.is_cuda or not self._is_warm:
-                mujoco_warp.step(self.model, self.data)
-                self._is_warm = True  # kernels are loaded: they cannot be while a graph is captured
-                return
-            if self._graph is None:
-                # torch's stream may be the default one, which cannot be captured
-                with warp.ScopedCapture(device=self._device, stream=warp.Stream(self._device)) as capture:
-                    mujoco_warp.step(self.model, self.data)
-                self._graph = capture.graph
-            warp.capture_launch(self._graph)
+        self._run("step", partial(mujoco_warp.step, self.model, self.data))
 
     def wait(self) -> None:
         """Waits until the device has done what it was told."""
@@ -150,6 +139,38 @@ class WarpWorlds:
             )
         return distance
 
+    def _run(self, name: str, work: Callable[[], object]) -> None:
+        """Runs what always launches the same kernels: from the second time on from a graph, without Python's cost."""
+        with self.at_work():
+            if name not in self._warm:
+                work()
+                self._warm.add(name)
+                return
+            if name not in self._graphs:
+                # in a stream of its own: torch's may be CUDA's default one, which cannot be captured
+                stream = warp.Stream(self._device) if self._device.is_cuda else None
+                with warp.ScopedStream(stream), warp.ScopedCapture(self._device, stream) as capture:
+                    work()
+                self._graphs[name] = capture.graph
+            warp.capture_launch(self._graphs[name])
+
+
+def _up_to_position(model: Any, data: Any) -> None:
+    mujoco_warp.fwd_position(model, data, factorize=False)
+
+
+def _up_to_velocity(model: Any, data: Any) -> None:
+    _up_to_position(model, data)
+    mujoco_warp.fwd_velocity(model, data)
+
+
+_STAGES = {
+    KINEMATICS: mujoco_warp.fwd_kinematics,
+    POSITION: _up_to_position,
+    VELOCITY: _up_to_velocity,
+    ACCELERATION: mujoco_warp.forward,
+}
+
 
 def _require_one_forward_pass(model: mujoco.MjModel) -> None:
     """Refuses an integrator that makes several: what is recorded would be of a state between two steps."""
@@ -159,13 +180,14 @@ def _require_one_forward_pass(model: mujoco.MjModel) -> None:
 
 def _num_contacts(model: Any) -> int:
     """Returns for how many contacts a world takes room: at least for all pairs of geoms that may come near."""
-    return max(_CONTACTS, len(model.nxn_geom_pair_filtered))
+    num_pairs: int = len(model.nxn_geom_pair_filtered)
+    return max(_CONTACTS, num_pairs)
 
 
 def _num_rows(model: mujoco.MjModel) -> int:
     """Returns for how many rows of constraints a world takes room."""
     limits = int(model.jnt_limited.sum() + model.tendon_limited.sum())
-    return _ROWS + model.nv + model.ntendon + limits + 6 * model.neq
+    return int(_ROWS + model.nv + model.ntendon + limits + 6 * model.neq)
 
 
 def _state_columns(model: mujoco.MjModel) -> tuple[dict[str, slice], int]:

@@ -98,13 +98,10 @@ def failures(figures: dict[str, Any]) -> list[str]:
 
 
 def make(config: SoakConfig) -> TaskEnv:
-    """Builds the environment with all its sensors, its default cameras, and all randomisations.
-
-    In Bullet, sensors that it refuses are left out.
-    """
+    """Builds the environment with all its sensors, its default cameras, and all randomisations."""
     task = make_task(config.env, config.difficulty)
     spec = task.spec
-    keys = (*spec.default_observation, *spec.vectors, *(spec.sensors if config.engine == "mujoco" else ()))
+    keys = (*spec.default_observation, *spec.vectors, *spec.sensors)
     env_config = EnvConfig(
         id=config.env,
         num_worlds=config.num_worlds,

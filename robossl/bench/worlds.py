@@ -85,7 +85,7 @@ def _drive(env: TaskEnv, actions: Any) -> None:
 
 
 def _drive_bare(env: TaskEnv, num_steps: int) -> None:
-    worlds = env.engine.worlds
+    engine: Any = env.engine
     for _ in range(num_steps * env.task.spec.num_substeps):
-        worlds.step()
-    worlds.wait()
+        engine.worlds.step()
+    engine.worlds.wait()

@@ -94,11 +94,10 @@ def _by_worlds(command: BenchCommand) -> dict[str, Any]:
     from robossl.envs.engines import require_installed
 
     require_installed("warp")
+    envs = [command.env] if command.env else list(TASKS)
+    configs = [WorldsBench(env=env_id, device=command.device, num_worlds=command.worlds) for env_id in envs]
     print(f"{'task':<26} {'worlds':>8} {'steps/s':>12} {'bare steps/s':>14} {'ratio':>7} {'frames/s':>12}")
-    tasks = {}
-    for env_id in [command.env] if command.env else list(TASKS):
-        config = WorldsBench(env=env_id, device=command.device, num_worlds=command.worlds)
-        tasks[env_id] = run(config, partial(_print_worlds, env_id))
+    tasks = {config.env: run(config, partial(_print_worlds, config.env)) for config in configs}
     return {"engine": "warp", "tasks": tasks}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from robossl.cli import dataset_from_bag, dataset_render
 from robossl.cli.arguments import parse, split_positional
-from robossl.cli.figures import print_summary
+from robossl.cli.figures import print_json, print_summary
 from robossl.core import UnknownNameError, UsageError
 from robossl.data import EpisodeStore
 
@@ -50,8 +50,20 @@ def _info(arguments: list[str]) -> int:
     damages = store.verify() if command.verify else []
     for damage in damages:
         print(f"damaged: {damage}")
-    print_summary({**store.summary(), **_made(store.config), "damages": len(damages)}, as_json=command.json)
+    summary, made = {**store.summary(), "damages": len(damages)}, _made(store.config)
+    print_summary(summary, as_json=False)
+    _print_made(made)
+    if command.json:
+        print_json({**summary, **made})
     return 1 if damages else 0
+
+
+def _print_made(made: dict[str, Any]) -> None:
+    """Prints how the data was made; ranges once, with what they change where that is told."""
+    for name, entries in made.items():
+        if name != "randomise" or "randomises" not in made:
+            lines = [f"{key}: {value}" for key, value in entries.items()] if isinstance(entries, dict) else [entries]
+            print("\n".join(f"{name:<22} {line}" for line in lines))
 
 
 def _made(config: dict[str, Any]) -> dict[str, Any]:

@@ -142,7 +142,7 @@ def _truth(spec: TaskSpec) -> Rows:
 
 
 def _reward(task: Any) -> Rows:
-    told = _attributes(type(getattr(task, "config", None))) | getattr(task, "reward_texts", {})
+    told: dict[str, str] = _attributes(type(getattr(task, "config", None))) | getattr(task, "reward_texts", {})
     for name, weight in task.spec.reward_weights.items():
         text = told.get(f"weight_{name}", told.get(f"{name}_weight", told.get(name, "")))
         yield f"`{name}`", f"{weight:g}", text.removeprefix("of ").removesuffix(".")

@@ -86,7 +86,7 @@ class BridgeLog:
 
         Also 0 after a trip: a base is then told zero at once.
         """
-        share = np.abs(np.nan_to_num(self.rates()[0])) / np.array([axis.rate for axis in self.axes])
+        share: Vector = np.abs(np.nan_to_num(self.rates()[0])) / np.array([axis.rate for axis in self.axes])
         share[np.array([state == "fault" for state in self.states], bool)] = 0.0
         return share
 

@@ -9,11 +9,9 @@ import pytest
 from robossl.core import Stream
 from robossl.core.specs import MODALITIES
 from robossl.envs import EnvConfig, WorldSeed, make_env
-from robossl.envs.sensors import ForceTorque, Imu, Touch
 from robossl.envs.task_env import TaskEnv
 
 ENGINES = ("mujoco", "bullet", "warp")
-FORCES = (ForceTorque, Imu, Touch)  # what MuJoCo's solver computes: Bullet refuses it by name
 DEFAULTS: dict[str, Any] = {"num_threads": 1}
 
 long_in_bullet = pytest.mark.parametrize(
@@ -33,9 +31,7 @@ def with_pictures(env_id: str, num_worlds: int = 4, **options: Any) -> TaskEnv:
     probe = make(env_id, 1)
     spec, camera = probe.task.spec, probe.spec.camera_names[0]
     probe.close()
-    in_bullet = DEFAULTS.get("engine") == "bullet"
-    sensors = [key for key, sensor in spec.sensors.items() if not (in_bullet and isinstance(sensor, FORCES))]
-    vectors = (*spec.vectors, *sensors)
+    vectors = (*spec.vectors, *spec.sensors)
     pictures = tuple(f"{modality}_{camera}" for modality in MODALITIES)
     return make(env_id, num_worlds, observations=(*vectors, *pictures), image_size=(16, 12), **options)
 

@@ -217,3 +217,17 @@ def test_a_servo_pushes_an_obstacle_with_all_its_force():
     )
     engine = run(BulletEngine(model, 1, 1), 200, np.array([[30.0]]), substeps=10)
     np.testing.assert_allclose(engine.read("qpos")[0, 1], 30 / 1000, rtol=0.01)
+
+
+def test_what_is_fixed_to_the_first_moving_body_stops_at_a_wall():
+    body = (
+        '<body name="cart" pos="0 0 1"><joint name="cart" type="slide" axis="1 0 0" damping="20"/>'
+        '<geom type="box" size="0.05 0.05 0.05" mass="1"/>'
+        '<body name="bumper" pos="0.1 0 0"><geom size="0.04" mass="0.3"/></body></body>'
+        '<geom name="wall" type="box" pos="0.3 0 1" size="0.1 0.2 0.2"/>'
+    )
+    engine = BulletEngine(world(body, rest='<actuator><motor joint="cart"/></actuator>'), 1, 1)
+    engine.reset(np.arange(1))
+    engine.forward()
+    engine.step(np.full((1, 1), 10.0), 1000)
+    np.testing.assert_allclose(engine.read("qpos"), [[0.06]], atol=1e-3)

@@ -24,9 +24,9 @@ from robossl.envs.bullet.engine import BulletEngine
             "equality 'same'",
         ),
         (
-            '<body><joint/><geom size="1"/><site name="s"/></body>',
-            '<sensor><accelerometer name="imu" site="s"/></sensor>',
-            "sensor 'imu'",
+            '<body><joint name="j" range="0 1" limited="true"/><geom size="1"/></body>',
+            '<sensor><jointlimitfrc name="stop" joint="j"/></sensor>',
+            "sensor 'stop'",
         ),
         (
             '<body name="b"><joint/><geom size="1"/></body>',

@@ -8,12 +8,12 @@ from stable_baselines3 import SAC, HerReplayBuffer
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from robossl.core import Stream
-from robossl.core.registry import TASKS
+from robossl.core.registry import TASKS, load
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.sb3_vec_env import SB3VecEnv
 from robossl.envs.task_env import TaskEnv
 
-IDS = [env_id for env_id in TASKS if env_id.endswith("Goal-v0")]
+IDS = [env_id for env_id in TASKS if hasattr(load(TASKS, env_id, what="environment"), "compute_reward")]
 
 
 def make(env_id: str, num_worlds: int, stream: Stream = Stream.TRAIN) -> TaskEnv:

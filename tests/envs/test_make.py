@@ -25,7 +25,7 @@ def test_the_config_and_gymnasium_choose_the_level() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"id": "robossl/RingCorridor-v0", "difficulty": "hard"}, "has no level 'hard'; it has none"),
+        ({"id": "robossl/RingCorridor-v0", "difficulty": "harder"}, "has no level 'harder'; it has easy, medium, hard"),
         ({"id": "robossl/ArmReach-v0", "difficulty": "absurd"}, "has no level 'absurd'; it has easy, medium, hard"),
         ({"id": "Pendulum-v1", "difficulty": "easy"}, "Pendulum-v1 has no levels"),
     ],

@@ -10,6 +10,7 @@ from engine_toys import controls
 from warp_toys import MODEL, SUBSTEPS, both, drive, engine_of, scattered
 
 from robossl.core import UnknownNameError, UserError
+from robossl.envs.delayed_engine import DelayedEngine
 from robossl.envs.engines import make_engine
 from robossl.envs.host import on_host
 from robossl.envs.mujoco_engine import load_model
@@ -180,6 +181,16 @@ def test_what_follows_from_a_model_value_is_what_follows_in_mujoco(field, elemen
     down = np.array([[[0.0, 0.0, -1.0]]] * 2)
     start = np.array([[[2.05, 0.08, 1.0]]] * 2)
     close(warp.ray(start, down, np.arange(2)), mujoco.ray(start, down, np.arange(2)), atol=1e-5)
+
+
+def test_commands_can_be_late():
+    late = [DelayedEngine(engine, delay=7, num_substeps=SUBSTEPS) for engine in both()]
+    states = []
+    for engine in late:
+        recorded = drive(engine, 6, ("ctrl",))
+        states.append(engine.get_state())
+        assert sum((step["ctrl"][0] == 0).sum() for step in recorded) == 7
+    close(states[0], states[1], atol=1e-3)
 
 
 def test_what_cannot_be_done_is_refused_by_name():

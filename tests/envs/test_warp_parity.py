@@ -1,0 +1,78 @@
+"""The same actions from the same states, in `mujoco` and in `warp`.
+
+Single control steps: contacts are chaotic, so that runs part. Free of contact, 16 substeps of float32 against float64
+leave 1e-5; a block that is pushed may begin to slide a substep earlier, and moves then at another speed.
+"""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("mujoco_warp")
+
+from task_checks import make
+from test_bullet_parity import success
+
+from robossl.core import Stream
+from robossl.core.registry import TASKS
+from robossl.envs.make import make_task
+from robossl.envs.warp.library import warp as nvidia_warp
+
+DEVICES = [
+    pytest.param("cpu", marks=pytest.mark.slow),
+    pytest.param(
+        "cuda",
+        marks=[pytest.mark.gpu, pytest.mark.skipif(not nvidia_warp.get_cuda_devices(), reason="needs an NVIDIA GPU")],
+    ),
+]
+NUM_WORLDS, NUM_STEPS = 6, 50
+USUAL, GREATEST = 1e-4, 1e-4
+TOLERANCES = {  # of nine in ten observations, and of all: m, m/s, rad, rad/s
+    "robossl/ArmPush-v0": (5e-2, 0.5),
+    "robossl/ArmPushGoal-v0": (5e-2, 0.5),
+    "robossl/ArmLift-v0": (1e-3, 0.5),
+    "robossl/ArmLiftGoal-v0": (1e-3, 0.5),
+}
+REWARD = 0.1
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("env_id", TASKS)
+def test_single_steps_from_the_same_states_lead_to_the_same(env_id, device):
+    keys = tuple(make_task(env_id).spec.vectors)
+    mujoco, warp = (
+        make(env_id, NUM_WORLDS, observations=keys, stream=Stream.EVAL, **engine)
+        for engine in ({"engine": "mujoco"}, {"engine": "warp", "device": device})
+    )
+    first = mujoco.reset(), warp.reset()
+    for key in keys:
+        np.testing.assert_allclose(first[1][key], first[0][key], atol=1e-5)
+    expert, obs, generator = mujoco.expert(), first[0], np.random.default_rng(0)
+    expert.reset(np.arange(NUM_WORLDS))
+    apart, moved = [], []
+    for _ in range(NUM_STEPS):
+        action = expert.act(obs, mujoco.privileged())
+        action = np.clip(action + 0.2 * generator.normal(size=action.shape), -1, 1).astype(np.float32)
+        warp.set_state(mujoco.get_state())
+        here, there = mujoco.step(action), warp.step(action)
+        alike = here.terminated == there.terminated
+        assert alike.mean() > 0.5
+        np.testing.assert_allclose(there.reward[alike], here.reward[alike], atol=REWARD)
+        for key in keys:
+            difference = np.abs(there.obs[key] - here.obs[key]).reshape(NUM_WORLDS, -1).max(axis=1)
+            apart.append(difference[alike])
+            moved.append(np.abs(here.obs[key] - obs[key]).max())
+        expert.reset(here.final_ids)
+        obs = here.obs
+    usual, greatest = TOLERANCES.get(env_id, (USUAL, GREATEST))
+    assert np.quantile(np.concatenate(apart), 0.9) < usual
+    assert np.concatenate(apart).max() < greatest
+    assert max(moved) > 0.02  # a tolerance that a standing world could not keep
+    for env in (mujoco, warp):
+        env.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("env_id", [name for name in TASKS if "Goal-" not in name or "Rooms" in name])
+def test_experts_succeed_nearly_as_often(env_id):
+    rates = [success(env_id, engine, 16).mean() for engine in ("mujoco", "warp")]
+    assert abs(rates[0] - rates[1]) <= 2 / 16

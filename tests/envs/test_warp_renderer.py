@@ -1,0 +1,80 @@
+"""Renderer `warp` against `raycast` and `gl`, and each renderer with the worlds of an engine that is not its own."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("mujoco_warp")
+
+from task_checks import make
+
+pytestmark = pytest.mark.slow
+
+CAMERAS = ("front", "front_left", "top")
+KEYS = tuple(f"{modality}_{camera}" for camera in CAMERAS for modality in ("rgb", "depth", "segmentation"))
+DERIVED = ("flow_front", "bodies_front", "objects_top")
+
+
+def drawn(engine, renderer, keys=KEYS, ids=None):
+    """Steps the ring with all that can differ between worlds, and returns what is seen in the end."""
+    env = make(
+        "robossl/RingCorridor-v0", 3, engine=engine, renderer=renderer, observations=keys, image_size=(48, 32),
+        randomise={"all": 1.0},
+    )  # fmt: skip
+    env.reset()
+    for action in np.random.default_rng(0).uniform(-1, 1, (4, 3, 1)).astype(np.float32):
+        obs = env.step(action).obs
+    if ids is not None:
+        obs = env._renderer.render(ids)
+    env.close()
+    return obs
+
+
+@pytest.fixture(scope="module")
+def cast():
+    return drawn("mujoco", "raycast", (*KEYS, *DERIVED))
+
+
+@pytest.mark.parametrize("engine", ["warp", "mujoco"])
+def test_what_is_seen_is_where_raycast_sees_it(engine, cast):
+    pictures = drawn(engine, "warp", (*KEYS, *DERIVED))
+    for key in (*KEYS, *DERIVED):
+        assert pictures[key].dtype == cast[key].dtype
+        assert pictures[key].shape == cast[key].shape
+        if not key.startswith("rgb"):
+            same = np.isclose(pictures[key], cast[key], rtol=1e-3, atol=0.02)
+            assert same.mean() > 0.99, key  # the rest are edges
+    assert not np.array_equal(pictures["depth_front"], pictures["depth_front_left"])
+
+
+def test_colours_are_those_of_gl():
+    warp, gl = drawn("warp", "warp"), drawn("mujoco", "gl")
+    for camera in CAMERAS:
+        inside = gl[f"segmentation_{camera}"][..., 0] == warp[f"segmentation_{camera}"][..., 0]
+        apart = np.abs(warp[f"rgb_{camera}"].astype(int) - gl[f"rgb_{camera}"])[inside]
+        assert np.quantile(apart, 0.9) <= 16
+        assert gl[f"rgb_{camera}"].std() > 20
+
+
+def test_some_worlds_are_drawn_as_all_are():
+    everyone, some = drawn("warp", "warp"), drawn("warp", "warp", ids=np.array([2, 0]))
+    for key in KEYS:
+        np.testing.assert_array_equal(some[key], everyone[key][[2, 0]])
+
+
+@pytest.mark.parametrize("renderer", ["raycast", "gl"])
+def test_other_renderers_draw_a_copy_of_warps_worlds(renderer):
+    keys = (*KEYS, *DERIVED)
+    own, copied = drawn("mujoco", renderer, keys), drawn("warp", renderer, keys)
+    for key in keys:
+        assert np.isclose(copied[key], own[key], rtol=1e-3, atol=0.05).mean() > 0.995, key
+
+
+def test_the_same_worlds_under_other_appearances():
+    env = make("robossl/ArmReach-v0", 2, engine="warp", renderer="warp", observations=("proprio",))
+    env.reset()
+    before = env.world_state()
+    looks = env.render_appearances(2, ("rgb_static", "segmentation_static"))
+    assert looks["rgb_static"].shape == (2, 2, 64, 64, 3)
+    assert np.abs(looks["rgb_static"][0].astype(int) - looks["rgb_static"][1]).mean() > 3
+    np.testing.assert_array_equal(env.world_state(), before)
+    env.close()
