@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from deploy_robots import PERIOD_S, SAFETY, TYPES, Scripted, arm_contract
-from loopback_session import PROFILE, arm_when_ready, make_session, recorded
-from loopback_world import OUTPUT, World
+from loopback_session import PROFILE, STOP, arm_when_ready, make_session, recorded
+from loopback_world import CAMERA, JOINTS, OUTPUT, World
 from rosbags.rosbag2 import Reader
 
 from robossl.core import UserError
@@ -15,6 +15,8 @@ from robossl.deploy.observation import Observation, ObservationBuilder
 from robossl.deploy.recorder import Recorder
 from robossl.deploy.replay import replay
 from robossl.deploy.session import Mode, bag_name, is_over, percentiles
+from robossl.deploy.transports import Receive, Topic
+from robossl.deploy.transports.loopback import LoopbackTransport
 from robossl.deploy.trips import Trip
 
 
@@ -35,6 +37,18 @@ def test_nothing_is_advertised_or_sent_unless_live(mode: Mode) -> None:
     assert ticks[-1].state is State.RUN
     assert not world.commands
     assert world.network.members[0].peers(OUTPUT.name) == 0
+
+
+def test_a_stop_is_asked_for_as_what_may_not_be_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, bool] = {}
+
+    def note(self: LoopbackTransport, topic: Topic, receive: Receive) -> None:
+        asked[topic.name] = topic.sure
+
+    world = World()
+    monkeypatch.setattr(LoopbackTransport, "subscribe", note)
+    make_session(world)
+    assert asked == {JOINTS.name: False, CAMERA.name: False, STOP.name: True}
 
 
 def test_a_robot_that_does_not_listen_is_never_ready() -> None:
