@@ -19,7 +19,7 @@ from robossl.core.bundle import seal
 from robossl.core.files import write_json
 from robossl.core.strict_json import to_json
 from robossl.deploy import app
-from robossl.deploy.__main__ import main
+from robossl.deploy.__main__ import INTERRUPT_EXIT, main
 from robossl.deploy.app import FAULT_EXIT, BridgeOptions
 from robossl.deploy.limits import NoObstacleSensing
 from robossl.deploy.policy import OnnxPolicy
@@ -143,6 +143,19 @@ def test_operators_type_what_they_want(bundle: Bundle, tmp_path: Path, robot: Ro
     assert code == 0
     assert any("type arm, hold, reset or quit, not 'fly'" in line for line in lines)
     assert any(line.endswith("ready (type: arm)") for line in lines)
+    assert not robot.told
+
+
+def test_ctrl_c_while_the_name_is_asked_for_is_one_line(
+    bundle: Bundle, robot: Robot, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Terminal(io.StringIO):
+        def readline(self, *_: object) -> str:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.stdin", Terminal())
+    assert main([str(bundle.folder), "--profile", PROFILE.name, "--live"]) == INTERRUPT_EXIT
+    assert capsys.readouterr().err == "robossl: interrupted\n"
     assert not robot.told
 
 
