@@ -87,6 +87,14 @@ def test_a_dry_run_decides_and_tells_nobody(bundle: Bundle, tmp_path: Path, robo
     assert [line.split()[2] for line in lines if line[:8].strip()[:1].isdigit()][-2:] == ["ready", "run"]
 
 
+def test_what_goes_on_can_be_read_at_once_through_a_pipe(bundle: Bundle, robot: Robot) -> None:
+    pipe = io.BytesIO()
+    options = BridgeOptions(profile=PROFILE.name, record=None, seconds=0.3)
+    out = io.TextIOWrapper(pipe, write_through=False)
+    assert app.run(bundle, PROFILE, options, out=out, typed=io.StringIO()) == 0
+    assert b"s  run" in pipe.getvalue()  # without anything that empties the buffer at the end
+
+
 def test_live_drives_and_ends_with_zero(bundle: Bundle, tmp_path: Path, robot: Robot) -> None:
     code, lines = run(bundle, tmp_path, typed=f"{PROFILE.name}\n", live=True, arm=True, speed=1.0, seconds=0.7)
     assert code == 0, lines
