@@ -89,7 +89,11 @@ CASES: dict[str, tuple[Change, str]] = {
         edited(lambda values: values["limits"]["joints"][0].update(model="joint9")),
         "no input gives 'position:joint1'",
     ),
-    "swapped joints": (edited(swapped), "limits.joints has 'joint2' where the trained model has 'joint1': swapped?"),
+    "swapped joints": (edited(swapped), "joint 'robot_joint1' is 'joint2' and 'robot_joint2' is 'joint1': swapped?"),
+    "joints in another order": (
+        edited(lambda values: values["limits"]["joints"].reverse()),
+        "limits.joints has 'joint2' where the trained model has 'joint1': swapped?",
+    ),
     "swapped names": (
         edited(swapped_names),
         "joint 'robot_joint2' is 'joint1' and 'robot_joint1' is 'joint2': swapped?",
