@@ -1,13 +1,10 @@
 """Refuses buffers that would not fit, before the machine starts to swap."""
 
-from pathlib import Path
-
 import torch
 
-from robossl.core import UserError
+from robossl.core import UserError, memory
 
 _SHARE = 0.8  # of what is free: the rest is for batches, networks and everything else
-_MEMINFO = Path("/proc/meminfo")
 
 
 def require_memory(num_bytes: int, device: torch.device, *, what: str) -> None:
@@ -28,7 +25,4 @@ def available_bytes(device: torch.device) -> int | None:
     """Returns the free memory of `device`, or None where the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    if not _MEMINFO.is_file():
-        return None
-    lines = (line.split() for line in _MEMINFO.read_text().splitlines())
-    return next((int(words[1]) * 1024 for words in lines if words[0] == "MemAvailable:"), None)
+    return memory.available_bytes()

@@ -46,15 +46,17 @@ class Ahead:
             self._shelves[layout] = _Shelf(len(self._episode), self._depth)
         shelf, slots = self._shelves[layout], episodes % self._depth
         if (shelf.episode[ids, slots] != episodes).any():
-            self._fill(layout, shelf)
+            self._fill(layout, shelf, ids)
         shelf.episode[ids, slots] = _NONE  # each is given out once: a rewound environment pays for them again
         return shelf.rows(ids, slots)
 
-    def _fill(self, layout: Layout, shelf: "_Shelf") -> None:
-        """Computes whatever of the worlds' current and next episodes is not on the shelf."""
+    def _fill(self, layout: Layout, shelf: "_Shelf", ids: NDArray[np.int64]) -> None:
+        """Computes whatever the worlds `ids` begin now, and all begin next, that is not on the shelf."""
         episode = self._episode[:, None] + np.arange(self._depth)
         slot = episode % self._depth
-        world, k = np.nonzero(np.take_along_axis(shelf.episode, slot, axis=1) != episode)
+        is_missing = np.take_along_axis(shelf.episode, slot, axis=1) != episode
+        is_missing[np.isin(np.arange(len(episode)), ids, invert=True), 0] = False  # these have theirs already
+        world, k = np.nonzero(is_missing)
         episode, slot = episode[world, k], slot[world, k]
         for first in range(0, len(world), _MAX_CALL):
             some = slice(first, first + _MAX_CALL)

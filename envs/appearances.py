@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, CameraSpec, Draws, Obs
+from robossl.envs.delayed_engine import undelayed
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.randomisation import AnyRandomisation
 from robossl.envs.randomiser import Randomiser
@@ -31,7 +32,7 @@ class Appearances:
         cameras: tuple[CameraSpec, ...],
         keys: tuple[str, ...],
     ) -> None:
-        self._source = engine
+        self._source = undelayed(engine)
         self._stage = MujocoEngine(engine.model, engine.num_worlds, engine.num_threads)
         self._visual, self._keys = visual, keys
         self._renderer = start_renderer(renderer, self._stage, cameras, keys)

@@ -15,6 +15,7 @@ from robossl.envs.action import checked_action
 from robossl.envs.ahead import Ahead
 from robossl.envs.appearances import Appearances
 from robossl.envs.config import EnvConfig, WorldSeed
+from robossl.envs.delayed_engine import undelayed
 from robossl.envs.engines import make_delayed, make_engine
 from robossl.envs.host import for_sensors, on_host
 from robossl.envs.memory import require_memory
@@ -53,7 +54,8 @@ class TaskEnv:
         switch_off_unused(model, chosen.values())
         num_threads = config.num_threads or num_cores()
         active = switched_on(task.spec.randomisations, config.randomise)
-        require_memory(config.num_worlds, model, self._observation(), model_fields(active) | {*task.spec.random_fields})
+        fields = model_fields(active) | {*task.spec.random_fields}
+        require_memory(config.num_worlds, model, self._observation(), fields, task.new_memory(1))
         engine = make_engine(config.engine, model, config.num_worlds, num_threads, config.device)
         self.engine = make_delayed(engine, config.delay_s, task.spec.num_substeps)
         self._picture_keys = tuple(key for key in self._keys if key in picture_keys(self._cameras))
@@ -133,8 +135,9 @@ class TaskEnv:
         return {key: np.array(on_host(value)) for key, value in self.task.privileged(self.engine, self._memory).items()}
 
     def world_state(self) -> NDArray[np.float64]:
-        """See `BatchEnv.world_state`."""
-        return self.engine.get_state()
+        """See `BatchEnv.world_state`: of the physics, without commands that are under way."""
+        state: NDArray[np.float64] = undelayed(self.engine).get_state()
+        return state
 
     def model_values(self) -> dict[str, Array]:
         """See `BatchEnv.model_values`."""

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import CameraSpec, Tree
+from robossl.envs.delayed_engine import undelayed
 from robossl.envs.host import on_host
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.render.renderer import camera_index
@@ -17,7 +18,7 @@ class CameraPoses:
     """Knows positions, orientations and fields of view of cameras."""
 
     def __init__(self, engine: MujocoEngine, cameras: tuple[CameraSpec, ...]) -> None:
-        self._engine = engine
+        self._engine = undelayed(engine)
         self._index = np.array([camera_index(engine.model, camera) for camera in cameras], np.int64)
         self._shift = np.array([camera.shift_m for camera in cameras])[:, None]
         self._pos, self._mat = engine.view("cam_xpos"), engine.view("cam_xmat")
@@ -44,7 +45,7 @@ class LastPoses:
     """Remembers where geoms and cameras were at the last control step; at an episode's start, where they are."""
 
     def __init__(self, engine: MujocoEngine) -> None:
-        self._engine = engine
+        self._engine = undelayed(engine)
         self._kept = {name: np.array(self._now(name), np.float64) for name in _FIELDS}
 
     def keep(self, ids: NDArray[np.int64] | None = None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from robossl.core import Array, CorruptFileError
-from robossl.data.episode import Episode
+from robossl.data.episode import Episode, validate_episode
 from robossl.data.episode_index import (
     DATASET_NAME,
     INDEX_NAME,
@@ -64,10 +64,12 @@ class EpisodeStore:
         if unlike:
             raise CorruptFileError(f"{self.folder / DATASET_NAME} and {INDEX_NAME} do not agree about {unlike[0]!r}")
         pictures = {key: self._rows(key, entry) for key in entry.crc32}
+        episode = self._episode(entry, pictures, arrays)
         if index not in self._checked:
             self._check(index, entry, pictures)
+            self._require_valid(index, episode)
             self._checked.add(index)
-        return self._episode(entry, pictures, arrays)
+        return episode
 
     def verify(self) -> list[str]:
         """Reads everything and returns one line for each thing that is damaged."""
@@ -139,6 +141,13 @@ class EpisodeStore:
             if zlib.crc32(rows) != entry.crc32[key]:
                 path = shard_path(self.folder, key, entry.shard)
                 raise CorruptFileError(f"{path}: the rows of episode {index} are not what was written")
+
+    def _require_valid(self, index: int, episode: Episode) -> None:
+        try:
+            validate_episode(episode, self.spec)
+        except ValueError as error:
+            files = f"{self.folder / DATASET_NAME} and {PACKED_NAME}"
+            raise CorruptFileError(f"{files} do not agree about episode {index}: {error}") from error
 
     def _episode(self, entry: IndexEntry, pictures: dict[str, Array], arrays: dict[str, Array]) -> Episode:
         model = (name for name in arrays if name.startswith(_MODEL))

@@ -141,11 +141,20 @@ class EpisodeWriter:
         self._index.truncate(num_bytes)
         whole = [entry for entry in entries if entry is not None]
         self._end = max((entry.block[0] + entry.block[1] for entry in whole), default=0)
-        self._packed: IO[bytes] = (self.folder / PACKED_NAME).open("r+b" if self._end else "w+b", buffering=0)
-        self._packed.truncate(self._end)
+        self._packed = self._open_packed()
         self._synced_at = time.monotonic()
         self._num_state = self._width_of(whole[-1]) if whole else None
         self._resume([entry for entry in whole if entry.crc32])
+
+    def _open_packed(self) -> IO[bytes]:
+        """Opens the file of blocks, and cuts off what no line names."""
+        path = self.folder / PACKED_NAME
+        try:
+            packed: IO[bytes] = path.open("r+b" if self._end else "w+b", buffering=0)
+            packed.truncate(self._end)
+        except OSError as error:
+            raise UserError(f"{path} cannot be opened: {error.strerror}; {INDEX_NAME} names blocks in it") from error
+        return packed
 
     def _width_of(self, entry: IndexEntry) -> int | None:
         """Returns how many numbers an episode's states have; None where its block is damaged."""

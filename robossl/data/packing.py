@@ -16,16 +16,28 @@ from robossl.core import Array
 
 _LEVEL = 6  # of compression: 9 takes five times as long for half a percent (measured on RingCorridor)
 _KINDS = "biuf"  # numbers only: nothing that is unpacked can be an object
+MAX_BYTES = 1 << 30
+"""Of a block when unpacked: a small file cannot be made to fill the memory."""
 
 
 def pack(arrays: dict[str, Array]) -> tuple[bytes, int]:
-    """Returns the block, and how many bytes it holds when unpacked."""
+    """Returns the block, and how many bytes it holds when unpacked.
+
+    Raises:
+        ValueError: if these are too many.
+    """
     entries, parts = [], []
     for name, array in arrays.items():
         values = np.asarray(array)
         entries.append([name, str(values.dtype), list(values.shape)])
-        parts.append(np.ascontiguousarray(values.reshape(len(values), -1).T if values.ndim > 1 else values).tobytes())
+        parts.append(
+            np.ascontiguousarray(
+                values.reshape(len(values), -1).T if values.size and values.ndim > 1 else values
+            ).tobytes()
+        )
     content = b"".join([json.dumps({"arrays": entries}).encode() + b"\n", *parts])
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"an episode has {len(content):,} bytes beside its pictures, {MAX_BYTES:,} fit")
     return zlib.compress(content, _LEVEL), len(content)
 
 
@@ -35,8 +47,8 @@ def unpack(block: bytes, num_bytes: int) -> dict[str, Array]:
     Raises:
         ValueError: if the block is not one of `num_bytes` that `pack` made.
     """
-    if num_bytes < 1:
-        raise ValueError("nothing was packed")
+    if not 1 <= num_bytes <= MAX_BYTES:
+        raise ValueError(f"{num_bytes} bytes are no packed block's")
     stream = zlib.decompressobj()
     try:
         content = stream.decompress(block, num_bytes)
@@ -53,7 +65,7 @@ def unpack(block: bytes, num_bytes: int) -> dict[str, Array]:
             flat = np.frombuffer(rest, dtype, count, start)
             start += flat.nbytes
             arrays[str(name)] = _laid_out(flat, tuple(shape))
-    except (zlib.error, KeyError, TypeError) as error:
+    except (zlib.error, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"not a packed block: {error}") from error
     if start != len(rest):
         raise ValueError("more bytes than arrays")

@@ -14,13 +14,11 @@ def test_what_fits_passes_and_what_does_not_is_refused_by_name(monkeypatch: pyte
         memory.require_memory(9 * 2**30, torch.device("cpu"), what="a replay")
 
 
-def test_free_memory_is_read_from_the_system(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
-    meminfo = tmp_path / "meminfo"
-    meminfo.write_text("MemTotal:       100 kB\nMemFree:        10 kB\nMemAvailable:   70 kB\n")
-    monkeypatch.setattr(memory, "_MEMINFO", meminfo)
-    assert memory.available_bytes(torch.device("cpu")) == 70 * 1024
+def test_free_memory_of_the_processor_is_the_system_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("robossl.core.memory.available_bytes", lambda: 70)
+    assert memory.available_bytes(torch.device("cpu")) == 70
 
 
-def test_an_unknown_system_refuses_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
-    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "absent")
+def test_an_unknown_system_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("robossl.core.memory.available_bytes", lambda: None)
     memory.require_memory(2**60, torch.device("cpu"), what="a replay")

@@ -14,8 +14,8 @@ import pytest
 from episode_checks import CONFIG, assert_same_episode
 
 from robossl.core import CorruptFileError, UserError
-from robossl.data import EpisodeStore, EpisodeWriter, Replay
-from robossl.data.packing import unpack
+from robossl.data import EpisodeStore, EpisodeWriter, Replay, packing
+from robossl.data.packing import pack, unpack
 
 
 def test_an_unfinished_line_is_reported_and_dropped_by_appending(written, spec, episodes):
@@ -82,6 +82,8 @@ def test_a_changed_or_short_block_is_named_and_the_others_stay_readable(written,
         (b'{"arrays": [["state", "<f8", [2]]]}\n12345678', "buffer"),
         (b'{"arrays": [["state", "<f8", [1]]]}\n1234567890', "more bytes than arrays"),
         (b'{"arrays": 3}\n', "not a packed block"),
+        (b'{"arrays": [["state", "<f8", [99999999999999999999]]]}\n12345678', "not a packed block"),
+        (b'{"arrays": ' + b"[" * 100_000 + b"\n", "not a packed block"),
         (b"nothing", "Expecting value"),
     ],
 )
@@ -92,6 +94,28 @@ def test_a_block_that_holds_something_else_is_refused(content, message):
         unpack(zlib.compress(content), len(content) - 1)
     with pytest.raises(ValueError, match="not a packed block"):
         unpack(content, len(content))
+
+
+def test_a_block_that_would_fill_the_memory_is_neither_written_nor_read(monkeypatch):
+    block, num_bytes = pack({"state": np.zeros((9, 4))})
+    monkeypatch.setattr(packing, "MAX_BYTES", num_bytes - 1)
+    with pytest.raises(ValueError, match=f"an episode has {num_bytes} bytes beside its pictures, {num_bytes - 1} fit"):
+        pack({"state": np.zeros((9, 4))})
+    with pytest.raises(ValueError, match=f"{num_bytes} bytes are no packed block's"):
+        unpack(block, num_bytes)
+
+
+@pytest.mark.parametrize("shape", [(5, 0), (0, 3), (2, 0, 3), ()])
+def test_what_is_empty_keeps_its_shape(shape):
+    assert unpack(*pack({"state": np.zeros(shape)}))["state"].shape == shape
+
+
+def test_blocks_that_are_gone_are_named_and_nothing_is_appended(written, spec):
+    (written / "packed.bin").unlink()
+    index = (written / "index.jsonl").read_bytes()
+    with pytest.raises(UserError, match=r"packed\.bin cannot be opened: No such file or directory; index.jsonl names"):
+        EpisodeWriter(written, spec, CONFIG)
+    assert (written / "index.jsonl").read_bytes() == index
 
 
 @pytest.mark.usefixtures("_tiny_shards")
@@ -182,6 +206,18 @@ def test_a_description_of_other_columns_is_named(written):
     del data["spec"]["observation"]["proprio"]
     path.write_text(json.dumps(data))
     with pytest.raises(CorruptFileError, match=f"{path} and index.jsonl do not agree about 'proprio'"):
+        EpisodeStore(written)[0]
+
+
+def test_a_description_of_other_vectors_is_named(written):
+    path = written / "dataset.json"
+    data = json.loads(path.read_text())
+    data["spec"]["observation"]["proprio"]["shape"] = [4]
+    path.write_text(json.dumps(data))
+    message = (
+        r"packed.bin do not agree about episode 0: observation 'proprio' must be float32\[2, 4\], got float32\[2, 3\]"
+    )
+    with pytest.raises(CorruptFileError, match=f"{path} and {message}"):
         EpisodeStore(written)[0]
 
 

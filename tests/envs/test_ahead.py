@@ -9,14 +9,15 @@ WORLDS = WorldSeed(seed=9, stream=Stream.EVAL)
 
 
 class Scene:
-    """Lays out episodes, and counts how often it is asked and for how many."""
+    """Lays out episodes, and notes how often it is asked, for how many, and a number of each."""
 
     def __init__(self):
-        self.calls = []
+        self.calls, self.units = [], []
 
     def layout(self, draws):
         unit = draws.uniform(shape=(5,))
         self.calls.append(len(unit))
+        self.units += unit[:, 0].tolist()
         return {"pose": unit[:, :3], "mirror": -unit[:, 3:].reshape(-1, 1, 2), "side": unit[:, 0] > 0.5}
 
 
@@ -51,6 +52,7 @@ def test_few_calls_lay_out_many_episodes():
         num_begun += len(ids)
         ahead.draws(WORLDS, 0, episode, ids).apply(scene.layout)
     assert sum(scene.calls) < 1.5 * num_begun + 64 * 16
+    assert len(np.unique(scene.units)) == len(scene.units)  # none is laid out twice
     assert len(scene.calls) < 200 / 5
 
 

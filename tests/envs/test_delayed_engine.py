@@ -1,13 +1,16 @@
 """Commands that take effect late, to the physics step."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from robossl.core import Stream, UserError
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.delayed_engine import DelayedEngine
-from robossl.envs.make import make_env
+from robossl.envs.make import make_env, make_task
 from robossl.envs.mujoco_engine import MujocoEngine, load_model
+from robossl.envs.task_env import TaskEnv
 
 NUM_SUBSTEPS = 4
 INTEGRATOR = """
@@ -97,5 +100,31 @@ def test_what_records_contacts_can_be_late_too() -> None:
 def test_foreign_environments_and_senseless_delays_are_refused() -> None:
     with pytest.raises(UserError, match="cannot be told commands late"):
         make_env(EnvConfig(id="Pendulum-v1", num_worlds=1, delay_s=0.1), WorldSeed())
+    with pytest.raises(UserError, match="engine warp cannot be told commands late"):
+        EnvConfig(delay_s=0.1, engine="warp")
     with pytest.raises(UserError, match="delay-s must be finite and not negative, got -1"):
         EnvConfig(delay_s=-1.0)
+
+
+def test_what_is_drawn_and_stored_of_late_worlds_is_their_physics() -> None:
+    pictures = ("rgb_static", "flow_wrist")
+    config = EnvConfig(
+        id="robossl/ArmPush-v0", num_worlds=2, num_threads=1, delay_s=0.05, observations=pictures, image_size=(16, 12)
+    )
+    late = TaskEnv(make_task(config.id, None), config, WorldSeed(seed=1, stream=Stream.EVAL))
+    late.reset()
+    late.step(np.full((2, 3), 0.5))
+    before = late.world_state()
+    seen = late.step(np.full((2, 3), -0.5)).obs
+    prompt = TaskEnv(make_task(config.id, None), replace(config, delay_s=0.0), late.worlds)
+    prompt.reset()
+    for state in (before, late.world_state()):
+        prompt._last.keep()
+        prompt.engine.set_state(state)
+    for key, picture in prompt._renderer.render().items():
+        np.testing.assert_array_equal(seen[key], picture)
+    looks = late.render_appearances(2, ("rgb_static",))["rgb_static"]
+    prompt._elapsed[:] = 2
+    np.testing.assert_array_equal(looks, prompt.render_appearances(2, ("rgb_static",))["rgb_static"])
+    late.close()
+    prompt.close()
