@@ -276,8 +276,9 @@ class TaskEnv:
             self._last.keep(ids)
 
     def _on_device(self, values: NDArray[Any]) -> Array:
-        """Brings numbers to where the engine computes; nothing is copied where that is the host."""
-        return values if self.engine.xp is np else self.engine.xp.asarray(values, device=self.engine.device)
+        """Copies numbers to where the engine computes; returns them themselves where that is numpy."""
+        xp = self.engine.xp
+        return values if xp is np else xp.asarray(values, device=self.engine.device, copy=True)
 
     def _draws(self, ids: NDArray[np.int64]) -> Draws:
         """Returns the random numbers of the running episodes of the worlds `ids`."""

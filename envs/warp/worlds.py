@@ -48,6 +48,10 @@ class WarpWorlds:
                 )
         except (NotImplementedError, ValueError) as error:
             raise UserError(f"engine warp cannot run this model: {' '.join(str(error).split())}") from error
+        except RuntimeError as error:
+            if "allocate" not in str(error):
+                raise
+            raise UserError(f"engine warp: {num_worlds} worlds do not fit into the memory of {device}") from error
         self.state, self.num_columns = _state_columns(model)
 
     @contextlib.contextmanager
@@ -79,7 +83,8 @@ class WarpWorlds:
                 own: Any = warp.from_torch(rows, dtype=shared.dtype)
                 own._is_batched = True
                 setattr(owner, name, own)
-            self._graphs.clear()  # they have the old addresses
+            self._graphs.clear()  # they have the old addresses; other kernels may be needed
+            self._warm.clear()
         values: torch.Tensor = warp.to_torch(getattr(owner, name))
         return values
 
@@ -142,9 +147,9 @@ class WarpWorlds:
                 self._warm.add(name)
                 return
             if name not in self._graphs:
-                # torch's stream may be CUDA's default one, which cannot be captured
+                # in a stream of its own: torch's may be CUDA's default one, which cannot be captured
                 stream = warp.Stream(self._device) if self._device.is_cuda else None
-                with warp.ScopedCapture(device=self._device, stream=stream) as capture:
+                with warp.ScopedStream(stream), warp.ScopedCapture(self._device, stream) as capture:
                     work()
                 self._graphs[name] = capture.graph
             warp.capture_launch(self._graphs[name])
@@ -182,7 +187,7 @@ def _num_contacts(model: Any) -> int:
 def _num_rows(model: mujoco.MjModel) -> int:
     """Returns for how many rows of constraints a world takes room."""
     limits = int(model.jnt_limited.sum() + model.tendon_limited.sum())
-    return _ROWS + model.nv + model.ntendon + limits + 6 * model.neq
+    return int(_ROWS + model.nv + model.ntendon + limits + 6 * model.neq)
 
 
 def _state_columns(model: mujoco.MjModel) -> tuple[dict[str, slice], int]:

@@ -28,7 +28,7 @@ class RenderCommand:
         observations: the pictures to draw, such as rgb_front depth_front; where None, those that the environment was
             collected with, or would have been.
         image_size: width and height of every camera in pixels; that of the collection where None.
-        renderer: raycast or gl; that of the collection where None.
+        renderer: raycast, gl or warp; that of the collection where None.
         appearances: of each state beside its own: pictures look1_<key>, look2_<key> and so on.
         randomise: ranges of these appearances; what is not named is as the task declares it.
         sensors: imperfect cameras; what is not named is as it was in the collection.

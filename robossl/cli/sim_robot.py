@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from robossl.deploy.clock import MonotonicClock
 from robossl.deploy.profile import RobotProfile
 from robossl.deploy.ros_types import RosTypes
 from robossl.deploy.transports.choice import open_transport
-from robossl.envs.config import Difficulty, EngineName, EnvConfig, RendererName
+from robossl.envs.config import Difficulty, EnvConfig, RendererName
 from robossl.rehearsal.sim_robot import CONTROL, STATUS, SimRobot, SimRobotConfig
 from robossl.rehearsal.world import SimulatedWorld
 from robossl.training.evaluate import bootstrap_interval
@@ -35,7 +35,7 @@ class SimRobotCommand:
         env: the environment whose model it is.
         bundle: instead of `env`: the environment, renderer and picture size that its policy was trained with.
         difficulty: as in `env.difficulty`.
-        engine: as in `env.engine`.
+        engine: of the physics.
         renderer: of its cameras; the bundle's, or else raycast, where None.
         image_size: width and height of its cameras' pictures; the bundle's, or else the task's, where None.
         seed: of the worlds; as `eval`'s of a run with seed 0 where None.
@@ -52,7 +52,7 @@ class SimRobotCommand:
     env: str | None = None
     bundle: Path | None = None
     difficulty: Difficulty | None = None
-    engine: EngineName = "mujoco"
+    engine: Literal["mujoco", "bullet"] = "mujoco"
     renderer: RendererName | None = None
     image_size: tuple[int, int] | None = None
     seed: int | None = None

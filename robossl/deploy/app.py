@@ -60,6 +60,8 @@ class BridgeOptions:
 
     def __post_init__(self) -> None:
         """Checks that the options do not contradict each other."""
+        if self.mode not in (Mode.DRY_RUN.value, Mode.SHADOW.value):
+            raise UserError(f"mode must be dry-run or shadow, got {self.mode!r}; commands are sent with --live alone")
         if self.live and (self.mode != "dry-run" or self.replay or self.latency_test):
             raise UserError("--live excludes --mode, --replay and --latency-test")
         if not 0 < self.speed <= 1:

@@ -140,6 +140,8 @@ class Bridge:
             t_s: now, on the clock that messages are received by.
             faults: what is wrong with the connection.
         """
+        if self.state in (State.HOLD, State.FAULT):
+            return self._stop(t_s)  # whatever may be wrong with the inputs
         observation = self.observations.build(t_s)
         found = (*faults, *observation.faults)
         if self.state in (State.WAIT, State.READY):
@@ -149,9 +151,7 @@ class Bridge:
             if refusal:
                 self.state = State.WAIT
                 return Tick(t_s=t_s, state=self.state, waiting_for=(refusal,), age_s=observation.age_s)
-        if self.state is State.RUN:
-            return self._run(observation, found, t_s)
-        return self._stop(observation, t_s)
+        return self._run(observation, found, t_s)
 
     @property
     def _is_stopping(self) -> bool:
@@ -220,10 +220,10 @@ class Bridge:
             late=asked and proposed is None,
         )
 
-    def _stop(self, observation: Observation, t_s: float) -> Tick:
+    def _stop(self, t_s: float) -> Tick:
         """Brakes, repeats the last command of the stop some times, then is silent."""
         if not self._is_stopping:
-            return Tick(t_s=t_s, state=self.state, age_s=observation.age_s)
+            return Tick(t_s=t_s, state=self.state)
         decision = self.guard.stop(t_s)
         self._stops_left -= self.guard.at_rest
-        return Tick(t_s=t_s, state=self.state, command=decision.command, age_s=observation.age_s)
+        return Tick(t_s=t_s, state=self.state, command=decision.command)

@@ -11,8 +11,8 @@ import numpy as np
 
 from robossl.deploy.limits import RobotLimits
 from robossl.deploy.motion import Fault
-from robossl.deploy.readings import Reading, read_message
-from robossl.deploy.topics import InputTopic, StopInput
+from robossl.deploy.readings import STOP_PRESSED, Reading, read_message
+from robossl.deploy.topics import CameraTopic, InputTopic, StopInput
 from robossl.deploy.trips import RefusedMessageError, Trip
 
 _DRIFT = 2e-4
@@ -23,7 +23,7 @@ class Mailbox:
     """Keeps one reading, however many messages come.
 
     A refused message never replaces a good one. A message that is not newer than the last is dropped; a stamp that
-    stands still therefore ages.
+    stands still therefore ages. A stop that was pressed is told even if it was let go before anybody looked.
     """
 
     def __init__(self, source: InputTopic, limits: RobotLimits, *, max_age_s: float | None, max_reordered: int) -> None:
@@ -32,7 +32,9 @@ class Mailbox:
         self.received_s = self.delay_s = 0.0
         self._limits = limits
         self._max_reordered = max_reordered
+        self._max_identical = source.max_identical if isinstance(source, CameraTopic) else None
         self._reordered = self._identical = 0
+        self._pressed = False
         self._refused: Fault | None = None
         self._least_offset_s: float | None = None
 
@@ -44,7 +46,9 @@ class Mailbox:
             self.refuse(error.trip, str(error))
             return
         if self._is_newer(reading):
-            self._look_for_frost(reading)
+            self._pressed |= _presses(reading)
+            if self._max_identical is not None:
+                self._identical = self._identical + 1 if _same(reading, self.reading) else 0
             self.delay_s = self._extra_delay_s(reading, t_s)
             self.reading, self.received_s, self._reordered = reading, t_s, 0
             return
@@ -70,6 +74,11 @@ class Mailbox:
         if self._refused is not None:
             yield self._refused
             self._refused = None
+        if self._pressed or _presses(self.reading):
+            yield Fault(trip=Trip.EMERGENCY_STOP, what="it is pressed")
+        self._pressed = False
+        if self._max_identical is not None and self._identical > self._max_identical:
+            yield self._fault(Trip.FROZEN_INPUT, self._identical, self._max_identical)
         may_be_silent = self.max_age_s is None and isinstance(self.source, StopInput)
         if self.reading is None and not may_be_silent:
             yield Fault(trip=Trip.STALE_INPUT, what=f"{self.source.topic}: nothing came")
@@ -93,18 +102,15 @@ class Mailbox:
         self._least_offset_s = min(offset_s, self._least_offset_s + _DRIFT * (t_s - self.received_s))
         return offset_s - self._least_offset_s
 
-    def _look_for_frost(self, reading: Reading) -> None:
-        """Refuses a camera that sends the same picture again and again under new stamps."""
-        limit = getattr(self.source, "max_identical", None)
-        if limit is None or self.reading is None or reading.picture is None:
-            return
-        self._identical = self._identical + 1 if _same(reading, self.reading) else 0
-        if self._identical > limit:
-            self._refused = self._fault(Trip.FROZEN_INPUT, self._identical, limit)
-
     def _fault(self, trip: Trip, value: float, limit: float) -> Fault:
         return Fault(trip=trip, what=self.source.topic, value=value, limit=limit)
 
 
-def _same(one: Reading, other: Reading) -> bool:
-    return one.picture is not None and other.picture is not None and np.array_equal(one.picture, other.picture)
+def _same(one: Reading, other: Reading | None) -> bool:
+    if other is None or one.picture is None or other.picture is None:
+        return False
+    return np.array_equal(one.picture, other.picture)
+
+
+def _presses(reading: Reading | None) -> bool:
+    return reading is not None and bool(reading.values.get(STOP_PRESSED))

@@ -16,9 +16,8 @@ from robossl.deploy.mailbox import Mailbox
 from robossl.deploy.motion import Fault, Measured
 from robossl.deploy.pictures import filled, fit_picture, same_kind
 from robossl.deploy.profile import RobotProfile
-from robossl.deploy.readings import CLEARANCE, STOP_PRESSED
+from robossl.deploy.readings import CLEARANCE
 from robossl.deploy.topics import CameraTopic, InputTopic, JointsInput, ScanInput, StopInput
-from robossl.deploy.trips import Trip
 from robossl.deploy.values import given_values, look_up, parts_of, require_same_order, tool_name, value_key
 
 
@@ -88,8 +87,6 @@ class ObservationBuilder:
         """Returns the observation at `t_s`; each call pushes one frame per camera, as each step in training did."""
         values = self._values()
         faults = [fault for mailbox in self.mailboxes.values() for fault in mailbox.faults(t_s)]
-        if values.get(STOP_PRESSED):
-            faults.append(Fault(trip=Trip.EMERGENCY_STOP, what="it is pressed"))
         vectors, frames = self._vectors(values), self._frames()
         inputs: dict[str, NDArray[Any]] | None = None
         unfamiliarity, strangest = 0.0, ""

@@ -74,7 +74,8 @@ def fit_picture(picture: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     if picture.shape[:2] == (height, width):
         return picture
     rows, columns = picture.shape[:2]
-    cut_rows, cut_columns = min(rows, columns * height // width), min(columns, rows * width // height)
+    cut_rows = min(rows, max(1, columns * height // width))
+    cut_columns = min(columns, max(1, rows * width // height))
     top, left = (rows - cut_rows) // 2, (columns - cut_columns) // 2
     cut = picture[top : top + cut_rows, left : left + cut_columns].astype(np.float32)
     lines = _area_weights(cut_rows, height) @ cut.reshape(cut_rows, -1)  # rows first: they lie together

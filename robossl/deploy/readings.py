@@ -43,8 +43,12 @@ class Reading:
     picture: NDArray[Any] | None = None
 
 
+MAX_RAYS = 100_000
+"""Of one scan, likewise."""
 _LOOKING = 0.9
 """Cosine of the angle within which a ray looks ahead or behind."""
+_MOST_FAILED = 0.5
+"""Share of rays that may fail, of all and of those that look ahead or behind."""
 CLEARANCE = ("clearance_ahead_m", "clearance_behind_m")
 STOP_PRESSED = "stop_pressed"
 
@@ -143,6 +147,8 @@ def _named(message: Any, source: ValuesInput) -> dict[str, float]:
 
 
 def _scan(message: Any, source: ScanInput, limits: RobotLimits) -> dict[str, float]:
+    if not 0 < len(message.ranges) <= MAX_RAYS:
+        raise RefusedMessageError(Trip.MALFORMED_INPUT, f"a scan of {len(message.ranges)} rays")
     ways = _clearance(message, limits)
     return ways if source.beams is None else ways | beam_values(message, source.beams)
 
@@ -151,7 +157,8 @@ def _clearance(message: Any, limits: RobotLimits) -> dict[str, float]:
     """Returns the free way ahead and behind in the corridor that the base sweeps.
 
     By REP 117, +inf is no echo and -inf is too near; NaN is a failed ray. Readings below the least range count as
-    too near. Where more than half of the rays failed, the scan is refused.
+    too near. Where more than half of the rays failed, the scan is refused; where more than half of those failed that
+    look ahead or behind, that way is not free.
     """
     obstacle = getattr(limits, "obstacle", None)
     if not isinstance(obstacle, ObstacleLimit):
@@ -159,7 +166,7 @@ def _clearance(message: Any, limits: RobotLimits) -> dict[str, float]:
     with np.errstate(invalid="ignore"):  # some NaNs signal when they are widened
         ranges = np.asarray(message.ranges, np.float64)
     failed = np.isnan(ranges)
-    if not 0 < ranges.size <= 100_000 or failed.mean() > 0.5:
+    if failed.mean() > _MOST_FAILED:
         raise RefusedMessageError(
             Trip.MALFORMED_INPUT, f"a scan of {ranges.size} rays, {int(failed.sum())} of them failed"
         )
@@ -174,6 +181,12 @@ def _clearance(message: Any, limits: RobotLimits) -> dict[str, float]:
     behind = (-x[inside & (np.cos(angle) < 0)]).min(initial=np.inf) - obstacle.rear_m
     # Where no ray looks, nothing is known of the way.
     ahead, behind = (
-        way if (side > _LOOKING).any() else 0.0 for way, side in ((ahead, np.cos(angle)), (behind, -np.cos(angle)))
+        way if _is_seen(side > _LOOKING, failed) else min(way, 0.0)
+        for way, side in ((ahead, np.cos(angle)), (behind, -np.cos(angle)))
     )
     return dict(zip(CLEARANCE, (float(ahead), float(behind)), strict=True))
+
+
+def _is_seen(looking: NDArray[np.bool_], failed: NDArray[np.bool_]) -> bool:
+    """Tells whether enough rays of those that look one way say something."""
+    return bool(looking.any() and failed[looking].mean() <= _MOST_FAILED)

@@ -86,7 +86,7 @@ def render_dataset(source: EpisodeStore, folder: Path, spec: EnvSpec, config: di
                 states += episode.length + 1
                 progress.add(1)
             progress.show(**{"states/s": states / (time.monotonic() - began_s)})
-            wish.raise_if_received(folder)
+            wish.raise_if_received(None)
     partial.rename(folder)
     sync_folder(folder.parent)
     return Rendered(states=states, seconds=time.monotonic() - began_s)

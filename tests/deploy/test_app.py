@@ -124,6 +124,17 @@ def test_a_wrong_name_does_not_go_live(bundle: Bundle, tmp_path: Path, robot: Ro
     assert not (tmp_path / "bags").exists()
 
 
+def test_a_mode_does_not_go_live(
+    bundle: Bundle, tmp_path: Path, robot: Robot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(bundle.folder), "--profile", PROFILE.name, "--record", str(tmp_path / "bags"), "--seconds", "0.5"]
+    for mode in ("live", "banana"):
+        assert main([*words, "--mode", mode]) == 1
+        assert f"mode must be dry-run or shadow, got '{mode}'" in capsys.readouterr().err
+    assert not robot.told
+    assert not (tmp_path / "bags").exists()
+
+
 def test_operators_type_what_they_want(bundle: Bundle, tmp_path: Path, robot: Robot) -> None:
     typed = f"{PROFILE.name}\nfly\n"
     code, lines = run(bundle, tmp_path, typed=typed, live=True, seconds=0.5)

@@ -1,6 +1,7 @@
 """No socket hears or says anything beyond the interface that the profile names."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from namespaces import NAMESPACE, needs_namespaces
 
 from robossl.core import UserError
-from robossl.deploy.transports.interfaces import address_of
+from robossl.deploy.transports.interfaces import address_of, confined
 
 PEERS = Path(__file__).parent / "peers"
 
@@ -38,6 +39,13 @@ def test_dds_on_a_named_interface_hears_that_one_and_this_machine() -> None:
     found = outside("ve0")
     assert found["dropped"] == 0
     assert found["heard_each_other"]
+
+
+def test_looking_at_sockets_leaves_no_file_open() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with confined("lo"):
+        pass
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_an_interface_that_is_not_there_is_named() -> None:

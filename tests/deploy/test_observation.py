@@ -6,6 +6,7 @@ from deploy_robots import (
     TYPES,
     arm_contract,
     arm_profile,
+    base,
     base_contract,
     base_profile,
     element,
@@ -17,8 +18,10 @@ from deploy_robots import (
 )
 
 from robossl.core import UserError
+from robossl.deploy.limits import NoObstacleSensing
 from robossl.deploy.observation import Observation, ObservationBuilder
-from robossl.deploy.topics import CameraTopic, OdometryInput, PoseInput, ValuesInput
+from robossl.deploy.readings import MAX_RAYS
+from robossl.deploy.topics import CameraTopic, OdometryInput, PoseInput, ScanBeams, ScanInput, ValuesInput
 from robossl.deploy.trips import Trip
 
 
@@ -145,6 +148,14 @@ def test_the_emergency_stop_counts_as_long_as_it_is_pressed() -> None:
     assert not builder.build(10.04).faults
 
 
+def test_a_stop_that_was_let_go_at_once_is_told_all_the_same() -> None:
+    builder = fed_arm()
+    for pressed in (True, False):
+        builder.receive("/stop", TYPES.make("std_msgs/msg/Bool", data=pressed), 10.0)
+    assert trips(builder.build(10.01)) == [Trip.EMERGENCY_STOP]
+    assert not builder.build(10.02).faults
+
+
 def test_a_base_measures_itself_and_the_way_ahead() -> None:
     builder = ObservationBuilder(base_contract(), base_profile())
     builder.receive("/odom", odometry(1, -0.3, 0.2, side=0.4), 10.0)
@@ -184,6 +195,30 @@ def test_echoes_mean_what_rep_117_says(ranges: list[float], ahead: float) -> Non
 def test_a_blind_scan_is_refused(ranges: list[float]) -> None:
     builder = ObservationBuilder(base_contract(), base_profile())
     builder.receive("/scan", scan(1, np.array(ranges)) if ranges else _empty_scan(), 10.0)
+    assert Trip.MALFORMED_INPUT in trips(builder.build(10.01))
+
+
+@pytest.mark.parametrize(("side", "way"), [(1.0, 0), (-1.0, 1)])
+def test_a_way_that_the_scanner_is_blind_to_is_not_free(side: float, way: int) -> None:
+    builder = ObservationBuilder(base_contract(), base_profile())
+    builder.receive("/odom", odometry(1, 0.0), 10.0)
+    looking = side * np.cos(-np.pi + np.arange(360) * 2 * np.pi / 360)
+    for stamp, blind in ((1, looking > 0.7), (2, (looking > 0.7) & (np.arange(360) % 3 > 0))):
+        builder.receive("/scan", scan(stamp, np.where(blind, np.nan, 9.0)), 10.0)
+        observation = builder.build(10.01)
+        assert not observation.faults  # a quarter of the rays have failed, not half
+        assert observation.measured is not None
+        assert observation.measured.clearance_m is not None
+        assert observation.measured.clearance_m[way] == 0.0
+        assert observation.measured.clearance_m[1 - way] == pytest.approx(8.8, abs=0.01)
+
+
+def test_a_scan_of_too_many_rays_is_refused_whoever_looks_at_it() -> None:
+    scanner = ScanInput(topic="/scan", max_age_s=0.1, beams=ScanBeams(num=4, min_m=0.1, max_m=3.0))
+    limits = replace(base(), obstacle=NoObstacleSensing(because="a test"))
+    profile = base_profile(inputs=(base_profile().inputs[0], scanner), limits=limits)
+    builder = ObservationBuilder(base_contract(), profile)
+    builder.receive("/scan", scan(1, np.ones(MAX_RAYS + 1)), 10.0)
     assert Trip.MALFORMED_INPUT in trips(builder.build(10.01))
 
 
@@ -275,3 +310,6 @@ def test_a_frozen_picture_under_new_stamps_is_noticed_where_asked() -> None:
         assert Trip.FROZEN_INPUT not in trips(builder.build(10.0))
         builder.receive("/camera/image_raw", image(k * 10_000_000, grey(50)), 10.0 + 0.01 * k)
     assert Trip.FROZEN_INPUT in trips(builder.build(10.05))
+    assert Trip.FROZEN_INPUT in trips(builder.build(10.06))  # no picture has come since: it is no less frozen
+    builder.receive("/camera/image_raw", image(50_000_000, grey(51)), 10.06)
+    assert Trip.FROZEN_INPUT not in trips(builder.build(10.07))

@@ -72,6 +72,12 @@ def test_a_picture_of_the_right_size_is_taken_as_it_is() -> None:
     assert fit_picture(picture, 16, 24) is picture
 
 
+@pytest.mark.parametrize("size", [(50, 1), (1, 50), (8192, 1)])
+def test_a_picture_too_thin_for_the_shape_gives_its_middle(size: tuple[int, int]) -> None:
+    for height, width in ((27, 48), (48, 27)):
+        assert (fit_picture(np.full((*size, 3), 7, np.uint8), height, width) == 7).all()
+
+
 def test_distances_that_are_no_numbers_stay_in_trainings_range() -> None:
     holes = np.array([[np.nan, np.inf], [-np.inf, 1.5]], np.float32)[..., None]
     np.testing.assert_array_equal(filled(holes, 0.25, 4.0)[..., 0], [[4.0, 4.0], [0.25, 1.5]])

@@ -11,6 +11,7 @@ from rosbags.rosbag2 import Reader
 
 from robossl.core import UserError
 from robossl.deploy.bridge import State, Tick
+from robossl.deploy.observation import Observation, ObservationBuilder
 from robossl.deploy.recorder import Recorder
 from robossl.deploy.replay import replay
 from robossl.deploy.session import Mode, bag_name, is_over, percentiles
@@ -68,6 +69,27 @@ def test_whatever_ends_a_run_the_arm_is_stopped() -> None:
 
     with pytest.raises(ZeroDivisionError):
         session.run(explode)
+    world.hear()
+    assert len(world.commands) > before
+    np.testing.assert_array_equal(world.commands[-1][1], world.commands[-2][1])
+    assert session.last is not None
+    assert session.last.command is None
+
+
+def test_inputs_that_make_no_observation_do_not_keep_the_arm_from_being_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    session = make_session(world)
+    arm_when_ready(session, world, 0.3)
+    before = len(world.commands)
+
+    def explode(self: ObservationBuilder, t_s: float) -> Observation:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(ObservationBuilder, "build", explode)
+    with pytest.raises(ZeroDivisionError):
+        session.run(is_over)
     world.hear()
     assert len(world.commands) > before
     np.testing.assert_array_equal(world.commands[-1][1], world.commands[-2][1])

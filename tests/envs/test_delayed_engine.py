@@ -100,6 +100,8 @@ def test_what_records_contacts_can_be_late_too() -> None:
 def test_foreign_environments_and_senseless_delays_are_refused() -> None:
     with pytest.raises(UserError, match="cannot be told commands late"):
         make_env(EnvConfig(id="Pendulum-v1", num_worlds=1, delay_s=0.1), WorldSeed())
+    with pytest.raises(UserError, match="engine warp cannot be told commands late"):
+        EnvConfig(delay_s=0.1, engine="warp")
     with pytest.raises(UserError, match="delay-s must be finite and not negative, got -1"):
         EnvConfig(delay_s=-1.0)
 

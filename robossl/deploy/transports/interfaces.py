@@ -4,6 +4,7 @@ import ctypes
 import fcntl
 import os
 import socket
+import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,10 +58,12 @@ def _udp_sockets() -> dict[int, int]:
         descriptor = int(entry.name)
         try:
             status = os.fstat(descriptor)
+            if not stat.S_ISSOCK(status.st_mode):
+                continue
             with socket.socket(fileno=os.dup(descriptor)) as opened:
                 if opened.family == socket.AF_INET and opened.type == socket.SOCK_DGRAM:
                     found[status.st_ino] = descriptor
-        except OSError:  # no socket, or closed meanwhile
+        except OSError:  # closed meanwhile
             continue
     return found
 
