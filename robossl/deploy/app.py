@@ -24,6 +24,7 @@ from robossl.deploy.transports.choice import open_transport
 from robossl.deploy.watch import Watch
 
 FAULT_EXIT = 3
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +146,7 @@ def run(
     if probe:
         latencies_s = {**probe.latencies_s, "policy alone": policy_alone_s(OnnxPolicy(bundle))}
     legs = percentiles(latencies_s | session.latencies_s)
-    if folder and recorded:
+    if folder and recorder and recorded and not recorder.failure:
         recorded(folder)
     return _finish(session, watch, options, legs, folder, recorder, out)
 
@@ -193,6 +194,8 @@ def _finish(
     if folder and recorder:
         lost = f" ({recorder.num_dropped} messages were dropped)" if recorder.num_dropped else ""
         print(f"recorded {folder}{lost}", file=out)
+        if recorder.failure:
+            print(f"the recording is not whole: {recorder.failure}", file=out)
     state = session.last.state.value if session.last else None
     if options.json:
         summary = {"state": state, "trips": watch.trips, "latency": legs, "recording": str(folder) if folder else None}
@@ -206,11 +209,11 @@ def _nothing() -> None:
 
 @contextmanager
 def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
-    """Makes Ctrl-C and SIGTERM end the run by a stop instead of an exception."""
+    """Makes Ctrl-C, SIGTERM and the loss of the terminal end the run by a stop instead of at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, lambda *_: end()) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, lambda *_: end()) for number in _ENDING}
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 import json
 import queue
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ class Recorder:
 
     Attributes:
         num_dropped: messages that did not get into it.
+        failure: why nothing more could be written; None while all is well.
 
     Raises:
         UserError: if there is something of that name already, or the disk cannot be written.
@@ -27,6 +29,7 @@ class Recorder:
 
     def __init__(self, folder: Path, types: RosTypes) -> None:
         self.num_dropped = 0
+        self.failure: str | None = None
         self._types = types
         self._queue: queue.Queue[tuple[str, str, int, bytes] | None] = queue.Queue(_QUEUE)
         try:
@@ -55,11 +58,22 @@ class Recorder:
         """Writes what is left and closes the bag."""
         self._queue.put(None)
         self._thread.join()
-        self._writer.close()
+        self._try(self._writer.close)
 
     def _write(self) -> None:
+        """Writes until the end; a disk that takes no more does not end it: somebody must empty the queue."""
         while (item := self._queue.get()) is not None:
-            topic, kind, time_ns, data = item
-            if topic not in self._connections:
-                self._connections[topic] = self._writer.add_connection(topic, kind, typestore=self._types.store)
-            self._writer.write(self._connections[topic], time_ns, data)
+            if self.failure is None:
+                self._try(self._add, *item)
+            self.num_dropped += self.failure is not None
+
+    def _add(self, topic: str, kind: str, time_ns: int, data: bytes) -> None:
+        if topic not in self._connections:
+            self._connections[topic] = self._writer.add_connection(topic, kind, typestore=self._types.store)
+        self._writer.write(self._connections[topic], time_ns, data)
+
+    def _try(self, act: Callable[..., None], *arguments: Any) -> None:
+        try:
+            act(*arguments)
+        except Exception as error:  # rosbags' own errors and the system's
+            self.failure = self.failure or " ".join(str(error).split())

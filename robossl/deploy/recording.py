@@ -1,7 +1,7 @@
 """A recording, read: what a session heard, decided and sent, and the same decisions made again."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,6 +9,7 @@ from rosbags.rosbag2 import Reader
 
 from robossl.core import UserError
 from robossl.deploy.bridge import Bridge, Commander, Event, Tick
+from robossl.deploy.motion import Fault
 from robossl.deploy.profile import RobotProfile
 from robossl.deploy.ros_types import RosTypes
 from robossl.deploy.session import Mode, deliver
@@ -16,7 +17,12 @@ from robossl.deploy.session_record import SESSION_TOPIC, TICK_TOPIC, read_fault
 from robossl.deploy.topics import MESSAGE_TYPES
 from robossl.deploy.transports import Topic
 
-_FACTS = {"bundle", "profile", "speed", "mode", "wall_offset_ns"}
+_SESSION = {"bundle": str, "profile": str, "speed": float, "mode": str, "wall_offset_ns": int}
+_PERIOD = {"t_ns": int, "events": list, "faults": list, "late": bool, "decision": dict}
+_DECISION = {"state": str, "trips": list, "waiting_for": list} | dict.fromkeys(
+    ("proposed", "wanted", "command", "scale", "unfamiliarity", "age_s"), object
+)
+"""What every record says at least, and the type of each."""
 
 
 class RecordedCommander(Commander, Protocol):
@@ -44,10 +50,9 @@ class Recording:
         described = next((data for topic, _, data in self._messages if topic == SESSION_TOPIC), None)
         if described is None:
             raise UserError(f"{bag} is no recording of a bridge: it has no {SESSION_TOPIC}")
-        self.session = self._json(described)
-        absent = _FACTS - set(self.session)
-        if absent:
-            raise UserError(f"{bag} does not say with which {', '.join(sorted(absent))} it was recorded")
+        self.session = self._said(self._json(described), _SESSION)
+        if self.session["mode"] not in {mode.value for mode in Mode}:
+            raise UserError(f"{bag} was recorded in an unknown mode, {self.session['mode']!r}")
 
     @property
     def mode(self) -> Mode:
@@ -65,7 +70,7 @@ class Recording:
 
     def periods(self) -> Iterator[dict[str, Any]]:
         """Yields what was recorded of every control period."""
-        return (self._json(data) for topic, _, data in self._messages if topic == TICK_TOPIC)
+        return (self._period(data) for topic, _, data in self._messages if topic == TICK_TOPIC)
 
     def messages(self) -> Iterator[tuple[str, int, bytes]]:
         """Yields every message: topic, time on the session's clock in ns, bytes."""
@@ -81,18 +86,39 @@ class Recording:
             if topic in inputs:
                 deliver(bridge, types, inputs[topic], data, time_ns)
             elif topic == TICK_TOPIC:
-                recorded = self._json(data)
+                recorded = self._period(data)
                 policy.expect(recorded)
-                for event in recorded["events"]:
-                    bridge.handle(Event(event))
-                faults = [read_fault(fault) for fault in recorded["faults"]]
+                events, faults = self._told(recorded)
+                for event in events:
+                    bridge.handle(event)
                 yield recorded, bridge.tick(recorded["t_ns"] / 1e9, faults)
+
+    def _period(self, data: bytes) -> dict[str, Any]:
+        period = self._said(self._json(data), _PERIOD)
+        self._said(period["decision"], _DECISION)
+        return period
+
+    def _told(self, period: dict[str, Any]) -> tuple[list[Event], list[Fault]]:
+        """Returns what the bridge was told beside messages."""
+        try:
+            return [Event(event) for event in period["events"]], [read_fault(fault) for fault in period["faults"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{self.bag} holds an event or a fault that cannot be read: {error}") from error
+
+    def _said(self, record: dict[str, Any], kinds: Mapping[str, type]) -> dict[str, Any]:
+        """Returns a record, once it is known to say all of that."""
+        absent = [name for name, kind in kinds.items() if name not in record or not isinstance(record[name], kind)]
+        if absent:
+            raise UserError(f"{self.bag} holds a record without {', '.join(absent)}: not of this version's bridge")
+        return record
 
     def _json(self, data: bytes) -> dict[str, Any]:
         try:
-            found: dict[str, Any] = json.loads(self._types.from_bytes(data, "std_msgs/msg/String").data)
-        except ValueError as error:
+            found = json.loads(self._types.from_bytes(data, "std_msgs/msg/String").data)
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{self.bag} holds a record that cannot be read: {error}") from error
+        if not isinstance(found, dict):
+            raise UserError(f"{self.bag} holds a record that is no JSON object")
         return found
 
 

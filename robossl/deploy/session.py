@@ -16,7 +16,7 @@ from robossl.deploy.motion import Fault
 from robossl.deploy.recorder import Recorder
 from robossl.deploy.ros_types import RosTypes
 from robossl.deploy.session_record import PROPOSED_TOPIC, SESSION_TOPIC, TICK_TOPIC, tick_record
-from robossl.deploy.topics import MESSAGE_TYPES
+from robossl.deploy.topics import MESSAGE_TYPES, StopInput
 from robossl.deploy.transports import Topic, Transport
 from robossl.deploy.trips import RefusedMessageError, Trip
 
@@ -115,7 +115,8 @@ class Session:
 
     def _connect(self) -> None:
         for mailbox in self._bridge.observations.mailboxes.values():
-            topic = Topic(name=mailbox.source.topic, type=MESSAGE_TYPES[mailbox.source.kind])
+            source = mailbox.source
+            topic = Topic(name=source.topic, type=MESSAGE_TYPES[source.kind], sure=isinstance(source, StopInput))
             self._transport.subscribe(topic, self._receiver(topic, used=True))
         output = Topic(name=self._encoder.topic, type=self._encoder.type)
         if self._mode is Mode.LIVE:

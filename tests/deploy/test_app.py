@@ -1,5 +1,7 @@
 import io
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -142,6 +144,22 @@ def test_operators_type_what_they_want(bundle: Bundle, tmp_path: Path, robot: Ro
     assert any("type arm, hold, reset or quit, not 'fly'" in line for line in lines)
     assert any(line.endswith("ready (type: arm)") for line in lines)
     assert not robot.told
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_live_run_with_a_stop(
+    bundle: Bundle, tmp_path: Path, robot: Robot, number: signal.Signals
+) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("the signal was not taken care of")
+
+    before = signal.signal(number, fail)
+    timer = threading.Timer(0.6, os.kill, (os.getpid(), number))
+    timer.start()
+    code, lines = run(bundle, tmp_path, typed=f"{PROFILE.name}\n", live=True, arm=True, speed=1.0, seconds=20.0)
+    timer.join()
+    signal.signal(number, before)
+    assert (code, json.loads(lines[-1])["state"]) == (0, "hold")
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,17 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 import pytest
+from cyclonedds.domain import DomainParticipant
 from cyclonedds.idl import make_idl_struct
+from cyclonedds.pub import DataWriter
+from cyclonedds.qos import Policy, Qos
+from cyclonedds.topic import Topic as DdsTopic
+from cyclonedds.util import duration
 from deploy_robots import SAFETY, TYPES, arm_profile, base, base_profile, image, joint_state, odometry, scan
 from rosbags.rosbag2 import Reader
 from toy_bundle import write_toy_bundle
@@ -24,7 +30,7 @@ from robossl.deploy.topics import OdometryInput
 from robossl.deploy.transports import Topic, dds_graph
 from robossl.deploy.transports.dds import DEPTH, DdsTransport, configuration
 from robossl.deploy.transports.dds_graph import announcement
-from robossl.deploy.transports.dds_types import dds_name, fields, raw_type
+from robossl.deploy.transports.dds_types import dds_name, fields, raw_message, raw_type
 from robossl.deploy.trips import RefusedMessageError
 
 DOMAIN_ID = 100 + os.getpid() % 100
@@ -147,6 +153,31 @@ def test_messages_arrive_whole_and_a_flood_is_bounded(transport: DdsTransport) -
     assert 1 <= len(got) <= DEPTH
     assert got[0][: len(data)] == data
     assert transport.peers("/image") == 1
+
+
+@pytest.mark.parametrize(
+    "offer",
+    [
+        (Policy.Reliability.BestEffort, Policy.Durability.Volatile),
+        (Policy.Reliability.Reliable(duration(seconds=1)), Policy.Durability.Volatile),
+        (Policy.Reliability.Reliable(duration(seconds=1)), Policy.Durability.TransientLocal),
+    ],
+)
+@pytest.mark.parametrize("sure", [False, True])
+def test_a_stop_is_heard_from_whoever_speaks(transport: DdsTransport, offer: tuple[Any, ...], sure: bool) -> None:
+    topic, got = Topic(name="/stop", type="std_msgs/msg/Bool", sure=sure), list[bytes]()
+    participant, raw = DomainParticipant(DOMAIN_ID), raw_type(TYPES.store, topic.type)
+    qos = Qos(*offer, Policy.History.KeepLast(1), Policy.DataRepresentation(use_cdrv0_representation=True))
+    writer = DataWriter(participant, DdsTopic(participant, "rt/stop", raw), qos)
+    before, after = (TYPES.to_bytes(TYPES.make(topic.type, data=pressed)) for pressed in (True, False))
+    writer.write(raw_message(raw, before))
+    transport.subscribe(topic, got.append)
+    for _ in range(20):
+        transport.spin_once(0.02)
+    writer.write(raw_message(raw, after))
+    while not got or got[-1][:5] != after:
+        transport.spin_once(0.5)
+    assert (got[0][:5] == before) == (sure and offer[1] is Policy.Durability.TransientLocal)
 
 
 def test_spoilt_messages_and_datagrams_that_are_no_rtps_are_survived() -> None:

@@ -132,6 +132,19 @@ def test_a_server_that_leaves_is_a_lost_peer(server: FakeRosbridge) -> None:
     transport.close()
 
 
+def test_no_proxy_of_the_environment_carries_the_commands(
+    server: FakeRosbridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("all", "http", "https", "socks"):
+        monkeypatch.setenv(f"{name}_proxy", "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    transport = RosbridgeTransport(config(server), TYPES)
+    transport.subscribe(JOINTS, list[bytes]().append)
+    server.wait_for(1)
+    transport.close()
+
+
 def test_a_token_comes_from_the_environment(server: FakeRosbridge, monkeypatch: pytest.MonkeyPatch) -> None:
     ros = config(server, token_variable="ROBOT_TOKEN")
     with pytest.raises(UserError, match="ROBOT_TOKEN, which is not set"):

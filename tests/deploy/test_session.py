@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from deploy_robots import PERIOD_S, SAFETY, TYPES, Scripted, arm_contract
-from loopback_session import PROFILE, arm_when_ready, make_session, recorded
-from loopback_world import OUTPUT, World
+from loopback_session import PROFILE, STOP, arm_when_ready, make_session, recorded
+from loopback_world import CAMERA, JOINTS, OUTPUT, World
 from rosbags.rosbag2 import Reader
 
 from robossl.core import UserError
@@ -15,7 +15,19 @@ from robossl.deploy.observation import Observation, ObservationBuilder
 from robossl.deploy.recorder import Recorder
 from robossl.deploy.replay import replay
 from robossl.deploy.session import Mode, bag_name, is_over, percentiles
+from robossl.deploy.session_record import decision_record
+from robossl.deploy.transports import Receive, Topic
+from robossl.deploy.transports.loopback import LoopbackTransport
 from robossl.deploy.trips import Trip
+
+SESSION = {"bundle": "digest", "profile": PROFILE.name, "speed": 0.5, "mode": "live", "wall_offset_ns": 0}
+TICK = {
+    "t_ns": 1,
+    "events": [],
+    "faults": [],
+    "late": False,
+    "decision": decision_record(Tick(t_s=0.0, state=State.WAIT)),
+}
 
 
 def test_a_live_session_brings_the_arm_to_where_the_policy_wants_it() -> None:
@@ -35,6 +47,18 @@ def test_nothing_is_advertised_or_sent_unless_live(mode: Mode) -> None:
     assert ticks[-1].state is State.RUN
     assert not world.commands
     assert world.network.members[0].peers(OUTPUT.name) == 0
+
+
+def test_a_stop_is_asked_for_as_what_may_not_be_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, bool] = {}
+
+    def note(self: LoopbackTransport, topic: Topic, receive: Receive) -> None:
+        asked[topic.name] = topic.sure
+
+    world = World()
+    monkeypatch.setattr(LoopbackTransport, "subscribe", note)
+    make_session(world)
+    assert asked == {JOINTS.name: False, CAMERA.name: False, STOP.name: True}
 
 
 def test_a_robot_that_does_not_listen_is_never_ready() -> None:
@@ -133,6 +157,29 @@ def test_recordings_that_do_not_belong_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot record"):
         Recorder(bag, TYPES)
     shutil.rmtree(bag)
+
+
+@pytest.mark.parametrize(
+    ("session", "tick", "wrong"),
+    [
+        ([], {}, "no JSON object"),
+        ({"speed": "fast"}, {}, "without bundle, profile, speed, mode, wall_offset_ns"),
+        ({**SESSION, "mode": "asleep"}, {}, "unknown mode, 'asleep'"),
+        (SESSION, {}, "without t_ns, events, faults, late, decision"),
+        (SESSION, {**TICK, "decision": {"state": "run"}}, "without trips, waiting_for, proposed"),
+        (SESSION, {**TICK, "events": ["explode"]}, "'explode' is not a valid Event"),
+        (SESSION, {**TICK, "faults": [{"trip": "overrun"}]}, "an event or a fault"),
+    ],
+)
+def test_records_that_make_no_sense_are_refused_in_one_line(
+    tmp_path: Path, session: object, tick: object, wrong: str
+) -> None:
+    recorder = Recorder(tmp_path / "bag", TYPES)
+    recorder.record("/robossl/session", session, 0)
+    recorder.record("/robossl/tick", tick, 1)
+    recorder.close()
+    with pytest.raises(UserError, match=wrong):
+        replay(tmp_path / "bag", Scripted(arm_contract(), 0.4, 0.3), PROFILE, digest="digest")
 
 
 def test_a_bag_has_the_time_of_day_in_its_name_and_legs_have_percentiles() -> None:

@@ -25,6 +25,11 @@ from robossl.deploy.transports.transport import Receive, Topic
 DEPTH = 5
 """Messages that a reader keeps, the sensor profile of ROS 2."""
 _HASHED_DISTROS = ("iron", "jazzy", "kilted")
+_RELIABLE = Policy.Reliability.Reliable(duration(milliseconds=100))
+_EAGER = (Policy.Reliability.BestEffort, Policy.Durability.Volatile)
+"""How a reader asks that hears everybody, what is lost on the way excepted."""
+_SURE = ((_RELIABLE, Policy.Durability.Volatile), (_RELIABLE, Policy.Durability.TransientLocal))
+"""How readers ask that hear all there is to hear, of speakers who offer it, and what was said before they came."""
 _ANY = SampleState.Any | ViewState.Any | InstanceState.Any
 
 
@@ -46,7 +51,7 @@ class DdsTransport:
         except DDSException as error:
             raise UserError(f"DDS domain {ros.domain_id} cannot be joined on {ros.interface}: {error}") from error
         self._raw: dict[str, Any] = {}
-        self._readers: dict[str, tuple[DataReader[Any], Receive]] = {}
+        self._readers: dict[str, tuple[list[DataReader[Any]], Receive]] = {}
         self._writers: dict[str, tuple[DataWriter[Any], Any]] = {}
         self._conditions: list[ReadCondition] = []
         self._node = ros.node
@@ -54,17 +59,10 @@ class DdsTransport:
 
     def subscribe(self, topic: Topic, receive: Receive) -> None:
         """See `Transport.subscribe`."""
-        qos = Qos(
-            Policy.Reliability.BestEffort,
-            Policy.History.KeepLast(DEPTH),
-            Policy.Durability.Volatile,
-            *self._endpoint_policies(topic),
-        )
-        reader = DataReader(self._participant, self._dds_topic(topic), qos)
-        condition = ReadCondition(reader, _ANY)
-        self._waitset.attach(condition)
-        self._conditions.append(condition)
-        self._readers[topic.name] = (reader, receive)
+        readers = [self._reader(topic, _EAGER)]
+        if topic.sure:  # who only speaks best effort is not heard by a reader that asks for more
+            readers += [self._reader(topic, qos) for qos in _SURE]
+        self._readers[topic.name] = (readers, receive)
         self._announce()
 
     def advertise(self, topic: Topic) -> None:
@@ -92,8 +90,8 @@ class DdsTransport:
     def spin_once(self, timeout_s: float) -> None:
         """See `Transport.spin_once`."""
         self._waitset.wait(duration(seconds=max(timeout_s, 0.0)))
-        for reader, receive in self._readers.values():
-            for sample in reader.take(DEPTH):
+        for readers, receive in self._readers.values():
+            for sample in (sample for reader in readers for sample in reader.take(DEPTH)):
                 if sample.sample_info.valid_data:
                     receive(sample.payload)
 
@@ -101,7 +99,8 @@ class DdsTransport:
         """See `Transport.peers`."""
         if topic in self._writers:
             return len(self._writers[topic][0].get_matched_subscriptions())
-        return len(self._readers[topic][0].get_matched_publications())
+        eager, *_ = self._readers[topic][0]
+        return len(eager.get_matched_publications())
 
     def close(self) -> None:
         """See `Transport.close`."""
@@ -109,6 +108,14 @@ class DdsTransport:
         self._writers.clear()
         self._conditions.clear()
         del self._waitset, self._graph, self._participant, self._domain
+
+    def _reader(self, topic: Topic, policies: tuple[Any, ...]) -> DataReader[Any]:
+        qos = Qos(*policies, Policy.History.KeepLast(DEPTH), *self._endpoint_policies(topic))
+        reader: DataReader[Any] = DataReader(self._participant, self._dds_topic(topic), qos)
+        condition = ReadCondition(reader, _ANY)
+        self._waitset.attach(condition)
+        self._conditions.append(condition)
+        return reader
 
     def _open_graph(self) -> "tuple[DataWriter[Any], Any]":
         qos = Qos(
@@ -129,7 +136,7 @@ class DdsTransport:
             self._types,
             self._participant.guid,
             node=self._node,
-            readers=[reader.guid for reader, _ in self._readers.values()],
+            readers=[reader.guid for readers, _ in self._readers.values() for reader in readers],
             writers=[writer.guid for writer, _ in self._writers.values()],
         )
         writer, raw = self._graph

@@ -19,6 +19,8 @@ from robossl.deploy.ros_types import RosTypes
 from robossl.deploy.transports.transport import Receive, Topic
 
 DEPTH = 5
+_MOST_MESSAGES = 64
+"""Handed over at once, so that a flood does not keep the bridge from deciding."""
 
 
 class RclpyTransport:
@@ -38,8 +40,12 @@ class RclpyTransport:
 
     def subscribe(self, topic: Topic, receive: Receive) -> None:
         """See `Transport.subscribe`."""
-        qos = _qos(QoSReliabilityPolicy.BEST_EFFORT, DEPTH)
-        self._node.create_subscription(_class(topic), topic.name, self._counted(receive), qos, raw=True)
+        wishes = [_qos(QoSReliabilityPolicy.BEST_EFFORT, DEPTH)]
+        if topic.sure:  # who only speaks best effort is not heard by a subscription that asks for more
+            durabilities = (QoSDurabilityPolicy.VOLATILE, QoSDurabilityPolicy.TRANSIENT_LOCAL)
+            wishes += [_qos(QoSReliabilityPolicy.RELIABLE, DEPTH, durability) for durability in durabilities]
+        for qos in wishes:
+            self._node.create_subscription(_class(topic), topic.name, self._counted(receive), qos, raw=True)
 
     def advertise(self, topic: Topic) -> None:
         """See `Transport.advertise`."""
@@ -52,10 +58,11 @@ class RclpyTransport:
 
     def spin_once(self, timeout_s: float) -> None:
         """See `Transport.spin_once`; rclpy's executor hands over one message at a time."""
-        heard = -1
-        while heard != self._num_heard:
+        for _ in range(_MOST_MESSAGES):
             heard = self._num_heard
             self._executor.spin_once(timeout_sec=max(timeout_s, 0.0))
+            if heard == self._num_heard:
+                return
             timeout_s = 0.0
 
     def peers(self, topic: str) -> int:
@@ -78,12 +85,16 @@ class RclpyTransport:
         return count
 
 
-def _qos(reliability: QoSReliabilityPolicy, depth: int) -> QoSProfile:
+def _qos(
+    reliability: QoSReliabilityPolicy,
+    depth: int,
+    durability: QoSDurabilityPolicy = QoSDurabilityPolicy.VOLATILE,
+) -> QoSProfile:
     return QoSProfile(
         reliability=reliability,
         history=QoSHistoryPolicy.KEEP_LAST,
         depth=depth,
-        durability=QoSDurabilityPolicy.VOLATILE,
+        durability=durability,
     )
 
 

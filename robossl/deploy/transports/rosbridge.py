@@ -45,6 +45,7 @@ class RosbridgeTransport:
                 max_size=MAX_BYTES,
                 open_timeout=_OPEN_TIMEOUT_S,
                 compression=None,
+                proxy=None,  # else whatever the environment names would carry the robot's commands
                 ssl=_tls(ros),
             )
         except (OSError, WebSocketException) as error:

@@ -9,17 +9,23 @@ Receive: TypeAlias = Callable[[bytes], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """A topic with its type, e.g. /joint_states and sensor_msgs/msg/JointState."""
+    """A topic with its type, e.g. /joint_states and sensor_msgs/msg/JointState.
+
+    Attributes:
+        sure: no message may be missed, not even the last one from before we listened, as far as who speaks offers
+            that: a stop. It may then come more than once.
+    """
 
     name: str
     type: str
+    sure: bool = False
 
 
 class Transport(Protocol):
     """One connection. Nothing runs in the background that calls back: messages are handed over in `spin_once`."""
 
     def subscribe(self, topic: Topic, receive: Receive) -> None:
-        """Listens, with the least demands on who speaks: best effort, the last few messages."""
+        """Listens, with the least demands on who speaks: best effort, the last few messages; see `Topic.sure`."""
 
     def advertise(self, topic: Topic) -> None:
         """Prepares to speak: reliably, the last message only."""
