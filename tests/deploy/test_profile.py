@@ -55,6 +55,10 @@ def changed(*path: Any, value: Any = None, drop: bool = False) -> Any:
         (changed("safety", "stop_repeats", value=0), r"stop_repeats >= 1"),
         (changed("safety", "max_period_factor", value=float("inf")), r"must be a finite number"),
         (changed("output", "horizon_periods", value=9.0), r"horizon_periods must be between 1 and 3"),
+        (
+            changed("output", value={"kind": "positions", "topic": "/forward", "robot_timeout_s": 0.0}),
+            r"robot_timeout_s must be positive, got 0\.0",
+        ),
     ],
 )
 def test_a_profile_with_a_mistake_is_refused_in_one_line(values: Any, message: str) -> None:
