@@ -57,8 +57,6 @@ class EnvConfig:
             raise UserError(f"env.num-threads must be at least 1, got {self.num_threads}")
         if not 0 <= self.delay_s < math.inf:
             raise UserError(f"env.delay-s must be finite and not negative, got {self.delay_s}")
-        if self.delay_s and self.engine == "warp":
-            raise UserError("env.delay-s: engine warp cannot be told commands late; mujoco and bullet can")
         for name, span in self.randomise.items():
             low, high = span_of(span)
             if not -math.inf < low <= high < math.inf:

@@ -44,7 +44,7 @@ class ImperfectEnv:
         self._decisions = np.zeros(env.num_worlds, np.int64)
         self._slow = [self._sensors.get(key) for key, spec in env.spec.observation.items() if spec.is_image]
         if isinstance(env, TaskEnv) and self._slow and all(sensor and sensor.is_slow for sensor in self._slow):
-            env.are_pictures_due = self._are_pictures_due  # no sample is taken of the others
+            env.pictures.are_due = self._are_pictures_due  # no sample is taken of the others
 
     @property
     def before_reset(self) -> Callable[[NDArray[np.int64]], None] | None:

@@ -8,7 +8,6 @@ What it costs to be current is paid for the fields that are read of all worlds, 
 import copy
 import math
 from collections.abc import Callable
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from robossl.envs.mujoco_fields import (
     feeds_constants,
     stage_of,
 )
-from robossl.envs.solid_bodies import inertia_per_mass, solid_geom
+from robossl.envs.solid_bodies import SolidBodies
 
 
 class MujocoEngine:
@@ -62,6 +61,7 @@ class MujocoEngine:
         self.batch.reset(stage=NO_STAGE)
         self._default_state = self.batch.state[0].copy()
         self._sensor_stage = stage_of("sensordata", self.model)
+        self._solids = SolidBodies(self.model)
 
     def reset(self, ids: NDArray[np.int64]) -> None:
         """See `Engine.reset`; also mocap bodies go where the compiled model has them."""
@@ -148,10 +148,12 @@ class MujocoEngine:
             raise UserError(f"{field} cannot be randomised to values that are not finite")
         rows = self.batch.expand(field)
         if field in SHAPE_FIELDS:
-            self._require_known_inertia(field, np.asarray(rows[ids] != values))
+            self._solids.require_known_inertia(field, np.asarray(rows[ids] != values))
         rows[ids] = values
         if field in ("body_mass", "geom_size") and "body_inertia" not in self._randomised:
-            self._follow_with_inertia(ids)
+            mass, size = (self.batch.expanded(name) for name in ("body_mass", "geom_size"))
+            parts = (None if part is None else part[ids] for part in (mass, size))
+            self.batch.expand("body_inertia")[ids] = self._solids.inertia(*parts, len(ids))
         if field not in self._randomised:
             self._randomised.append(field)
         self.model_version[ids] += 1
@@ -244,37 +246,6 @@ class MujocoEngine:
             reason = " ".join(self.batch.error(int(error.ids[0])).split())
             raise UserError(f"the model values of world {error.ids[0]} make no model: {reason}") from error
         self._stale[:] = self._is_any_stale = False
-
-    def _follow_with_inertia(self, ids: NDArray[np.int64]) -> None:
-        """Scales the inertias of all bodies as their masses and sizes have been scaled."""
-        model = self.model
-        mass, size = self.batch.expanded("body_mass"), self.batch.expanded("geom_size")
-        inertia = np.repeat(model.body_inertia[None], len(ids), axis=0)
-        if mass is not None:
-            inertia *= (mass[ids] / np.where(model.body_mass > 0, model.body_mass, 1.0))[..., None]
-        for body, geom in self._solids.items() if size is not None else ():
-            kind = model.geom_type[geom]
-            inertia[:, body] *= inertia_per_mass(kind, size[ids, geom]) / inertia_per_mass(kind, model.geom_size[geom])
-        self.batch.expand("body_inertia")[ids] = inertia
-
-    @cached_property
-    def _solids(self) -> dict[int, int]:
-        """{body: its only geom} of the moving bodies whose inertia is known for any size."""
-        moving = np.flatnonzero(self.model.body_dofnum[self.model.body_weldid] * self.model.body_mass)
-        geoms = {body: solid_geom(self.model, body) for body in moving.tolist()}
-        return {body: geom for body, geom in geoms.items() if geom is not None}
-
-    def _require_known_inertia(self, field: str, changed: NDArray[np.bool_]) -> None:
-        """Lets only bodies change shape that no force moves, or whose inertia can follow their size."""
-        model = self.model
-        for geom in np.flatnonzero(changed.any(axis=(0, 2))):
-            body = model.geom_bodyid[geom]
-            is_solid = field == "geom_size" and body in self._solids
-            if model.body_dofnum[model.body_weldid[body]] and not is_solid:
-                raise UserError(
-                    f"{field} of geom {model.geom(geom).name!r} cannot be randomised: its body moves, and its inertia"
-                    " would not follow"
-                )
 
 
 def load_model(source: str | Path, edit: Callable[[Any], None] | None = None) -> mujoco.MjModel:

@@ -1,15 +1,74 @@
 """Inertia of solid primitives, for bodies whose size differs between worlds."""
 
+from functools import cached_property
 from typing import Any
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from robossl.core import UserError
+
 _SPHERE, _CAPSULE, _ELLIPSOID, _CYLINDER, _BOX = (
     int(getattr(mujoco.mjtGeom, f"mjGEOM_{name}").value)
     for name in ("SPHERE", "CAPSULE", "ELLIPSOID", "CYLINDER", "BOX")
 )
+
+
+class SolidBodies:
+    """Knows what a model's inertias become where masses and sizes are others, and of which bodies nobody knows."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def inertia(
+        self, mass: NDArray[np.float64] | None, size: NDArray[np.float64] | None, num_worlds: int
+    ) -> NDArray[np.float64]:
+        """Returns the inertias [n, nbody, 3] of all bodies, scaled as their masses and sizes have been.
+
+        Args:
+            mass: [n, nbody]; the model's where None.
+            size: [n, ngeom, 3]; the model's where None.
+            num_worlds: n.
+        """
+        model = self._model
+        inertia = np.repeat(model.body_inertia[None], num_worlds, axis=0)
+        if mass is not None:
+            inertia *= (mass / np.where(model.body_mass > 0, model.body_mass, 1.0))[..., None]
+        if size is not None:
+            for body, geom in self._geoms.items():
+                kind = model.geom_type[geom]
+                inertia[:, body] *= inertia_per_mass(kind, size[:, geom]) / inertia_per_mass(
+                    kind, model.geom_size[geom]
+                )
+        return np.asarray(inertia)
+
+    def require_known_inertia(self, field: str, changed: NDArray[np.bool_]) -> None:
+        """Lets only bodies change shape that no force moves, or whose inertia can follow their size.
+
+        Args:
+            field: of geoms.
+            changed: [n, ngeom, ...] which of its numbers become others.
+
+        Raises:
+            UserError: naming a geom of another body.
+        """
+        model = self._model
+        for geom in np.flatnonzero(changed.any(axis=(0, 2))):
+            body = model.geom_bodyid[geom]
+            is_solid = field == "geom_size" and body in self._geoms
+            if model.body_dofnum[model.body_weldid[body]] and not is_solid:
+                raise UserError(
+                    f"{field} of geom {model.geom(geom).name!r} cannot be randomised: its body moves, and its inertia"
+                    " would not follow"
+                )
+
+    @cached_property
+    def _geoms(self) -> dict[int, int]:
+        """{body: its only geom} of the moving bodies whose inertia is known for any size."""
+        moving = np.flatnonzero(self._model.body_dofnum[self._model.body_weldid] * self._model.body_mass)
+        geoms = {body: solid_geom(self._model, body) for body in moving.tolist()}
+        return {body: geom for body, geom in geoms.items() if geom is not None}
 
 
 def solid_geom(model: Any, body: int) -> int | None:

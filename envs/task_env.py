@@ -8,22 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, ArraySpec, Draws, EnvSpec, Obs, Policy, RenderSpec, StepBatch, Tree
+from robossl.core import Array, ArraySpec, Draws, EnvSpec, Obs, Policy, StepBatch, Tree
 from robossl.core.errors import UnknownNameError, UserError
 from robossl.core.processor import num_cores
 from robossl.envs.action import checked_action
 from robossl.envs.ahead import Ahead
-from robossl.envs.appearances import Appearances
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.delayed_engine import undelayed
 from robossl.envs.engines import make_delayed, make_engine
 from robossl.envs.host import for_sensors, on_host
 from robossl.envs.memory import require_memory
-from robossl.envs.observable import chosen_keys, picture_keys, picture_spec, require_still_pictures, sized
-from robossl.envs.randomiser import ALL, Randomiser, model_fields, switched_on
-from robossl.envs.render import start_renderer
-from robossl.envs.render.poses import LastPoses
-from robossl.envs.render.renderer import Renderer, split_key
+from robossl.envs.observable import chosen_keys, picture_spec, sized
+from robossl.envs.pictures import Pictures
+from robossl.envs.randomiser import Randomiser, model_fields, switched_on
 from robossl.envs.sensors.quiet import switch_off_unused
 from robossl.envs.sensors.suite import SensorSuite, sensor_specs
 from robossl.envs.task import Outcome, Task
@@ -38,8 +35,7 @@ class TaskEnv:
 
     Attributes:
         available: {key: spec} of all that can be observed beside pictures.
-        are_pictures_due: tells of which worlds [N] anybody looks at pictures, from the decisions [N] made in their
-            episodes; where set, the others' pictures are old ones.
+        pictures: what cameras show.
     """
 
     def __init__(self, task: Task, config: EnvConfig, worlds: WorldSeed) -> None:
@@ -58,7 +54,6 @@ class TaskEnv:
         require_memory(config.num_worlds, model, self._observation(), fields, task.new_memory(1))
         engine = make_engine(config.engine, model, config.num_worlds, num_threads, config.device)
         self.engine = make_delayed(engine, config.delay_s, task.spec.num_substeps)
-        self._picture_keys = tuple(key for key in self._keys if key in picture_keys(self._cameras))
         self._sensors = SensorSuite(for_sensors(self.engine), chosen, task.spec.num_substeps)
         self._record = tuple(dict.fromkeys((*task.spec.record, *self._sensors.record)))
         self._randomiser = Randomiser(
@@ -68,12 +63,7 @@ class TaskEnv:
             num_actions=task.spec.action.shape[0],
             control_hz=task.spec.control_hz,
         )
-        self._last = LastPoses(self.engine) if any(key.startswith("flow_") for key in self._keys) else None
-        self._renderer: Renderer | None = None
-        if self._picture_keys:
-            self._renderer = start_renderer(config.renderer, self.engine, self._cameras, self._picture_keys, self._last)
-        self._viewers: dict[tuple[str, int, int], Renderer] = {}
-        self._appearances: dict[tuple[str, ...], Appearances] = {}
+        self.pictures = Pictures(self.engine, config, self._cameras, self._keys, task.spec.randomisations)
         self.spec = self._make_spec()
         self._weights = {name: np.float32(weight) for name, weight in task.spec.reward_weights.items()}
         self._laid_out = task.new_memory(self.num_worlds)  # where tasks write what episodes begin with: on the host
@@ -84,8 +74,6 @@ class TaskEnv:
         self._elapsed = np.zeros(self.num_worlds, np.int64)
         self._begun = False
         self.before_reset: Callable[[NDArray[np.int64]], None] | None = None
-        self.are_pictures_due: Callable[[NDArray[np.int64]], NDArray[np.bool_]] | None = None
-        self._newest: Obs = {}
 
     def reset(self, *, first_world: int = 0, first_episode: int = 0, seed: int | None = None) -> Obs:
         """See `BatchEnv.reset`."""
@@ -160,13 +148,7 @@ class TaskEnv:
         Raises:
             UserError: if a key is no picture, or is one of flow.
         """
-        if keys not in self._appearances:
-            require_still_pictures(keys, self._cameras)
-            visual = {name: entry for name, entry in self.task.spec.randomisations.items() if entry.is_visual}
-            asked = {ALL: 1.0, **{name: span for name, span in self.config.randomise.items() if name in visual}}
-            looks = switched_on(visual, asked)
-            self._appearances[keys] = Appearances(self.engine, looks, self.config.renderer, self._cameras, keys)
-        return self._appearances[keys].draw(num, self._draws(np.arange(self.num_worlds)), self._elapsed)
+        return self.pictures.appearances(num, keys, self._draws(np.arange(self.num_worlds)), self._elapsed)
 
     def expert(self) -> Policy | None:
         """See `BatchEnv.expert`."""
@@ -177,12 +159,7 @@ class TaskEnv:
         name = camera or self.task.spec.viewer_camera
         if name not in self.spec.camera_names:
             raise UnknownNameError("camera", name, self.spec.camera_names)
-        viewer = (name, width, height)
-        if viewer not in self._viewers:
-            spec = next(replace(camera, width=width, height=height) for camera in self._cameras if camera.name == name)
-            self._viewers[viewer] = start_renderer(self.config.renderer, self.engine, (spec,), (f"rgb_{name}",))
-        pictures = self._viewers[viewer].render(np.array([world]))
-        return np.array(pictures[f"rgb_{name}"][0], np.uint8)
+        return self.pictures.frame(name, width=width, height=height, world=world)
 
     def get_state(self) -> Tree:
         """See `BatchEnv.get_state`."""
@@ -193,7 +170,7 @@ class TaskEnv:
             "memory": {key: np.array(on_host(value)) for key, value in self._memory.items()},
             "sensors": self._sensors.get_state(),
             "randomiser": self._randomiser.get_state(),
-            "last": self._last.get_state() if self._last is not None else None,
+            "last": self.pictures.get_state(),
             "first_world": self._first_world,
             "episode": self._episode.copy(),
             "elapsed": self._elapsed.copy(),
@@ -215,8 +192,7 @@ class TaskEnv:
             self._memory[key][...] = self._on_device(value)
         self._sensors.set_state(state["sensors"])
         self._randomiser.set_state(state["randomiser"])
-        if self._last is not None:
-            self._last.set_state(state["last"])
+        self.pictures.set_state(state["last"])
         self.worlds = replace(self.worlds, seed=int(state["seed"]))
         self._first_world = int(state["first_world"])
         self._episode[:] = state["episode"]
@@ -225,19 +201,13 @@ class TaskEnv:
 
     def close(self) -> None:
         """See `BatchEnv.close`."""
-        for renderer in [self._renderer, *self._viewers.values()]:
-            if renderer is not None:
-                renderer.close()
-        for appearances in self._appearances.values():
-            appearances.close()
-        self._renderer, self._viewers, self._appearances = None, {}, {}
+        self.pictures.close()
         self.engine.close()
 
     def _simulate(self, action: NDArray[np.float32]) -> tuple[Outcome, NDArray[np.bool_]]:
         task, engine = self.task, self.engine
         before = engine.get_state()
-        if self._last is not None:
-            self._last.keep()
+        self.pictures.keep()
         if self._randomiser.values:
             action = self._randomiser.act(action, self._draws(np.arange(self.num_worlds)), self._elapsed)
         action = self._on_device(action)
@@ -272,8 +242,7 @@ class TaskEnv:
         self.engine.forward(ids)
         if self._sensors.specs:
             self._sensors.begin(ids, draws)
-        if self._last is not None:
-            self._last.keep(ids)
+        self.pictures.keep(ids)
 
     def _on_device(self, values: NDArray[Any]) -> Array:
         """Copies numbers to where the engine computes; returns them themselves where that is numpy."""
@@ -286,7 +255,8 @@ class TaskEnv:
 
     def _observe(self, ids: NDArray[np.int64] | None) -> Obs:
         vectors = self.task.observe(self.engine, self._memory)
-        others = self._pictures(ids)
+        others = self.pictures.observe(ids, self._elapsed)
+        self.perf["render"] = self.pictures.seconds
         if self._sensors.specs:
             others = {**others, **self._sensors.read(np.arange(self.num_worlds) if ids is None else ids)}
         rows = slice(None) if ids is None else ids
@@ -294,27 +264,6 @@ class TaskEnv:
             key: others[key] if key in others else np.array(on_host(vectors[key][rows]), np.float32)
             for key in self._keys
         }
-
-    def _pictures(self, ids: NDArray[np.int64] | None) -> Obs:
-        if self._renderer is None:
-            return {}
-        start = time.perf_counter()
-        is_all = ids is None and self.are_pictures_due is not None
-        pictures = self._due_pictures() if is_all else self._renderer.render(ids)
-        self.perf["render"] += time.perf_counter() - start
-        return pictures
-
-    def _due_pictures(self) -> Obs:
-        """Draws the worlds that are looked at, and gives out old pictures of the others."""
-        assert self._renderer is not None
-        assert self.are_pictures_due is not None
-        due = np.flatnonzero(self.are_pictures_due(self._elapsed))
-        if len(due) == self.num_worlds or not self._newest:
-            self._newest = self._renderer.render()
-        elif len(due):
-            for key, value in self._renderer.render(due).items():
-                self._newest[key][due] = value
-        return {key: value.copy() for key, value in self._newest.items()}
 
     def _clock(self) -> float:
         """Returns a time in seconds that stands still while pictures are made."""
@@ -327,11 +276,6 @@ class TaskEnv:
 
     def _make_spec(self) -> EnvSpec:
         task = self.task.spec
-        drawn = {split_key(key)[1] for key in self._picture_keys}
-        render = None
-        if self._renderer is not None:
-            cameras = tuple(camera for camera in self._cameras if camera.name in drawn)
-            render = RenderSpec(renderer=self._renderer.name, version=self._renderer.version, cameras=cameras)
         return EnvSpec(
             id=self.config.id,
             control_hz=task.control_hz,
@@ -342,6 +286,6 @@ class TaskEnv:
             reward_terms=tuple(task.reward_weights),
             metrics=task.metrics,
             camera_names=tuple(camera.name for camera in self._cameras),
-            render=render,
+            render=self.pictures.spec,
             commands=task.commands,
         )

@@ -4,7 +4,6 @@ A client per world, because then a world's numbers depend on no other: not on th
 what an earlier episode left behind; and a world that diverges is thrown away alone.
 """
 
-import os
 import weakref
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import UserError
+from robossl.core.memory import available_bytes
 from robossl.envs.bullet.build import Construction
 from robossl.envs.bullet.forces import Press
 from robossl.envs.bullet.layout import Layout, Motion
@@ -28,17 +28,16 @@ _XYZW = [1, 2, 3, 0]
 
 
 def require_room(num_worlds: int) -> None:
-    """Checks that so many worlds fit into PyBullet and into the machine's memory.
+    """Checks that so many worlds fit into PyBullet and into the memory that is free.
 
     Raises:
         UserError: if they do not.
     """
     if num_worlds > _MAX_WORLDS:
         raise UserError(f"engine bullet: there is room for {_MAX_WORLDS} worlds, not for {num_worlds}")
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if num_worlds * _BYTES > memory:
-        most = memory // _BYTES
-        raise UserError(f"engine bullet: {num_worlds} worlds need 29 MiB each; this machine has memory for {most}")
+    free = available_bytes()
+    if free is not None and num_worlds * _BYTES > free:
+        raise UserError(f"engine bullet: {num_worlds} worlds need 29 MiB each; there is memory for {free // _BYTES}")
 
 
 class BulletWorld:

@@ -195,6 +195,7 @@ def _spec(arm: PandaArm, config: ArmLiftConfig) -> TaskSpec:
         vectors={"object": (*cube.POSITION, *cube.VELOCITY, *cube.HEADING, *TOOL_TO_BLOCK)},
         privileged={**cube.PRIVILEGED, "goal_position": _GOAL, "finger_opening": ("opening_m",)},
         random_fields=cube.RANDOM_FIELDS,
+        randomisations=cube.randomisations(config.mass_kg, config.friction),
         num_substeps=NUM_SUBSTEPS,
         max_episode_steps=config.max_episode_steps,
         reward_weights={

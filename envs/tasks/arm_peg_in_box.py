@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Array, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
+from robossl.envs.randomisation import Randomisation
 from robossl.envs.task import Memory, Outcome, TaskSpec
 from robossl.envs.tasks.arm_geometry import between, norm, planar_norm
 from robossl.envs.tasks.arm_task import TABLE_GREY, ArmTask, arm_spec, effort, require_positive
@@ -36,6 +37,9 @@ _DRAWS = (NUM_JOINTS, 2, 3, 1)
 _RGB = (np.array([0.10, 0.30, 0.55]), np.array([0.35, 0.60, 0.95]))
 _GOAL = ("goal_x_w_m", "goal_y_w_m", "goal_z_w_m")
 _WALLS = {"wall_front": (1, 0), "wall_back": (-1, 0), "wall_left": (0, 1), "wall_right": (0, -1)}
+_RANDOMISATIONS = {
+    "friction": Randomisation(field="geom_friction", elements=("box_floor", *_WALLS), columns=(0,), low=0.5, high=1.5),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +180,7 @@ def _spec(arm: PandaArm, config: ArmPegInBoxConfig) -> TaskSpec:
         vectors={"goal": (*_GOAL[:2], "tool_to_goal_x_m", "tool_to_goal_y_m", "tool_to_goal_z_m")},
         privileged={"goal_position": _GOAL},
         random_fields=("geom_rgba",),
+        randomisations=_RANDOMISATIONS,
         num_substeps=NUM_SUBSTEPS,
         max_episode_steps=config.max_episode_steps,
         reward_weights={

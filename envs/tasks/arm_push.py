@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Array, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
-from robossl.envs.randomisation import AnyRandomisation, Push, Randomisation
+from robossl.envs.randomisation import AnyRandomisation, Randomisation
 from robossl.envs.task import Memory, Outcome, TaskSpec
 from robossl.envs.tasks import block as cube
 from robossl.envs.tasks.arm_geometry import between, first_far, norm, planar_norm
@@ -38,21 +38,9 @@ NUM_GOAL_CANDIDATES = 8
 _DRAWS = (NUM_JOINTS, 1, 2, 2 * NUM_GOAL_CANDIDATES, 5, 1)
 _HORIZONTAL = np.array([1.0, 1.0, 0.0], np.float32)
 _GOAL = ("goal_x_w_m", "goal_y_w_m")
-_BLOCK_GEOM = ("block_box",)
 _RANDOMISATIONS: dict[str, AnyRandomisation] = {
-    "mass": Randomisation(
-        field="body_mass", elements=("block",), mode="set", low=BLOCK_MASS_KG[0], high=BLOCK_MASS_KG[1]
-    ),
-    "friction": Randomisation(
-        field="geom_friction",
-        elements=_BLOCK_GEOM,
-        columns=(0,),
-        mode="set",
-        low=BLOCK_FRICTION[0],
-        high=BLOCK_FRICTION[1],
-    ),
-    "size": Randomisation(field="geom_size", elements=_BLOCK_GEOM, low=0.85, high=1.0),
-    "push": Push(body="block", high=0.5),
+    **cube.randomisations(BLOCK_MASS_KG, BLOCK_FRICTION),
+    "size": Randomisation(field="geom_size", elements=cube.GEOM, low=0.85, high=1.0),
 }
 
 

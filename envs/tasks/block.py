@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Array
 from robossl.envs.engine import Engine
+from robossl.envs.randomisation import AnyRandomisation, Push, Randomisation
 from robossl.envs.tasks.arm_geometry import Bounds, between, heading
 from robossl.envs.tasks.variation import Change
 
@@ -16,6 +17,8 @@ HEADING = ("block_sin_yaw", "block_cos_yaw")
 TOOL_TO_BLOCK = ("tool_to_block_x_m", "tool_to_block_y_m", "tool_to_block_z_m")
 PRIVILEGED = {"block_position": POSITION, "block_velocity": VELOCITY, "block_heading": HEADING}
 RANDOM_FIELDS = ("body_mass", "geom_friction", "geom_rgba")
+
+GEOM = ("block_box",)
 
 _RGB = (np.array([0.75, 0.20, 0.05]), np.array([1.0, 0.70, 0.35]))
 
@@ -71,3 +74,14 @@ class Block:
             ("geom_friction", (self._geom, 0), between(friction, unit[:, 1])),
             ("geom_rgba", (self._geom, slice(3)), between(_RGB, unit[:, 2:])),
         ]
+
+
+def randomisations(mass_kg: tuple[float, float], friction: tuple[float, float]) -> dict[str, AnyRandomisation]:
+    """Returns what can be random about it beside what layouts vary: over the same ranges, and pushes."""
+    return {
+        "mass": Randomisation(field="body_mass", elements=("block",), mode="set", low=mass_kg[0], high=mass_kg[1]),
+        "friction": Randomisation(
+            field="geom_friction", elements=GEOM, columns=(0,), mode="set", low=friction[0], high=friction[1]
+        ),
+        "push": Push(body="block", high=0.5),
+    }

@@ -31,6 +31,7 @@ from robossl.envs.tasks.ring_geometry import (
 )
 from robossl.envs.tasks.ring_planner import Drive, RingPlanner
 from robossl.envs.tasks.ring_scene import NUM_OBSTACLES, RingScene
+from robossl.envs.tasks.scene_colours import RANDOM_FIELDS
 
 CONTROL_HZ = 4.0
 NUM_SUBSTEPS = 5
@@ -38,7 +39,6 @@ DRIVE = Drive(speed_m_s=2.0, yaw_rate_rad_s=2.0, substep_s=0.05, num_substeps=NU
 NOMINAL_STEP_M = DRIVE.speed_m_s / CONTROL_HZ
 SIGHT_M = 6.0
 """How far `privileged` looks for the nearest obstacle."""
-RANDOM_FIELDS = ("geom_rgba", "light_diffuse")
 
 _OBSTACLES_IN_REACH, _CLUTTER_IN_REACH = 4, 10  # of the planner's plans
 _STRAIGHT_ON, _STEERING = (DRIVE.speed_m_s, 0.0, 0.0), (0.0, 0.0, DRIVE.yaw_rate_rad_s)
@@ -210,8 +210,7 @@ class RingCorridor:
             "ctrl": np.stack([DRIVE.speed_m_s + 0 * cos, 0 * cos, 0 * cos], axis=1),  # else its IMU would feel it brake
             "mocap_pos": position,
             "mocap_quat": quat,
-            "geom_rgba": self._scene.colours(unit["colour"]).astype(np.float32),
-            "light_diffuse": self._scene.light(unit["light"]).astype(np.float32),
+            **self._scene.looks.draw(unit["colour"], unit["light"]),
         }
 
     def _collided(self, engine: Engine, pose: Array, found: Array) -> Array:

@@ -20,6 +20,7 @@ from robossl.envs.tasks.ring_geometry import (
     centre_line,
     outward_offset,
 )
+from robossl.envs.tasks.scene_colours import SceneColours
 
 NUM_OBSTACLES = 12
 
@@ -29,7 +30,6 @@ _OBSTACLE_OFFSET_M = 0.9
 _START_SLOTS = np.array([slot for slot in range(NUM_OBSTACLES) if slot % (SIDE_M / _SLOT_M)])  # not at a corner
 _START_ALONG_SLOT, _START_OFFSET_M, _START_TURN_RAD = 0.05, 0.5, 0.4
 _COLOUR_SHIFT = {"floor": 0.06, "outer": 0.08, "inner": 0.08, "obstacle": 0.14, "clutter": 0.14, "car": 0.0}
-_LIGHT = (0.2, 0.4)
 _NEAR_M = 0.05  # farther apart, nothing touches, however coarsely an engine computes contacts
 _FREE_M = OUTER_M - CENTRE_M - CAR_RADIUS_M - _NEAR_M  # from the centre line
 
@@ -40,6 +40,7 @@ class RingScene:
     """Knows the compiled model's obstacles and colours, and lays out episodes with them.
 
     Attributes:
+        looks: the colours.
         shapes: [M, 3] half_x, half_y and radius of the 12 obstacles, and of what clutter there is.
     """
 
@@ -53,14 +54,9 @@ class RingScene:
         self._reach2 = np.square(reach).astype(np.float32)
         self._half_heights = np.where(is_box, size[:, 2], size[:, 1])
         self._parked = model.body_pos[bodies].copy()
-        names = [model.geom(index).name for index in range(model.ngeom)]
-        colours = list(dict.fromkeys(map(_colour_of, names)))
-        self._num_colours = len(colours)
-        self._colour = np.array([colours.index(_colour_of(name)) for name in names])
-        self._shift = np.array([_COLOUR_SHIFT[name.partition("_")[0]] for name in names])[:, None]
-        self._rgba = model.geom_rgba.copy()
+        self.looks = SceneColours(model, _COLOUR_SHIFT, _colour_of)
         self._drawn = _side_by_side(
-            start=(5,), count=(1,), obstacles=(5, NUM_OBSTACLES), light=(1,), colour=(self._num_colours, 3)
+            start=(5,), count=(1,), obstacles=(5, NUM_OBSTACLES), light=(1,), colour=(self.looks.num, 3)
         )
 
     def draw(self, draws: Draws) -> dict[str, Floats]:
@@ -124,16 +120,6 @@ class RingScene:
         nothing = np.zeros_like(half_yaw)
         quat = np.stack([np.cos(half_yaw), nothing, nothing, np.sin(half_yaw)], axis=2)
         return np.concatenate([point, height], axis=2), quat
-
-    def colours(self, unit: Floats) -> Floats:
-        """Shifts the model's colours by `unit` [n, num_colours, 3]; returns [n, num_geoms, 4]."""
-        rgba = np.repeat(self._rgba[None], len(unit), axis=0)
-        rgba[..., :3] += self._shift * (2 * unit.take(self._colour, axis=1) - 1)
-        return np.clip(rgba, 0.0, 1.0, out=rgba)
-
-    def light(self, unit: Floats) -> Floats:
-        """Returns the sun's diffuse colour [n, 1, 3] from `unit` [n, 1]."""
-        return np.repeat(_LIGHT[0] + (_LIGHT[1] - _LIGHT[0]) * unit, 3, axis=1)[:, None]
 
     def is_near(self, xp: Any, pose: Array, position: Array) -> Array:
         """Tells [N] whether cars at poses [N, 3] may touch a wall or an obstacle, these being at [N, M, 3]."""

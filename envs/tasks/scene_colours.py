@@ -40,7 +40,7 @@ class SceneColours:
             light: [n, 1].
         """
         rgba = np.repeat(self._rgba[None], len(colour), axis=0)
-        rgba[..., :3] += self._shift * (2 * colour[:, self._colour] - 1)
+        rgba[..., :3] += self._shift * (2 * colour.take(self._colour, axis=1) - 1)
         diffuse = np.repeat(_LIGHT[0] + (_LIGHT[1] - _LIGHT[0]) * light, 3, axis=1)[:, None]
-        values = (np.clip(rgba, 0.0, 1.0), diffuse)
+        values = (np.clip(rgba, 0.0, 1.0, out=rgba), diffuse)
         return {field: value.astype(np.float32) for field, value in zip(RANDOM_FIELDS, values, strict=True)}

@@ -1,20 +1,23 @@
 """`robossl bench`: speed as ratios, each measured in one run on this machine; how far engines agree; endurance."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from robossl.cli import soak
 from robossl.cli.arguments import parse, split_positional
 from robossl.cli.doctor import machine
 from robossl.cli.figures import print_json
 from robossl.cli.profiles import load_profile
-from robossl.core import UnknownNameError
+from robossl.core import UnknownNameError, UsageError, UserError
 from robossl.core.files import write_json
 from robossl.core.registry import TASKS
 
 _NAMES = ("sim", "replay", "engines", "loop", "soak", "all")
+
+Figures: TypeAlias = dict[str, Any]
 
 _DESCRIPTION = "Measures speed as ratios, medians of one run; `soak` is a test of endurance with options of its own."
 
@@ -39,6 +42,11 @@ class BenchCommand:
     out: Path | None = None
     json: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuses what would be ignored."""
+        if self.engine != "warp" and (self.worlds is not None or self.device is not None):
+            raise UsageError("--worlds and --device are for --engine warp")
+
 
 def run(arguments: list[str]) -> int:
     """Measures and prints a table."""
@@ -53,27 +61,52 @@ def run(arguments: list[str]) -> int:
     figures: dict[str, Any] = {"command": " ".join(["robossl bench", *arguments]), "machine": machine()}
     if name in ("sim", "all"):
         figures |= _by_worlds(command) if command.engine == "warp" else _simulation(command.env)
-    if name in ("replay", "all"):
-        from robossl.bench import replay
-
-        figures["replay"] = replay.run()
-        for key, value in figures["replay"].items():
-            print(f"{'replay':<26} {key:<26} {value:,.4g}")
-    if name in ("engines", "all"):
-        from robossl.bench import engines
-
-        figures["engines"] = engines.run()
-        print("\n".join(engines.table(figures["engines"])))
-    if name in ("loop", "all"):
-        from robossl.bench import loop
-
-        figures["loop"] = loop.run(load_profile("panda"))
-        print("\n".join(loop.table(figures["loop"])))
+    for part, measure in _PARTS.items():
+        if name in (part, "all"):
+            figures[part] = measure() if name == part else _if_possible(part, measure)
     if command.out is not None:
         write_json(command.out, figures)
     if command.json:
         print_json(figures)
     return 0
+
+
+def _replay() -> Figures:
+    from robossl.bench import replay
+
+    figures = replay.run()
+    for key, value in figures.items():
+        print(f"{'replay':<26} {key:<26} {value:,.4g}")
+    return figures
+
+
+def _engines() -> Figures:
+    from robossl.bench import engines
+
+    figures = engines.run()
+    print("\n".join(engines.table(figures)))
+    return figures
+
+
+def _loop() -> Figures:
+    from robossl.bench import loop
+
+    figures = loop.run(load_profile("panda"))
+    print("\n".join(loop.table(figures)))
+    return figures
+
+
+_PARTS = {"replay": _replay, "engines": _engines, "loop": _loop}
+
+
+def _if_possible(part: str, measure: Callable[[], Figures]) -> Figures:
+    """Measures one part of many; says what it needs and is missing, and the others' figures are not lost."""
+    try:
+        return measure()
+    except (UserError, ImportError) as error:
+        why = " ".join(str(error).split())
+        print(f"{part:<26} {why}")
+        return {"unavailable": why}
 
 
 def _simulation(env: str | None) -> dict[str, Any]:

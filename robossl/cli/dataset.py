@@ -42,7 +42,8 @@ def _info(arguments: list[str]) -> int:
         InfoCommand(),
         rest,
         usage="robossl dataset info FOLDER",
-        description="Describes and verifies a dataset. `robossl dataset render FOLDER` draws other pictures of it.",
+        description="Describes and verifies a dataset. `robossl dataset render FOLDER` draws other pictures of it, "
+        "`robossl dataset from-bag` makes one from recordings.",
     )
     if folder is None:
         raise UsageError("give the dataset's folder")

@@ -62,7 +62,7 @@ def _figures(run_folder: Path | None, command: EvalCommand) -> dict[str, Any]:
         return figures
     figures |= {"engine": acting.engine} if moved else {}
     figures |= {"delay_ms": acting.delay_ms} if acting.delay_ms else {}
-    at_home = replace(acting, engine=actor.home, delay_ms=0.0 if acting.delay_ms else None)
+    at_home = replace(acting, engine=actor.home, delay_ms=acting.delay_ms and 0.0)
     reference, _ = _evaluated(run_folder, replace(command, acting=at_home))
     name = actor.home if moved else "undelayed"
     there = {f"{name}_{key}": value for key, value in reference.summary().items() if key in _COMPARED}

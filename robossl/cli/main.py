@@ -13,7 +13,7 @@ VERBS = {
     "doctor": "checks cameras, threads and GPU, and says what to change",
     "envs": "lists environments; `envs show ID` draws every camera",
     "collect": "gathers trial-and-error data: episodes on disk",
-    "dataset": "`dataset info FOLDER` describes and verifies a dataset",
+    "dataset": "info: what a dataset holds, verified; render: other pictures of its states; from-bag: from recordings",
     "pretrain": "learns an encoder from episodes, without labels",
     "train": "trains an agent; presets may collect and pretrain first",
     "eval": "measures success, return and the task's metrics on unseen worlds",

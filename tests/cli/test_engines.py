@@ -1,9 +1,12 @@
 """`--engine`: another physics for what is there."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
+from robossl.cli import evaluate
+from robossl.cli.acting import ActingConfig
 from robossl.cli.main import main
 
 pytest.importorskip("pybullet")
@@ -34,3 +37,24 @@ def test_an_unknown_engine_is_one_line(capsys):
         main(["eval", "--env", "robossl/ArmPush-v0", "--policy", "expert", "--engine", "bulet"])
     assert stop.value.code == 2
     assert "bulet" in capsys.readouterr().err
+
+
+def test_the_reference_differs_in_the_engine_alone_where_a_delay_is_taken_away(monkeypatch):
+    asked = []
+
+    class Result:
+        def summary(self):
+            return {"success_rate": 1.0}
+
+        def against(self, reference):
+            return {}
+
+    def evaluated(run_folder, command):
+        asked.append((command.acting.engine, command.acting.delay_ms))
+        return Result(), SimpleNamespace(home="mujoco", seed=0)
+
+    monkeypatch.setattr(evaluate, "_evaluated", evaluated)
+    for delay_ms in (None, 0.0, 40.0):
+        command = evaluate.EvalCommand(acting=ActingConfig(engine="bullet", delay_ms=delay_ms))
+        assert "mujoco_success_rate" in evaluate._figures(None, command)
+    assert asked[1::2] == [("mujoco", None), ("mujoco", 0.0), ("mujoco", 0.0)]

@@ -7,15 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-import zlib
 
 import numpy as np
 import pytest
 from episode_checks import CONFIG, assert_same_episode
 
 from robossl.core import CorruptFileError, UserError
-from robossl.data import EpisodeStore, EpisodeWriter, Replay, packing
-from robossl.data.packing import pack, unpack
+from robossl.data import EpisodeStore, EpisodeWriter, Replay
 
 
 def test_an_unfinished_line_is_reported_and_dropped_by_appending(written, spec, episodes):
@@ -71,43 +69,6 @@ def test_a_changed_or_short_block_is_named_and_the_others_stay_readable(written,
     with EpisodeWriter(written, spec, CONFIG) as writer:
         assert writer.add(episodes[4]) == 5
     assert_same_episode(EpisodeStore(written)[5], episodes[4])
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"{}", "not a packed block"),
-        (b'{"arrays": [["state", "O", [1]]]}\n12345678', "no array of numbers"),
-        (b'{"arrays": [["state", "<f8", [-1]]]}\n12345678', "no array of numbers"),
-        (b'{"arrays": [["state", "<f8", [2]]]}\n12345678', "buffer"),
-        (b'{"arrays": [["state", "<f8", [1]]]}\n1234567890', "more bytes than arrays"),
-        (b'{"arrays": 3}\n', "not a packed block"),
-        (b'{"arrays": [["state", "<f8", [99999999999999999999]]]}\n12345678', "not a packed block"),
-        (b'{"arrays": ' + b"[" * 100_000 + b"\n", "not a packed block"),
-        (b"nothing", "Expecting value"),
-    ],
-)
-def test_a_block_that_holds_something_else_is_refused(content, message):
-    with pytest.raises(ValueError, match=message):
-        unpack(zlib.compress(content), len(content))
-    with pytest.raises(ValueError, match="another size"):
-        unpack(zlib.compress(content), len(content) - 1)
-    with pytest.raises(ValueError, match="not a packed block"):
-        unpack(content, len(content))
-
-
-def test_a_block_that_would_fill_the_memory_is_neither_written_nor_read(monkeypatch):
-    block, num_bytes = pack({"state": np.zeros((9, 4))})
-    monkeypatch.setattr(packing, "MAX_BYTES", num_bytes - 1)
-    with pytest.raises(ValueError, match=f"an episode has {num_bytes} bytes beside its pictures, {num_bytes - 1} fit"):
-        pack({"state": np.zeros((9, 4))})
-    with pytest.raises(ValueError, match=f"{num_bytes} bytes are no packed block's"):
-        unpack(block, num_bytes)
-
-
-@pytest.mark.parametrize("shape", [(5, 0), (0, 3), (2, 0, 3), ()])
-def test_what_is_empty_keeps_its_shape(shape):
-    assert unpack(*pack({"state": np.zeros(shape)}))["state"].shape == shape
 
 
 def test_blocks_that_are_gone_are_named_and_nothing_is_appended(written, spec):

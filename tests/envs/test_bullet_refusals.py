@@ -70,3 +70,9 @@ def test_what_only_mujocos_contacts_give_is_refused_by_name():
         engine.write("eq_active", np.zeros((1, 0)), np.arange(1))
     with pytest.raises(UnknownNameError, match="geom_size"):
         engine.randomise("geom_size", engine.model.geom_size[None], np.arange(1))
+
+
+def test_more_worlds_than_free_memory_are_refused_before_they_are_made(monkeypatch):
+    monkeypatch.setattr("robossl.envs.bullet.world.available_bytes", lambda: 2**30)
+    with pytest.raises(UserError, match="100 worlds need 29 MiB each; there is memory for 35"):
+        BulletEngine(load_model(MIXED), 100, 1)

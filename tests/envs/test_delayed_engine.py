@@ -100,10 +100,27 @@ def test_what_records_contacts_can_be_late_too() -> None:
 def test_foreign_environments_and_senseless_delays_are_refused() -> None:
     with pytest.raises(UserError, match="cannot be told commands late"):
         make_env(EnvConfig(id="Pendulum-v1", num_worlds=1, delay_s=0.1), WorldSeed())
-    with pytest.raises(UserError, match="engine warp cannot be told commands late"):
-        EnvConfig(delay_s=0.1, engine="warp")
     with pytest.raises(UserError, match="delay-s must be finite and not negative, got -1"):
         EnvConfig(delay_s=-1.0)
+
+
+@pytest.mark.slow
+def test_commands_are_as_late_in_warp() -> None:
+    pytest.importorskip("mujoco_warp")
+    config = EnvConfig(id="robossl/ArmReach-v0", num_worlds=2, num_threads=1, delay_s=0.03)
+    late, warp, prompt = (
+        make_env(replace(config, **change), WorldSeed(seed=1, stream=Stream.EVAL))
+        for change in ({}, {"engine": "warp"}, {"delay_s": 0.0})  # type: ignore[arg-type]
+    )
+    seen = []
+    for env in (late, warp, prompt):
+        env.reset()
+        for action in (0.5, -1.0, 0.7):
+            obs = env.step(np.full((2, 3), action)).obs["proprio"]
+        seen.append(obs)
+        env.close()
+    np.testing.assert_allclose(seen[1], seen[0], atol=1e-4)
+    assert np.abs(seen[2] - seen[0]).max() > 1e-2
 
 
 def test_what_is_drawn_and_stored_of_late_worlds_is_their_physics() -> None:
@@ -119,9 +136,9 @@ def test_what_is_drawn_and_stored_of_late_worlds_is_their_physics() -> None:
     prompt = TaskEnv(make_task(config.id, None), replace(config, delay_s=0.0), late.worlds)
     prompt.reset()
     for state in (before, late.world_state()):
-        prompt._last.keep()
+        prompt.pictures.keep()
         prompt.engine.set_state(state)
-    for key, picture in prompt._renderer.render().items():
+    for key, picture in prompt.pictures._renderer.render().items():
         np.testing.assert_array_equal(seen[key], picture)
     looks = late.render_appearances(2, ("rgb_static",))["rgb_static"]
     prompt._elapsed[:] = 2

@@ -247,7 +247,7 @@ def test_slow_cameras_are_drawn_only_where_they_take_a_sample_and_show_the_same(
     lazy, eager = make_env(config, WorldSeed(seed=3)), make_env(config, WorldSeed(seed=3))
     assert isinstance(lazy, ImperfectEnv)
     assert isinstance(eager, ImperfectEnv)
-    eager.env.are_pictures_due = None  # type: ignore[attr-defined]
+    eager.env.pictures.are_due = None  # type: ignore[attr-defined]
     drawn = [drawn_worlds(env.env) for env in (lazy, eager)]
     for key, value in lazy.reset().items():
         np.testing.assert_array_equal(value, eager.reset()[key])
@@ -265,11 +265,11 @@ def test_slow_cameras_are_drawn_only_where_they_take_a_sample_and_show_the_same(
 
 def drawn_worlds(env: Any) -> list[int]:
     """Notes how many worlds each call of a renderer draws."""
-    render, counts = env._renderer.render, []
+    render, counts = env.pictures._renderer.render, []
 
     def noting(ids: Any = None) -> Any:
         counts.append(env.num_worlds if ids is None else len(ids))
         return render(ids)
 
-    env._renderer.render = noting
+    env.pictures._renderer.render = noting
     return counts
