@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
 
+from robossl.cli.strict_yaml import load_yaml
 from robossl.core import UnknownNameError, UserError
 
 T = TypeVar("T")
@@ -90,10 +91,7 @@ def _raw(verb: str, name: str) -> dict[str, Any]:
         if name not in known:
             raise UnknownNameError(f"preset of {verb}:", name, known)
         text = files("robossl.configs").joinpath(verb, f"{name}.yaml").read_text()
-    try:
-        data = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise UserError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from error
+    data = load_yaml(text, file=name) or {}
     if not isinstance(data, dict):
         raise UserError(f"{name}: expected keys and values, got {type(data).__name__}")
     parent = data.pop("extends", None)

@@ -2,10 +2,8 @@
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from robossl.cli.strict_yaml import load_yaml
 from robossl.core import Bundle, UnknownNameError, UserError
 from robossl.core.bundle import seal
 from robossl.core.files import write_json
@@ -26,7 +24,7 @@ def load_profile(name: str, bundle: Bundle | None = None) -> RobotProfile:
         UserError: if there is none, or something in it is wrong.
     """
     if name.endswith((".yaml", ".yml", ".json")):
-        return profile_from_values(_yaml(name, _text(Path(name))), file=name)
+        return profile_from_values(load_yaml(_text(Path(name)), file=name), file=name)
     if bundle is not None and FILE in bundle.names:
         profile = read_profile(bundle.read(FILE), file=f"{bundle.folder}/{FILE}")
         if profile.name == name:
@@ -34,7 +32,7 @@ def load_profile(name: str, bundle: Bundle | None = None) -> RobotProfile:
     if name not in profile_names():
         raise UnknownNameError("profile", name, profile_names())
     text = files("robossl.configs").joinpath("robots", f"{name}.yaml").read_text()
-    return profile_from_values(_yaml(name, text), file=f"{name}.yaml")
+    return profile_from_values(load_yaml(text, file=name), file=f"{name}.yaml")
 
 
 def require_known_profile(name: str, folder: Path) -> None:
@@ -61,10 +59,3 @@ def _text(path: Path) -> str:
         return path.read_text()
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _yaml(name: str, text: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from error

@@ -1,8 +1,10 @@
 """`robossl sim-robot --with-bridge` and `--demo`: robot and bridge in processes of their own, operated from here."""
 
+import signal
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -12,6 +14,8 @@ from robossl.cli.arguments import take_option
 from robossl.cli.figures import print_json
 from robossl.cli.profiles import load_profile
 from robossl.core import Bundle, UsageError
+from robossl.deploy.bridge import Bridge
+from robossl.deploy.policy import OnnxPolicy
 from robossl.deploy.profile import RobotProfile
 from robossl.rehearsal.demo import Act, run_demo
 from robossl.rehearsal.stage import Stage, run_episodes
@@ -36,12 +40,12 @@ def play_episodes(profile: RobotProfile, bundle: Path | None, episodes: int, *, 
     """
     if bundle is None:
         raise UsageError("--with-bridge needs --bundle FOLDER: whose policy is to play?")
-    profile.require_live()
-    Bundle(bundle)
+    _fitting(bundle, profile)
     for flag in ("--bundle", "--episodes"):
         _, words = take_option(words, flag)
     words = [word for word in words if word not in ("--with-bridge", "--json")]
     with (
+        _ended_by_sigterm(),
         Stage(bundle, profile, robot_words=words, bridge_words=_FULL_SPEED) as stage,
         Progress("rehearse", episodes, "episodes") as progress,
     ):
@@ -64,7 +68,7 @@ def demonstrate(name: str | None, bundle: Path | None, *, as_json: bool) -> None
     if (name is None) != (bundle is None):
         raise UsageError("a demo takes a profile and --bundle FOLDER, or neither of them")
     begun_s = time.monotonic()
-    with ExitStack() as stack:
+    with ExitStack() as stack, _ended_by_sigterm():
         if name is not None and bundle is not None:
             acts = [_act(name, bundle, succeeds=True)]
         else:
@@ -79,8 +83,25 @@ def demonstrate(name: str | None, bundle: Path | None, *, as_json: bool) -> None
 
 def _act(name: str, bundle: Path, *, succeeds: bool) -> Act:
     profile = load_profile(name)
+    return Act(bundle=bundle, contract=_fitting(bundle, profile).contract, profile=profile, succeeds=succeeds)
+
+
+def _fitting(folder: Path, profile: RobotProfile) -> Bundle:
+    """Reads a bundle and checks, before any process is started, what the bridge will check."""
     profile.require_live()
-    return Act(bundle=bundle, contract=Bundle(bundle).contract, profile=profile, succeeds=succeeds)
+    bundle = Bundle(folder)
+    Bridge(OnnxPolicy(bundle), profile, speed=1.0, obeyed=True)
+    return bundle
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Makes SIGTERM end the other processes, too, as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _say(text: str) -> None:

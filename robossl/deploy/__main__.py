@@ -10,6 +10,7 @@ from robossl.core import Bundle, UnknownNameError, UserError
 from robossl.deploy.app import BridgeOptions, run
 from robossl.deploy.profile import FILE, RobotProfile, read_profile
 
+INTERRUPT_EXIT = 130
 _TEXTS = {
     "profile": "name of the robot's profile, which is in the bundle, or path of a JSON file",
     "mode": "dry-run or shadow",
@@ -27,7 +28,7 @@ _TYPES: dict[str, Any] = {"speed": float, "seconds": float, "latency_test": floa
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the bridge; returns the exit code: 0 done, 1 error, 2 wrong usage, 3 stopped by the guard."""
+    """Runs the bridge; returns the exit code: 0 done, 1 error, 2 usage, 3 stopped by the guard, 130 interrupted."""
     parsed = vars(_parser().parse_args(arguments))
     try:
         bundle = Bundle(parsed.pop("bundle"))
@@ -36,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         sys.stderr.write(f"robossl: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("robossl: interrupted\n")
+        return INTERRUPT_EXIT
 
 
 def find_profile(bundle: Bundle, name: str) -> RobotProfile:

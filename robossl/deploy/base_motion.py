@@ -32,7 +32,7 @@ class BaseMotion:
         self._filter.start(np.zeros(2))
 
     def start(self, measured: Measured) -> None:
-        """See `Motion.start`: the base must stand."""
+        """See `Motion.start`: the first command is from rest, whatever the base was doing."""
         self._filter.start(np.zeros(2))
 
     def follow(self, measured: Measured) -> None:

@@ -4,6 +4,7 @@ An arm's tool and a base's obstacles may be left out as a whole: such a profile 
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, Literal, TypeAlias
 
 from robossl.core import UserError
@@ -91,6 +92,9 @@ class ArmLimits:
             names = [getattr(joint, attribute) for joint in self.joints]
             if len(set(names)) != len(names) or not names:
                 raise UserError(f"an arm needs joints of different {attribute}s, got {names}")
+        for one, other in combinations(self.joints, 2):
+            if _is_called_as(one, other) and _is_called_as(other, one):
+                raise UserError(f"joint {one.name!r} is {one.model!r} and {other.name!r} is {other.model!r}: swapped?")
         if self.tool and len(self.tool.links) != len(self.joints):
             raise UserError(f"the tool's geometry has {len(self.tool.links)} links for {len(self.joints)} joints")
 
@@ -167,6 +171,11 @@ def missing(limits: RobotLimits) -> str | None:
     if isinstance(limits, ArmLimits):
         return None if limits.tool else "limits.tool: the box that the tool stays in"
     return None if limits.obstacle else "limits.obstacle: how near it comes to what it senses, or why it senses nothing"
+
+
+def _is_called_as(joint: JointLimit, other: JointLimit) -> bool:
+    """Tells whether a joint's name on the robot is the model's name for another one, whatever stands before it."""
+    return joint.name.endswith(other.model) and not joint.name.endswith(joint.model)
 
 
 def _require_positive(owner: Any, names: tuple[str, ...], what: str) -> None:

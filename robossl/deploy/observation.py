@@ -18,7 +18,15 @@ from robossl.deploy.pictures import filled, fit_picture, same_kind
 from robossl.deploy.profile import RobotProfile
 from robossl.deploy.readings import CLEARANCE
 from robossl.deploy.topics import CameraTopic, InputTopic, JointsInput, ScanInput, StopInput
-from robossl.deploy.values import given_values, look_up, parts_of, require_same_order, tool_name, value_key
+from robossl.deploy.values import (
+    given_values,
+    look_up,
+    parts_of,
+    require_one_source,
+    require_same_order,
+    tool_name,
+    value_key,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +56,13 @@ class ObservationBuilder:
     """Collects messages and builds the observation of a period from the newest ones.
 
     Raises:
-        UserError: if the profile has no source for something that the contract asks for, or joints in another order.
+        UserError: if the profile has no source for something that the contract asks for, or two, or joints in another
+            order.
     """
 
     def __init__(self, contract: Contract, profile: RobotProfile) -> None:
         require_same_order(contract, profile)
+        require_one_source(profile)
         self._contract, self._limits = contract, profile.limits
         tool = profile.limits.tool if isinstance(profile.limits, ArmLimits) else None
         self._kinematics = ToolKinematics(tool) if tool else None

@@ -16,7 +16,7 @@ _M_PER_MM = 1e-3
 
 
 def decode_picture(message: Any, encoding: str) -> NDArray[Any]:
-    """Returns a message's picture [H, W, C]: uint8 RGB, or float32 distances in m.
+    """Returns a message's picture [H, W, C]: uint8 RGB, or float32 distances in m; NaN where a driver writes 0 mm.
 
     Raises:
         RefusedMessageError: if it has another encoding, or not the bytes that its size needs.
@@ -39,7 +39,9 @@ def decode_picture(message: Any, encoding: str) -> NDArray[Any]:
     pixels = pixels.reshape(height, width, _CHANNELS[encoding])
     if encoding in _COLOURS:
         return pixels[..., _COLOURS[encoding]]
-    return pixels.astype(np.float32) * np.float32(_M_PER_MM if encoding == "16UC1" else 1.0)
+    if encoding == "16UC1":  # 0 is no measurement, as ROS's depth_image_proc reads it
+        return np.where(pixels == 0, np.float32(np.nan), pixels.astype(np.float32) * np.float32(_M_PER_MM))
+    return pixels.astype(np.float32)
 
 
 def same_kind(encoding: str, contract_encoding: str) -> bool:

@@ -12,7 +12,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from robossl.core import UserError
 from robossl.deploy.ros_types import RosTypes
 
-_QUEUE = 512
+_QUEUE, _QUEUE_BYTES = 512, 256 * 1024 * 1024
 """Messages that may wait for the disk; more are dropped and counted, never waited for."""
 
 
@@ -31,6 +31,7 @@ class Recorder:
         self.num_dropped = 0
         self.failure: str | None = None
         self._types = types
+        self._queued = self._taken = 0  # bytes, each counted by one thread
         self._queue: queue.Queue[tuple[str, str, int, bytes] | None] = queue.Queue(_QUEUE)
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -44,10 +45,15 @@ class Recorder:
 
     def message(self, topic: str, kind: str, data: bytes, time_ns: int) -> None:
         """Writes a message as it stood on the wire, with the wall clock's time."""
+        if self._queued - self._taken + len(data) > _QUEUE_BYTES:
+            self.num_dropped += 1
+            return
         try:
             self._queue.put_nowait((topic, kind, time_ns, data))
         except queue.Full:
             self.num_dropped += 1
+        else:
+            self._queued += len(data)
 
     def record(self, topic: str, value: Any, time_ns: int) -> None:
         """Writes JSON values as a `std_msgs/String`."""
@@ -66,6 +72,7 @@ class Recorder:
             if self.failure is None:
                 self._try(self._add, *item)
             self.num_dropped += self.failure is not None
+            self._taken += len(item[-1])
 
     def _add(self, topic: str, kind: str, time_ns: int, data: bytes) -> None:
         if topic not in self._connections:

@@ -5,6 +5,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ class Session:
         self._clock, self._mode, self._recorder = clock, mode, recorder
         self._period_ns = round(period_s * 1e9)
         self._encoder = CommandEncoder(bridge.profile, types, period_s=period_s)
-        self._events: list[Event] = []
+        self._events: SimpleQueue[Event] = SimpleQueue()  # the operator's thread asks, too
         self._wall_offset_ns = clock.wall_ns() - clock.now_ns()
         self._next_ns = clock.now_ns()
         self._connect()
@@ -73,7 +74,7 @@ class Session:
 
     def ask(self, event: Event) -> None:
         """Does what the operator asks, in the next period."""
-        self._events.append(event)
+        self._events.put(event)
 
     def period(self) -> Tick:
         """Hands over messages until the period is over, then decides, sends and records."""
@@ -81,7 +82,7 @@ class Session:
             self._transport.spin_once(left_ns / 1e9)
         self._transport.spin_once(0.0)
         begun = time.perf_counter()
-        events, self._events = self._events, []
+        events = [self._events.get() for _ in range(self._events.qsize())]
         for event in events:
             self._bridge.handle(event)
         faults, t_ns = self._lost_peers(), self._clock.now_ns()

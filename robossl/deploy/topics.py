@@ -168,6 +168,11 @@ class PositionsOutput:
     topic: str
     robot_timeout_s: float
 
+    def __post_init__(self) -> None:
+        """Checks that there is a time-out."""
+        if not self.robot_timeout_s > 0:
+            raise UserError(f"robot_timeout_s must be positive, got {self.robot_timeout_s}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TwistOutput:

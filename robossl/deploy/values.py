@@ -8,6 +8,7 @@ the contract's own name.
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 from robossl.core import Contract, UserError
@@ -61,6 +62,19 @@ def require_same_order(contract: Contract, profile: RobotProfile) -> None:
         raise UserError(
             f"profile {profile.name}: limits.joints has {wrong[0]!r} where the trained model has {wrong[1]!r}: swapped?"
         )
+
+
+def require_one_source(profile: RobotProfile) -> None:
+    """Checks that no number comes from two inputs, of which one would hide the other.
+
+    Raises:
+        UserError: naming it.
+    """
+    told = [name for source in profile.inputs for name in sorted(given_values(source, profile.limits))]
+    told += sorted(tool_values(profile))
+    twice = next((name for name, count in Counter(told).items() if count > 1), None)
+    if twice is not None:
+        raise UserError(f"profile {profile.name}: {twice!r} comes from two inputs")
 
 
 def look_up(key: str, values: Mapping[str, float]) -> float | None:

@@ -71,7 +71,8 @@ class Watch:
         self._shown = shown
         reasons = "; ".join([*map(str, tick.trips), *tick.waiting_for])
         hint = " (type: arm)" if self._interactive and tick.state is State.READY else ""
-        print(f"{seconds:8.2f} s  {tick.state.value}{hint}{'  ' + reasons if reasons else ''}", file=self._out)
+        line = f"{seconds:8.2f} s  {tick.state.value}{hint}{'  ' + reasons if reasons else ''}"
+        print(line, file=self._out, flush=True)  # an operator may read it through a pipe
 
     def _listen(self, typed: TextIO) -> None:
         for line in typed:
@@ -81,4 +82,4 @@ class Watch:
             elif word in {event.value for event in Event}:
                 self._session.ask(Event(word))
             elif word:
-                print(f"type arm, hold, reset or quit, not {word!r}", file=self._out)
+                print(f"type arm, hold, reset or quit, not {word!r}", file=self._out, flush=True)

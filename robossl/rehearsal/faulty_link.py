@@ -32,15 +32,15 @@ class FaultyLink:
         self._inner, self._faults, self._clock, self._spared = inner, faults, clock, spared
         self._generator = np.random.default_rng(seed)
         self._late: list[tuple[int, int, Callable[[], None]]] = []
-        self._last_due_ns: dict[str, int] = defaultdict(int)
-        self._held: dict[str, list[Callable[[], None]]] = defaultdict(list)
+        self._last_due_ns: dict[tuple[str, str], int] = defaultdict(int)
+        self._held: dict[tuple[str, str], list[Callable[[], None]]] = defaultdict(list)
         self._numbers = count()
 
     def subscribe(self, topic: Topic, receive: Receive) -> None:
         """See `Transport.subscribe`."""
 
         def take(data: bytes) -> None:
-            self._pass(topic.name, lambda: receive(data))
+            self._pass(topic.name, "in", lambda: receive(data))
 
         self._inner.subscribe(topic, take)
 
@@ -50,7 +50,7 @@ class FaultyLink:
 
     def publish(self, topic: str, data: bytes) -> None:
         """See `Transport.publish`."""
-        self._pass(topic, lambda: self._inner.publish(topic, data))
+        self._pass(topic, "out", lambda: self._inner.publish(topic, data))
 
     def spin_once(self, timeout_s: float) -> None:
         """See `Transport.spin_once`."""
@@ -68,29 +68,29 @@ class FaultyLink:
         """See `Transport.close`."""
         self._inner.close()
 
-    def _pass(self, topic: str, deliver: Callable[[], None]) -> None:
-        faults = self._faults
+    def _pass(self, topic: str, way: str, deliver: Callable[[], None]) -> None:
+        faults, line = self._faults, (topic, way)
         if topic in self._spared:
             deliver()
         elif faults.has("lost_link"):
             return
         elif faults.has("reordered"):
-            held = self._held[topic]
+            held = self._held[line]
             held.append(deliver)
             if len(held) == REVERSED:
                 for one in reversed(held):
                     one()
                 held.clear()
         elif faults.has("delayed") or faults.has("slow_network"):
-            self._delay(topic, deliver)
+            self._delay(line, deliver)
         else:
             deliver()
 
-    def _delay(self, topic: str, deliver: Callable[[], None]) -> None:
-        """Keeps a message back; those of one topic stay in order."""
+    def _delay(self, line: tuple[str, str], deliver: Callable[[], None]) -> None:
+        """Keeps a message back; those of one topic and way stay in order."""
         delay_s = self._faults.sizes.delay_s
         if not self._faults.has("delayed"):
             delay_s = float(self._generator.exponential(delay_s))
-        due_ns = max(self._clock.now_ns() + round(delay_s * 1e9), self._last_due_ns[topic])
-        self._last_due_ns[topic] = due_ns
+        due_ns = max(self._clock.now_ns() + round(delay_s * 1e9), self._last_due_ns[line])
+        self._last_due_ns[line] = due_ns
         heapq.heappush(self._late, (due_ns, next(self._numbers), deliver))

@@ -229,7 +229,7 @@ class SimRobot:
                 self.reset()
             if "fault" in wish:
                 self.faults.switch(str(wish["fault"]), wish.get("on") is True, self._clock.now_ns())
-        except (RefusedMessageError, UnknownNameError, AttributeError, ValueError) as error:
+        except (RefusedMessageError, UnknownNameError, AttributeError, ValueError, RecursionError) as error:
             self.num_rejected += 1
             self.last_rejection = f"{CONTROL.name}: {error}"
 

@@ -1,3 +1,4 @@
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,14 @@ def test_the_ur5e_stretched_out_reaches_as_far_as_its_data_sheet_says() -> None:
     assert limits.tool is not None
     stretched = ToolKinematics(limits.tool).positions(np.zeros((1, 6)))[0]
     np.testing.assert_allclose(stretched, [-0.8172, -0.2329, 0.0628], atol=1e-9)
+
+
+def test_a_limit_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
+    text = files("robossl.configs").joinpath("robots", "diff_drive.yaml").read_text()
+    path = tmp_path / "mine.yaml"
+    path.write_text(text.replace("stop_m: 0.10", "stop_m: 0.10\n    stop_m: 0.01"))
+    with pytest.raises(UserError, match=r"mine\.yaml: not valid YAML: key 'stop_m' stands there twice in .* line \d+"):
+        load_profile(str(path))
 
 
 def test_an_unknown_profile_is_named_with_the_nearest() -> None:

@@ -19,7 +19,7 @@ from robossl.core.bundle import seal
 from robossl.core.files import write_json
 from robossl.core.strict_json import to_json
 from robossl.deploy import app
-from robossl.deploy.__main__ import main
+from robossl.deploy.__main__ import INTERRUPT_EXIT, main
 from robossl.deploy.app import FAULT_EXIT, BridgeOptions
 from robossl.deploy.limits import NoObstacleSensing
 from robossl.deploy.policy import OnnxPolicy
@@ -87,6 +87,14 @@ def test_a_dry_run_decides_and_tells_nobody(bundle: Bundle, tmp_path: Path, robo
     assert [line.split()[2] for line in lines if line[:8].strip()[:1].isdigit()][-2:] == ["ready", "run"]
 
 
+def test_what_goes_on_can_be_read_at_once_through_a_pipe(bundle: Bundle, robot: Robot) -> None:
+    pipe = io.BytesIO()
+    options = BridgeOptions(profile=PROFILE.name, record=None, seconds=0.3)
+    out = io.TextIOWrapper(pipe, write_through=False)
+    assert app.run(bundle, PROFILE, options, out=out, typed=io.StringIO()) == 0
+    assert b"s  run" in pipe.getvalue()  # without anything that empties the buffer at the end
+
+
 def test_live_drives_and_ends_with_zero(bundle: Bundle, tmp_path: Path, robot: Robot) -> None:
     code, lines = run(bundle, tmp_path, typed=f"{PROFILE.name}\n", live=True, arm=True, speed=1.0, seconds=0.7)
     assert code == 0, lines
@@ -143,6 +151,19 @@ def test_operators_type_what_they_want(bundle: Bundle, tmp_path: Path, robot: Ro
     assert code == 0
     assert any("type arm, hold, reset or quit, not 'fly'" in line for line in lines)
     assert any(line.endswith("ready (type: arm)") for line in lines)
+    assert not robot.told
+
+
+def test_ctrl_c_while_the_name_is_asked_for_is_one_line(
+    bundle: Bundle, robot: Robot, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Terminal(io.StringIO):
+        def readline(self, *_: object) -> str:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.stdin", Terminal())
+    assert main([str(bundle.folder), "--profile", PROFILE.name, "--live"]) == INTERRUPT_EXIT
+    assert capsys.readouterr().err == "robossl: interrupted\n"
     assert not robot.told
 
 

@@ -21,7 +21,7 @@ from robossl.core import UserError
 from robossl.deploy.limits import NoObstacleSensing
 from robossl.deploy.observation import Observation, ObservationBuilder
 from robossl.deploy.readings import MAX_RAYS
-from robossl.deploy.topics import CameraTopic, OdometryInput, PoseInput, ScanBeams, ScanInput, ValuesInput
+from robossl.deploy.topics import CameraTopic, OdometryInput, PoseInput, ScanBeams, ScanInput, StopInput, ValuesInput
 from robossl.deploy.trips import Trip
 
 
@@ -154,6 +154,23 @@ def test_a_stop_that_was_let_go_at_once_is_told_all_the_same() -> None:
         builder.receive("/stop", TYPES.make("std_msgs/msg/Bool", data=pressed), 10.0)
     assert trips(builder.build(10.01)) == [Trip.EMERGENCY_STOP]
     assert not builder.build(10.02).faults
+
+
+def test_either_of_two_stop_buttons_stops() -> None:
+    profile = arm_profile(inputs=(*arm_profile().inputs, StopInput(topic="/other_stop", max_age_s=None)))
+    for pressed, other in (("/stop", "/other_stop"), ("/other_stop", "/stop")):
+        builder = ObservationBuilder(arm_contract(), profile)
+        builder.receive("/joint_states", joint_state(1, (0.1, 0.2)), 10.0)
+        builder.receive("/camera/image_raw", image(1, grey(50)), 10.0)
+        builder.receive(pressed, TYPES.make("std_msgs/msg/Bool", data=True), 10.0)
+        builder.receive(other, TYPES.make("std_msgs/msg/Bool", data=False), 10.0)
+        assert trips(builder.build(10.01)) == [Trip.EMERGENCY_STOP]
+
+
+def test_a_number_that_two_inputs_give_is_refused() -> None:
+    spoofed = ValuesInput(topic="/gap", max_age_s=0.1, names=("gap_m", "position:joint1"))
+    with pytest.raises(UserError, match=r"profile two_joints: 'position:joint1' comes from two inputs"):
+        ObservationBuilder(arm_contract(), arm_profile(inputs=(*arm_profile().inputs, spoofed)))
 
 
 def test_a_base_measures_itself_and_the_way_ahead() -> None:

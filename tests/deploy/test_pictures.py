@@ -32,6 +32,12 @@ def test_distances_arrive_in_metres(encoding: str, bigendian: int) -> None:
     np.testing.assert_allclose(decode_picture(message, encoding)[..., 0], distance_m, rtol=1e-6)
 
 
+def test_no_distance_is_not_a_short_one() -> None:
+    raw = np.array([[0, 1500]], np.uint16)
+    message = image(1, raw.view(np.uint8).reshape(1, 2, 2), "16UC1")
+    np.testing.assert_allclose(decode_picture(message, "16UC1")[0, :, 0], [np.nan, 1.5])
+
+
 @dataclass
 class Lie:
     field: str

@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from deploy_robots import SAFETY, TYPES, arm, arm_profile, base_profile
+from deploy_robots import SAFETY, TYPES, arm, arm_profile, base_profile, joint
 
 from robossl.core import UserError
 from robossl.core.strict_json import to_json
-from robossl.deploy.limits import NoObstacleSensing
+from robossl.deploy.limits import ArmLimits, NoObstacleSensing
 from robossl.deploy.profile import RobotProfile, RosConfig, profile_from_values, read_profile
 from robossl.deploy.topics import PositionsOutput, TrajectoryOutput, TwistOutput
 from robossl.deploy.transports.choice import open_transport
@@ -55,6 +55,10 @@ def changed(*path: Any, value: Any = None, drop: bool = False) -> Any:
         (changed("safety", "stop_repeats", value=0), r"stop_repeats >= 1"),
         (changed("safety", "max_period_factor", value=float("inf")), r"must be a finite number"),
         (changed("output", "horizon_periods", value=9.0), r"horizon_periods must be between 1 and 3"),
+        (
+            changed("output", value={"kind": "positions", "topic": "/forward", "robot_timeout_s": 0.0}),
+            r"robot_timeout_s must be positive, got 0\.0",
+        ),
     ],
 )
 def test_a_profile_with_a_mistake_is_refused_in_one_line(values: Any, message: str) -> None:
@@ -72,6 +76,11 @@ def test_what_an_arm_or_a_base_needs_must_be_there() -> None:
         arm_profile(output=TwistOutput(topic="/cmd_vel", stamped=False))
     with pytest.raises(UserError, match="output of kind 'trajectory' does not fit"):
         base_profile(output=TrajectoryOutput(topic="/t", horizon_periods=1.0))
+
+
+def test_joints_that_the_robot_counts_from_another_number_are_not_swapped() -> None:
+    joints = tuple(joint(i, name=f"joint{i - 1}") for i in (1, 2, 3))
+    assert ArmLimits(joints=joints).joints == joints
 
 
 def test_live_needs_a_tool_box_and_an_answer_about_obstacles() -> None:

@@ -37,6 +37,17 @@ def test_a_full_disk_drops_messages_and_does_not_keep_the_run_from_ending(tmp_pa
     assert "File too large" in str(written.failure)
 
 
+def test_messages_that_wait_for_the_disk_have_a_greatest_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written, writes = Recorder(tmp_path / "bag", TYPES), threading.Event()
+    monkeypatch.setattr(written._writer, "write", lambda *_: writes.wait(20.0))
+    large = bytes(64 * 1024 * 1024)
+    for k in range(10):
+        written.message("/image", BOOL, large, k)
+    assert written.num_dropped == 6
+    writes.set()
+    written.close()
+
+
 def test_what_is_recorded_is_read_back(tmp_path: Path) -> None:
     written = Recorder(tmp_path / "bag", TYPES)
     for k in range(3):

@@ -65,6 +65,11 @@ def swapped(values: dict[str, Any]) -> None:
     first["model"], second["model"] = second["model"], first["model"]
 
 
+def swapped_names(values: dict[str, Any]) -> None:
+    first, second = values["limits"]["joints"]
+    first["name"], second["name"] = second["name"], first["name"]
+
+
 def of_another_robot(folder: Path) -> None:
     write_json(folder / "profile.json", to_json(replace(base_profile(), name="two_joints")))
     seal(folder)
@@ -85,6 +90,10 @@ CASES: dict[str, tuple[Change, str]] = {
         "no input gives 'position:joint1'",
     ),
     "swapped joints": (edited(swapped), "limits.joints has 'joint2' where the trained model has 'joint1': swapped?"),
+    "swapped names": (
+        edited(swapped_names),
+        "joint 'robot_joint2' is 'joint1' and 'robot_joint1' is 'joint2': swapped?",
+    ),
     "encoding": (
         edited(lambda values: values["inputs"][1].update(encoding="32FC1")),
         "no camera 'front' gives rgb8 as the policy needs; it has front (32FC1)",

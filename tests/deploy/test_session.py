@@ -14,7 +14,7 @@ from robossl.deploy.bridge import State, Tick
 from robossl.deploy.observation import Observation, ObservationBuilder
 from robossl.deploy.recorder import Recorder
 from robossl.deploy.replay import replay
-from robossl.deploy.session import Mode, bag_name, is_over, percentiles
+from robossl.deploy.session import Mode, Session, bag_name, is_over, percentiles
 from robossl.deploy.session_record import decision_record
 from robossl.deploy.transports import Receive, Topic
 from robossl.deploy.transports.loopback import LoopbackTransport
@@ -93,6 +93,11 @@ def test_whatever_ends_a_run_the_arm_is_stopped() -> None:
 
     with pytest.raises(ZeroDivisionError):
         session.run(explode)
+    require_stop(session, world, before)
+
+
+def require_stop(session: Session, world: World, before: int) -> None:
+    """More than `before` commands came, and the last ones are those of an arm that has braked."""
     world.hear()
     assert len(world.commands) > before
     np.testing.assert_array_equal(world.commands[-1][1], world.commands[-2][1])
@@ -114,11 +119,7 @@ def test_inputs_that_make_no_observation_do_not_keep_the_arm_from_being_stopped(
     monkeypatch.setattr(ObservationBuilder, "build", explode)
     with pytest.raises(ZeroDivisionError):
         session.run(is_over)
-    world.hear()
-    assert len(world.commands) > before
-    np.testing.assert_array_equal(world.commands[-1][1], world.commands[-2][1])
-    assert session.last is not None
-    assert session.last.command is None
+    require_stop(session, world, before)
 
 
 def test_a_recording_holds_inputs_commands_and_decisions(tmp_path: Path) -> None:

@@ -129,6 +129,22 @@ def test_tool_motions_become_the_joints_of_the_simulated_arm() -> None:
         np.testing.assert_allclose(wanted, expected, rtol=0, atol=1e-15)
 
 
+def test_an_arm_without_a_preferred_posture_keeps_the_one_in_which_it_was_armed() -> None:
+    commands = tuple(moving(f"tool_{axis}_w_m", i) for i, axis in enumerate("xyz"))
+    profile = replace(panda(), tool_control=replace(CONTROL, posture_rad=None))
+    targets = make_targets(arm_contract(commands=commands, actions=("x", "y", "z"), control_hz=12.5), profile)
+    armed = np.array(IKConfig().posture_rad) + np.linspace(-0.2, 0.2, 7)
+    q = armed + 0.05
+    position_w, rotation_w, jacobian = ToolKinematics(panda_tool()).jacobian(q)
+    values = {f"tool_{axis}_w_m": float(x) for axis, x in zip("xyz", position_w, strict=True)}
+    targets.start(values | {f"position:joint{i + 1}": float(x) for i, x in enumerate(armed)})
+    wanted = targets.wanted(np.zeros(3), values, Measured(position=q, velocity=np.zeros(7)))
+    error = np.concatenate([np.zeros(3), rotation_error(rotation_w[None], TOOL_DOWN)[0]])
+    config = IKConfig(posture_rad=tuple(armed.tolist()))
+    expected = joint_targets(q[None], jacobian[None], error[None], period_s=0.08, config=config)[0]
+    np.testing.assert_allclose(wanted, expected, rtol=0, atol=1e-15)
+
+
 def test_crooked_tool_axes_are_refused() -> None:
     commands = tuple(moving(f"tool_{axis}_w_m", i) for i, axis in enumerate("xyz"))
     profile = replace(panda(), tool_control=replace(CONTROL, z_axis_w=(0.5, 0.0, -1.0)))

@@ -88,6 +88,16 @@ def test_a_changed_byte_in_the_bundle_is_refused(typed: Run, reach: Path) -> Non
     assert "policy.onnx" in err
 
 
+@pytest.mark.parametrize("words", [("--demo",), ("--with-bridge",)])
+def test_a_bundle_for_another_robot_is_refused_before_any_process_starts(
+    words: tuple[str, ...], typed: Run, reach: Path
+) -> None:
+    code, out, err = typed("ring_car", "--bundle", str(reach), *words)
+    assert (code, out) == (1, "")
+    assert err.startswith("robossl: profile ring_car: no input gives 'position:joint1', which the policy needs")
+    assert err.count("\n") == 1
+
+
 def test_alone_it_runs_for_its_time_and_says_which_topics_it_lacks(typed: Run, panda: Path) -> None:
     code, out, err = typed(str(panda), "--env", "robossl/ArmReach-v0", "--seconds", "0.3", "--json")
     assert code == 0

@@ -141,7 +141,11 @@ def test_faults_come_and_go_on_the_control_topic(staged: Callable[..., Stage]) -
     assert stage.robot.phase is Phase.WAITING
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"fault": "sabotage", "on": true}', '{"fault": 3}', "null"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"fault": "sabotage", "on": true}', '{"fault": 3}', "null", "[" * 100_000],
+    ids=lambda text: text[:12],
+)
 def test_what_makes_no_sense_on_the_control_topic_is_counted_and_nothing_else(
     text: str, staged: Callable[..., Stage]
 ) -> None:
