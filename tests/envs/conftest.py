@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for what several tests share
-from task_checks import DEFAULTS, ENGINES
-
-from robossl.core.registry import TASKS, load
+from task_checks import DEFAULTS, ENGINES, has_goals
 
 
 @pytest.fixture(params=ENGINES)
@@ -28,10 +26,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         params = getattr(getattr(item, "callspec", None), "params", {})
-        is_variant = _has_goals(params.get("env_id"))
+        is_variant = has_goals(params.get("env_id"))
         if params.get("engine") == "warp" or (params.get("engine") == "bullet" and is_variant):
             item.add_marker(pytest.mark.slow)
-
-
-def _has_goals(env_id: object) -> bool:
-    return env_id in TASKS and hasattr(load(TASKS, str(env_id), what="environment"), "compute_reward")

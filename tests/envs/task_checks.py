@@ -7,12 +7,22 @@ import numpy as np
 import pytest
 
 from robossl.core import Stream
+from robossl.core.registry import TASKS, load
 from robossl.core.specs import MODALITIES
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.task_env import TaskEnv
 
 ENGINES = ("mujoco", "bullet", "warp")
 DEFAULTS: dict[str, Any] = {"num_threads": 1}
+
+
+def has_goals(env_id: object) -> bool:
+    """Tells whether an id is the goal-conditioned variant of another."""
+    return env_id in TASKS and hasattr(load(TASKS, str(env_id), what="environment"), "compute_reward")
+
+
+OWN_TASKS = [name for name in TASKS if not has_goals(name)]
+"""Variants share physics, sensors and ranges with these."""
 
 long_in_bullet = pytest.mark.parametrize(
     "engine", ["mujoco", pytest.param("bullet", marks=pytest.mark.slow), "warp"], indirect=True

@@ -1,0 +1,96 @@
+"""What the tasks declare to be random: every range works, and changes nothing but what it says."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from task_checks import OWN_TASKS
+
+from robossl.core import UserError
+from robossl.envs import EnvConfig, WorldSeed, make_env
+from robossl.envs.task_env import TaskEnv
+
+
+def task_env(env_id: str, num_worlds: int = 4, **options: Any) -> TaskEnv:
+    env = make_env(EnvConfig(id=env_id, num_worlds=num_worlds, num_threads=1, **options), WorldSeed(seed=3))
+    assert isinstance(env, TaskEnv)
+    return env
+
+
+def actions(env: TaskEnv, count: int) -> np.ndarray:
+    shape = (count, 8, *env.spec.action.shape)
+    return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)[:, : env.num_worlds]
+
+
+@pytest.mark.parametrize("env_id", OWN_TASKS)
+def test_every_declared_range_works_alone_and_changes_no_layout(env_id: str) -> None:
+    plain = task_env(env_id)
+    plain.reset()
+    for name in plain.task.spec.randomisations:
+        env = task_env(env_id, randomise={"all": 0.0, name: _span(plain, name)})
+        obs = env.reset()
+        drawn = env._randomiser.values[name]
+        assert len(np.unique(drawn)) > 1, name
+        for key, value in plain.privileged().items():
+            if name != "start":
+                np.testing.assert_array_equal(env.privileged()[key], value, err_msg=f"{name}: {key}")
+        batch = env.step(actions(env, 1)[0])
+        np.testing.assert_array_equal(batch.info[f"randomise/{name}"], drawn.astype(np.float32))
+        assert all(np.isfinite(value).all() for value in (*obs.values(), *batch.obs.values()))
+        env.close()
+
+
+def _span(env: TaskEnv, name: str) -> tuple[float, float]:
+    entry = env.task.spec.randomisations[name]
+    return (entry.low, entry.high)
+
+
+@pytest.mark.parametrize("env_id", OWN_TASKS)
+def test_randomised_worlds_are_the_same_in_any_company_and_after_a_resume(env_id: str) -> None:
+    many, one = task_env(env_id, 3, randomise={"all": 1.0}), task_env(env_id, 1, randomise={"all": 1.0})
+    many.reset()
+    one.reset(first_world=2)
+    for action in actions(many, 8):
+        batch, single = many.step(action), one.step(action[2:3])
+        for key in batch.obs:
+            np.testing.assert_array_equal(batch.obs[key][2], single.obs[key][0])
+        assert {name: value[2] for name, value in batch.info.items()} == {
+            name: value[0] for name, value in single.info.items()
+        }
+    state = many.get_state()
+    other = task_env(env_id, 3, randomise={"all": 1.0})
+    other.reset(seed=9)
+    other.set_state(state)
+    for action in actions(many, 20):
+        batch, again = many.step(action), other.step(action)
+        np.testing.assert_array_equal(batch.reward, again.reward)
+        for key in batch.obs:
+            np.testing.assert_array_equal(batch.obs[key], again.obs[key])
+        for name in batch.info:
+            np.testing.assert_array_equal(batch.info[name], again.info[name])
+
+
+@pytest.mark.parametrize("env_id", OWN_TASKS)
+def test_appearances_differ_and_touch_nothing(env_id: str) -> None:
+    env, other = task_env(env_id, 3), task_env(env_id, 3)
+    camera = env.spec.camera_names[0]
+    keys = (f"rgb_{camera}", f"segmentation_{camera}")
+    env.reset()
+    other.reset()
+    for action in actions(env, 4):
+        looks = env.render_appearances(3, keys)
+        assert looks[keys[0]].shape[:2] == (3, 3)
+        values, expected = env.model_values(), other.model_values()
+        assert values.keys() == expected.keys()
+        batch, undisturbed = env.step(action), other.step(action)
+        for key in batch.obs:
+            np.testing.assert_array_equal(batch.obs[key], undisturbed.obs[key])
+        np.testing.assert_array_equal(env.world_state(), other.world_state())
+    assert (looks[keys[0]][0] != looks[keys[0]][1]).mean() > 0.3
+    same = looks[keys[1]][0] == looks[keys[1]][1]  # cameras move a little: what is seen stays nearly the same
+    assert 0.7 < same.mean() < 1
+    np.testing.assert_array_equal(
+        env.render_appearances(2, keys)[keys[0]], env.render_appearances(3, keys)[keys[0]][:2]
+    )
+    with pytest.raises(UserError, match=f"flow_{camera} cannot be drawn under random appearances"):
+        env.render_appearances(2, (f"flow_{camera}",))
