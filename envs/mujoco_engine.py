@@ -151,9 +151,8 @@ class MujocoEngine:
             self._solids.require_known_inertia(field, np.asarray(rows[ids] != values))
         rows[ids] = values
         if field in ("body_mass", "geom_size") and "body_inertia" not in self._randomised:
-            mass, size = (self.batch.expanded(name) for name in ("body_mass", "geom_size"))
-            parts = (None if part is None else part[ids] for part in (mass, size))
-            self.batch.expand("body_inertia")[ids] = self._solids.inertia(*parts, len(ids))
+            mass, size = (self._own_values(name, ids) for name in ("body_mass", "geom_size"))
+            self.batch.expand("body_inertia")[ids] = self._solids.inertia(mass, size, len(ids))
         if field not in self._randomised:
             self._randomised.append(field)
         self.model_version[ids] += 1
@@ -185,6 +184,11 @@ class MujocoEngine:
     def close(self) -> None:
         """See `Engine.close`."""
         self.batch = None
+
+    def _own_values(self, field: str, ids: NDArray[np.int64]) -> Array | None:
+        """Returns the values [n, ...] of a model field that differs between worlds; None where it is shared."""
+        values = self.batch.expanded(field)
+        return None if values is None else values[ids]
 
     def _step_recording(self, num_substeps: int, record: tuple[str, ...]) -> dict[str, Array]:
         """Steps with a rollout, which records derived fields as the substeps begin, but the state as they end."""
