@@ -152,8 +152,8 @@ class MujocoEngine:
         rows[ids] = values
         if field in ("body_mass", "geom_size") and "body_inertia" not in self._randomised:
             mass, size = (self.batch.expanded(name) for name in ("body_mass", "geom_size"))
-            parts = (None if part is None else part[ids] for part in (mass, size))
-            self.batch.expand("body_inertia")[ids] = self._solids.inertia(*parts, len(ids))
+            mass, size = (None if part is None else part[ids] for part in (mass, size))
+            self.batch.expand("body_inertia")[ids] = self._solids.inertia(mass, size, len(ids))
         if field not in self._randomised:
             self._randomised.append(field)
         self.model_version[ids] += 1
