@@ -28,13 +28,13 @@ from robossl.envs.bullet.inertia import JointInertia, ruled_trees
 from robossl.envs.bullet.layout import Layout
 from robossl.envs.bullet.model import NONE, Floats, lay_out
 from robossl.envs.bullet.world import BulletWorld, require_room
+from robossl.envs.engine import MAX_SPEED
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_fields import NO_STAGE, STATE_FIELDS
 
 _BULLETS_FIELDS = ("body_mass", "body_inertia", "geom_friction")
 _FORGOTTEN = mujoco.mjtDisableBit.mjDSBL_CONTACT.value | mujoco.mjtDisableBit.mjDSBL_CONSTRAINT.value
 _LOOKS = ("geom_rgba", "geom_matid", "mat_", "cam_", "light_")
-_MAX_SPEED = 1e10  # at which MuJoCo, too, gives a world up
 
 
 class BulletEngine(MujocoEngine):
@@ -102,8 +102,8 @@ class BulletEngine(MujocoEngine):
         for substep in range(num_substeps):
             entries = {name: values[:, substep] for name, values in recorded.items()}
             self._substep(entries, whole=bool(record) or substep >= num_substeps - 1 - self._is_watched)
-        self._diverged |= self._lost | (self.batch.warning[..., 1] != num_warnings).any(axis=1)
-        self._diverged |= ~np.isfinite(self.batch.state).all(axis=1)
+        self._diverged |= self._lost
+        self._flag_divergence(num_warnings)
         self._computed[:] = NO_STAGE
         self.forward()
         return recorded
@@ -185,7 +185,7 @@ class BulletEngine(MujocoEngine):
         self._layout.to_mujoco(self._motion, qpos, qvel, bases=bases or whole)
         push = _times(inertia, (qvel - velocity) / self._timestep) + self._bias - torque
         contact[...] = np.where(pulled, push, 0.0)
-        self._lost |= ~(np.isfinite(qpos).all(axis=1) & (np.abs(qvel) < _MAX_SPEED).all(axis=1))
+        self._lost |= ~(np.isfinite(qpos).all(axis=1) & (np.abs(qvel) < MAX_SPEED).all(axis=1))
         if state is not None and len(self._forces.columns):
             self._feel(state, (qvel - velocity) / self._timestep)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from robossl.core import UserError
+from robossl.envs.engine import MAX_SPEED
 from robossl.envs.mujoco_engine import load_model
 
 pytest.importorskip("pybullet")
@@ -119,7 +120,7 @@ def test_a_world_of_nan_is_flagged_and_harms_no_other_and_recovers():
     model = load_model(MIXED)
     healthy, sick = BulletEngine(model, 3, 1), BulletEngine(model, 3, 1)
     sick.write("qvel", np.full((1, model.nv), np.nan), np.array([1]))
-    sick.write("qvel", np.full((1, model.nv), 1e11), np.array([2]))
+    sick.write("qvel", np.full((1, model.nv), 2 * MAX_SPEED), np.array([2]))
     run(healthy, 2, substeps=10)
     sick.step(np.zeros((3, 1)), 10)
     np.testing.assert_array_equal(sick.diverged, [False, True, True])
