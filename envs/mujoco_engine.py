@@ -31,6 +31,8 @@ from robossl.envs.mujoco_fields import (
 )
 from robossl.envs.solid_bodies import SolidBodies
 
+_FEW = 16  # worlds: with fewer, to wake the other threads costs more than to compute one world after the other
+
 
 class MujocoEngine:
     """See `Engine`. Numbers of a world depend neither on the other worlds nor on the number of threads.
@@ -240,7 +242,11 @@ class MujocoEngine:
 
     def _compute(self, ids: NDArray[np.int64] | None, stage: int) -> None:
         """Computes what follows from the state, up to a stage."""
-        self._call(self.batch.forward, ids, stage=stage)
+        if ids is not None and len(ids) < _FEW and self.num_threads > 1:
+            for world in ids[:, None]:
+                self._call(self.batch.forward, world, stage=stage)
+        else:
+            self._call(self.batch.forward, ids, stage=stage)
         self._computed[slice(None) if ids is None else ids] = stage
 
     def _call(self, function: Callable[..., Any], ids: NDArray[np.int64] | None, **options: Any) -> None:
