@@ -7,6 +7,13 @@ from numpy.typing import NDArray
 
 from robossl.core import Array
 
+MAX_SPEED = 1e4
+"""Of joints, m/s or rad/s: a world beyond it counts as diverged, its energy has exploded.
+
+A hundred times what the tasks reach under random actions and randomisations (docs/simulation.md), and ten times a fast
+propeller's; explicit integration that has become unstable passes it within a few substeps.
+"""
+
 
 class Engine(Protocol):
     """N worlds of one `MjModel`.
@@ -78,7 +85,7 @@ class Engine(Protocol):
 
     @property
     def diverged(self) -> NDArray[np.bool_]:
-        """[N] worlds that since they were last reset went non-finite or raised a MuJoCo warning that means so."""
+        """[N] worlds that since they were last reset went non-finite, beyond `MAX_SPEED`, or raised such a warning."""
 
     def close(self) -> None:
         """Ends the worker threads."""

@@ -17,6 +17,7 @@ from mujoco import batch as mujoco_batch
 from numpy.typing import NDArray
 
 from robossl.core import Array, UnknownNameError, UserError
+from robossl.envs.engine import MAX_SPEED
 from robossl.envs.mujoco_fields import (
     NO_STAGE,
     RANDOM_FIELDS,
@@ -64,6 +65,7 @@ class MujocoEngine:
         self._default_state = self.batch.state[0].copy()
         self._sensor_stage = stage_of("sensordata", self.model)
         self._solids = SolidBodies(self.model)
+        self._qvel = self._bound("qvel")
 
     def reset(self, ids: NDArray[np.int64]) -> None:
         """See `Engine.reset`; also mocap bodies go where the compiled model has them."""
@@ -88,11 +90,7 @@ class MujocoEngine:
         else:
             self._call(self.batch.step, None, nstep=num_substeps, stage=self._stage)
             self._computed[:] = self._stage
-        has_warned = self.batch.warning[..., 1] != num_warnings
-        if has_warned.any():
-            self._diverged |= has_warned.any(axis=1)
-        if not math.isfinite(self.batch.state.sum()):  # half the time of looking at each number
-            self._diverged |= ~np.isfinite(self.batch.state).all(axis=1)
+        self._flag_divergence(num_warnings)
         return recorded
 
     def read(self, name: str, ids: NDArray[np.int64] | None = None) -> Array:
@@ -186,6 +184,17 @@ class MujocoEngine:
     def close(self) -> None:
         """See `Engine.close`."""
         self.batch = None
+
+    def _flag_divergence(self, num_warnings: NDArray[np.integer[Any]]) -> None:
+        """Flags the worlds that are no longer finite, too fast, or warned about since `num_warnings` [N, W]."""
+        has_warned = self.batch.warning[..., 1] != num_warnings
+        if has_warned.any():
+            self._diverged |= has_warned.any(axis=1)
+        if not math.isfinite(self.batch.state.sum()):  # half the time of looking at each number
+            self._diverged |= ~np.isfinite(self.batch.state).all(axis=1)
+        qvel = self._qvel
+        if not np.einsum("ij,ij->", qvel, qvel) < MAX_SPEED**2:  # likewise; all worlds' together are seldom so fast
+            self._diverged |= ~(np.abs(qvel) < MAX_SPEED).all(axis=1)
 
     def _own_values(self, field: str, ids: NDArray[np.int64]) -> Array | None:
         """Returns the values [n, ...] of a model field that differs between worlds; None where it is shared."""

@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 Place = tuple[int, int]
 """A body of PyBullet's and a link of it, `NONE` for the base."""
 
-_FASTEST = 1e10  # m/s or rad/s of joints: where a world counts as diverged; Bullet's own limit is 100
+_FASTEST = 1e10  # m/s or rad/s of joints: far beyond where a world counts as diverged; Bullet's own limit is 100
 _STRONGEST_N = 1e6  # of constraints, whose default is 500 N
 _XYZW = [1, 2, 3, 0]
 _NO_TURN = np.array([1.0, 0.0, 0.0, 0.0])

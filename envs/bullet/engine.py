@@ -18,23 +18,22 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, UnknownNameError
+from robossl.core import Array, UnknownNameError, UserError
+from robossl.envs import mujoco_fields
 from robossl.envs.bullet.contacts import ContactSensors
 from robossl.envs.bullet.fields import RANDOM_FIELDS, READABLE_FIELDS, RECORDABLE_FIELDS, WRITABLE_FIELDS
-from robossl.envs.bullet.fixtures import Fixtures
 from robossl.envs.bullet.forces import ForceSensors
-from robossl.envs.bullet.friction import FrictionFactors
 from robossl.envs.bullet.inertia import JointInertia, ruled_trees
 from robossl.envs.bullet.layout import Layout
-from robossl.envs.bullet.model import NONE, Floats, lay_out
-from robossl.envs.bullet.world import BulletWorld, require_room
+from robossl.envs.bullet.model import Floats, lay_out
+from robossl.envs.bullet.world import require_room
+from robossl.envs.bullet.worlds import BulletWorlds
+from robossl.envs.engine import MAX_SPEED
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_fields import NO_STAGE, STATE_FIELDS
 
-_BULLETS_FIELDS = ("body_mass", "body_inertia", "geom_friction")
 _FORGOTTEN = mujoco.mjtDisableBit.mjDSBL_CONTACT.value | mujoco.mjtDisableBit.mjDSBL_CONSTRAINT.value
 _LOOKS = ("geom_rgba", "geom_matid", "mat_", "cam_", "light_")
-_MAX_SPEED = 1e10  # at which MuJoCo, too, gives a world up
 
 
 class BulletEngine(MujocoEngine):
@@ -45,13 +44,10 @@ class BulletEngine(MujocoEngine):
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int) -> None:
         require_room(num_worlds)
-        self._blueprint = lay_out(model)
-        self._layout = Layout(self._blueprint)
+        blueprint = lay_out(model)
+        self._layout = Layout(blueprint)
         self._sensors, self._forces = ContactSensors(model), ForceSensors(model)
-        self._frictions = FrictionFactors(model, self._blueprint.pairs)
-        self._factors = self._frictions.solve(model.geom_friction)
         self._ruled = ruled_trees(model)
-        self._has_base = np.array([tree.joint != NONE for tree in self._blueprint.trees], bool)
         self._timestep = float(model.opt.timestep)
         books = copy.copy(model)
         books.opt.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST.value
@@ -59,17 +55,12 @@ class BulletEngine(MujocoEngine):
         super().__init__(books, num_worlds, num_threads)
         self._inertia, self._bias = JointInertia(self.model, self.batch), self.batch.bind("qfrc_bias")
         self._everyone = np.arange(num_worlds)
-        self._fixtures = Fixtures(self._blueprint, num_worlds)
-        self._motion = self._layout.empty(num_worlds)
-        self._worlds = [self._new_world() for _ in range(num_worlds)]
+        self._bullet = BulletWorlds(blueprint, self._layout, self)
         self._sensordata: Array | None = None
-        self._own_models: dict[int, tuple[int, mujoco.MjModel]] = {}
         self._felt = np.zeros((num_worlds, len(self._forces.columns)))  # in the last substep
         self._is_felt = np.zeros(num_worlds, bool)  # of worlds that came by a substep to where they are
         self._moving = self._everyone  # worlds that Bullet moves
         self._tries = False  # whether a step is made that will be taken back
-        self._changed = np.zeros(num_worlds, bool)  # worlds whose masses or frictions Bullet does not have yet
-        self._lost = np.zeros(num_worlds, bool)  # worlds with a state that Bullet cannot go on from
 
     def reset(self, ids: NDArray[np.int64]) -> None:
         """See `Engine.reset`."""
@@ -98,12 +89,12 @@ class BulletEngine(MujocoEngine):
         self._refresh_constants()
         num_warnings = self.batch.warning[..., 1].copy()
         self.view("ctrl")[...] = ctrl
-        self._load(self._everyone)
+        self._bullet.load(self._everyone, self)
         for substep in range(num_substeps):
             entries = {name: values[:, substep] for name, values in recorded.items()}
             self._substep(entries, whole=bool(record) or substep >= num_substeps - 1 - self._is_watched)
-        self._diverged |= self._lost | (self.batch.warning[..., 1] != num_warnings).any(axis=1)
-        self._diverged |= ~np.isfinite(self.batch.state).all(axis=1)
+        self._diverged |= self._bullet.lost
+        self._flag_divergence(num_warnings)
         self._computed[:] = NO_STAGE
         self.forward()
         return recorded
@@ -135,13 +126,15 @@ class BulletEngine(MujocoEngine):
         self._is_felt[ids] = False
 
     def randomise(self, field: str, values: Array, ids: NDArray[np.int64]) -> None:
-        """See `Engine.randomise`."""
-        if field not in RANDOM_FIELDS:
-            raise UnknownNameError("model field that the bullet engine can randomise", field, RANDOM_FIELDS)
+        """See `Engine.randomise`. A world whose sizes change is built anew.
+
+        Raises:
+            UserError: if the field is built into Bullet's bodies, or as `MujocoEngine.randomise` says.
+        """
+        if field in mujoco_fields.RANDOM_FIELDS - RANDOM_FIELDS:
+            raise UserError(f"engine bullet cannot vary {field} between worlds: leave out the ranges of it")
         super().randomise(field, values, ids)
-        if field in _BULLETS_FIELDS:
-            self._changed[ids] = True
-        elif not field.startswith(_LOOKS):
+        if not self._bullet.note_change(field, ids) and not field.startswith(_LOOKS):
             self._ruled[:] = True  # a law may now hold where there was none
 
     @property
@@ -152,13 +145,11 @@ class BulletEngine(MujocoEngine):
     def mass_matrix(self, tree: int, *, world: int) -> Floats:
         """Returns Bullet's joint-space inertia [D, D] of a tree with a fixed base and one-axis joints."""
         motion = self._layout.to_bullet(self.view("qpos"), self.view("qvel"))
-        return self._worlds[world].mass_matrix(tree, motion.joint_pos[world, self._layout.rows[tree].scalars])
+        return self._bullet[world].mass_matrix(tree, motion.joint_pos[world, self._layout.rows[tree].scalars])
 
     def close(self) -> None:
         """See `Engine.close`."""
-        for world in self._worlds:
-            world.close()
-        self._worlds = []
+        self._bullet.close()
         super().close()
 
     def _substep(self, entries: dict[str, Array], *, whole: bool) -> None:
@@ -172,20 +163,21 @@ class BulletEngine(MujocoEngine):
         velocity, last_contact = qvel.copy(), contact.copy()
         state = self.batch.state.copy() if whole and (self._is_watched or "sensordata" in entries) else None
         trees = self._pulled_trees()
-        pulled, bases = trees[self.model.dof_treeid], bool(self._has_base[trees].any())
+        pulled, bases = trees[self.model.dof_treeid], bool(self._bullet.has_base[trees].any())
         self._pass_without_contact(last_contact, entries)
         inertia = self._inertia.matrix()
         torque = _times(inertia, (qvel - velocity) / self._timestep) + self._bias - last_contact
         torque = np.where(pulled, torque, 0.0)
-        forces = self._layout.forces(torque, self._motion, bases=bases)
-        self._pass_in_bullet(forces, np.flatnonzero(trees).tolist(), whole=whole)
+        forces = self._layout.forces(torque, self._bullet.motion, bases=bases)
+        pulls = np.flatnonzero(trees).tolist()
+        self._bullet.step(self._moving, forces, pulls, list(range(self.model.ntree)) if whole else pulls)
         if "sensordata" in entries:
             self._note(entries["sensordata"], self._everyone)
             entries["sensordata"][:, self._forces.columns] = self._felt
-        self._layout.to_mujoco(self._motion, qpos, qvel, bases=bases or whole)
+        self._layout.to_mujoco(self._bullet.motion, qpos, qvel, bases=bases or whole)
         push = _times(inertia, (qvel - velocity) / self._timestep) + self._bias - torque
         contact[...] = np.where(pulled, push, 0.0)
-        self._lost |= ~(np.isfinite(qpos).all(axis=1) & (np.abs(qvel) < _MAX_SPEED).all(axis=1))
+        self._bullet.lost |= ~(np.isfinite(qpos).all(axis=1) & (np.abs(qvel) < MAX_SPEED).all(axis=1))
         if state is not None and len(self._forces.columns):
             self._feel(state, (qvel - velocity) / self._timestep)
 
@@ -205,60 +197,11 @@ class BulletEngine(MujocoEngine):
         for name in entries.keys() - states:
             entries[name][...] = self._bound(name)
 
-    def _pass_in_bullet(self, forces: tuple[Floats, ...], trees: list[int], *, whole: bool) -> None:
-        """Lets Bullet make a step under `forces` on some trees; reads these back, or all."""
-        fetched = list(range(self.model.ntree)) if whole else trees
-        for index in self._moving[~self._lost[self._moving]].tolist():
-            world = self._worlds[index]
-            world.pull(index, trees, forces, self._motion)
-            world.step()
-            world.fetch(index, fetched, self._motion)
-
     def _pulled_trees(self) -> NDArray[np.bool_]:
         """Tells which trees [ntree] need forces from here: those under a law, and all if somebody pushes."""
         if self.view("qfrc_applied").any() or self.view("xfrc_applied").any():
             return np.ones_like(self._ruled)
         return np.asarray(self._ruled)
-
-    def _load(self, ids: NDArray[np.int64]) -> None:
-        """Puts the state of the worlds `ids` into Bullet, with all that was changed of the model."""
-        qpos, qvel = self.view("qpos"), self.view("qvel")
-        bad = ~(np.isfinite(qpos).all(axis=1) & np.isfinite(qvel).all(axis=1))
-        with np.errstate(invalid="ignore"):
-            self._motion = self._layout.to_bullet(qpos, qvel)
-            poses = self._fixtures.poses(self.view("mocap_pos"), self.view("mocap_quat"))
-        for index in ids.tolist():
-            if bad[index]:
-                self._lost[index] = True
-                continue
-            if self._lost[index]:
-                self._renew(index)
-            if self._changed[index]:
-                self._tell_changes(index)
-            self._worlds[index].place(self._fixtures.moved(index, poses[index]), poses[index])
-            self._worlds[index].load(index, self._motion)
-
-    def _renew(self, index: int) -> None:
-        """Gives a world that was lost a new Bullet: in the old one, bodies may be gone for good."""
-        self._worlds[index].close()
-        self._worlds[index] = self._new_world()
-        self._fixtures.forget(index)
-        self._lost[index], self._changed[index] = False, True
-
-    def _new_world(self) -> BulletWorld:
-        world = BulletWorld(self._blueprint, self._layout)
-        world.set_frictions(self._factors)
-        return world
-
-    def _tell_changes(self, index: int) -> None:
-        mass, inertia, friction = (self._value(field, index) for field in _BULLETS_FIELDS)
-        self._worlds[index].set_masses(mass, inertia)
-        self._worlds[index].set_frictions(self._frictions.solve(friction))
-        self._changed[index] = False
-
-    def _value(self, field: str, index: int) -> Floats:
-        own = self.batch.expanded(field)
-        return np.asarray(getattr(self.model, field) if own is None else own[index], np.float64)
 
     def _with_contacts(self, sensordata: Array, ids: NDArray[np.int64]) -> Array:
         """Finds the contacts of the worlds `ids` and returns their `sensordata` [n, D] with them, and with forces."""
@@ -266,9 +209,9 @@ class BulletEngine(MujocoEngine):
             self._try(ids[~self._is_felt[ids]])
             sensordata[:, self._forces.columns] = self._felt[ids]
         if len(self._sensors.columns):
-            self._load(ids)
-            for index in ids[~self._lost[ids]].tolist():
-                self._worlds[index].detect()
+            self._bullet.load(ids, self)
+            for index in ids[~self._bullet.lost[ids]].tolist():
+                self._bullet[index].detect()
             self._note(sensordata, ids)
         return sensordata
 
@@ -279,14 +222,14 @@ class BulletEngine(MujocoEngine):
         """
         if not len(ids) or self._tries:
             return
-        state, lost = self.batch.state.copy(), self._lost.copy()
+        state, lost = self.batch.state.copy(), self._bullet.lost.copy()
         self._tries, self._moving = True, ids
         try:
-            self._load(ids)
+            self._bullet.load(ids, self)
             self._substep({"sensordata": np.zeros((self.num_worlds, self.model.nsensordata))}, whole=True)
         finally:
             self._tries, self._moving = False, self._everyone
-        self.batch.state[...], self._lost = state, lost
+        self.batch.state[...], self._bullet.lost = state, lost
         self._computed[:] = NO_STAGE
         super().forward()
 
@@ -297,22 +240,15 @@ class BulletEngine(MujocoEngine):
             state: [N, S] as it began.
             qacc: [N, nv] that it brought.
         """
-        for index in self._moving[~self._lost[self._moving]].tolist():
-            model, presses = self._own_model(index), self._worlds[index].presses()
+        for index in self._moving[~self._bullet.lost[self._moving]].tolist():
+            model, presses = self._bullet.own_model(index), self._bullet[index].presses()
             self._felt[index] = self._forces.read(model, state[index], qacc[index], presses)
         self._is_felt[self._moving] = True
-
-    def _own_model(self, index: int) -> mujoco.MjModel:
-        """Returns the model with a world's own values; it is copied out only when they have changed."""
-        version = int(self.model_version[index])
-        if self._own_models.get(index, (-1, None))[0] != version:
-            self._own_models[index] = version, self.batch.get_model(index)
-        return self._own_models[index][1]
 
     def _note(self, sensordata: Array, ids: NDArray[np.int64]) -> None:
         """Writes the contacts that Bullet found last into `sensordata` [n, D] of the worlds `ids`."""
         for row, index in enumerate(ids.tolist() if len(self._sensors.columns) else []):
-            contacts = [] if self._lost[index] else self._worlds[index].touching()
+            contacts = [] if self._bullet.lost[index] else self._bullet[index].touching()
             sensordata[row, self._sensors.columns] = self._sensors.read(contacts)
 
     def _bound(self, name: str) -> Array:

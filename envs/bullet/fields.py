@@ -9,9 +9,9 @@ READABLE_FIELDS = mujoco_fields.READABLE_FIELDS - _MUJOCOS_OWN
 RECORDABLE_FIELDS = mujoco_fields.RECORDABLE_FIELDS - _MUJOCOS_OWN
 WRITABLE_FIELDS = mujoco_fields.STATE_FIELDS - {"eq_active"}
 
-# Shapes, places and joints' ranges are built into Bullet's bodies; solver parameters mean nothing to it.
+# Places and joints' ranges are built into Bullet's bodies; solver parameters mean nothing to it.
 RANDOM_FIELDS = mujoco_fields.RANDOM_FIELDS - names("""
-    geom_solref geom_solimp geom_margin geom_size geom_pos geom_quat body_ipos body_pos body_quat
+    geom_solref geom_solimp geom_margin geom_pos geom_quat body_ipos body_pos body_quat
     dof_frictionloss jnt_range jnt_solref jnt_solimp tendon_frictionloss pair_friction eq_solref eq_solimp
     opt.gravity opt.impratio
 """)

@@ -178,7 +178,8 @@ class ArmLift(ArmTask):
 
     def expert(self) -> Policy:
         """See `Task.expert`."""
-        return LiftExpert(step_m=self.config.step_m, block_half_m=self.config.block_half_m)
+        config = self.config
+        return LiftExpert(step_m=config.step_m, block_half_m=config.block_half_m, yaw_rad=config.yaw_rad)
 
     def achieved_goal(self, engine: Engine) -> Array:
         """See `ArmTask.achieved_goal`."""

@@ -15,6 +15,7 @@ class LiftExpert:
     Attributes:
         step_m: how far the tool moves along an axis for an action of 1.
         block_half_m: half the block's edge.
+        yaw_rad: how far it may be turned between the fingers.
         aside_m: how far to the side of the block the tool may be when it comes down.
         near_m: how far from the block's centre the tool may be when the fingers close.
         hover_m: how far above the block's centre the tool crosses the table.
@@ -23,6 +24,7 @@ class LiftExpert:
 
     step_m: float
     block_half_m: float
+    yaw_rad: float
     aside_m: float = 0.008
     near_m: float = 0.02
     hover_m: float = 0.09
@@ -37,7 +39,7 @@ class LiftExpert:
         to_block = block - tool
         aside = np.sqrt((to_block[:, :2] ** 2).sum(axis=-1, keepdims=True))
         is_around = (aside < self.near_m) & (np.abs(to_block[:, 2:]) < self.near_m / 2)
-        is_held = is_around & (privileged["finger_opening"] < 2.16 * self.block_half_m + 0.003)
+        is_held = is_around & (privileged["finger_opening"] < self._held_below_m)
         can_descend = aside < self.aside_m
         is_clear = to_block[:, 2:] < -self.hover_m / 2
 
@@ -48,3 +50,9 @@ class LiftExpert:
         grip = np.where(is_around, -1.0, 1.0)
         action = np.concatenate([motion / self.step_m, grip], axis=-1)
         return np.clip(action, -1.0, 1.0).astype(np.float32)
+
+    @property
+    def _held_below_m(self) -> float:
+        """How far apart fingers are at most that hold a block: where contacts are hard, it stays as it is turned."""
+        width_m = 2 * self.block_half_m * (np.cos(self.yaw_rad) + np.sin(self.yaw_rad))
+        return float(max(width_m, 2.16 * self.block_half_m + 0.003))

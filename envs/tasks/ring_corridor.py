@@ -32,6 +32,7 @@ from robossl.envs.tasks.ring_geometry import (
 from robossl.envs.tasks.ring_planner import Drive, RingPlanner
 from robossl.envs.tasks.ring_scene import NUM_OBSTACLES, RingScene
 from robossl.envs.tasks.scene_colours import RANDOM_FIELDS
+from robossl.envs.tasks.scene_ranges import scene_ranges
 
 CONTROL_HZ = 4.0
 NUM_SUBSTEPS = 5
@@ -42,29 +43,16 @@ SIGHT_M = 6.0
 
 _OBSTACLES_IN_REACH, _CLUTTER_IN_REACH = 4, 10  # of the planner's plans
 _STRAIGHT_ON, _STEERING = (DRIVE.speed_m_s, 0.0, 0.0), (0.0, 0.0, DRIVE.yaw_rate_rad_s)
-_FRONT = ("front",)
 _WALLS = tuple(f"outer_wall_{side}" for side in ("east", "north", "west", "south"))
 _RANDOMISATIONS: dict[str, AnyRandomisation] = {
     "mass": Randomisation(field="body_mass", elements=("car",), low=0.7, high=1.5),
     "gains": Randomisation(field=("actuator_gainprm", "actuator_biasprm"), low=0.5, high=1.2),
     "action_delay": ActionDelay(high=0.25),
     "push": Push(body="car", high=500.0),
-    "size": Randomisation(
-        field="geom_size",
-        elements=tuple(f"obstacle_{i:02d}" for i in range(NUM_OBSTACLES)),
-        columns=(0,),
-        low=0.8,
-        high=1.0,
-        each=True,
-    ),
-    "camera_position": Randomisation(field="cam_pos", elements=_FRONT, mode="offset", low=-0.03, high=0.03, each=True),
-    "camera_angle": Randomisation(field="cam_quat", elements=_FRONT, mode="turn", low=0.0, high=0.05),
-    "fov": Randomisation(field="cam_fovy", elements=_FRONT, low=0.93, high=1.07),
-    "light": Randomisation(field="light_diffuse", low=0.5, high=1.5, each=True),
-    "light_direction": Randomisation(field="light_dir", mode="turn", low=0.0, high=0.5),
-    "colour": Randomisation(field="geom_rgba", columns=(0, 1, 2), mode="offset", low=-0.1, high=0.1, each=True),
-    "texture": Randomisation(
-        field="geom_matid", elements=("floor", "inner_wall", *_WALLS), mode="choose", low=-1, high=2, each=True
+    **scene_ranges(
+        sized=tuple(f"obstacle_{i:02d}" for i in range(NUM_OBSTACLES)),
+        papered=("floor", "inner_wall", *_WALLS),
+        camera_shift_m=0.03,
     ),
 }
 

@@ -5,6 +5,7 @@ from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Rand
 from robossl.envs.sensors import ContactFlags, Imu, Lidar, Odometry, Sensor, stereo
 from robossl.envs.task import TaskSpec
 from robossl.envs.tasks.rooms_geometry import NUM_FURNITURE, NUM_PLUGS, NUM_WALLS
+from robossl.envs.tasks.scene_ranges import scene_ranges
 from robossl.envs.tasks.units import vector
 
 CONTROL_HZ = 4.0
@@ -13,7 +14,6 @@ FORWARD_M_S, BACKWARD_M_S, YAW_RATE_RAD_S = 0.22, 0.11, 1.5
 FORWARD_STEP_M_S, TURN_STEP_RAD_S = 0.5 / CONTROL_HZ, 3.2 / CONTROL_HZ
 """How far the set-points of the wheels' controllers move in a decision."""
 
-_FRONT = ("front",)
 _OUTER_WALLS = tuple(f"wall_{side}" for side in ("east", "north", "west", "south"))
 _INNER_WALLS = (
     *(f"wall_{wall:02d}_{piece}" for wall in range(NUM_WALLS) for piece in ("short", "long")),
@@ -27,23 +27,7 @@ RANDOMISATIONS: dict[str, AnyRandomisation] = {
     "gains": Randomisation(field=("actuator_gainprm", "actuator_biasprm"), low=0.5, high=1.2),
     "action_delay": ActionDelay(high=0.25),
     "push": Push(body="robot", high=10.0),
-    "size": Randomisation(
-        field="geom_size",
-        elements=_FURNITURE,
-        columns=(0,),
-        low=0.8,
-        high=1.0,
-        each=True,
-    ),
-    "camera_position": Randomisation(field="cam_pos", elements=_FRONT, mode="offset", low=-0.01, high=0.01, each=True),
-    "camera_angle": Randomisation(field="cam_quat", elements=_FRONT, mode="turn", low=0.0, high=0.05),
-    "fov": Randomisation(field="cam_fovy", elements=_FRONT, low=0.93, high=1.07),
-    "light": Randomisation(field="light_diffuse", low=0.5, high=1.5, each=True),
-    "light_direction": Randomisation(field="light_dir", mode="turn", low=0.0, high=0.5),
-    "colour": Randomisation(field="geom_rgba", columns=(0, 1, 2), mode="offset", low=-0.1, high=0.1, each=True),
-    "texture": Randomisation(
-        field="geom_matid", elements=("floor", *_OUTER_WALLS, *_INNER_WALLS), mode="choose", low=-1, high=2, each=True
-    ),
+    **scene_ranges(sized=_FURNITURE, papered=("floor", *_OUTER_WALLS, *_INNER_WALLS), camera_shift_m=0.01),
 }
 SENSORS: dict[str, Sensor] = {
     "lidar": Lidar(site="lidar", num_beams=36, min_m=0.12, max_m=3.5),

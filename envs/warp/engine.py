@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from robossl.core import Array, UnknownNameError
+from robossl.envs.engine import MAX_SPEED
 from robossl.envs.host import on_host
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_fields import STATE_FIELDS, VISIBLE_GROUPS
@@ -31,7 +32,7 @@ from robossl.envs.warp.fields import (
 from robossl.envs.warp.library import device_named, tell_of_compilation
 from robossl.envs.warp.worlds import WarpWorlds, default_state
 
-_FASTEST = 1e10  # at which MuJoCo, too, gives a world up
+_FARTHEST = 1e10  # at which MuJoCo, too, gives a world up
 _PLACING = ("qpos", "qvel", "mocap_pos")  # what says where things are
 _CARRIED = (*_PLACING, "mocap_quat", "act", "qacc_warmstart")  # and what else one substep hands to the next
 
@@ -59,6 +60,7 @@ class WarpEngine:
         self._stale = np.zeros(num_worlds, bool)  # worlds whose model values the device does not have yet
         self._told: set[str] = set()  # model fields that the device has for every world
         self._default = self._tensor(default_state(self.model))
+        self._limits = torch.cat([self._limits_of(name) for name in _PLACING])
         self._diverged = torch.zeros(num_worlds, dtype=torch.bool, device=self.device)
         self.reset(np.arange(num_worlds))
 
@@ -179,12 +181,12 @@ class WarpEngine:
         self._computed = NO_STAGE
 
     def _put_aside(self) -> None:
-        """Flags the worlds that are no longer finite, and puts them back to their defaults at once.
+        """Flags the worlds that are no longer finite or too fast, and puts them back to their defaults at once.
 
         Contacts of all worlds lie in one list: a world that is not finite may fill it.
         """
         numbers = [self.worlds.tensor(name).reshape(self.num_worlds, -1) for name in _PLACING]
-        lost = ~(torch.cat(numbers, dim=1).abs() < _FASTEST).all(dim=1)
+        lost = ~(torch.cat(numbers, dim=1).abs() < self._limits).all(dim=1)
         if self.device.type == "cpu" and not lost.any():  # a GPU would be waited for
             return
         self._diverged |= lost
@@ -193,6 +195,11 @@ class WarpEngine:
             default = self._default_of(name, own)
             mask = lost.reshape(-1, *[1] * (own.dim() - 1))
             own.copy_(torch.where(mask, default, own))
+
+    def _limits_of(self, name: str) -> torch.Tensor:
+        """Returns how great the numbers of a field may become before their world counts as diverged."""
+        size = self.worlds.tensor(name)[0].numel()
+        return torch.full((size,), MAX_SPEED if name == "qvel" else _FARTHEST, device=self.device)
 
     def _default_of(self, name: str, own: torch.Tensor) -> torch.Tensor:
         columns = self.worlds.state.get(name, slice(0, 0))

@@ -16,12 +16,12 @@ from robossl.core import StepBatch, Stream, UserError
 from robossl.core.memory import resident_bytes
 from robossl.envs import EnvConfig, WorldSeed
 from robossl.envs.config import Difficulty, EngineName
+from robossl.envs.engine import MAX_SPEED
 from robossl.envs.make import make_task
 from robossl.envs.task_env import TaskEnv
 
 MAX_GROWTH = 0.02
 _NUM_SAMPLES = 100
-_TOO_FAST = 1e6  # m/s or rad/s: nothing in these worlds moves so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +133,7 @@ class _Watch:
         self.diverged += int(is_counted.sum())
         speed = np.maximum(np.abs(self._env.engine.read("qvel")).max(axis=1), self._speed)
         self._speed[:] = 0
-        bad = ~np.isfinite(batch.reward) | ~(speed < _TOO_FAST)
+        bad = ~np.isfinite(batch.reward) | ~(speed < MAX_SPEED)
         for values in batch.obs.values():
             bad |= ~_finite(values)
         ended = np.zeros_like(bad)

@@ -109,9 +109,10 @@ def read_dataset(folder: Path) -> tuple[EnvSpec, dict[str, Any]]:
     if not isinstance(common, dict) or common.get("format") != FORMAT:
         raise UserError(f"{path} does not describe a dataset of episodes")
     if common.get("format_version") != FORMAT_VERSION:
-        raise UserError(
-            f"{folder} has format version {common.get('format_version')}; this robossl reads version {FORMAT_VERSION}"
-        )
+        version = common.get("format_version")
+        is_older = isinstance(version, int) and version < FORMAT_VERSION
+        advice = "collect it anew" if is_older else "read it with the robossl that wrote it"
+        raise UserError(f"{folder} has format version {version}; this robossl reads version {FORMAT_VERSION}: {advice}")
     config = common.get("config")
     if not isinstance(config, dict):
         raise UserError(f"{path}: key 'config' must be an object, got {config!r}")

@@ -117,11 +117,14 @@ def test_what_is_not_a_plain_array_is_refused(written, write, message):
         EpisodeStore(written)[0]
 
 
-def test_another_format_version_is_refused(written, spec):
+@pytest.mark.parametrize(
+    ("version", "advice"), [(1, "collect it anew"), (99, "read it with the robossl that wrote it")]
+)
+def test_another_format_version_is_refused_with_what_to_do(written, spec, version, advice):
     path = written / "dataset.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": 99}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": version}))
     for open_it in (EpisodeStore, lambda folder: EpisodeWriter(folder, spec, CONFIG)):
-        with pytest.raises(UserError, match="format version 99; this robossl reads version 2"):
+        with pytest.raises(UserError, match=f"format version {version}; this robossl reads version 2: {advice}$"):
             open_it(written)
 
 

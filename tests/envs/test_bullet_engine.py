@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from robossl.core import UserError
-from robossl.envs.mujoco_engine import load_model
+from robossl.envs.engine import MAX_SPEED
+from robossl.envs.mujoco_engine import MujocoEngine, load_model
 
 pytest.importorskip("pybullet")
 import gc
@@ -119,7 +120,7 @@ def test_a_world_of_nan_is_flagged_and_harms_no_other_and_recovers():
     model = load_model(MIXED)
     healthy, sick = BulletEngine(model, 3, 1), BulletEngine(model, 3, 1)
     sick.write("qvel", np.full((1, model.nv), np.nan), np.array([1]))
-    sick.write("qvel", np.full((1, model.nv), 1e11), np.array([2]))
+    sick.write("qvel", np.full((1, model.nv), 2 * MAX_SPEED), np.array([2]))
     run(healthy, 2, substeps=10)
     sick.step(np.zeros((3, 1)), 10)
     np.testing.assert_array_equal(sick.diverged, [False, True, True])
@@ -165,8 +166,27 @@ def test_more_worlds_than_there_is_room_for_are_refused():
 
 def test_an_engine_that_is_forgotten_frees_its_clients() -> None:
     engine = BulletEngine(load_model(MIXED), 2, 1)
-    clients = [world._client["physicsClientId"] for world in engine._worlds]
+    clients = [world._client["physicsClientId"] for world in (engine._bullet[0], engine._bullet[1])]
     assert all(pybullet.isConnected(client) for client in clients)
     del engine
     gc.collect()
     assert not any(pybullet.isConnected(client) for client in clients)
+
+
+def test_sizes_differ_between_worlds_as_in_mujoco():
+    model = load_model(MIXED)
+    engine, other = BulletEngine(model, 3, 1), MujocoEngine(model, 3, 1)
+    pillar, box, ball = (model.geom(name).id for name in ("pillar", "box", "ball"))
+    sizes = np.repeat(model.geom_size[None], 2, axis=0)
+    sizes[1, box, :], sizes[1, ball, 0], sizes[1, pillar, 2] = (0.2, 0.1, 0.15), 0.1, 0.3
+    for physics in (engine, other):
+        physics.randomise("geom_size", sizes, np.array([0, 2]))
+        write(physics, qpos=np.tile(model.qpos0 + np.eye(model.nq)[2] * 0.1 + np.eye(model.nq)[9] * 0.2, (3, 1)))
+        run(physics, 20, np.zeros((3, 1)), substeps=50)
+    heights, expected = (physics.read("qpos")[:, [2, 9]] for physics in (engine, other))
+    np.testing.assert_allclose(heights, expected, atol=2e-3)
+    np.testing.assert_allclose(heights, [[0.1, 0.25], [0.1, 0.25], [0.15, 0.5]], atol=2e-3)  # on floor and pillar
+    fresh = BulletEngine(model, 1, 1)
+    write(fresh, qpos=model.qpos0[None] + np.eye(model.nq)[2] * 0.1 + np.eye(model.nq)[9] * 0.2)
+    run(fresh, 20, np.zeros((1, 1)), substeps=50)
+    np.testing.assert_array_equal(fresh.get_state()[0], engine.get_state()[1])

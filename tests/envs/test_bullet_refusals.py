@@ -68,8 +68,12 @@ def test_what_only_mujocos_contacts_give_is_refused_by_name():
         engine.step(np.zeros((1, 1)), 1, ("ncon",))
     with pytest.raises(UnknownNameError, match="eq_active"):
         engine.write("eq_active", np.zeros((1, 0)), np.arange(1))
-    with pytest.raises(UnknownNameError, match="geom_size"):
-        engine.randomise("geom_size", engine.model.geom_size[None], np.arange(1))
+    with pytest.raises(
+        UserError, match="engine bullet cannot vary geom_pos between worlds: leave out the ranges of it"
+    ):
+        engine.randomise("geom_pos", engine.model.geom_pos[None], np.arange(1))
+    with pytest.raises(UnknownNameError, match="'geom_siz'; did you mean 'geom_size'"):
+        engine.randomise("geom_siz", engine.model.geom_size[None], np.arange(1))
 
 
 def test_more_worlds_than_free_memory_are_refused_before_they_are_made(monkeypatch):

@@ -7,6 +7,7 @@ from engine_toys import SUBSTEPS, XML, controls, engine_of, scattered
 from mujoco import batch as mujoco_batch
 
 from robossl.core import UnknownNameError
+from robossl.envs.engine import MAX_SPEED
 from robossl.envs.mujoco_engine import load_model
 from robossl.envs.mujoco_fields import RANDOM_FIELDS, READABLE_FIELDS, RECORDABLE_FIELDS
 
@@ -221,6 +222,27 @@ def test_a_world_that_flies_off_is_flagged(model):
     engine.write("qvel", np.full((1, model.nv), 1e12), np.array([0]))
     engine.step(np.zeros((2, 1)), SUBSTEPS)
     np.testing.assert_array_equal(engine.diverged, [True, False])
+
+
+def test_a_world_whose_energy_explodes_is_flagged_and_reset_alone(model):
+    healthy, sick = engine_of(model, 3), engine_of(model, 3)
+    for engine in (healthy, sick):
+        scattered(engine)
+    ball = model.body("ball").dofadr[0]
+    speeds = sick.read("qvel")[:2]
+    speeds[:, ball + 2] = [MAX_SPEED / 2, 2 * MAX_SPEED]  # upwards, without contact: nothing MuJoCo would warn about
+    sick.write("qvel", speeds, np.array([0, 1]))
+    for ctrl in controls(2, 3):
+        healthy.step(ctrl, 1)
+        sick.step(ctrl, 1)
+        np.testing.assert_array_equal(sick.diverged, [False, True, False])
+    np.testing.assert_array_equal(sick.get_state()[2], healthy.get_state()[2])
+    kept = sick.get_state()
+    sick.reset(np.array([1]))
+    sick.forward(np.array([1]))
+    np.testing.assert_array_equal(sick.get_state()[[0, 2]], kept[[0, 2]])
+    sick.step(np.zeros((3, 1)), 1)
+    assert not sick.diverged.any()
 
 
 @pytest.mark.parametrize("record", [(), ("ncon",)])

@@ -40,6 +40,19 @@ def test_every_declared_range_works_alone_and_changes_no_layout(env_id: str) -> 
         env.close()
 
 
+@pytest.mark.parametrize("env_id", OWN_TASKS)
+def test_bullet_varies_all_that_tasks_declare(env_id: str) -> None:
+    pytest.importorskip("pybullet")
+    env = task_env(env_id, 2, engine="bullet", randomise={"all": 1.0})
+    first = env.reset()
+    batch = env.step(actions(env, 1)[0])
+    assert all(np.isfinite(value).all() for value in (*first.values(), *batch.obs.values()))
+    assert not batch.info["diverged"].any()
+    for name in env.task.spec.randomisations:
+        assert len(np.unique(batch.info[f"randomise/{name}"])) == 2, name
+    env.close()
+
+
 def _span(env: TaskEnv, name: str) -> tuple[float, float]:
     entry = env.task.spec.randomisations[name]
     return (entry.low, entry.high)

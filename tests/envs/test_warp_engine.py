@@ -11,6 +11,7 @@ from warp_toys import MODEL, SUBSTEPS, both, drive, engine_of, scattered
 
 from robossl.core import UnknownNameError, UserError
 from robossl.envs.delayed_engine import DelayedEngine
+from robossl.envs.engine import MAX_SPEED
 from robossl.envs.engines import make_engine
 from robossl.envs.host import on_host
 from robossl.envs.mujoco_engine import load_model
@@ -112,7 +113,7 @@ def test_a_reset_is_that_of_mujoco_and_of_its_worlds_alone():
     np.testing.assert_array_equal(warp.get_state(), [kept, np.float32(mujoco.get_state()[1])])
 
 
-@pytest.mark.parametrize("value", [np.nan, 1e12])
+@pytest.mark.parametrize("value", [np.nan, 1e12, 2 * MAX_SPEED])
 def test_a_world_that_diverges_is_flagged_and_harms_no_other(value):
     healthy, sick = engine_of(3), engine_of(3)
     scattered(healthy, sick)

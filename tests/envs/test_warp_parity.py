@@ -32,7 +32,7 @@ TOLERANCES = {  # of nine in ten observations, and of all: m, m/s, rad, rad/s
     "robossl/ArmLift-v0": (1e-3, 0.5),
     "robossl/ArmLiftGoal-v0": (1e-3, 0.5),
 }
-REWARD = 0.1
+REWARD = 0.03  # measured: 0.008 where a block is pushed, 4e-4 where one is lifted, 1e-5 elsewhere
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -54,12 +54,12 @@ def test_single_steps_from_the_same_states_lead_to_the_same(env_id, device):
         action = np.clip(action + 0.2 * generator.normal(size=action.shape), -1, 1).astype(np.float32)
         warp.set_state(mujoco.get_state())
         here, there = mujoco.step(action), warp.step(action)
-        alike = here.terminated == there.terminated
-        assert alike.mean() > 0.5
-        np.testing.assert_allclose(there.reward[alike], here.reward[alike], atol=REWARD)
+        # No block falls and no car hits anything on these ways: measured alike in all worlds and steps of every task.
+        np.testing.assert_array_equal(there.terminated, here.terminated)
+        np.testing.assert_allclose(there.reward, here.reward, atol=REWARD)
         for key in keys:
             difference = np.abs(there.obs[key] - here.obs[key]).reshape(NUM_WORLDS, -1).max(axis=1)
-            apart.append(difference[alike])
+            apart.append(difference)
             moved.append(np.abs(here.obs[key] - obs[key]).max())
         expert.reset(here.final_ids)
         obs = here.obs

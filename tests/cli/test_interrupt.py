@@ -1,0 +1,85 @@
+"""Ctrl-C while worker threads simulate and draw: the process ends, and leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PATIENCE_S = 60  # a process that still runs then hangs
+_LOOP = """
+import numpy as np
+from robossl.envs import EnvConfig, WorldSeed, make_env
+
+observations = ("rgb_front", "lidar")
+config = EnvConfig(id="robossl/RingCorridor-v0", num_worlds=64, num_threads=2, observations=observations)
+env = make_env(config, WorldSeed())
+env.reset()
+while True:
+    env.step(np.zeros((64, 1), np.float32))
+    print("stepped", flush=True)
+"""
+_CLI = """
+import sys
+from robossl.cli.main import main
+from robossl.training import progress
+
+progress._LINE_EVERY_S = 0.1  # for it to tell at once that it has begun
+main(sys.argv[1:])
+"""
+_SOAK = "bench soak --env robossl/RingCorridor-v0 --num-threads 2 --steps 100000000"
+_EVAL = "eval --env robossl/RingCorridor-v0 --policy random --episodes 1000000"
+
+
+def interrupted(*arguments: str, sign: str) -> tuple[int, str, int]:
+    """Sends SIGINT to a Python process once a line of its output has `sign`.
+
+    Returns:
+        Its exit code, what it said to the end, and how many threads it had.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell may have it ignored
+    )
+    assert process.stdout is not None
+    said = ""
+    try:
+        while sign not in said:
+            part = os.read(process.stdout.fileno(), 4096).decode()
+            assert part, said
+            said += part
+        tasks = Path(f"/proc/{process.pid}/task")
+        num_threads = len(list(tasks.iterdir())) if tasks.is_dir() else 0
+        process.send_signal(signal.SIGINT)
+        said += process.communicate(timeout=PATIENCE_S)[0]  # until nobody holds the pipe
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)  # nobody is left of its group
+    return process.returncode, said, num_threads
+
+
+def test_a_loop_of_ones_own_ends_though_threads_simulate_and_draw() -> None:
+    code, said, num_threads = interrupted(_LOOP, sign="stepped")
+    assert code in (-signal.SIGINT, 128 + signal.SIGINT)
+    assert said.rstrip().endswith("KeyboardInterrupt")
+    assert num_threads != 1  # 0 where the system does not tell
+
+
+@pytest.mark.parametrize(
+    ("words", "sign", "last"),
+    [(_SOAK, "soak", "robossl: stopped by SIGINT"), (_EVAL, "eval:", "robossl: interrupted")],
+)
+def test_a_command_ends_with_one_line(words: str, sign: str, last: str) -> None:
+    code, said, num_threads = interrupted(_CLI, *words.split(), sign=sign)
+    assert code == 130, said
+    assert said.rstrip().splitlines()[-1] == last
+    assert "Traceback" not in said
+    assert num_threads != 1
