@@ -196,7 +196,7 @@ def test_a_base_measures_itself_and_the_way_ahead() -> None:
 
 @pytest.mark.parametrize(
     ("ranges", "ahead"),
-    [([np.inf] * 8, np.inf), ([-np.inf] * 8, -0.2), ([0.01] * 8, -0.2), ([np.nan] * 3 + [9.0] * 5, 8.8)],
+    [([np.inf] * 40, np.inf), ([-np.inf] * 40, -0.2), ([0.01] * 40, -0.2), ([np.nan] * 15 + [9.0] * 25, 8.8)],
 )
 def test_echoes_mean_what_rep_117_says(ranges: list[float], ahead: float) -> None:
     builder = ObservationBuilder(base_contract(), base_profile())
@@ -228,6 +228,17 @@ def test_a_way_that_the_scanner_is_blind_to_is_not_free(side: float, way: int) -
         assert observation.measured.clearance_m is not None
         assert observation.measured.clearance_m[way] == 0.0
         assert observation.measured.clearance_m[1 - way] == pytest.approx(8.8, abs=0.01)
+
+
+@pytest.mark.parametrize(("num_rays", "ahead"), [(4, 0.0), (24, 0.0), (36, 8.8)])
+def test_a_way_that_too_few_rays_look_at_is_not_free(num_rays: int, ahead: float) -> None:
+    builder = ObservationBuilder(base_contract(), base_profile())
+    builder.receive("/odom", odometry(1, 0.0), 10.0)
+    builder.receive("/scan", scan(1, np.full(num_rays, 9.0)), 10.0)
+    measured = builder.build(10.01).measured
+    assert measured is not None
+    assert measured.clearance_m is not None
+    assert measured.clearance_m[0] == pytest.approx(ahead, abs=1e-6)
 
 
 def test_a_scan_of_too_many_rays_is_refused_whoever_looks_at_it() -> None:
