@@ -37,16 +37,20 @@ class Reading:
         stamp_ns: of its header, on the robot's clock; None where it has none.
         values: named numbers; a joint's are `position:<model joint>` and `velocity:<model joint>`.
         picture: [H, W, C] as the camera gave it.
+        trace: what two readings of a sensor that works cannot share to the last bit; None where they may.
     """
 
     stamp_ns: int | None
     values: Mapping[str, float]
     picture: NDArray[Any] | None = None
+    trace: NDArray[Any] | None = None
 
 
 MAX_RAYS = 100_000
 """Of one scan, likewise."""
 STOP_PRESSED = "stop_pressed"
+_MOVING = 1e-3
+"""In m/s or rad/s: what says that it is faster cannot have the same pose twice."""
 
 
 def read_message(message: Any, source: InputTopic, limits: RobotLimits) -> Reading:
@@ -81,14 +85,27 @@ def _read(message: Any, source: InputTopic, limits: RobotLimits) -> Reading:
         if isinstance(source, PoseInput)
         else _scan(message, source, limits)
     )
-    return Reading(stamp_ns=stamp_ns, values=values)
+    return Reading(stamp_ns=stamp_ns, values=values, trace=_trace(message, source))
+
+
+def _trace(message: Any, source: InputTopic) -> NDArray[Any] | None:
+    """Returns the echoes of a scan that has some, or the pose of something that says that it moves."""
+    if isinstance(source, ScanInput):
+        ranges = np.asarray(message.ranges)
+        return ranges if np.isfinite(ranges).sum() >= source.min_rays else None
+    if isinstance(source, OdometryInput):
+        pose, twist = message.pose.pose, message.twist.twist
+        moves = max(abs(getattr(part, axis)) for part in (twist.linear, twist.angular) for axis in "xyz") > _MOVING
+        parts = (pose.position, "xyz"), (pose.orientation, "xyzw")
+        return np.array([getattr(part, axis) for part, axes in parts for axis in axes]) if moves else None
+    return None
 
 
 def _picture(message: Any, source: CameraTopic, limits: RobotLimits, stamp_ns: int | None) -> Reading:
     picture, obstacle = decode_picture(message, source.encoding), getattr(limits, "obstacle", None)
     is_watched = source.obstacles is not None and isinstance(obstacle, ObstacleLimit)
     ways = depth_clearance(picture, source.obstacles, obstacle) if is_watched else {}
-    return Reading(stamp_ns=stamp_ns, values=ways, picture=picture)
+    return Reading(stamp_ns=stamp_ns, values=ways, picture=picture, trace=picture)
 
 
 def _joints(message: Any, limits: RobotLimits) -> dict[str, float]:

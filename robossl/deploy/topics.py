@@ -28,12 +28,15 @@ class OdometryInput:
 
     Attributes:
         body: the body's name in the model; None for the base.
+        max_identical: messages in a row that may have the same pose to the last bit while they say that it moves.
+            What stands still cannot be told from what is frozen. Not looked at where None.
     """
 
     kind: Literal["odometry"] = "odometry"
     topic: str
     max_age_s: float
     body: str | None = None
+    max_identical: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +151,8 @@ class ScanInput:
     Its frame's x axis points forward.
 
     Attributes:
+        max_identical: scans in a row whose distances may be the same to the last bit: a real scanner's noise differs.
+            Scans with fewer echoes than `min_rays` are not compared, e.g. in the open. Not looked at where None.
         min_rays: so many of those that look one way, within 26 degrees, must say something, or it is not free.
     """
 
@@ -155,6 +160,7 @@ class ScanInput:
     topic: str
     max_age_s: float
     beams: ScanBeams | None = None
+    max_identical: int | None = None
     min_rays: int = 5
 
     def __post_init__(self) -> None:

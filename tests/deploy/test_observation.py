@@ -341,3 +341,32 @@ def test_a_frozen_picture_under_new_stamps_is_noticed_where_asked() -> None:
     assert Trip.FROZEN_INPUT in trips(builder.build(10.06))  # no picture has come since: it is no less frozen
     builder.receive("/camera/image_raw", image(50_000_000, grey(51)), 10.06)
     assert Trip.FROZEN_INPUT not in trips(builder.build(10.07))
+
+
+def test_a_frozen_scan_under_new_stamps_is_noticed_where_asked() -> None:
+    own, scanner = base_profile().inputs
+    assert isinstance(scanner, ScanInput)
+    builder = ObservationBuilder(base_contract(), base_profile(inputs=(own, replace(scanner, max_identical=2))))
+    rng = np.random.default_rng(0)
+    frozen = 2.0 + rng.normal(0.0, 0.01, 36)
+    frozen[[3, 4]] = np.nan, np.inf  # a ray that always fails hides nothing
+    for k in range(1, 5):
+        assert Trip.FROZEN_INPUT not in trips(builder.build(10.0))
+        builder.receive("/scan", scan(k * 10_000_000, frozen), 10.0)
+    assert Trip.FROZEN_INPUT in trips(builder.build(10.0))
+    for k in range(5, 9):
+        builder.receive("/scan", scan(k * 10_000_000, frozen + rng.normal(0.0, 0.01, 36)), 10.0)
+        assert Trip.FROZEN_INPUT not in trips(builder.build(10.0))
+    for k in range(9, 19):  # in the open nothing echoes, which is no fault
+        builder.receive("/scan", scan(k * 10_000_000, np.full(36, np.inf)), 10.0)
+    assert Trip.FROZEN_INPUT not in trips(builder.build(10.0))
+
+
+@pytest.mark.parametrize(("speed", "yaw", "is_frozen"), [(0.3, 0.0, True), (0.0, 0.0, False), (0.3, 1e-4, False)])
+def test_a_pose_that_stays_while_it_says_that_it_moves_is_frozen(speed: float, yaw: float, is_frozen: bool) -> None:
+    own, scanner = base_profile().inputs
+    assert isinstance(own, OdometryInput)
+    builder = ObservationBuilder(base_contract(), base_profile(inputs=(replace(own, max_identical=2), scanner)))
+    for k in range(1, 6):
+        builder.receive("/odom", odometry(k * 10_000_000, speed, yaw=k * yaw), 10.0)
+    assert (Trip.FROZEN_INPUT in trips(builder.build(10.0))) == is_frozen

@@ -24,7 +24,7 @@ from robossl.rehearsal.world import SimulatedWorld
 
 SEED, WORLD = 5, 11
 PUSH, PUSH_KEYS = "robossl/ArmPush-v0", ("rgb_static", "proprio", "object", "goal")
-QUIET = DriverConfig(camera_noise=0.0)
+QUIET = DriverConfig(camera_noise=0.0, scan_noise_m=0.0)
 
 
 def make_world(env_id: str) -> SimulatedWorld:
