@@ -174,12 +174,20 @@ class StopInput:
     """`std_msgs/Bool`: true stops the robot.
 
     Attributes:
-        max_age_s: a silence this long stops it too; None where the button speaks only when it is pressed.
+        max_age_s: a silence this long stops it too; None where the button speaks only when it is pressed. Going live
+            then takes somebody who could speak, or one message.
+        unheard_because: why the robot may be commanded even if nobody could; it must, where None.
     """
 
     kind: Literal["stop"] = "stop"
     topic: str
     max_age_s: float | None
+    unheard_because: str | None = None
+
+    @property
+    def must_be_there(self) -> bool:
+        """Tells whether it is to be noticed that nobody could press the button, as no age tells that."""
+        return self.max_age_s is None and not self.unheard_because
 
 
 InputTopic: TypeAlias = JointsInput | OdometryInput | PoseInput | ValuesInput | CameraTopic | ScanInput | StopInput

@@ -87,6 +87,10 @@ class RosbridgeTransport:
         """See `Transport.peers`: the server counts as the one peer."""
         return int(self._connected)
 
+    def speakers(self, topic: str) -> int | None:
+        """See `Transport.speakers`: the server does not tell."""
+        return None
+
     def close(self) -> None:
         """See `Transport.close`."""
         self._socket.close()
