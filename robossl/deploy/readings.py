@@ -102,9 +102,12 @@ def _trace(message: Any, source: InputTopic) -> NDArray[Any] | None:
 
 
 def _picture(message: Any, source: CameraTopic, limits: RobotLimits, stamp_ns: int | None) -> Reading:
-    picture, obstacle = decode_picture(message, source.encoding), getattr(limits, "obstacle", None)
-    is_watched = source.obstacles is not None and isinstance(obstacle, ObstacleLimit)
-    ways = depth_clearance(picture, source.obstacles, obstacle) if is_watched else {}
+    picture, view, obstacle = (
+        decode_picture(message, source.encoding),
+        source.obstacles,
+        getattr(limits, "obstacle", None),
+    )
+    ways = depth_clearance(picture, view, obstacle) if view and isinstance(obstacle, ObstacleLimit) else {}
     return Reading(stamp_ns=stamp_ns, values=ways, picture=picture, trace=picture)
 
 
