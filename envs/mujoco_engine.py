@@ -30,6 +30,8 @@ from robossl.envs.mujoco_fields import (
 )
 from robossl.envs.solid_bodies import SolidBodies
 
+_FEW = 16  # worlds: with fewer, to wake the other threads costs more than to compute one world after the other
+
 
 class MujocoEngine:
     """See `Engine`. Numbers of a world depend neither on the other worlds nor on the number of threads.
@@ -151,9 +153,8 @@ class MujocoEngine:
             self._solids.require_known_inertia(field, np.asarray(rows[ids] != values))
         rows[ids] = values
         if field in ("body_mass", "geom_size") and "body_inertia" not in self._randomised:
-            mass, size = (self.batch.expanded(name) for name in ("body_mass", "geom_size"))
-            parts = (None if part is None else part[ids] for part in (mass, size))
-            self.batch.expand("body_inertia")[ids] = self._solids.inertia(*parts, len(ids))
+            mass, size = (self._own_values(name, ids) for name in ("body_mass", "geom_size"))
+            self.batch.expand("body_inertia")[ids] = self._solids.inertia(mass, size, len(ids))
         if field not in self._randomised:
             self._randomised.append(field)
         self.model_version[ids] += 1
@@ -185,6 +186,11 @@ class MujocoEngine:
     def close(self) -> None:
         """See `Engine.close`."""
         self.batch = None
+
+    def _own_values(self, field: str, ids: NDArray[np.int64]) -> Array | None:
+        """Returns the values [n, ...] of a model field that differs between worlds; None where it is shared."""
+        values = self.batch.expanded(field)
+        return None if values is None else values[ids]
 
     def _step_recording(self, num_substeps: int, record: tuple[str, ...]) -> dict[str, Array]:
         """Steps with a rollout, which records derived fields as the substeps begin, but the state as they end."""
@@ -227,7 +233,11 @@ class MujocoEngine:
 
     def _compute(self, ids: NDArray[np.int64] | None, stage: int) -> None:
         """Computes what follows from the state, up to a stage."""
-        self._call(self.batch.forward, ids, stage=stage)
+        if ids is not None and len(ids) < _FEW and self.num_threads > 1:
+            for world in ids[:, None]:
+                self._call(self.batch.forward, world, stage=stage)
+        else:
+            self._call(self.batch.forward, ids, stage=stage)
         self._computed[slice(None) if ids is None else ids] = stage
 
     def _call(self, function: Callable[..., Any], ids: NDArray[np.int64] | None, **options: Any) -> None:

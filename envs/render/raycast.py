@@ -23,7 +23,7 @@ from robossl.envs.render.renderer import blank, wanted
 from robossl.envs.render.shading import Hits, Shader
 
 _MAX_RAYS = 1 << 19  # of one call: bounds the memory that rays and hits take
-_MIN_RAYS = 1 << 16  # of one thread: with fewer, the threads wait for each other longer than they work
+_MIN_RAYS = 1 << 15  # of one thread: with fewer, the threads wait for each other longer than they work
 _NO_NORMALS = np.zeros((0, 0, 3))
 
 
