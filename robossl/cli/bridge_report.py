@@ -27,6 +27,8 @@ def write_report(bag: Path, bundle: Bundle, profile: RobotProfile) -> dict[str, 
     """
     recording = Recording(bag)
     recording.require(bundle.digest, profile)
+    if recording.lost:
+        print(recording.lost)
     log = read_log(recording, profile, period_s=bundle.contract.period_s)
     picture = draw_report(log)
     folder = bag.parent / FOLDER / bag.name

@@ -48,6 +48,8 @@ def run(arguments: list[str]) -> int:
     profile = load_profile(command.profile, bundle)
     recording = Recording(Path(bag))
     recording.require(bundle.digest, profile)
+    if recording.lost:
+        print(recording.lost)
     episodes = bag_episodes(recording, bundle.contract, profile, success=command.success)
     made = {"recorded_by": "robossl bridge", "bundle": bundle.digest, "profile": profile.name}
     with EpisodeWriter(command.out, bag_spec(bundle.contract), made) as writer:

@@ -165,6 +165,8 @@ def _replay(bundle: Bundle, profile: RobotProfile, options: BridgeOptions, out: 
     assert options.replay is not None
     found = replay(options.replay, OnnxPolicy(bundle), profile, digest=bundle.digest)
     print(f"{found.periods} periods decided again, {found.different} of them differently", file=out)
+    if found.lost:
+        print(found.lost, file=out)
     if found.first:
         print(f"first: {found.first}", file=out)
     if options.json:

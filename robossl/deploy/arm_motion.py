@@ -14,6 +14,9 @@ from robossl.deploy.motion import Fault, Measured, Vector
 from robossl.deploy.motion_filter import MotionFilter
 from robossl.deploy.trips import Trip
 
+STANDSTILL_RAD_S = 0.05
+"""A joint that is measured faster than this moves. Ours: several times the noise of a standing arm's velocities."""
+
 
 class ArmMotion:
     """See `Motion`; a stop brakes every joint at its acceleration limit."""
@@ -35,9 +38,17 @@ class ArmMotion:
 
     def start(self, measured: Measured) -> None:
         """See `Motion.start`."""
-        if not self._inside_box(measured.position[None]):
+        self._filter.start(measured.position)  # refuses a position outside its limits
+        self._filter.place(measured.position, measured.velocity)
+        braking = self._filter.stopping_path(self._filter.velocity)
+        if not self._inside_box(np.vstack([measured.position, braking])):
             raise ValueError("the tool is outside its box")
-        self._filter.start(measured.position)
+
+    def moving(self, measured: Measured) -> Iterator[Fault]:
+        """See `Motion.moving`."""
+        for name, speed in zip(self.names, np.abs(measured.velocity).tolist(), strict=True):
+            if speed > STANDSTILL_RAD_S:
+                yield Fault(trip=Trip.MEASURED_SPEED, what=f"{name} is moving", value=speed, limit=STANDSTILL_RAD_S)
 
     def follow(self, measured: Measured) -> None:
         """See `Motion.follow`."""

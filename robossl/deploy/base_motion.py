@@ -10,6 +10,8 @@ from robossl.deploy.motion_filter import MotionFilter
 from robossl.deploy.trips import Trip
 
 AXES = ("linear", "angular")
+STANDSTILL = (0.02, 0.05)
+"""Forward speed (m/s) and yaw rate (rad/s) above which a base moves. Ours: above a standing base's odometry noise."""
 
 
 class BaseMotion:
@@ -32,8 +34,14 @@ class BaseMotion:
         self._filter.start(np.zeros(2))
 
     def start(self, measured: Measured) -> None:
-        """See `Motion.start`: the first command is from rest, whatever the base was doing."""
-        self._filter.start(np.zeros(2))
+        """See `Motion.start`."""
+        self._filter.place(measured.velocity, np.zeros(2))
+
+    def moving(self, measured: Measured) -> Iterator[Fault]:
+        """See `Motion.moving`."""
+        for name, speed, limit in zip(AXES, np.abs(measured.velocity).tolist(), STANDSTILL, strict=True):
+            if speed > limit:
+                yield Fault(trip=Trip.MEASURED_SPEED, what=f"{name} is moving", value=speed, limit=limit)
 
     def follow(self, measured: Measured) -> None:
         """See `Motion.follow`."""

@@ -1,10 +1,10 @@
 """The state machine between robot and policy, without clock, thread or socket: time and messages are arguments.
 
-WAIT --inputs fresh--> READY --arm--> ARMED --> RUN --hold--> HOLD
-  ^                                              | trip        |
-  |                                              v             |
-  +--------------------- reset --------- FAULT (latched)       |
-  +--------------------- reset --------------------------------+
+WAIT --inputs fresh, robot stands--> READY --arm--> ARMED --> RUN --hold--> HOLD
+  ^                                                            | trip        |
+  |                                                            v             |
+  +--------------------- reset ----------------------- FAULT (latched)       |
+  +--------------------- reset ----------------------------------------------+
 """
 
 from collections.abc import Mapping, Sequence
@@ -144,6 +144,8 @@ class Bridge:
             return self._stop(t_s)  # whatever may be wrong with the inputs
         observation = self.observations.build(t_s)
         found = (*faults, *observation.faults)
+        if self._obeyed and self.state is not State.RUN:  # a robot that somebody else commands may move as it likes
+            found += self.guard.moving(observation.measured)
         if self.state in (State.WAIT, State.READY):
             return self._wait(observation, found, t_s)
         if self.state is State.ARMED:

@@ -74,7 +74,7 @@ class SafetyGuard:
         self.tripped: tuple[TripRecord, ...] = ()
 
     def start(self, measured: Measured, t_s: float) -> None:
-        """Forgets earlier trips and starts at rest where the robot is.
+        """Forgets earlier trips and goes on from the measured motion.
 
         Raises:
             ValueError: if the robot is not inside its limits.
@@ -85,6 +85,10 @@ class SafetyGuard:
         self._motion.start(measured)
         self._started_s = self._last_s = t_s
         self.tripped = ()
+
+    def moving(self, measured: Measured | None) -> tuple[Fault, ...]:
+        """Returns what of the robot moves, which must not be when it is armed; see `Motion.moving`."""
+        return tuple(self._motion.moving(measured)) if measured is not None and measured.is_sound else ()
 
     def decide(
         self,

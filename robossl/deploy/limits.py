@@ -124,11 +124,12 @@ class AxisLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObstacleLimit:
-    """How near a base comes to what its range sensor sees.
+    """How near a base comes to what its range sensor, or a depth camera with `obstacles`, sees.
 
     Attributes:
         half_width_m: of the corridor that the base sweeps, safety margin included.
-        front_m, rear_m: from the sensor to the base's front and rear ends.
+        front_m, rear_m: from the range sensor, or the point that cameras' places count from, to the base's front and
+            rear ends.
         stop_m: clearance at which it stops at once.
         latency_s: from the measurement to the brakes' grip.
     """

@@ -50,11 +50,14 @@ class Motion(Protocol):
     """Shapes the commands [D] of one robot. The state is that of the last command."""
 
     def start(self, measured: Measured) -> None:
-        """Starts at rest where the robot is.
+        """Goes on from the measured motion; `moving` says whether the robot may be taken over as it is.
 
         Raises:
             ValueError: if it is not inside its limits.
         """
+
+    def moving(self, measured: Measured) -> Iterator[Fault]:
+        """Yields what moves faster than the noise of a robot that stands."""
 
     def follow(self, measured: Measured) -> None:
         """Takes the measured motion for the last command: for trying out beside a robot that somebody else moves."""

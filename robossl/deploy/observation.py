@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Contract, UserError
 from robossl.core.contract import CameraInput, VectorInput
+from robossl.deploy.clearance import AHEAD, BEHIND, nearest
 from robossl.deploy.familiarity import Familiarity
 from robossl.deploy.kinematics import ToolKinematics
 from robossl.deploy.limits import ArmLimits, BaseLimits
@@ -16,7 +17,6 @@ from robossl.deploy.mailbox import Mailbox
 from robossl.deploy.motion import Fault, Measured
 from robossl.deploy.pictures import filled, fit_picture, same_kind
 from robossl.deploy.profile import RobotProfile
-from robossl.deploy.readings import CLEARANCE
 from robossl.deploy.topics import CameraTopic, InputTopic, JointsInput, ScanInput, StopInput
 from robossl.deploy.values import (
     given_values,
@@ -122,7 +122,7 @@ class ObservationBuilder:
         values: dict[str, float] = {}
         for mailbox in self.mailboxes.values():
             if mailbox.reading is not None:
-                values.update(mailbox.reading.values)
+                values = nearest(values, mailbox.reading.values)
         if self._kinematics is not None and isinstance(self._limits, ArmLimits):
             joints = [values.get(f"position:{joint.model}") for joint in self._limits.joints]
             if None not in joints:
@@ -167,18 +167,19 @@ class ObservationBuilder:
             positions = [f"position:{joint.model}" for joint in limits.joints]
         if any(name not in values for name in (*names, *positions)):
             return None
-        ways = [values.get(name) for name in CLEARANCE]
+        is_seen = AHEAD in values or BEHIND in values  # a depth camera sees one way: the other is not free
         return Measured(
             position=np.array([values[name] for name in positions]),
             velocity=np.array([values[name] for name in names]),
-            clearance_m=None if ways[0] is None or ways[1] is None else (ways[0], ways[1]),
+            clearance_m=(values.get(AHEAD, 0.0), values.get(BEHIND, 0.0)) if is_seen else None,
         )
 
 
 def _is_needed(source: InputTopic, parts: set[str], cameras: list[CameraTopic], profile: RobotProfile) -> bool:
     """Tells whether the policy, or the guard, looks at an input; what nobody looks at need not be there."""
     own = isinstance(source, (JointsInput, ScanInput, StopInput)) or getattr(source, "body", "") is None
-    return own or source in cameras or not parts.isdisjoint(given_values(source, profile.limits))
+    watches = isinstance(source, CameraTopic) and source.obstacles is not None
+    return own or watches or source in cameras or not parts.isdisjoint(given_values(source, profile.limits))
 
 
 def _mailbox(source: InputTopic, contract: Contract, profile: RobotProfile) -> Mailbox:

@@ -7,12 +7,8 @@ from typing import Any, Literal
 from robossl.core import UserError
 from robossl.core.strict_json import from_json, read_dataclass
 from robossl.deploy.guard import GuardConfig
-from robossl.deploy.limits import ArmLimits, BaseLimits, Point, RobotLimits, missing
-from robossl.deploy.topics import (
-    InputTopic,
-    OutputTopic,
-    TwistOutput,
-)
+from robossl.deploy.limits import ArmLimits, BaseLimits, ObstacleLimit, Point, RobotLimits, missing
+from robossl.deploy.topics import CameraTopic, InputTopic, OutputTopic, TwistOutput
 
 FILE = "profile.json"
 """Name of a profile inside a bundle."""
@@ -164,15 +160,25 @@ class RobotProfile:
         """Checks that the robot's own motion is measured, and that commands are of its kind."""
         kinds = [part.kind for part in self.inputs]
         is_base = isinstance(self.limits, BaseLimits)
-        needed: list[str] = ["odometry" if is_base else "joints"]
-        if isinstance(self.limits, BaseLimits) and self.limits.obstacle and self.limits.obstacle.kind == "sensed":
-            needed.append("scan")
-        for kind in needed:
-            own = [part for part in self.inputs if part.kind == kind and getattr(part, "body", None) is None]
-            if len(own) != 1:
-                raise UserError(f"the robot needs one input of kind {kind!r} of its own, got {kinds}")
+        kind = "odometry" if is_base else "joints"
+        own = [part for part in self.inputs if part.kind == kind and getattr(part, "body", None) is None]
+        if len(own) != 1:
+            raise UserError(f"the robot needs one input of kind {kind!r} of its own, got {kinds}")
+        self._require_obstacles_seen(kinds.count("scan"))
         if isinstance(self.output, TwistOutput) != is_base:
             raise UserError(f"an output of kind {self.output.kind!r} does not fit limits of kind {self.limits.kind!r}")
+
+    def _require_obstacles_seen(self, num_scans: int) -> None:
+        """Checks that what `limits.obstacle` speaks of is measured, and the other way round."""
+        is_sensed = isinstance(self.limits, BaseLimits) and isinstance(self.limits.obstacle, ObstacleLimit)
+        cameras = [part.topic for part in self.inputs if isinstance(part, CameraTopic) and part.obstacles]
+        if cameras and not is_sensed:
+            raise UserError(f"{cameras[0]} has obstacles, but limits.obstacle is not of kind 'sensed'")
+        if is_sensed and num_scans != 1 and (num_scans or not cameras):
+            raise UserError(
+                "limits.obstacle needs one input of kind 'scan', or a depth camera whose `obstacles` say where it is"
+                f" mounted and what is in the way, got {[part.kind for part in self.inputs]}"
+            )
 
 
 def profile_from_values(values: Any, *, file: str) -> RobotProfile:

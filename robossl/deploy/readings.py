@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.deploy.beams import beam_values
+from robossl.deploy.clearance import depth_clearance, scan_clearance
 from robossl.deploy.limits import ArmLimits, ObstacleLimit, RobotLimits
 from robossl.deploy.pictures import decode_picture
 from robossl.deploy.topics import (
@@ -36,21 +37,20 @@ class Reading:
         stamp_ns: of its header, on the robot's clock; None where it has none.
         values: named numbers; a joint's are `position:<model joint>` and `velocity:<model joint>`.
         picture: [H, W, C] as the camera gave it.
+        trace: what two readings of a sensor that works cannot share to the last bit; None where they may.
     """
 
     stamp_ns: int | None
     values: Mapping[str, float]
     picture: NDArray[Any] | None = None
+    trace: NDArray[Any] | None = None
 
 
 MAX_RAYS = 100_000
 """Of one scan, likewise."""
-_LOOKING = 0.9
-"""Cosine of the angle within which a ray looks ahead or behind."""
-_MOST_FAILED = 0.5
-"""Share of rays that may fail, of all and of those that look ahead or behind."""
-CLEARANCE = ("clearance_ahead_m", "clearance_behind_m")
 STOP_PRESSED = "stop_pressed"
+_MOVING = 1e-3
+"""In m/s or rad/s: what says that it is faster cannot have the same pose twice."""
 
 
 def read_message(message: Any, source: InputTopic, limits: RobotLimits) -> Reading:
@@ -75,7 +75,7 @@ def _read(message: Any, source: InputTopic, limits: RobotLimits) -> Reading:
     seconds, nanoseconds = int(message.header.stamp.sec), int(message.header.stamp.nanosec)
     stamp_ns = seconds * 1_000_000_000 + nanoseconds or None  # zero: the driver does not stamp
     if isinstance(source, CameraTopic):
-        return Reading(stamp_ns=stamp_ns, values={}, picture=decode_picture(message, source.encoding))
+        return _picture(message, source, limits, stamp_ns)
     values = (
         _joints(message, limits)
         if isinstance(source, JointsInput)
@@ -85,7 +85,30 @@ def _read(message: Any, source: InputTopic, limits: RobotLimits) -> Reading:
         if isinstance(source, PoseInput)
         else _scan(message, source, limits)
     )
-    return Reading(stamp_ns=stamp_ns, values=values)
+    return Reading(stamp_ns=stamp_ns, values=values, trace=_trace(message, source))
+
+
+def _trace(message: Any, source: InputTopic) -> NDArray[Any] | None:
+    """Returns the echoes of a scan that has some, or the pose of something that says that it moves."""
+    if isinstance(source, ScanInput):
+        ranges = np.asarray(message.ranges)
+        return ranges if np.isfinite(ranges).sum() >= source.min_rays else None
+    if isinstance(source, OdometryInput):
+        pose, twist = message.pose.pose, message.twist.twist
+        moves = max(abs(getattr(part, axis)) for part in (twist.linear, twist.angular) for axis in "xyz") > _MOVING
+        parts = (pose.position, "xyz"), (pose.orientation, "xyzw")
+        return np.array([getattr(part, axis) for part, axes in parts for axis in axes]) if moves else None
+    return None
+
+
+def _picture(message: Any, source: CameraTopic, limits: RobotLimits, stamp_ns: int | None) -> Reading:
+    picture, view, obstacle = (
+        decode_picture(message, source.encoding),
+        source.obstacles,
+        getattr(limits, "obstacle", None),
+    )
+    ways = depth_clearance(picture, view, obstacle) if view and isinstance(obstacle, ObstacleLimit) else {}
+    return Reading(stamp_ns=stamp_ns, values=ways, picture=picture, trace=picture)
 
 
 def _joints(message: Any, limits: RobotLimits) -> dict[str, float]:
@@ -149,44 +172,6 @@ def _named(message: Any, source: ValuesInput) -> dict[str, float]:
 def _scan(message: Any, source: ScanInput, limits: RobotLimits) -> dict[str, float]:
     if not 0 < len(message.ranges) <= MAX_RAYS:
         raise RefusedMessageError(Trip.MALFORMED_INPUT, f"a scan of {len(message.ranges)} rays")
-    ways = _clearance(message, limits)
-    return ways if source.beams is None else ways | beam_values(message, source.beams)
-
-
-def _clearance(message: Any, limits: RobotLimits) -> dict[str, float]:
-    """Returns the free way ahead and behind in the corridor that the base sweeps.
-
-    By REP 117, +inf is no echo and -inf is too near; NaN is a failed ray. Readings below the least range count as
-    too near. Where more than half of the rays failed, the scan is refused; where more than half of those failed that
-    look ahead or behind, that way is not free.
-    """
     obstacle = getattr(limits, "obstacle", None)
-    if not isinstance(obstacle, ObstacleLimit):
-        return {}
-    with np.errstate(invalid="ignore"):  # some NaNs signal when they are widened
-        ranges = np.asarray(message.ranges, np.float64)
-    failed = np.isnan(ranges)
-    if failed.mean() > _MOST_FAILED:
-        raise RefusedMessageError(
-            Trip.MALFORMED_INPUT, f"a scan of {ranges.size} rays, {int(failed.sum())} of them failed"
-        )
-    ranges = np.where(ranges < message.range_min, 0.0, ranges)
-    angle = message.angle_min + message.angle_increment * np.arange(ranges.size)
-    if not np.isfinite(angle).all():
-        raise RefusedMessageError(Trip.MALFORMED_INPUT, "the scan's angles are not finite")
-    with np.errstate(invalid="ignore"):
-        x, y = ranges * np.cos(angle), ranges * np.sin(angle)
-    inside = ~failed & (np.abs(y) <= obstacle.half_width_m)
-    ahead = x[inside & (np.cos(angle) > 0)].min(initial=np.inf) - obstacle.front_m
-    behind = (-x[inside & (np.cos(angle) < 0)]).min(initial=np.inf) - obstacle.rear_m
-    # Where no ray looks, nothing is known of the way.
-    ahead, behind = (
-        way if _is_seen(side > _LOOKING, failed) else min(way, 0.0)
-        for way, side in ((ahead, np.cos(angle)), (behind, -np.cos(angle)))
-    )
-    return dict(zip(CLEARANCE, (float(ahead), float(behind)), strict=True))
-
-
-def _is_seen(looking: NDArray[np.bool_], failed: NDArray[np.bool_]) -> bool:
-    """Tells whether enough rays of those that look one way say something."""
-    return bool(looking.any() and failed[looking].mean() <= _MOST_FAILED)
+    ways = scan_clearance(message, source, obstacle) if isinstance(obstacle, ObstacleLimit) else {}
+    return ways if source.beams is None else ways | beam_values(message, source.beams)

@@ -3,6 +3,7 @@
 import json
 import queue
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from robossl.core import UserError
 from robossl.deploy.ros_types import RosTypes
 
+_FLUSH_S = 1.0
+"""At most so much is lost when the process is killed, and what waits in the queue."""
 _QUEUE, _QUEUE_BYTES = 512, 256 * 1024 * 1024
 """Messages that may wait for the disk; more are dropped and counted, never waited for."""
 
@@ -68,16 +71,27 @@ class Recorder:
 
     def _write(self) -> None:
         """Writes until the end; a disk that takes no more does not end it: somebody must empty the queue."""
+        flushed_s = time.monotonic()
         while (item := self._queue.get()) is not None:
             if self.failure is None:
                 self._try(self._add, *item)
             self.num_dropped += self.failure is not None
             self._taken += len(item[-1])
+            if self.failure is None and time.monotonic() - flushed_s >= _FLUSH_S:
+                flushed_s = time.monotonic()
+                self._try(self._flush)
 
     def _add(self, topic: str, kind: str, time_ns: int, data: bytes) -> None:
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(topic, kind, typestore=self._types.store)
         self._writer.write(self._connections[topic], time_ns, data)
+
+    def _flush(self) -> None:
+        """Hands what was written to the system, whole; rosbags itself waits for a MiB."""
+        storage: Any = self._writer.storage
+        if storage.chunk.bio.tell():
+            storage.close_chunk()
+        storage.bio.flush()
 
     def _try(self, act: Callable[..., None], *arguments: Any) -> None:
         try:

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from rosbags.rosbag2 import Reader
-
 from robossl.core import UserError
+from robossl.deploy.bag_file import read_bag
 from robossl.deploy.bridge import Bridge, Commander, Event, Tick
 from robossl.deploy.motion import Fault
 from robossl.deploy.profile import RobotProfile
@@ -38,6 +37,7 @@ class Recording:
     Attributes:
         bag: its folder.
         session: what was written when it began: bundle, profile, speed, mode, wall_offset_ns.
+        lost: what of it could not be read, because the bridge was killed; None where it is whole.
 
     Raises:
         UserError: if it is no recording of a bridge.
@@ -46,7 +46,7 @@ class Recording:
     def __init__(self, bag: Path) -> None:
         self.bag = bag
         self._types = RosTypes("humble")  # for texts, which are the same in all distributions
-        self._messages = _read(bag)
+        self._messages, self.lost = read_bag(bag)
         described = next((data for topic, _, data in self._messages if topic == SESSION_TOPIC), None)
         if described is None:
             raise UserError(f"{bag} is no recording of a bridge: it has no {SESSION_TOPIC}")
@@ -120,11 +120,3 @@ class Recording:
         if not isinstance(found, dict):
             raise UserError(f"{self.bag} holds a record that is no JSON object")
         return found
-
-
-def _read(bag: Path) -> list[tuple[str, int, bytes]]:
-    try:
-        with Reader(bag) as reader:
-            return [(connection.topic, time_ns, bytes(data)) for connection, time_ns, data in reader.messages()]
-    except Exception as error:  # rosbags' own errors, and whatever a damaged file makes it raise
-        raise UserError(f"{bag} cannot be read: {' '.join(str(error).split()) or type(error).__name__}") from error

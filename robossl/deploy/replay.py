@@ -23,11 +23,13 @@ class Comparison:
         periods: that were decided again.
         different: of them, those decided differently.
         first: the first of these, and the fields that differ.
+        lost: what of the recording could not be read; None where it is whole.
     """
 
     periods: int
     different: int
     first: str | None
+    lost: str | None = None
 
 
 class ReplayedPolicy:
@@ -67,7 +69,8 @@ def replay(bag: Path, policy: Commander, profile: RobotProfile, *, digest: str) 
     recording.require(digest, profile)
     found = [difference(recorded, tick) for recorded, tick in recording.decided_again(ReplayedPolicy(policy), profile)]
     told = [f"period {period}: {text}" for period, text in enumerate(found) if text]
-    return Comparison(periods=len(found), different=len(told), first=told[0] if told else None)
+    first = told[0] if told else None
+    return Comparison(periods=len(found), different=len(told), first=first, lost=recording.lost)
 
 
 def difference(recorded: dict[str, Any], tick: Tick) -> str:

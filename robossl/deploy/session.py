@@ -64,6 +64,8 @@ class Session:
         self._events: SimpleQueue[Event] = SimpleQueue()  # the operator's thread asks, too
         self._wall_offset_ns = clock.wall_ns() - clock.now_ns()
         self._next_ns = clock.now_ns()
+        sources = [box.source for box in bridge.observations.mailboxes.values()]
+        self._unheard = [part.topic for part in sources if isinstance(part, StopInput) and part.must_be_there]
         self._connect()
 
     def describe(self, **facts: Any) -> None:
@@ -85,7 +87,7 @@ class Session:
         events = [self._events.get() for _ in range(self._events.qsize())]
         for event in events:
             self._bridge.handle(event)
-        faults, t_ns = self._lost_peers(), self._clock.now_ns()
+        faults, t_ns = self._connection_faults(), self._clock.now_ns()
         tick = self._bridge.tick(t_ns / 1e9, faults)
         decided = time.perf_counter()
         sent = self._send(tick)
@@ -135,11 +137,21 @@ class Session:
 
         return receive
 
-    def _lost_peers(self) -> list[Fault]:
-        """Says who does not listen, once commands are sent; who does not speak is noticed by the age of inputs."""
-        if self._mode is not Mode.LIVE or self._transport.peers(self._encoder.topic) > 0:
+    def _connection_faults(self) -> list[Fault]:
+        """Says who is missing or too many, once commands are sent; who falls silent is noticed by the age of inputs."""
+        if self._mode is not Mode.LIVE:
             return []
-        return [Fault(trip=Trip.LOST_PEER, what=f"nobody listens to {self._encoder.topic}")]
+        output, faults = self._encoder.topic, []
+        if not self._transport.peers(output):
+            faults.append(Fault(trip=Trip.LOST_PEER, what=f"nobody listens to {output}"))
+        others = self._transport.speakers(output)
+        if others:
+            faults.append(Fault(trip=Trip.SECOND_COMMANDER, what=f"others speak on {output}", value=others, limit=0))
+        return faults + [
+            Fault(trip=Trip.LOST_PEER, what=f"nobody speaks on {topic}, and it was never heard")
+            for topic in self._unheard
+            if self._bridge.observations.mailboxes[topic].reading is None and not self._transport.speakers(topic)
+        ]
 
     def _send(self, tick: Tick) -> bool:
         if tick.command is None or self._mode is not Mode.LIVE:

@@ -21,6 +21,7 @@ class Trip(Enum):
     UNFAMILIAR_INPUT = "unfamiliar_input"
     OVERRUN = "overrun"
     LOST_PEER = "lost_peer"
+    SECOND_COMMANDER = "second_commander"
     EMERGENCY_STOP = "emergency_stop"
 
 

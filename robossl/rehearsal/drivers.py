@@ -49,6 +49,7 @@ class DriverConfig:
         stop_hz: of the stop button.
         camera_noise: standard deviation of each colour, in levels of 255; without noise a robot at rest cannot be told
             from a frozen camera.
+        scan_noise_m: standard deviation of each distance, likewise.
     """
 
     state_hz: float = 100.0
@@ -56,6 +57,7 @@ class DriverConfig:
     scan_hz: float = 10.0
     stop_hz: float = 10.0
     camera_noise: float = 0.5
+    scan_noise_m: float = 0.002
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
@@ -64,6 +66,8 @@ class DriverConfig:
                 raise UserError(f"drivers.{name.replace('_', '-')} must be positive, got {getattr(self, name)}")
         if not 0 <= self.camera_noise <= 255:
             raise UserError(f"drivers.camera-noise must be within 0 and 255, got {self.camera_noise}")
+        if not 0 <= self.scan_noise_m < float("inf"):
+            raise UserError(f"drivers.scan-noise-m must be finite and not negative, got {self.scan_noise_m}")
 
 
 @dataclass(slots=True)
@@ -242,7 +246,12 @@ class Drivers:
             raise UnknownNameError("sensor of the task", "lidar", world.task.spec.sensors)
 
         def make(t_ns: int, stamp_ns: int) -> Any:
-            return self._messages.scan(stamp_ns, lidar, lidar.read(world.engine, {}, {}, _ONLY)[0])
+            ranges_m = lidar.read(world.engine, {}, {}, _ONLY)[0]
+            if self._config.scan_noise_m:
+                noise = self._generator.standard_normal(ranges_m.shape, np.float32)
+                noisy = np.maximum(ranges_m + np.float32(self._config.scan_noise_m) * noise, lidar.min_m)
+                ranges_m = np.where(ranges_m < lidar.max_m, np.minimum(noisy, lidar.max_m), ranges_m)
+            return self._messages.scan(stamp_ns, lidar, ranges_m)
 
         return make
 

@@ -64,6 +64,10 @@ class FaultyLink:
         """See `Transport.peers`: a lost link does not show here, as it does not in DDS for some time."""
         return self._inner.peers(topic)
 
+    def speakers(self, topic: str) -> int | None:
+        """See `Transport.speakers`; likewise."""
+        return self._inner.speakers(topic)
+
     def close(self) -> None:
         """See `Transport.close`."""
         self._inner.close()

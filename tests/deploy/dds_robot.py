@@ -35,7 +35,9 @@ def main(domain_id: int, silent_after_s: float, end_after_s: float) -> None:
         if time.monotonic() - begun > end_after_s:
             break
         if time.monotonic() - begun < silent_after_s:
-            transport.publish("/odom", TYPES.to_bytes(odometry(time.monotonic_ns(), 0.1, 0.25)))
+            transport.publish(
+                "/odom", TYPES.to_bytes(odometry(time.monotonic_ns(), *((0.1, 0.25) if heard else (0.0, 0.0))))
+            )
         else:
             silent_s = silent_s or time.monotonic()
         transport.spin_once(PERIOD_S)

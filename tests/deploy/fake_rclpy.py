@@ -22,10 +22,18 @@ class Node:
     """Keeps subscriptions; whoever they are of never falls silent."""
 
     def __init__(self) -> None:
+        self.published: list[str] = []
         self.subscriptions: list[tuple[str, Any, SimpleNamespace]] = []
 
     def create_subscription(self, kind: Any, topic: str, receive: Any, qos: SimpleNamespace, *, raw: bool) -> None:
         self.subscriptions.append((topic, receive, qos))
+
+    def create_publisher(self, kind: Any, topic: str, qos: SimpleNamespace) -> None:
+        self.published.append(topic)
+
+    def count_publishers(self, topic: str) -> int:
+        """Counts the node's own ones, too, as rclpy does."""
+        return 1 + self.published.count(topic)
 
 
 class Executor:

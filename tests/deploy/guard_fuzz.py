@@ -148,10 +148,11 @@ class Fuzz:
         if command is None:
             self.running = False
             return
-        if not self.running:  # it begins at rest, where it was found
-            reading = self.bridge.observations.mailboxes["/joint_states"].reading if self.arm else None
-            joints = [value for name, value in reading.values.items() if "pos" in name] if reading else [0.0, 0.0]
-            self.command, self.velocity = np.array(joints), np.zeros(2)
+        if not self.running:  # it goes on from what was measured
+            reading = self.bridge.observations.mailboxes["/joint_states" if self.arm else "/odom"].reading
+            names = ("position:joint1", "position:joint2") if self.arm else ("forward_m_s", "yaw_rate_rad_s")
+            self.command = np.array([reading.values[name] for name in names] if reading else [0.0, 0.0])
+            self.velocity = np.zeros(2)
         self.seen.commands += 1
         assert np.isfinite(command).all()
         if self.arm:

@@ -3,20 +3,21 @@
 from pathlib import Path
 
 from deploy_robots import PERIOD_S, TYPES, Scripted, arm_contract, arm_profile
-from loopback_world import World
+from loopback_world import STOP, World
 
 from robossl.deploy.bridge import Bridge, Event, State, Tick
+from robossl.deploy.profile import RobotProfile
 from robossl.deploy.recorder import Recorder
 from robossl.deploy.session import Mode, Session
-from robossl.deploy.transports import Topic
 from robossl.deploy.transports.loopback import LoopbackTransport
 
-STOP = Topic(name="/stop", type="std_msgs/msg/Bool")
 PROFILE = arm_profile()
 
 
-def make_session(world: World, mode: Mode = Mode.LIVE, recorder: Recorder | None = None) -> Session:
-    bridge = Bridge(Scripted(arm_contract(), 0.4, 0.3), PROFILE, speed=0.5, obeyed=mode is Mode.LIVE)
+def make_session(
+    world: World, mode: Mode = Mode.LIVE, recorder: Recorder | None = None, profile: RobotProfile = PROFILE
+) -> Session:
+    bridge = Bridge(Scripted(arm_contract(), 0.4, 0.3), profile, speed=0.5, obeyed=mode is Mode.LIVE)
     transport = LoopbackTransport(world.network)
     return Session(bridge, transport, types=TYPES, clock=world, mode=mode, period_s=PERIOD_S, recorder=recorder)
 

@@ -12,6 +12,7 @@ from robossl.deploy.transports.loopback import LoopbackNetwork, LoopbackTranspor
 GREY = np.full((4, 6, 3), 100, np.uint8)
 JOINTS = Topic(name="/joint_states", type="sensor_msgs/msg/JointState")
 CAMERA = Topic(name="/camera/image_raw", type="sensor_msgs/msg/Image")
+STOP = Topic(name="/stop", type="std_msgs/msg/Bool")
 OUTPUT = Topic(name=arm_profile().output.topic, type="trajectory_msgs/msg/JointTrajectory")
 
 
@@ -23,7 +24,7 @@ class World:
         camera_dies_s: from then on no picture comes.
     """
 
-    def __init__(self, *, camera_dies_s: float = 1e9, listens: bool = True) -> None:
+    def __init__(self, *, camera_dies_s: float = 1e9, listens: bool = True, stop: bool = True) -> None:
         self.t_ns = 1_000_000_000
         self.network = LoopbackNetwork(sleep=self.sleep)
         self.position = np.zeros(2)
@@ -32,6 +33,8 @@ class World:
         self._robot = LoopbackTransport(self.network)
         self._robot.advertise(JOINTS)
         self._robot.advertise(CAMERA)
+        if stop:
+            self._robot.advertise(STOP)
         if listens:
             self._robot.subscribe(OUTPUT, self._obey)
         self._next_ns = self.t_ns

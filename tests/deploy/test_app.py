@@ -35,7 +35,7 @@ PROFILE = base_profile(
 
 
 class Robot(LoopbackTransport):
-    """A base that says its speed 50 times a second and keeps what it is told."""
+    """A base that says its speed 50 times a second, zero until it is told anything, and keeps what it is told."""
 
     def __init__(self, network: LoopbackNetwork) -> None:
         super().__init__(network)
@@ -48,7 +48,9 @@ class Robot(LoopbackTransport):
 
     def _run(self) -> None:
         while not self.done.wait(0.02):
-            self.publish("/odom", TYPES.to_bytes(odometry(time.monotonic_ns(), 0.1, 0.2)))
+            self.publish(
+                "/odom", TYPES.to_bytes(odometry(time.monotonic_ns(), *((0.1, 0.2) if self.told else (0.0, 0.0))))
+            )
             self.spin_once(0.0)
 
 

@@ -198,6 +198,30 @@ def test_a_robot_outside_its_limits_is_not_started() -> None:
     assert tick.command is None
 
 
+def test_a_moving_arm_is_not_armed_and_an_armed_one_that_moves_goes_back_to_waiting() -> None:
+    arm = Rehearsal(0.5, 0.5)
+    assert arm.step().state is State.READY
+    arm.bridge.handle(Event.ARM)
+    moving = joint_state(2 + round((arm.t_s + PERIOD_S) * 1e9), (0.0, 0.0), (0.0, 0.06))
+    arm.period += 1
+    arm.bridge.receive("/joint_states", moving, arm.t_s)
+    arm.bridge.receive("/camera/image_raw", image(round(arm.t_s * 1e9), GREY), arm.t_s)
+    for _ in range(2):
+        tick = arm.bridge.tick(arm.t_s)
+        assert (tick.state, tick.command) == (State.WAIT, None)
+        assert tick.waiting_for == ("measured_speed: robot_joint2 is moving",)
+        arm.bridge.handle(Event.ARM)
+    assert arm.step().state is State.READY
+
+
+def test_a_rolling_base_is_not_armed_unless_somebody_else_drives_it() -> None:
+    for obeyed, state in ((True, State.WAIT), (False, State.READY)):
+        bridge = Bridge(Scripted(base_contract(), 2.0, 0.5), base_profile(), speed=1.0, obeyed=obeyed)
+        bridge.receive("/odom", odometry(1, 0.0, -0.06), 0.0)
+        bridge.receive("/scan", scan(1, np.full(36, 9.0)), 0.0)
+        assert bridge.tick(0.0).state is state
+
+
 def test_a_lens_cap_keeps_the_robot_from_starting() -> None:
     arm = Rehearsal(0.0, 0.0)
     arm.period += 1

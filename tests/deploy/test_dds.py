@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -214,6 +215,40 @@ print(len(refused), set(refused), stamps[-1])
     count, kind, stamp = said.split()
     assert int(count) >= 1
     assert (kind, stamp) == ("{'malformed_input'}", "7")
+
+
+SPEAKER = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from test_dds import TYPES, DdsTransport, RosConfig, Topic
+other = DdsTransport(RosConfig(domain_id=int(sys.argv[2])), TYPES)
+other.advertise(Topic(name="/cmd_vel", type="geometry_msgs/msg/Twist"))
+print("speaks", flush=True)
+time.sleep(30)
+"""
+
+
+def test_who_else_speaks_is_known_of_any_type_and_forgotten_when_it_is_killed() -> None:
+    transport = DdsTransport(RosConfig(domain_id=DOMAIN_ID + 3), TYPES)
+    transport.advertise(Topic(name="/cmd_vel", type="geometry_msgs/msg/TwistStamped"))
+    assert transport.speakers("/cmd_vel") == 0
+
+    def wait(number: int) -> None:
+        deadline = time.monotonic() + 20.0
+        while transport.speakers("/cmd_vel") != number and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert transport.speakers("/cmd_vel") == number
+
+    words = [sys.executable, "-c", SPEAKER, str(Path(__file__).parent), str(DOMAIN_ID + 3)]
+    other = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    other.stdout.readline()
+    wait(1)
+    assert transport.speakers("/odom") == 0
+    other.kill()
+    other.wait()
+    wait(0)
+    transport.close()
 
 
 def test_a_robot_in_another_process_is_driven_and_stopped_when_it_falls_silent(tmp_path: Path) -> None:

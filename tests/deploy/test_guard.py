@@ -216,6 +216,17 @@ def test_a_start_outside_limits_or_box_is_refused(position: list[float]) -> None
         guard.decide(np.zeros(2), at(0.0, 0.0), 0.0)
 
 
+def test_the_first_command_goes_on_from_what_little_moves() -> None:
+    creeping = at(0.1, 0.2, velocity=np.array([0.04, 0.0]))
+    guard = started(ArmMotion(arm(tool=True), period_s=PERIOD_S), creeping)
+    first = guard.decide(np.array([1.0, 0.2]), creeping, PERIOD_S).command
+    assert (first[0] - 0.1) / PERIOD_S == pytest.approx(0.04 + arm().joints[0].acceleration_rad_s2 * PERIOD_S)
+    rolling = driving(0.015)
+    guard = started(BaseMotion(base(), period_s=PERIOD_S), rolling)
+    first = guard.decide(np.array([0.8, 0.0]), rolling, PERIOD_S).command
+    assert first[0] == pytest.approx(0.015 + base().linear.jerk * PERIOD_S**2)
+
+
 def test_a_base_stops_short_of_a_wall_without_a_trip() -> None:
     guard, way, speed = base_guard(), 2.0, 0.0
     stop_m = base().obstacle.stop_m  # type: ignore[union-attr]

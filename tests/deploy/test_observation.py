@@ -196,7 +196,7 @@ def test_a_base_measures_itself_and_the_way_ahead() -> None:
 
 @pytest.mark.parametrize(
     ("ranges", "ahead"),
-    [([np.inf] * 8, np.inf), ([-np.inf] * 8, -0.2), ([0.01] * 8, -0.2), ([np.nan] * 3 + [9.0] * 5, 8.8)],
+    [([np.inf] * 40, np.inf), ([-np.inf] * 40, -0.2), ([0.01] * 40, -0.2), ([np.nan] * 15 + [9.0] * 25, 8.8)],
 )
 def test_echoes_mean_what_rep_117_says(ranges: list[float], ahead: float) -> None:
     builder = ObservationBuilder(base_contract(), base_profile())
@@ -228,6 +228,17 @@ def test_a_way_that_the_scanner_is_blind_to_is_not_free(side: float, way: int) -
         assert observation.measured.clearance_m is not None
         assert observation.measured.clearance_m[way] == 0.0
         assert observation.measured.clearance_m[1 - way] == pytest.approx(8.8, abs=0.01)
+
+
+@pytest.mark.parametrize(("num_rays", "ahead"), [(4, 0.0), (24, 0.0), (36, 8.8)])
+def test_a_way_that_too_few_rays_look_at_is_not_free(num_rays: int, ahead: float) -> None:
+    builder = ObservationBuilder(base_contract(), base_profile())
+    builder.receive("/odom", odometry(1, 0.0), 10.0)
+    builder.receive("/scan", scan(1, np.full(num_rays, 9.0)), 10.0)
+    measured = builder.build(10.01).measured
+    assert measured is not None
+    assert measured.clearance_m is not None
+    assert measured.clearance_m[0] == pytest.approx(ahead, abs=1e-6)
 
 
 def test_a_scan_of_too_many_rays_is_refused_whoever_looks_at_it() -> None:
@@ -330,3 +341,32 @@ def test_a_frozen_picture_under_new_stamps_is_noticed_where_asked() -> None:
     assert Trip.FROZEN_INPUT in trips(builder.build(10.06))  # no picture has come since: it is no less frozen
     builder.receive("/camera/image_raw", image(50_000_000, grey(51)), 10.06)
     assert Trip.FROZEN_INPUT not in trips(builder.build(10.07))
+
+
+def test_a_frozen_scan_under_new_stamps_is_noticed_where_asked() -> None:
+    own, scanner = base_profile().inputs
+    assert isinstance(scanner, ScanInput)
+    builder = ObservationBuilder(base_contract(), base_profile(inputs=(own, replace(scanner, max_identical=2))))
+    rng = np.random.default_rng(0)
+    frozen = 2.0 + rng.normal(0.0, 0.01, 36)
+    frozen[[3, 4]] = np.nan, np.inf  # a ray that always fails hides nothing
+    for k in range(1, 5):
+        assert Trip.FROZEN_INPUT not in trips(builder.build(10.0))
+        builder.receive("/scan", scan(k * 10_000_000, frozen), 10.0)
+    assert Trip.FROZEN_INPUT in trips(builder.build(10.0))
+    for k in range(5, 9):
+        builder.receive("/scan", scan(k * 10_000_000, frozen + rng.normal(0.0, 0.01, 36)), 10.0)
+        assert Trip.FROZEN_INPUT not in trips(builder.build(10.0))
+    for k in range(9, 19):  # in the open nothing echoes, which is no fault
+        builder.receive("/scan", scan(k * 10_000_000, np.full(36, np.inf)), 10.0)
+    assert Trip.FROZEN_INPUT not in trips(builder.build(10.0))
+
+
+@pytest.mark.parametrize(("speed", "yaw", "is_frozen"), [(0.3, 0.0, True), (0.0, 0.0, False), (0.3, 1e-4, False)])
+def test_a_pose_that_stays_while_it_says_that_it_moves_is_frozen(speed: float, yaw: float, is_frozen: bool) -> None:
+    own, scanner = base_profile().inputs
+    assert isinstance(own, OdometryInput)
+    builder = ObservationBuilder(base_contract(), base_profile(inputs=(replace(own, max_identical=2), scanner)))
+    for k in range(1, 6):
+        builder.receive("/odom", odometry(k * 10_000_000, speed, yaw=k * yaw), 10.0)
+    assert (Trip.FROZEN_INPUT in trips(builder.build(10.0))) == is_frozen

@@ -32,3 +32,11 @@ def test_a_stop_is_asked_for_in_every_way_that_somebody_may_offer_it(
     asked = [(qos.reliability, qos.durability) for _, _, qos in node.subscriptions]
     eager, reliable = (Policy.BEST_EFFORT, Policy.VOLATILE), Policy.RELIABLE
     assert asked == [eager, *([(reliable, Policy.VOLATILE), (reliable, Policy.TRANSIENT_LOCAL)] if sure else [])]
+
+
+def test_its_own_publisher_is_no_second_commander(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch)
+    transport = open_transport(RosConfig(transport="rclpy", interface="eth0"), TYPES)
+    assert transport.speakers("/cmd_vel") == 1
+    transport.advertise(Topic(name="/cmd_vel", type="geometry_msgs/msg/Twist"))
+    assert transport.speakers("/cmd_vel") == 1

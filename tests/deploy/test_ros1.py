@@ -137,6 +137,54 @@ def test_on_a_named_interface_nothing_listens_on_others() -> None:
     assert "0.0.0.0" not in done.stdout
 
 
+COMMANDER = """
+import rospy
+from geometry_msgs.msg import Twist
+rospy.init_node("joystick", disable_rosout=True)
+rospy.Publisher("/cmd_vel", Twist, queue_size=1)
+print("speaks", flush=True)
+rospy.spin()
+"""
+COUNTING = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from test_ros1 import RosConfig, TYPES
+from robossl.deploy.transports import Topic
+from robossl.deploy.transports.ros1 import Ros1Transport
+transport = Ros1Transport(RosConfig(transport="ros1", master=sys.argv[2]), TYPES)
+transport.advertise(Topic(name="/cmd_vel", type="geometry_msgs/msg/Twist"))
+for line in sys.stdin:
+    deadline = time.monotonic() + 20.0
+    while transport.speakers("/cmd_vel") != int(line) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    print(transport.speakers("/cmd_vel"), flush=True)
+transport.close()
+"""
+
+
+@needs_ros1
+@needs_genpy
+def test_who_else_commands_is_known_from_the_master(master: str) -> None:
+    environment, pipes = ros1_environment(master), {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    words = [sys.executable, "-c", COUNTING, str(Path(__file__).parent), master]
+    counting = subprocess.Popen(words, env=environment, **pipes)  # type: ignore[call-overload]
+
+    def count(expected: int) -> str:
+        counting.stdin.write(f"{expected}\n")
+        counting.stdin.flush()
+        return str(counting.stdout.readline().strip())
+
+    assert count(0) == "0"
+    joystick = subprocess.Popen([DEBIAN, "-c", COMMANDER], env=environment, **pipes)  # type: ignore[call-overload]
+    joystick.stdout.readline()
+    assert count(1) == "1"
+    joystick.terminate()
+    joystick.wait()
+    assert count(0) == "0"
+    counting.stdin.close()
+    counting.wait(timeout=20)
+
+
 @needs_ros1
 @needs_genpy
 def test_somebody_elses_node_is_driven_and_stopped_when_it_falls_silent(master: str, tmp_path: Path) -> None:

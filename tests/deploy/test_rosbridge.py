@@ -1,7 +1,9 @@
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +19,7 @@ from robossl.deploy.encoder import CommandEncoder
 from robossl.deploy.profile import RosConfig
 from robossl.deploy.transports import Topic
 from robossl.deploy.transports.choice import open_transport
-from robossl.deploy.transports.rosbridge import RosbridgeTransport
+from robossl.deploy.transports.rosbridge import MOST_UNANSWERED, STALLED_S, RosbridgeTransport
 
 JOINTS = Topic(name="/joint_states", type="sensor_msgs/msg/JointState")
 
@@ -130,6 +132,55 @@ def test_a_server_that_leaves_is_a_lost_peer(server: FakeRosbridge) -> None:
     transport.advertise(JOINTS)
     transport.publish(JOINTS.name, TYPES.to_bytes(joint_state(1, (0.0, 0.0))))
     transport.close()
+
+
+class Relay:
+    """A network between client and server that can stall on the way there."""
+
+    def __init__(self, port: int) -> None:
+        self.flows = threading.Event()
+        self.flows.set()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"ws://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._serve, args=(port,), daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _serve(self, port: int) -> None:
+        client, _ = self._listener.accept()
+        server = socket.create_connection(("127.0.0.1", port))
+        threading.Thread(target=self._pass, args=(server, client), daemon=True).start()
+        self._pass(client, server, stalls=True)
+
+    def _pass(self, source: socket.socket, target: socket.socket, *, stalls: bool = False) -> None:
+        while data := source.recv(65536):
+            if stalls:
+                self.flows.wait()
+            target.sendall(data)
+
+
+def test_a_stalled_link_neither_blocks_nor_brings_a_burst_of_old_commands(server: FakeRosbridge) -> None:
+    relay = Relay(int(server.url.rsplit(":", 1)[1]))
+    transport = RosbridgeTransport(RosConfig(transport="rosbridge", url=relay.url), TYPES)
+    topic = Topic(name="/positions", type="std_msgs/msg/Float64MultiArray")
+    transport.advertise(topic)
+    server.wait_for(1)
+    relay.flows.clear()
+    for number in range(3000):
+        transport.publish(topic.name, TYPES.to_bytes(TYPES.values([float(number)] * 40)))
+    time.sleep(STALLED_S + 0.1)
+    assert transport.peers(topic.name) == 0
+    relay.flows.set()
+    deadline = time.monotonic() + 20.0
+    while server.said[-1].get("msg", {}).get("data", [0.0])[0] != 2999.0 and time.monotonic() < deadline:
+        transport.spin_once(0.02)
+    assert server.said[-1]["msg"]["data"][0] == 2999.0
+    assert len(server.said) <= 2 + MOST_UNANSWERED
+    transport.spin_once(0.1)
+    assert transport.peers(topic.name) == 1
+    transport.close()
+    relay.close()
 
 
 def test_no_proxy_of_the_environment_carries_the_commands(

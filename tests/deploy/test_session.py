@@ -1,12 +1,13 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from deploy_robots import PERIOD_S, SAFETY, TYPES, Scripted, arm_contract
-from loopback_session import PROFILE, STOP, arm_when_ready, make_session, recorded
-from loopback_world import CAMERA, JOINTS, OUTPUT, World
+from loopback_session import PROFILE, arm_when_ready, make_session, recorded
+from loopback_world import CAMERA, JOINTS, OUTPUT, STOP, World
 from rosbags.rosbag2 import Reader
 
 from robossl.core import UserError
@@ -16,6 +17,7 @@ from robossl.deploy.recorder import Recorder
 from robossl.deploy.replay import replay
 from robossl.deploy.session import Mode, Session, bag_name, is_over, percentiles
 from robossl.deploy.session_record import decision_record
+from robossl.deploy.topics import StopInput
 from robossl.deploy.transports import Receive, Topic
 from robossl.deploy.transports.loopback import LoopbackTransport
 from robossl.deploy.trips import Trip
@@ -66,6 +68,42 @@ def test_a_robot_that_does_not_listen_is_never_ready() -> None:
     ticks = arm_when_ready(make_session(world), world, 0.3)
     assert {tick.state for tick in ticks} == {State.WAIT}
     assert ticks[-1].waiting_for == (f"lost_peer: nobody listens to {OUTPUT.name}",)
+
+
+def test_beside_another_commander_the_robot_is_not_armed_and_one_that_comes_stops_it() -> None:
+    world = World()
+    joystick = LoopbackTransport(world.network)
+    joystick.advertise(OUTPUT)
+    session = make_session(world)
+    ticks = arm_when_ready(session, world, 0.3)
+    assert ticks[-1].waiting_for == (f"second_commander: others speak on {OUTPUT.name}",)
+    assert not world.commands
+    joystick.close()
+    assert arm_when_ready(session, world, 0.3)[-1].state is State.RUN
+    LoopbackTransport(world.network).advertise(OUTPUT)
+    tick = session.period()
+    assert [record.trip for record in tick.trips] == [Trip.SECOND_COMMANDER]
+    watched = make_session(world, Mode.SHADOW)  # beside whom a shadow is meant to be
+    assert arm_when_ready(watched, world, 0.3)[-1].state is State.RUN
+
+
+def test_a_stop_that_nobody_could_press_keeps_the_robot_from_starting() -> None:
+    world = World(stop=False)
+    session = make_session(world)
+    missing = f"lost_peer: nobody speaks on {STOP.name}, and it was never heard"
+    assert arm_when_ready(session, world, 0.3)[-1].waiting_for == (missing,)
+    button = LoopbackTransport(world.network)
+    button.advertise(STOP)
+    button.publish(STOP.name, TYPES.to_bytes(TYPES.make(STOP.type, data=False)))
+    button.close()  # as `ros2 topic pub --once`
+    assert arm_when_ready(session, world, 0.3)[-1].state is State.RUN
+    inputs = tuple(
+        replace(part, unheard_because="a button in the supply") if isinstance(part, StopInput) else part
+        for part in PROFILE.inputs
+    )
+    world = World(stop=False)
+    session = make_session(world, profile=replace(PROFILE, inputs=inputs))
+    assert arm_when_ready(session, world, 0.3)[-1].state is State.RUN
 
 
 def test_a_camera_that_dies_stops_the_arm_and_the_commands_end() -> None:

@@ -3,16 +3,17 @@
 from dataclasses import replace
 from typing import Any
 
+import mujoco
 import numpy as np
 import pytest
 from stage import RING, RING_KEYS, TYPES, arm_profile, base_profile, contract_of
 
 from robossl.core import Stream
+from robossl.deploy.clearance import AHEAD, CLEARANCE, scan_clearance
 from robossl.deploy.observation import ObservationBuilder
 from robossl.deploy.pictures import decode_picture
 from robossl.deploy.profile import RobotProfile
-from robossl.deploy.readings import CLEARANCE
-from robossl.deploy.topics import JointsInput, ValuesInput
+from robossl.deploy.topics import CameraTopic, DepthView, JointsInput, ScanInput, ValuesInput
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.make import make_env
 from robossl.envs.sensors.lidar import Lidar
@@ -23,7 +24,7 @@ from robossl.rehearsal.world import SimulatedWorld
 
 SEED, WORLD = 5, 11
 PUSH, PUSH_KEYS = "robossl/ArmPush-v0", ("rgb_static", "proprio", "object", "goal")
-QUIET = DriverConfig(camera_noise=0.0)
+QUIET = DriverConfig(camera_noise=0.0, scan_noise_m=0.0)
 
 
 def make_world(env_id: str) -> SimulatedWorld:
@@ -124,6 +125,44 @@ def test_the_guards_clearance_is_read_from_the_scan() -> None:
     front_m = profile.limits.obstacle.front_m  # type: ignore[union-attr]
     assert values[CLEARANCE[0]] <= ahead - front_m + 1e-5
     assert values[CLEARANCE[0]] > 0
+    world.close()
+
+
+def test_a_depth_camera_sees_the_way_ahead_as_a_dense_scanner_at_its_height_does() -> None:
+    from robossl.cli.profiles import load_profile
+
+    profile = load_profile("diff_drive")
+    obstacle = replace(profile.limits.obstacle, half_width_m=0.3)  # type: ignore[type-var,union-attr]
+    world = make_world(RING)
+    camera, rotation = world.model.camera("front"), np.zeros(9)
+    mujoco.mju_quat2Mat(rotation, camera.quat)
+    view = DepthView(
+        fov_y_rad=float(np.deg2rad(camera.fovy[0])),
+        forward_m=float(camera.pos[0]),
+        left_m=float(camera.pos[1]),
+        height_m=float(camera.pos[2]),
+        pitch_rad=float(np.arcsin(rotation[8])),  # its z axis looks back
+        low_m=0.3,
+        high_m=0.4,  # the scanner is at 0.35 m
+        far_m=4.0,
+        min_pixels=1,
+        max_failed=0.1,
+    )
+    topic = CameraTopic(topic="/depth", max_age_s=1.0, sensor="front", encoding="32FC1", obstacles=view)
+    scanner = next(source for source in profile.inputs if isinstance(source, ScanInput))
+    inputs = (*(source for source in profile.inputs if not isinstance(source, (CameraTopic, ScanInput))), topic)
+    watched = replace(profile, inputs=inputs, limits=replace(profile.limits, obstacle=obstacle))
+    lidar = next(sensor for sensor in world.task.spec.sensors.values() if isinstance(sensor, Lidar))
+    dense, ways = replace(lidar, num_beams=3600), []
+    for index in range(WORLD, WORLD + 4):
+        world.begin(index)
+        values = what_the_bridge_sees(world, watched, ("proprio",)).values
+        ranges = dense.read(world.engine, {}, {}, np.zeros(1, np.int64))[0]
+        expected = scan_clearance(Messages(TYPES).scan(1, dense, ranges), scanner, obstacle)[AHEAD]
+        ways.append((values[AHEAD], min(expected, view.far_m - obstacle.front_m)))
+    found, expected_m = np.array(ways).T
+    np.testing.assert_allclose(found, expected_m, atol=0.08)  # a pixel at the farthest is that wide
+    assert np.ptp(expected_m) > 0.5
     world.close()
 
 

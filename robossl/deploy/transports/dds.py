@@ -22,6 +22,8 @@ from robossl.deploy.transports.dds_types import raw_message, raw_type
 from robossl.deploy.transports.interfaces import confined
 from robossl.deploy.transports.transport import Receive, Topic
 
+_LEASE_S = 3
+"""After which others forget a bridge that was killed, so that the next one is not taken for a second commander."""
 DEPTH = 5
 """Messages that a reader keeps, the sensor profile of ROS 2."""
 _HASHED_DISTROS = ("iron", "jazzy", "kilted")
@@ -48,6 +50,7 @@ class DdsTransport:
                 self._domain = Domain(ros.domain_id, configuration(ros))
                 self._participant = DomainParticipant(ros.domain_id, Qos(Policy.Userdata(data=b"enclave=/;")))
             self._waitset = WaitSet(self._participant)
+            self._speakers = dds_graph.Speakers(self._participant)
         except DDSException as error:
             raise UserError(f"DDS domain {ros.domain_id} cannot be joined on {ros.interface}: {error}") from error
         self._raw: dict[str, Any] = {}
@@ -102,12 +105,16 @@ class DdsTransport:
         eager, *_ = self._readers[topic][0]
         return len(eager.get_matched_publications())
 
+    def speakers(self, topic: str) -> int | None:
+        """See `Transport.speakers`: also those are told of whose type or quality of service is not ours."""
+        return self._speakers.count(f"rt{topic}")
+
     def close(self) -> None:
         """See `Transport.close`."""
         self._readers.clear()
         self._writers.clear()
         self._conditions.clear()
-        del self._waitset, self._graph, self._participant, self._domain
+        del self._waitset, self._graph, self._speakers, self._participant, self._domain
 
     def _reader(self, topic: Topic, policies: tuple[Any, ...]) -> DataReader[Any]:
         qos = Qos(*policies, Policy.History.KeepLast(DEPTH), *self._endpoint_policies(topic))
@@ -162,5 +169,5 @@ def configuration(ros: RosConfig) -> str:
         f'<Interfaces><NetworkInterface name="{ros.interface}" multicast="false"/></Interfaces>'
         "<AllowMulticast>false</AllowMulticast><MaxMessageSize>65500B</MaxMessageSize></General>"
         "<Discovery><ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>30</MaxAutoParticipantIndex>"
-        f"<Peers>{peers}</Peers></Discovery></Domain></CycloneDDS>"
+        f"<Peers>{peers}</Peers><LeaseDuration>{_LEASE_S} s</LeaseDuration></Discovery></Domain></CycloneDDS>"
     )

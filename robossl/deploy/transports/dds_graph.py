@@ -1,6 +1,7 @@
-"""What makes a DDS participant a node in `ros2 node list`: the announcement that every rmw reads.
+"""Who is there in DDS: whoever speaks, and what makes a participant a node in `ros2 node list`.
 
-Tried against a real ROS 2 Humble node. The length of an identifier differs between distributions; `rosbags` knows it.
+The latter is the announcement that every rmw reads. Tried against a real ROS 2 Humble node. The length of an identifier
+differs between distributions; `rosbags` knows it.
 """
 
 from collections.abc import Iterable
@@ -8,11 +9,33 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+from cyclonedds.builtin import BuiltinDataReader, BuiltinTopicDcpsPublication
+from cyclonedds.core import InstanceState
+from cyclonedds.domain import DomainParticipant
 
 from robossl.deploy.ros_types import RosTypes
 
 TOPIC, TYPE = "ros_discovery_info", "rmw_dds_common/msg/ParticipantEntitiesInfo"
 _GID, _NODE = "rmw_dds_common/msg/Gid", "rmw_dds_common/msg/NodeEntitiesInfo"
+_AT_ONCE = 64
+
+
+class Speakers:
+    """Keeps book of the writers of other participants, as discovery tells of them."""
+
+    def __init__(self, participant: DomainParticipant) -> None:
+        self._own = participant.guid
+        self._reader: Any = BuiltinDataReader(participant, BuiltinTopicDcpsPublication)
+        self._topics: dict[UUID, str] = {}
+
+    def count(self, topic: str) -> int:
+        """Returns how many others speak on a topic, by its name in DDS."""
+        for sample in self._reader.take(_AT_ONCE):
+            if sample.sample_info.instance_state != InstanceState.Alive:
+                self._topics.pop(sample.key, None)
+            elif sample.participant_key != self._own:
+                self._topics[sample.key] = sample.topic_name
+        return sum(name == topic for name in self._topics.values())
 
 
 def announcement(

@@ -61,6 +61,10 @@ class LoopbackTransport:
             return sum(topic in member._receivers for member in others)
         return sum(topic in member._advertised for member in others)
 
+    def speakers(self, topic: str) -> int | None:
+        """See `Transport.speakers`."""
+        return sum(topic in member._advertised for member in self._network.members if member is not self)
+
     def close(self) -> None:
         """See `Transport.close`."""
         self._network.members.remove(self)

@@ -71,6 +71,10 @@ class RclpyTransport:
             return int(self._publishers[topic].get_subscription_count())
         return int(self._node.count_publishers(topic))
 
+    def speakers(self, topic: str) -> int | None:
+        """See `Transport.speakers`."""
+        return int(self._node.count_publishers(topic)) - (topic in self._publishers)
+
     def close(self) -> None:
         """See `Transport.close`."""
         self._executor.shutdown()

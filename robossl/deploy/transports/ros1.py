@@ -20,6 +20,7 @@ from robossl.deploy.transports.transport import Receive, Topic
 
 DEPTH = 5
 """Messages that wait for `spin_once`; older ones are lost, as with a sensor's quality of service of ROS 2."""
+_ASK_S = 0.5
 _BUFFER_BYTES = 4 * 1024 * 1024
 """What rospy reads at once; its own default delays pictures."""
 
@@ -37,6 +38,8 @@ class Ros1Transport:
         self._subscribers: dict[str, tuple[rospy.Subscriber, Receive, str]] = {}
         self._queues: dict[str, deque[bytes]] = {}
         self._arrived = threading.Condition()
+        self._closed = threading.Event()
+        self._told: dict[str, int] | None = None
         _confine(ros)
         try:
             rosgraph.Master("/robossl", ros.master).getPid()
@@ -46,6 +49,7 @@ class Ros1Transport:
             rospy.init_node(ros.node or "robossl_bridge", argv=[], disable_signals=True, disable_rosout=True)
         except rospy.ROSException as error:
             raise UserError(f"no ROS 1 node could be made: {error}") from error
+        threading.Thread(target=self._ask_master, name="ros1 graph", daemon=True).start()
 
     def subscribe(self, topic: Topic, receive: Receive) -> None:
         """See `Transport.subscribe`."""
@@ -90,9 +94,25 @@ class Ros1Transport:
         end = self._publishers[topic][0] if topic in self._publishers else self._subscribers[topic][0]
         return int(end.get_num_connections())
 
+    def speakers(self, topic: str) -> int | None:
+        """See `Transport.speakers`: as the master said a second ago at most; it does not notice who died."""
+        return None if self._told is None else self._told.get(topic, 0)
+
     def close(self) -> None:
         """See `Transport.close`."""
+        self._closed.set()
         rospy.signal_shutdown("the bridge has ended")
+
+    def _ask_master(self) -> None:
+        """Asks who speaks, again and again: the answer may take its time."""
+        own, master = rospy.get_name(), rosgraph.Master("/robossl")
+        while not self._closed.is_set():
+            try:
+                publishers, *_ = master.getSystemState()
+                self._told = {topic: sum(node != own for node in nodes) for topic, nodes in publishers}
+            except (OSError, ValueError, rosgraph.MasterException):
+                self._told = None
+            self._closed.wait(_ASK_S)
 
 
 def _confine(ros: RosConfig) -> None:

@@ -2,12 +2,17 @@
 
 rosbridge tells neither who listens nor how old a message is, and has no authentication of its own: tunnel it. It does
 for small or compressed pictures up to about 20 Hz.
+
+It does not acknowledge commands, either: so each is followed by a ping of WebSocket, whose answer says that it was
+taken. While a few are unanswered nothing more is sent but kept, the newest alone: a link that stalls does not block the
+bridge, and brings no burst of old commands when it goes on.
 """
 
 import dataclasses
 import json
 import os
 import ssl
+import threading
 import time
 from typing import Any
 
@@ -24,6 +29,10 @@ from robossl.deploy.transports.transport import Receive, Topic
 _OPEN_TIMEOUT_S = 5.0
 _MOST_FRAMES = 64
 """Handed over at once, so that a flood does not keep the bridge from deciding."""
+MOST_UNANSWERED = 4
+"""Commands on their way at once: at 50 Hz enough for answers that take 80 ms."""
+STALLED_S = 0.5
+"""A server that takes longer to answer counts as gone. Ours: as long as bases wait for a command."""
 
 
 class RosbridgeTransport:
@@ -38,6 +47,8 @@ class RosbridgeTransport:
         self._receivers: dict[str, Receive] = {}
         self._advertised: dict[str, str] = {}
         self._connected = True
+        self._waiting: dict[str, Any] | None = None
+        self._unanswered: list[tuple[threading.Event, float]] = []
         try:
             self._socket = connect(
                 ros.url,
@@ -65,11 +76,13 @@ class RosbridgeTransport:
     def publish(self, topic: str, data: bytes) -> None:
         """See `Transport.publish`."""
         message = self._types.from_bytes(data, self._advertised[topic])
-        self._say({"op": "publish", "topic": topic, "msg": to_json(message)})
+        self._waiting = {"op": "publish", "topic": topic, "msg": to_json(message)}
+        self._send_waiting()
 
     def spin_once(self, timeout_s: float) -> None:
         """See `Transport.spin_once`."""
         for _ in range(_MOST_FRAMES):
+            self._send_waiting()
             if not self._connected:
                 time.sleep(max(timeout_s, 0.0))
                 return
@@ -84,12 +97,32 @@ class RosbridgeTransport:
             self._hear(frame)
 
     def peers(self, topic: str) -> int:
-        """See `Transport.peers`: the server counts as the one peer."""
-        return int(self._connected)
+        """See `Transport.peers`: the server counts as the one peer, as long as it answers."""
+        self._forget_answered()
+        stalled = self._unanswered and time.monotonic() - self._unanswered[0][1] > STALLED_S
+        return int(self._connected and not stalled)
+
+    def speakers(self, topic: str) -> int | None:
+        """See `Transport.speakers`: the server does not tell."""
+        return None
 
     def close(self) -> None:
         """See `Transport.close`."""
         self._socket.close()
+
+    def _send_waiting(self) -> None:
+        self._forget_answered()
+        if self._waiting is None or len(self._unanswered) >= MOST_UNANSWERED:
+            return
+        self._say(self._waiting)
+        self._waiting = None
+        try:
+            self._unanswered.append((self._socket.ping(), time.monotonic()))
+        except ConnectionClosed:
+            self._connected = False
+
+    def _forget_answered(self) -> None:
+        self._unanswered = [(answer, sent_s) for answer, sent_s in self._unanswered if not answer.is_set()]
 
     def _say(self, value: dict[str, Any]) -> None:
         try:

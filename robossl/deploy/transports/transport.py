@@ -39,5 +39,8 @@ class Transport(Protocol):
     def peers(self, topic: str) -> int:
         """Returns how many others speak (where we listen) or listen (where we speak)."""
 
+    def speakers(self, topic: str) -> int | None:
+        """Returns how many others speak on a topic, whether or not we do; None where the middleware does not tell."""
+
     def close(self) -> None:
         """Leaves."""

@@ -28,18 +28,18 @@ def main(silent_after_s: float, end_after_s: float) -> None:
         if time.monotonic() - begun > end_after_s:
             break
         if time.monotonic() - begun < silent_after_s:
-            publisher.publish(odometry())
+            publisher.publish(odometry(0.1, 0.25) if heard else odometry(0.0, 0.0))
         else:
             silent_s = silent_s or time.monotonic()
         time.sleep(0.01)
     print(json.dumps({"silent_s": silent_s, "heard": heard}))  # noqa: T201
 
 
-def odometry() -> Odometry:
+def odometry(speed: float, turn: float) -> Odometry:
     message = Odometry()
     message.header.stamp = rospy.Time.from_sec(time.time())
     message.pose.pose.orientation.w = 1.0
-    message.twist.twist.linear.x, message.twist.twist.angular.z = 0.1, 0.25
+    message.twist.twist.linear.x, message.twist.twist.angular.z = speed, turn
     return message
 
 

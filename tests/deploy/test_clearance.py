@@ -1,0 +1,175 @@
+"""A depth camera bounds a base as a scanner does; what it does not see is not free."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from deploy_robots import PERIOD_S, TYPES, Scripted, base, base_contract, base_profile, odometry, scan
+from numpy.typing import NDArray
+
+from robossl.core import UserError
+from robossl.deploy.bridge import Bridge, Event, State
+from robossl.deploy.clearance import AHEAD, MAX_PIXELS, depth_clearance
+from robossl.deploy.limits import BaseLimits, NoObstacleSensing, ObstacleLimit
+from robossl.deploy.profile import RobotProfile
+from robossl.deploy.topics import CameraTopic, DepthView
+from robossl.deploy.trips import RefusedMessageError, Trip
+
+VIEW = DepthView(
+    fov_y_rad=1.0,
+    forward_m=0.1,
+    left_m=0.03,
+    height_m=0.3,
+    pitch_rad=0.2,
+    low_m=0.05,
+    high_m=0.6,
+    far_m=3.0,
+    min_pixels=4,
+    max_failed=0.2,
+)
+LIMIT = base().obstacle
+assert isinstance(LIMIT, ObstacleLimit)
+ROWS, COLUMNS = 48, 64
+Box = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+
+
+def seen(*boxes: Box, view: DepthView = VIEW) -> NDArray[np.float32]:
+    """Draws the floor and boxes ((x, x), (left, left), (height, height)) by casting a ray for each pixel."""
+    tangent = np.tan(view.fov_y_rad / 2)
+    v, u = np.meshgrid((np.arange(ROWS) + 0.5) * 2 / ROWS - 1, (np.arange(COLUMNS) + 0.5) * 2 / ROWS - COLUMNS / ROWS)
+    right, down = (u * tangent).T, (v * tangent).T
+    cos, sin = np.cos(view.pitch_rad), np.sin(view.pitch_rad)
+    ray = np.stack([cos - down * sin, -right, -sin - down * cos], -1)  # per m of depth
+    eye = np.array([view.forward_m, view.left_m, view.height_m])
+    with np.errstate(divide="ignore"):
+        depth = np.where(ray[..., 2] < 0, -eye[2] / ray[..., 2], np.inf)
+        for box in boxes:
+            ends = np.sort((np.array(box)[None, None] - eye[:, None]) / ray[..., None], axis=-1)
+            enter, leave = ends[..., 0].max(-1), ends[..., 1].min(-1)
+            depth = np.where((enter <= leave) & (enter > 0), np.minimum(depth, enter), depth)
+    return depth.astype(np.float32)[..., None]
+
+
+def ahead(picture: NDArray[np.float32], view: DepthView = VIEW) -> float:
+    assert isinstance(LIMIT, ObstacleLimit)
+    return depth_clearance(picture, view, LIMIT)[AHEAD] + LIMIT.front_m
+
+
+@pytest.mark.parametrize(
+    ("boxes", "expected"),
+    [
+        ((), VIEW.far_m),
+        ((((1.5, 1.6), (-2.0, 2.0), (0.0, 2.0)),), 1.5),
+        ((((1.5, 1.6), (-0.1, 0.1), (0.0, 0.2)), ((0.9, 1.0), (0.3, 0.6), (0.0, 1.0))), 1.5),  # the nearer one is aside
+        ((((1.5, 1.6), (-2.0, 2.0), (0.0, 0.03)),), VIEW.far_m),  # it drives over that
+        ((((1.5, 1.6), (-2.0, 2.0), (0.7, 2.0)),), VIEW.far_m),  # and under this
+        ((((4.0, 4.1), (-2.0, 2.0), (0.0, 2.0)),), VIEW.far_m),
+    ],
+)
+def test_the_nearest_thing_in_the_corridor_counts(boxes: tuple[Box, ...], expected: float) -> None:
+    assert ahead(seen(*boxes)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_noise_is_no_obstacle_and_what_is_too_near_is_one() -> None:
+    picture = seen()
+    picture[20:21, 30:33] = 0.8
+    assert ahead(picture) == VIEW.far_m
+    picture[20:21, 30:34] = -np.inf
+    assert ahead(picture) == pytest.approx(VIEW.forward_m)
+
+
+@pytest.mark.parametrize("nothing", [np.nan, 0.0])
+def test_a_way_of_which_too_much_is_not_measured_is_not_free(nothing: float) -> None:
+    picture = seen()
+    picture[:, :32] = nothing
+    assert ahead(picture) == pytest.approx(LIMIT.front_m)  # type: ignore[union-attr]
+    assert ahead(picture, replace(VIEW, max_failed=0.6)) == VIEW.far_m
+
+
+def test_pictures_that_do_not_show_the_way_are_refused() -> None:
+    for picture, view, message in (
+        (seen(), replace(VIEW, far_m=0.3), "to each side at 0.3 m, not the way"),
+        (seen(), replace(VIEW, pitch_rad=-1.2, high_m=0.2), "no pixel of which looks at the way"),
+        (np.zeros((1, MAX_PIXELS + 1, 1), np.float32), VIEW, "pixels"),
+    ):
+        with pytest.raises(RefusedMessageError, match=message):
+            ahead(picture, view)
+
+
+def depth_image(stamp_ns: int, picture: NDArray[np.float32]) -> Any:
+    rows, columns = picture.shape[:2]
+    size = {"height": rows, "width": columns, "step": 4 * columns, "encoding": "32FC1", "is_bigendian": 0}
+    data = np.ascontiguousarray(picture).reshape(-1).view(np.uint8)
+    return TYPES.make("sensor_msgs/msg/Image", header=TYPES.header(stamp_ns, "camera"), data=data, **size)
+
+
+def watched(*, scanner: bool = False) -> RobotProfile:
+    camera = CameraTopic(topic="/depth", max_age_s=0.1, sensor="front", encoding="32FC1", obstacles=VIEW)
+    own = base_profile().inputs
+    return base_profile(inputs=(*(own if scanner else own[:1]), camera))
+
+
+def test_a_base_with_a_depth_camera_alone_stops_short_of_a_wall_and_does_not_reverse() -> None:
+    policy = Scripted(base_contract(), 2.0, 0.0)
+    bridge = Bridge(policy, watched(), speed=1.0, obeyed=True)
+    x, speed = 0.0, 0.0
+    for k in range(400):
+        t_s, wall = k * PERIOD_S, 1.8 - x
+        bridge.receive("/odom", odometry(1 + round(t_s * 1e9), speed), t_s)
+        picture = seen(((wall, wall + 0.1), (-2.0, 2.0), (0.0, 2.0)))
+        bridge.receive("/depth", depth_image(1 + round(t_s * 1e9), picture), t_s)
+        tick = bridge.tick(t_s)
+        bridge.handle(Event.ARM)
+        speed = 0.0 if tick.command is None else float(tick.command[0])
+        x += speed * PERIOD_S
+        policy.answer = np.array([2.0 if k < 200 else -2.0, 0.0])
+        assert k > 200 or speed >= 0
+        assert k < 250 or speed == pytest.approx(0.0, abs=1e-9)
+    assert tick.state is State.RUN
+    assert isinstance(LIMIT, ObstacleLimit)
+    assert LIMIT.stop_m <= 1.8 - x - LIMIT.front_m < LIMIT.stop_m + 0.2
+
+
+def test_of_scanner_and_camera_the_nearer_one_counts() -> None:
+    bridge = Bridge(Scripted(base_contract(), 2.0, 0.0), watched(scanner=True), speed=1.0, obeyed=True)
+    bridge.receive("/odom", odometry(1, 0.0), 0.0)
+    bridge.receive("/scan", scan(1, np.full(36, 9.0)), 0.0)
+    bridge.receive("/depth", depth_image(1, seen(((1.5, 1.6), (-2.0, 2.0), (0.0, 0.2)))), 0.0)
+    measured = bridge.observations.build(0.0).measured
+    assert measured is not None
+    assert measured.clearance_m == pytest.approx((1.3, 8.8))
+    bridge.receive("/scan", scan(2, np.full(36, 1.0)), 0.0)
+    measured = bridge.observations.build(0.0).measured
+    assert measured is not None
+    assert measured.clearance_m == pytest.approx((0.8, 0.8), abs=0.02)
+
+
+def test_a_depth_camera_that_dies_stops_the_base() -> None:
+    bridge = Bridge(Scripted(base_contract(), 0.3, 0.0), watched(), speed=1.0, obeyed=True)
+    for k in range(20):
+        t_s = k * PERIOD_S
+        bridge.receive("/odom", odometry(1 + round(t_s * 1e9), 0.0), t_s)
+        if k < 10:
+            bridge.receive("/depth", depth_image(1 + round(t_s * 1e9), seen()), t_s)
+        tick = bridge.tick(t_s)
+        bridge.handle(Event.ARM)
+        if tick.trips:
+            break
+    assert [(record.trip, record.what) for record in tick.trips] == [(Trip.STALE_INPUT, "/depth")]
+
+
+def test_what_is_missing_or_contradicts_itself_is_refused_by_name() -> None:
+    odometry_only = base_profile().inputs[:1]
+    plain = CameraTopic(topic="/depth", max_age_s=0.1, sensor="front", encoding="32FC1")
+    with pytest.raises(UserError, match=r"a depth camera whose `obstacles` say where it is mounted"):
+        base_profile(inputs=(*odometry_only, plain))
+    with pytest.raises(UserError, match=r"/depth: a camera with obstacles must give depth, got rgb8"):
+        replace(plain, encoding="rgb8", obstacles=VIEW)
+    limits = base_profile().limits
+    assert isinstance(limits, BaseLimits)
+    with pytest.raises(UserError, match=r"/depth has obstacles, but limits\.obstacle is not of kind 'sensed'"):
+        replace(watched(), limits=replace(limits, obstacle=NoObstacleSensing(because="a test")))
+    for changes in ({"fov_y_rad": 0.0}, {"far_m": 0.05}, {"low_m": 0.7}, {"min_pixels": 0}, {"max_failed": 1.0}):
+        with pytest.raises(UserError):
+            replace(VIEW, **changes)  # type: ignore[arg-type]
