@@ -120,6 +120,7 @@ class Fuzz:
         self.t_ns, self.clock_ns = 0, _CLOCK_NS
         self.command, self.velocity, self.running = np.zeros(2), np.zeros(2), False
         self.way, self.yaw = 0.0, 0.0
+        self.goal, self.unrest = np.zeros(2), 3.0
 
     @property
     def t_s(self) -> float:
@@ -148,9 +149,11 @@ class Fuzz:
         self.bridge.handle(Event.ARM)
 
     def _think(self) -> None:
-        """Chooses what the policy says: mostly numbers, seldom hostile ones, or nothing in time."""
-        lot = self.rng.random()
-        self.policy.answer = self._number(2) if lot < 0.02 else None if lot > 0.999 else self.rng.normal(0.0, 2.0, 2)
+        """Chooses what the policy says: it leads to limits, or trembles; seldom hostile numbers, or nothing in time."""
+        if self.rng.random() < 0.03:
+            self.goal, self.unrest = self.rng.normal(0.0, 2.0, 2), float(self.rng.choice([0.0, 0.5, 3.0]))
+        lot, answer = self.rng.random(), self.rng.normal(self.goal, self.unrest)
+        self.policy.answer = self._number(2) if lot < 0.02 else None if lot > 0.999 else answer
 
     def _change_weather(self) -> None:
         """After bad weather comes calm, until the robot is driven."""
@@ -214,13 +217,16 @@ class Fuzz:
         """Checks a command; `slack` is the speed [2] that the joints began with, in rad/s."""
         limits = self.bridge.profile.limits
         assert isinstance(limits, ArmLimits)
+        assert limits.tool is not None
         assert self.tool is not None
         moved = (command - self.command) / PERIOD_S
         for i, joint in enumerate(limits.joints):
             assert joint.min_rad <= command[i] <= joint.max_rad
             assert abs(moved[i]) <= joint.velocity_rad_s * (1 + 1e-9)
             assert abs(moved[i] - self.velocity[i]) <= joint.acceleration_rad_s2 * PERIOD_S * (1 + 1e-6) + slack[i]
-        assert self.tool.positions(command[None])[0, 0] >= 0.2 - 1e-12
+        tool_w_m = self.tool.positions(command[None])[0]
+        assert (tool_w_m >= np.array(limits.tool.box_min_w_m) - 1e-12).all()
+        assert (tool_w_m <= np.array(limits.tool.box_max_w_m) + 1e-12).all()
         self.velocity = moved
 
     def _check_base(self, command: NDArray[np.float64]) -> None:
