@@ -44,6 +44,13 @@ def test_fifty_thousand_of_them_neither(codec: str) -> None:
             Trip.STALE_INPUT,
             Trip.OUT_OF_ORDER,
             Trip.EMERGENCY_STOP,
+            Trip.FROZEN_INPUT,
+            Trip.SECOND_COMMANDER,
+            Trip.LOST_PEER,
+            Trip.OBSTACLE,
+            Trip.MEASURED_SPEED,
         )
     }
     assert seen.silences > 10
+    assert seen.met > 2_000
+    assert seen.commands > 10_000
