@@ -129,9 +129,9 @@ class Bridge:
         elif event is Event.HOLD and self.state in (State.ARMED, State.RUN):
             self.state = State.HOLD if self.state is State.RUN else State.READY
             self._stops_left = self.profile.safety.stop_repeats
-        elif event is Event.RESET and self.state in (State.FAULT, State.HOLD) and not self._is_stopping:
+        elif event is Event.RESET and self._may_reset:
             self.state = State.WAIT
-            self.observations.clear()
+            self.observations.clear()  # in WAIT: a clock that was set back a little looks like a slow network
 
     def tick(self, t_s: float, faults: Sequence[Fault] = ()) -> Tick:
         """Runs one control period.
@@ -154,6 +154,12 @@ class Bridge:
                 self.state = State.WAIT
                 return Tick(t_s=t_s, state=self.state, waiting_for=(refusal,), age_s=observation.age_s)
         return self._run(observation, found, t_s)
+
+    @property
+    def _may_reset(self) -> bool:
+        if self.state in (State.FAULT, State.HOLD):
+            return not self._is_stopping
+        return self.state in (State.WAIT, State.READY)
 
     @property
     def _is_stopping(self) -> bool:

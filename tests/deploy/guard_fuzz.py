@@ -56,6 +56,8 @@ _CONNECTION = (Trip.SECOND_COMMANDER, Trip.LOST_PEER)
 _MAX_IDENTICAL = 4
 _LONGEST_WAIT = 500
 """Periods of calm within which a robot that stands must have been armed, whatever came before."""
+_PATIENCE = 100
+"""Periods of calm after which the operator resets a bridge that still waits."""
 _CLOCK_NS = 1_000_000_000_000
 """The robot's clock, at the beginning."""
 
@@ -144,7 +146,7 @@ class Fuzz:
         tick = self.bridge.tick(self.t_s, (self.fault,) if self.weather == "connection" else ())
         self._check_trips(was, tick)
         self._check(tick.command, tick.state)
-        if self.bridge.state is State.FAULT and tick.command is None:
+        if (self.bridge.state is State.FAULT and tick.command is None) or self.calm_waits % _PATIENCE == _PATIENCE - 1:
             self.bridge.handle(Event.RESET)
         self.bridge.handle(Event.ARM)
 

@@ -32,10 +32,10 @@ class Rehearsal:
         profile = arm_profile(safety=replace(SAFETY, **safety))
         self.bridge = Bridge(self.policy, profile, speed=1.0, obeyed=obeyed)
         self.position = np.zeros(2)
-        self.period = 0
+        self.period = self.stamp_offset_ns = 0
 
     def feed(self, camera: bool = True, joints: bool = True) -> None:
-        stamp_ns = 1 + round(self.t_s * 1e9)
+        stamp_ns = 1 + round(self.t_s * 1e9) + self.stamp_offset_ns
         if joints:
             self.bridge.receive("/joint_states", joint_state(stamp_ns, self.position.tolist()), self.t_s)
         if camera:
@@ -83,6 +83,19 @@ def test_one_stamp_from_the_future_does_not_lock_a_waiting_robot_out() -> None:
     states = [rehearsal.step().state for _ in range(SAFETY.max_reordered + 3)]
     assert State.WAIT in states
     assert states[-1] is State.READY
+
+
+def test_an_operators_reset_forgets_the_clock_before_it_was_set_back_a_little() -> None:
+    arm = Rehearsal(0.3, 0.2)
+    arm.stamp_offset_ns = 1_000_000_000
+    assert arm.step().state is State.READY
+    for _ in range(3):  # each too little to be out of order for long; together they look like a slow network
+        arm.stamp_offset_ns -= 50_000_000
+        for _ in range(10):
+            tick = arm.step()
+    assert tick.waiting_for[0].startswith("stale_input: /joint_states")
+    arm.bridge.handle(Event.RESET)
+    assert arm.step().state is State.READY
 
 
 def test_an_armed_bridge_brings_the_robot_to_where_the_policy_wants_it() -> None:
