@@ -146,9 +146,14 @@ class Fuzz:
         tick = self.bridge.tick(self.t_s, (self.fault,) if self.weather == "connection" else ())
         self._check_trips(was, tick)
         self._check(tick.command, tick.state)
-        if (self.bridge.state is State.FAULT and tick.command is None) or self.calm_waits % _PATIENCE == _PATIENCE - 1:
+        if (self.bridge.state is State.FAULT and tick.command is None) or self._looks_slow(tick):
             self.bridge.handle(Event.RESET)
         self.bridge.handle(Event.ARM)
+
+    def _looks_slow(self, tick: Tick) -> bool:
+        """Tells whether an operator would reset a waiting bridge: nothing but the age of inputs keeps it, for long."""
+        is_age = all(reason.startswith(Trip.STALE_INPUT.value) for reason in tick.waiting_for)
+        return is_age and self.calm_waits >= _PATIENCE and self.calm_waits % 10 == 0
 
     def _think(self) -> None:
         """Chooses what the policy says: it leads to limits, or trembles; seldom hostile numbers, or nothing in time."""
