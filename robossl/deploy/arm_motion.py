@@ -72,7 +72,7 @@ class ArmMotion:
 
     def faults(self, measured: Measured) -> Iterator[Fault]:
         """See `Motion.faults`."""
-        low, high = self._filter.low - self._tracking, self._filter.high + self._tracking
+        low, high = self._filter.bounds.low - self._tracking, self._filter.bounds.high + self._tracking
         error = np.abs(measured.position - self._filter.value)
         for i, name in enumerate(self.names):
             position, speed = float(measured.position[i]), float(abs(measured.velocity[i]))

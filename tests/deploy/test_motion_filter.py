@@ -4,7 +4,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from robossl.deploy.motion_filter import MotionFilter, braking_rate
+from robossl.core.motion_filter import braking_rate
+from robossl.deploy.motion_filter import MotionFilter
 
 POSITIVE = st.floats(0.05, 50.0)
 HOSTILE = st.floats(allow_nan=False, allow_infinity=False)
@@ -22,7 +23,7 @@ def brute_force_braking(rate: float, acceleration: float, period_s: float) -> fl
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(room=st.floats(0.0, 10.0), acceleration=POSITIVE, period_s=st.floats(0.002, 0.1))
 def test_braking_ends_exactly_at_the_bound(room: float, acceleration: float, period_s: float) -> None:
-    rate = float(braking_rate(np.array([room]), np.array([acceleration]), period_s)[0])
+    rate = float(braking_rate(np, np.array([room]), np.array([acceleration]), period_s)[0])
     assert brute_force_braking(rate, acceleration, period_s) == pytest.approx(room, rel=1e-6, abs=1e-9)
 
 
