@@ -12,8 +12,6 @@ since a policy must be led in training as the guard leads it on the robot.
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from robossl.core.protocols import Array
 
 _ROUNDING = 1e-9
@@ -36,17 +34,6 @@ class MotionBounds:
     rate: Array
     acceleration: Array
     period_s: float
-
-    def __post_init__(self) -> None:
-        """Checks the numbers."""
-        low, high, rate, acceleration = (
-            np.asarray(part) for part in (self.low, self.high, self.rate, self.acceleration)
-        )
-        bounds = np.concatenate([low, high, rate, acceleration, [self.period_s]])
-        if not np.isfinite(bounds).all():
-            raise ValueError(f"bounds of a motion must be finite, got {bounds}")
-        if (low > high).any() or min(rate.min(), acceleration.min(), self.period_s) <= 0:
-            raise ValueError("bounds of a motion must have low <= high and positive rate, acceleration and period")
 
     @property
     def step(self) -> Array:
@@ -74,7 +61,8 @@ def rate_towards(
     Args:
         xp: namespace of the arrays.
         target: [D] or [N, D], finite; beyond a bound, the bound is meant.
-        value, rate: alike: the last command and its rate.
+        value: the last command, alike.
+        rate: its rate, alike.
         bounds: what it is kept in.
         scale: share of the rate that may be used.
     """

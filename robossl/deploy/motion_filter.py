@@ -17,6 +17,11 @@ class MotionFilter:
 
     def __init__(self, *, low: Vector, high: Vector, rate: Vector, acceleration: Vector, period_s: float) -> None:
         low, high, rate, acceleration = (np.array(bound, np.float64) for bound in (low, high, rate, acceleration))
+        bounds = np.concatenate([low, high, rate, acceleration, [period_s]])
+        if not np.isfinite(bounds).all():
+            raise ValueError(f"bounds of a motion must be finite, got {bounds}")
+        if (low > high).any() or min(rate.min(), acceleration.min(), period_s) <= 0:
+            raise ValueError("bounds of a motion must have low <= high and positive rate, acceleration and period")
         self.bounds = MotionBounds(low=low, high=high, rate=rate, acceleration=acceleration, period_s=period_s)
         self.value = (low + high) / 2
         self.velocity = np.zeros_like(self.value)
