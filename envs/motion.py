@@ -6,6 +6,7 @@ costs where it did not.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,8 +120,9 @@ class LedJoints:
         memory["num_commands"] += 1
         return xp.asarray(command, copy=True)
 
-    def _scale(self, xp: Array, count: Array) -> float | Array:
+    def _scale(self, xp: Any, count: Array) -> float | Array:
         """Returns the share of the velocity limits that decisions number `count` [N, 1] may use."""
         if not self._config.blend_s:
             return 1.0
-        return xp.clip(count * (self._period_s / self._config.blend_s), None, 1.0)
+        share = xp.asarray(count, dtype=xp.float64) * (self._period_s / self._config.blend_s)
+        return xp.clip(share, None, 1.0)

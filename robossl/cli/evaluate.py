@@ -45,8 +45,8 @@ def run(arguments: list[str]) -> int:
         usage="robossl eval [RUN]",
         description="Measures success, return and the task's metrics on unseen worlds: of a run's agent, or, without "
         "a run, of `--policy random` or `expert` in `--env ID`. With `--engine bullet` or `warp` in another physics, "
-        "with `--delay-ms 40` with late commands, or with `--profile panda` with joints led as that robot's guard does, "
-        "too, and by how much that differs.",
+        "with `--delay-ms 40` with late commands, or with `--profile panda` with joints led as that robot's guard does,"
+        " too, and by how much that differs.",
     )
     summary = _figures(Path(run_name) if run_name else None, command)
     print_summary(summary | ({"run": run_name} if run_name else {}), as_json=command.json)
