@@ -68,7 +68,11 @@ def rate_towards(
     """
     way = xp.clip(target, bounds.low, bounds.high) - value
     greatest = braking_rate(xp, xp.abs(way), bounds.acceleration, bounds.period_s)
-    wanted = xp.sign(way) * xp.minimum(greatest, bounds.rate * scale)
+    return feasible(xp, xp.sign(way) * xp.minimum(greatest, bounds.rate * scale), value, rate, bounds)
+
+
+def feasible(xp: Any, wanted: Array, value: Array, rate: Array, bounds: MotionBounds) -> Array:
+    """Returns the next period's rate that is nearest to `wanted`."""
     lowest, highest = _bearable(xp, value, bounds)
     return xp.clip(xp.clip(wanted, lowest, highest), rate - bounds.step, rate + bounds.step)
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core.motion_filter import MotionBounds, admissible, braking, moved, rate_towards
+from robossl.core.motion_filter import MotionBounds, admissible, braking, feasible, moved, rate_towards
 
 Vector = NDArray[np.float64]
 
@@ -50,6 +50,20 @@ class MotionFilter:
             scale: share of the rate that may be used.
         """
         return np.asarray(rate_towards(np, target, self.value, self.velocity, self.bounds, scale=scale))
+
+    def creeping_velocity(self, target: Vector, *, scale: float = 1.0) -> Vector:
+        """Returns the velocity [D] of the next period that goes towards `target` [D] in a straight line.
+
+        It is so slow that one more period ends it; from a faster motion it first brakes.
+
+        Args:
+            target: finite; beyond a bound, the bound is meant.
+            scale: share of that velocity.
+        """
+        bounds = self.bounds
+        way = np.clip(target, bounds.low, bounds.high) - self.value
+        time_s = max(bounds.period_s, float((np.abs(way) / np.minimum(bounds.step, bounds.rate)).max()))
+        return np.asarray(feasible(np, way * (scale / time_s), self.value, self.velocity, bounds))
 
     def braking_velocity(self) -> Vector:
         """Returns the velocity [D] of the next period that stops soonest."""
