@@ -19,7 +19,7 @@ from robossl.envs.task import Memory
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MotionConfig:
-    """Leads joints; what is not of the tool is what the robot's profile has of the same name.
+    """Leads joints; each part is what the robot's profile has of the same name.
 
     Attributes:
         acceleration_rad_s2: greatest of each joint's commands; where None, targets are commanded as they are.
@@ -27,15 +27,12 @@ class MotionConfig:
         blend_s: time over which the velocity limits rise from zero at an episode's start.
         horizon_periods: the time, in decisions, in which a joint goes to its command, in a straight line that the next
             command's takes over from; where None, servos are given each command at once.
-        tool_min_z_w_m: the least height that the tool is sent to, above the task's own: led joints do not arrive
-            together, so that on its way the tool dips, and a guard stops what dips below its box.
     """
 
     acceleration_rad_s2: tuple[float, ...] | None = None
     velocity_rad_s: tuple[float, ...] | None = None
     blend_s: float = 0.0
     horizon_periods: float | None = None
-    tool_min_z_w_m: float | None = None
 
     def __post_init__(self) -> None:
         """Checks the numbers."""

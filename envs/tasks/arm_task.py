@@ -51,7 +51,7 @@ class ArmTask(ABC):
     def lead(self, motion: MotionConfig) -> None:
         """Leads the joints to their targets, from now on, instead of letting them jump there."""
         self.arm.lead(motion)
-        self.spec = replace(self.spec, motion=self.arm.motion, commands=self.arm.commands)
+        self.spec = replace(self.spec, motion=self.arm.motion)
 
     def build_model(self) -> Any:
         """See `Task.build_model`."""

@@ -46,7 +46,7 @@ class GoalTask:
     def lead(self, motion: MotionConfig) -> None:
         """See `ArmTask.lead`."""
         self.task.lead(motion)
-        self.spec = replace(self.spec, motion=self.task.spec.motion, commands=self.task.spec.commands)
+        self.spec = replace(self.spec, motion=self.task.spec.motion)
 
     def compute_reward(self, achieved_goal: Array, desired_goal: Array, info: Any) -> NDArray[np.float32]:
         """Returns the rewards [...] of what was achieved [..., G], had the goals been `desired_goal` [..., G]; m.

@@ -85,7 +85,8 @@ class PandaArm:
         )
         names = ("tool_dx", "tool_dy", "tool_dz") + ("grip",) * config.has_gripper
         self.action = ArraySpec(shape=(len(names),), low=-1, high=1, names=names)
-        self._keep_tool_in_box()
+        self.commands = (*(_move(axis, config) for axis in range(3)), *(_GRIP,) * config.has_gripper)
+        self._box_w_m = np.array([config.low_w_m, config.high_w_m], np.float32)
         self._tool = -1
         self._led: LedJoints | None = None
 
@@ -104,15 +105,6 @@ class PandaArm:
             period_s=1 / self.config.control_hz,
         )
         self.motion = self._led.spec
-        if motion.tool_min_z_w_m is not None:
-            (x, y, low_z), high_z = self.config.low_w_m, self.config.high_w_m[2]
-            if not low_z <= motion.tool_min_z_w_m < high_z:
-                raise UserError(
-                    f"env.motion: tool_min_z_w_m must be at least {low_z} and below {high_z}, got"
-                    f" {motion.tool_min_z_w_m}"
-                )
-            self.config = replace(self.config, low_w_m=(x, y, motion.tool_min_z_w_m))
-            self._keep_tool_in_box()
 
     def bind(self, model: Any) -> None:
         """Looks its parts up in a compiled model."""
@@ -155,11 +147,6 @@ class PandaArm:
             return targets
         finger = _GRIP.offset + _GRIP.scale * action[:, 3:]
         return xp.concat([targets, *[finger] * NUM_FINGERS], axis=-1)
-
-    def _keep_tool_in_box(self) -> None:
-        config = self.config
-        self.commands = (*(_move(axis, config) for axis in range(3)), *(_GRIP,) * config.has_gripper)
-        self._box_w_m = np.array([config.low_w_m, config.high_w_m], np.float32)
 
     def tool(self, engine: Engine) -> Array:
         """Returns where the tools are in the world, [N, 3], m."""

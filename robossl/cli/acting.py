@@ -87,16 +87,14 @@ def opened_actor(run_folder: Path | None, config: ActingConfig, *, num_worlds: i
     """
     settings = _settings(run_folder, config)
     home = settings.env.engine
-    profile, motion = load_profile(config.profile) if config.profile else None, settings.env.motion
-    if profile:
-        motion = replace(profile_motion(profile), tool_min_z_w_m=motion.tool_min_z_w_m)
+    profile = load_profile(config.profile) if config.profile else None
     env_config = replace(
         settings.env,
         num_worlds=num_worlds,
         difficulty=config.difficulty or settings.env.difficulty,
         engine=config.engine or home,
         delay_s=settings.env.delay_s if config.delay_ms is None else config.delay_ms / 1e3,
-        motion=motion,
+        motion=profile_motion(profile) if profile else settings.env.motion,
         device=settings.env.device if config.engine in (None, home) else None,
         randomise={**settings.env.randomise, **config.randomise},
         sensors={**settings.env.sensors, **config.sensors},
