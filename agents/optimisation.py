@@ -38,11 +38,24 @@ def parameter_groups(
     return groups
 
 
+def make_recordable(optimizers: Iterable[torch.optim.Optimizer], device: torch.device) -> None:
+    """Keeps all that changes in an optimiser's steps in tensors on the device, as `Recorded` needs it on a GPU."""
+    if device.type != "cuda":
+        return
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["capturable"], group["lr"] = True, torch.tensor(float(group["lr"]), device=device)
+
+
 def set_learning_rates(optimizers: Iterable[torch.optim.Optimizer], learning_rate: float) -> None:
     """Gives every group the scheduled rate times its own scale."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate * group.get("scale", 1.0)
+            rate = learning_rate * group.get("scale", 1.0)
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
 
 
 def follow_schedule(agent: Any, optimizers: Iterable[torch.optim.Optimizer]) -> None:

@@ -23,11 +23,12 @@ from robossl.agents.encoder_options import Representation
 from robossl.agents.mean_action import MeanAction
 from robossl.agents.metrics import Means
 from robossl.agents.observations import encode, final_observations, time_limits, to_tensors
-from robossl.agents.optimisation import follow_schedule, step
+from robossl.agents.optimisation import follow_schedule, make_recordable, step
 from robossl.agents.ppo import losses
 from robossl.agents.ppo.config import PPOConfig
 from robossl.agents.ppo.policy import PPOPolicy
 from robossl.agents.ppo.rollout_buffer import RolloutBatch, RolloutBuffer
+from robossl.agents.recorded import Recorded
 from robossl.core import Obs, Tree, UserError
 from robossl.objectives import RepresentationLearner
 
@@ -128,16 +129,21 @@ class PPO(stable_baselines3.PPO):
         start = time.perf_counter()
         self.policy.set_training_mode(True)
         self._update_learning_rate([])
+        clips = self._clip(self.clip_range), None if self.clip_range_vf is None else self._clip(self.clip_range_vf)
         means, num_batches = Means(), 0
         for _ in range(self.n_epochs):
             self._n_updates += 1
             for batch in self.rollout_buffer.batches(self.batch_size, self.generator):
+                with_objectives = self.learner is not None and num_batches % self.aux_interval == 0
+                num_batches += 1
+                if self.target_kl is None and not with_objectives:
+                    means.add(self._recorded(self._improve, batch, clips))
+                    continue
                 loss, metrics = self._loss(batch)
                 means.add(metrics)
                 if self._moved_too_far(metrics["train/approx_kl"]):
                     return self._finish(means, start)
-                self._update(loss, means, with_objectives=num_batches % self.aux_interval == 0)
-                num_batches += 1
+                self._update(loss, means, with_objectives=with_objectives)
         return self._finish(means, start)
 
     def features(self, obs: Obs) -> NDArray[np.float32]:
@@ -159,9 +165,12 @@ class PPO(stable_baselines3.PPO):
             UserError: if it was taken from another kind of agent, or one with other networks or objectives.
         """
         state.restore_agent(self, {"policy": self.policy.optimizer}, tree)
+        self._recorded.forget()
 
     def _setup_model(self) -> None:
         build_agent(self, **self.policy_kwargs)
+        make_recordable([self.policy.optimizer], self.device)
+        self._recorded = Recorded(self.device, [self.generator])
         self.clip_range = FloatSchedule(self.clip_range)
         self.clip_range_vf = None if self.clip_range_vf is None else FloatSchedule(self.clip_range_vf)
         if self.learner is not None and self.learner.window > self.n_steps:
@@ -221,6 +230,12 @@ class PPO(stable_baselines3.PPO):
         }
         return loss, {f"train/{name}": value for name, value in metrics.items()}
 
+    def _improve(self, batch: RolloutBatch) -> dict[str, Tensor]:
+        """Updates by the agent's own loss alone."""
+        loss, metrics = self._loss(batch)
+        step(loss, self.policy.optimizer, None, max_grad_norm=self.max_grad_norm)
+        return metrics
+
     def _update(self, loss: Tensor, means: Means, *, with_objectives: bool) -> None:
         learner = self.learner if with_objectives else None
         if learner is not None:
@@ -255,4 +270,4 @@ class PPO(stable_baselines3.PPO):
         follow_schedule(self, [self.policy.optimizer])
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "learner", "generator"]
+        return [*super()._excluded_save_params(), "learner", "generator", "_recorded"]

@@ -39,8 +39,14 @@ def run() -> dict[str, dict[str, Figures]]:
 
 
 def _row(preset: str, part: str, figures: Figures) -> str:
-    rates = [f"{key.partition('_')[0]} {rate:,.4g} updates/s" for key, rate in figures.items() if key.endswith("_per_s")]
-    ratios = [f"{key.partition('_')[0]} is {value:.2f} times as fast" for key, value in figures.items() if key.endswith("_ratio")]
+    rates = [
+        f"{key.partition('_')[0]} {rate:,.4g} updates/s" for key, rate in figures.items() if key.endswith("_per_s")
+    ]
+    ratios = [
+        f"{key.partition('_')[0]} is {value:.2f} times as fast"
+        for key, value in figures.items()
+        if key.endswith("_ratio")
+    ]
     return f"{'learn':<26} {preset + ' ' + part:<26} " + "; ".join([*rates, *ratios])
 
 
