@@ -176,6 +176,14 @@ class MujocoEngine:
         self._diverged[rows] = False
         self.forward(ids)
 
+    def keep(self) -> None:
+        """See `Engine.keep`."""
+        self._kept = self.get_state()
+
+    def take_back(self, ids: NDArray[np.int64]) -> None:
+        """See `Engine.take_back`."""
+        self.set_state(self._kept[ids], ids)
+
     @property
     def diverged(self) -> NDArray[np.bool_]:
         """See `Engine.diverged`."""

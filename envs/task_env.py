@@ -206,7 +206,7 @@ class TaskEnv:
 
     def _simulate(self, action: NDArray[np.float32]) -> tuple[Outcome, NDArray[np.bool_]]:
         task, engine = self.task, self.engine
-        before = engine.get_state()
+        engine.keep()
         self.pictures.keep()
         if self._randomiser.values:
             action = self._randomiser.act(action, self._draws(np.arange(self.num_worlds)), self._elapsed)
@@ -217,7 +217,7 @@ class TaskEnv:
         is_whole = not diverged.any()
         if not is_whole:
             lost = np.flatnonzero(diverged)
-            engine.set_state(before[lost], lost)
+            engine.take_back(lost)
             recorded = {key: self._on_device(np.nan_to_num(on_host(value))) for key, value in recorded.items()}
         outcome = task.outcome(engine, action, recorded, self._memory)
         outcome = outcome if engine.xp is np else outcome.on_host()
