@@ -10,21 +10,21 @@ from robossl.envs.warp.library import warp
 
 
 @warp.kernel
-def _find_lost(values: warp.array2d(dtype=float), limit: float, lost: warp.array(dtype=bool)):  # type: ignore
+def _find_lost(values: warp.array2d(dtype=float), limit: float, lost: warp.array(dtype=bool)):
     world, column = warp.tid()
     if not (warp.abs(values[world, column]) < limit):  # nor is anything that is no number
         lost[world] = True
 
 
 @warp.kernel
-def _put_back(values: warp.array2d(dtype=float), healthy: warp.array(dtype=float), lost: warp.array(dtype=bool)):  # type: ignore
+def _put_back(values: warp.array2d(dtype=float), healthy: warp.array(dtype=float), lost: warp.array(dtype=bool)):
     world, column = warp.tid()
     if lost[world]:
         values[world, column] = healthy[column]
 
 
 @warp.kernel
-def _remember(lost: warp.array(dtype=bool), diverged: warp.array(dtype=bool)):  # type: ignore
+def _remember(lost: warp.array(dtype=bool), diverged: warp.array(dtype=bool)):
     world = warp.tid()
     if lost[world]:
         diverged[world] = True

@@ -138,7 +138,8 @@ def encode_window(encoder: Callable[[dict[str, Tensor]], Tensor], obs: Mapping[s
     first = next(iter(obs.values()))
     num_steps = first.shape[1]
     if first.is_cuda:
-        return encoder({key: value.flatten(0, 1) for key, value in obs.items()}).unflatten(0, (-1, num_steps))
+        joined = encoder({key: value.flatten(0, 1) for key, value in obs.items()})
+        return joined.view(-1, num_steps, *joined.shape[1:])
     return torch.stack([encoder({key: value[:, t] for key, value in obs.items()}) for t in range(num_steps)], dim=1)
 
 

@@ -9,7 +9,8 @@ import torch
 from agent_checks import same, weights
 
 from robossl.agents import PPO, SAC, AugmentConfig, PPOConfig, Representation, SACConfig
-from robossl.agents.recorded import Recorded
+from robossl.nets.recorded import Recorded
+from robossl.objectives import InverseDynamicsConfig, LatentPredictionConfig, TOVVICRegConfig
 
 needs_gpu = [
     pytest.mark.gpu,
@@ -36,9 +37,9 @@ def run(_: Recorded, work: Callable[[Any], Any], batch: Any, *variant: Any) -> A
     return work(batch)
 
 
-def learned(name: str, colour_env: Any, tiny: Any, steps: int = 160) -> Any:
+def learned(name: str, colour_env: Any, tiny: Any, steps: int = 160, objectives: Any = ()) -> Any:
     algorithm, config = AGENTS[name]
-    representation = Representation(encoder=tiny, augment=AugmentConfig(shift_px=1))
+    representation = Representation(encoder=tiny, augment=AugmentConfig(shift_px=1), objectives=objectives)
     agent = algorithm.from_config(config, colour_env(), representation=representation, seed=0, device="cuda")
     agent.learn(steps)
     return agent
@@ -70,6 +71,19 @@ def test_agents_learn_the_same_from_recorded_updates(
         torch.testing.assert_close(mine, other, rtol=1e-3, atol=1e-4)
     moved = learned(name, colour_env, tiny, steps=96)
     assert not same(weights(moved.policy), weights(plain.policy))
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=needs_gpu) for name in AGENTS])
+def test_objectives_are_recorded_with_the_agents_updates(
+    name: str, colour_env: Any, tiny: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objectives = (TOVVICRegConfig(gap=1), InverseDynamicsConfig(num_steps=2), LatentPredictionConfig(num_steps=2))
+    recorded = learned(name, colour_env, tiny, objectives=objectives)
+    assert recorded._recorded._graphs
+    monkeypatch.setattr(Recorded, "__call__", run)
+    plain = learned(name, colour_env, tiny, objectives=objectives)
+    for mine, other in zip(weights(recorded.policy), weights(plain.policy), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-2, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=needs_gpu) for name in AGENTS])

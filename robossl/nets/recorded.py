@@ -36,7 +36,7 @@ class Recorded:
 
         Args:
             work: the update.
-            batch: a dataclass of tensors and of dicts of tensors.
+            batch: a tensor, or a dataclass of tensors, None and dicts of tensors.
             variant: whatever else decides what `work` does.
         """
         if self._device.type != "cuda":
@@ -62,7 +62,7 @@ class Recorded:
 
     def _run_aside(self, work: Work[BatchT], batch: BatchT) -> dict[str, Tensor]:
         """Runs an update in a stream of its own, as CUDA asks of what will be recorded."""
-        stream = torch.cuda.Stream(self._device)
+        stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(stream):
             result = work(batch)
@@ -82,8 +82,15 @@ class Recorded:
         self._graphs[key] = graph, own, result
 
 
+def generators_of(agent: Any) -> list[torch.Generator]:
+    """Returns what an agent's updates draw from: its own generator, and that of its objectives where it has some."""
+    return [agent.generator] if agent.learner is None else [agent.generator, agent.learner.generator]
+
+
 def _tensors(batch: Any) -> list[Tensor]:
     """Returns the tensors of a batch, always in the same order."""
+    if batch is None:
+        return []
     if isinstance(batch, Tensor):
         return [batch]
     parts = batch.values() if isinstance(batch, dict) else (getattr(batch, f.name) for f in dataclasses.fields(batch))
@@ -91,8 +98,8 @@ def _tensors(batch: Any) -> list[Tensor]:
 
 
 def _copied(batch: Any) -> Any:
-    if isinstance(batch, Tensor):
-        return batch.clone()
+    if batch is None or isinstance(batch, Tensor):
+        return None if batch is None else batch.clone()
     if isinstance(batch, dict):
         return {key: _copied(value) for key, value in batch.items()}
     return dataclasses.replace(batch, **{f.name: _copied(getattr(batch, f.name)) for f in dataclasses.fields(batch)})
