@@ -132,15 +132,16 @@ class SAC(stable_baselines3.SAC):
         self.policy.set_training_mode(True)
         self._update_learning_rate([])
         means = Means()
-        for transitions in self.replay.draw(gradient_steps * batch_size, self.generator).split(batch_size):
+        drawn = self.replay.draw(gradient_steps * batch_size, self.generator)
+        for transitions in torch.split(drawn, batch_size):
             self._n_updates += 1
             parts = _Parts(
                 actor=self._n_updates % self.policy_frequency == 0,
                 target=self._n_updates % self.target_update_interval == 0,
                 objectives=self.learner is not None and self._n_updates % self.aux_interval == 0,
             )
-            drawn = _Drawn(transitions, self._draw_windows() if parts.objectives else None)
-            means.add(self._recorded(partial(self._update, parts), drawn, parts))
+            batch = _Drawn(transitions, self._draw_windows() if parts.objectives else None)
+            means.add(self._recorded(partial(self._update, parts), batch, parts))
         for name, value in means.read().items():
             self.logger.record(name, value)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")

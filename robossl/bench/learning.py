@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from stable_baselines3.common.preprocessing import get_action_dim
 
 from robossl.agents import PPO, SAC
 from robossl.agents.experience import make_replay, store_step
@@ -104,7 +105,7 @@ def _random_experience(agent: PPO | SAC) -> Replay:
     """Drives the agent's worlds at random and returns what was seen, on the agent's device."""
     env, space = agent.get_env(), agent.observation_space
     assert env is not None
-    num_worlds, num_actions = env.num_envs, agent.action_space.shape[0]
+    num_worlds, num_actions = env.num_envs, get_action_dim(agent.action_space)
     replay = make_replay(
         space,
         num_actions,
