@@ -231,10 +231,9 @@ class TaskEnv:
         self._elapsed[ids] = 0
         for value in self._laid_out.values():
             value[ids] = 0
-        draws = self._draws(ids)
         self.engine.reset(ids)
-        layout = self._ahead.draws(self.worlds, self._first_world, self._episode, ids)
-        self.task.reset(self.engine, ids, layout, self._laid_out)
+        draws = self._ahead.draws(self.worlds, self._first_world, self._episode, ids)
+        self.task.reset(self.engine, ids, draws, self._laid_out)
         if self.engine.xp is not np:
             for key, value in self._laid_out.items():
                 self._memory[key][ids] = self._on_device(value[ids])
