@@ -82,7 +82,7 @@ class MujocoEngine:
     def step(self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = ()) -> dict[str, Array]:
         """See `Engine.step`. What is recorded of a world after it diverged is not to be used."""
         self._refresh_constants()
-        num_warnings = self.batch.warning[..., 1].copy()
+        warnings = self.batch.warning.copy()
         self.view("ctrl")[...] = ctrl
         recorded: dict[str, Array] = {}
         if record:
@@ -90,7 +90,7 @@ class MujocoEngine:
         else:
             self._call(self.batch.step, None, nstep=num_substeps, stage=self._stage)
             self._computed[:] = self._stage
-        self._flag_divergence(num_warnings)
+        self._flag_divergence(warnings)
         return recorded
 
     def read(self, name: str, ids: NDArray[np.int64] | None = None) -> Array:
@@ -185,11 +185,10 @@ class MujocoEngine:
         """See `Engine.close`."""
         self.batch = None
 
-    def _flag_divergence(self, num_warnings: NDArray[np.integer[Any]]) -> None:
-        """Flags the worlds that are no longer finite, too fast, or warned about since `num_warnings` [N, W]."""
-        has_warned = self.batch.warning[..., 1] != num_warnings
-        if has_warned.any():
-            self._diverged |= has_warned.any(axis=1)
+    def _flag_divergence(self, warnings: NDArray[np.integer[Any]]) -> None:
+        """Flags the worlds that are no longer finite, too fast, or warned about since `warnings` [N, W, 2]."""
+        if self.batch.warning.tobytes() != warnings.tobytes():  # a tenth of the time of comparing the numbers
+            self._diverged |= (self.batch.warning != warnings)[..., 1].any(axis=1)
         if not math.isfinite(self.batch.state.sum()):  # half the time of looking at each number
             self._diverged |= ~np.isfinite(self.batch.state).all(axis=1)
         qvel = self._qvel

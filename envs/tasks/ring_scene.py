@@ -30,7 +30,7 @@ _OBSTACLE_OFFSET_M = 0.9
 _START_SLOTS = np.array([slot for slot in range(NUM_OBSTACLES) if slot % (SIDE_M / _SLOT_M)])  # not at a corner
 _START_ALONG_SLOT, _START_OFFSET_M, _START_TURN_RAD = 0.05, 0.5, 0.4
 _COLOUR_SHIFT = {"floor": 0.06, "outer": 0.08, "inner": 0.08, "obstacle": 0.14, "clutter": 0.14, "car": 0.0}
-_NEAR_M = 0.05  # farther apart, nothing touches, however coarsely an engine computes contacts
+_NEAR_M = 0.03  # farther apart, nothing touches, however coarsely an engine computes contacts
 _FREE_M = OUTER_M - CENTRE_M - CAR_RADIUS_M - _NEAR_M  # from the centre line
 
 Floats = NDArray[np.float64]

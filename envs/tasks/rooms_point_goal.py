@@ -174,7 +174,8 @@ class RoomsPointGoal:
         xp = engine.xp
         collided = xp.any(found > 0, axis=1)
         near = xp.nonzero(~collided & self._scene.is_near(xp, pose, engine.read("mocap_pos")))[0]
-        collided[near] = engine.read("sensordata", near)[:, 0] > 0
+        if len(near):
+            collided[near] = engine.read("sensordata", near)[:, 0] > 0
         return collided
 
     def _gap(self, engine: Engine, pose: Array) -> Array:
