@@ -68,13 +68,15 @@ class Grid:
             x_m: [N].
             y_m: [N].
         """
-        u, v = self._nodes(xp, x_m), self._nodes(xp, y_m)
-        i, j = xp.floor(u), xp.floor(v)
-        u, v = u - i, v - j
-        first = xp.astype(i * self.size + j, xp.int64)
-        corners = xp.stack([first, first + 1, first + self.size, first + self.size + 1], axis=1)
-        weights = xp.stack([(1 - u) * (1 - v), (1 - u) * v, u * (1 - v), u * v], axis=1)
-        return xp.sum(weights * xp.abs(xp.take_along_axis(distance, corners, axis=1)), axis=1)
+        place = self._nodes(xp, xp.stack([x_m, y_m], axis=1))
+        node = xp.floor(place)
+        beyond = place - node
+        first = xp.astype(node[:, 0] * self.size + node[:, 1], xp.int64)
+        corners = first[:, None] + xp.asarray((0, 1, self.size, self.size + 1), device=first.device)
+        share = xp.stack([1 - beyond, beyond], axis=2)
+        weights = xp.reshape(share[:, 0, :, None] * share[:, 1, None, :], (-1, 4))
+        there = distance[xp.arange(len(first), device=first.device)[:, None], corners]
+        return xp.sum(weights * xp.abs(there), axis=1)
 
     def lead(self, xp: Any, distance: Array, x_m: Array, y_m: Array, *, reach_m: float) -> tuple[Array, Array]:
         """Returns the nodes x, y [N] within reach through which the shortest paths from points [N] lead.

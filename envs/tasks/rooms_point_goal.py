@@ -101,7 +101,7 @@ class RoomsPointGoal:
         moved = pose[:, :2] - memory["position_w"]
         memory["position_w"][...] = pose[:, :2]
         memory["driven_m"] += xp.sqrt(moved[:, 0] ** 2 + moved[:, 1] ** 2)
-        left = xp.astype(self._scene.grid.read(xp, memory["field"], pose[:, 0], pose[:, 1]), xp.float32)
+        left = self._scene.grid.read(xp, memory["field"], pose[:, 0], pose[:, 1])
         progress = memory["left_m"] - left
         memory["left_m"][...] = left
         collided = self._collided(engine, pose, recorded["sensordata"][:, 1:, 0])
