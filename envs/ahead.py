@@ -13,7 +13,7 @@ from robossl.envs.config import WorldSeed
 _MIN_DEPTH, _MAX_DEPTH = 2, 16  # episodes of a world
 _NUM_EPISODES = 1024  # of all worlds: bounds the memory
 _NONE = -1
-_MAX_CALL = 128  # episodes computed by one call: the arrays of more do not stay in the cache
+_MAX_CALL = 256  # episodes computed by one call: the arrays of more do not stay in the cache
 
 
 class Ahead:

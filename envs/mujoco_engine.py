@@ -242,7 +242,7 @@ class MujocoEngine:
     def _compute(self, ids: NDArray[np.int64] | None, stage: int) -> None:
         """Computes what follows from the state, up to a stage."""
         if ids is not None and len(ids) < _FEW and self.num_threads > 1:
-            for world in ids[:, None]:
+            for world in ids.astype(np.int32)[:, None]:  # Batch's own type: it has less to check
                 self._call(self.batch.forward, world, stage=stage)
         else:
             self._call(self.batch.forward, ids, stage=stage)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array
+from robossl.envs.tasks.columns import columns
 
 NODE_M = 0.1
 _PAD = 2  # a knight's move
@@ -68,12 +69,12 @@ class Grid:
             x_m: [N].
             y_m: [N].
         """
-        place = self._nodes(xp, xp.stack([x_m, y_m], axis=1))
+        place = self._nodes(xp, columns(xp, x_m, y_m))
         node = xp.floor(place)
         beyond = place - node
         first = xp.astype(node[:, 0] * self.size + node[:, 1], xp.int64)
         corners = first[:, None] + xp.asarray((0, 1, self.size, self.size + 1), device=first.device)
-        share = xp.stack([1 - beyond, beyond], axis=2)
+        share = columns(xp, 1 - beyond, beyond)
         weights = xp.reshape(share[:, 0, :, None] * share[:, 1, None, :], (-1, 4))
         there = distance[xp.arange(len(first), device=first.device)[:, None], corners]
         return xp.sum(weights * xp.abs(there), axis=1)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, Draws
+from robossl.envs.tasks.columns import columns
 from robossl.envs.tasks.ring_clutter import litter
 from robossl.envs.tasks.ring_geometry import (
     CAR_RADIUS_M,
@@ -130,7 +131,7 @@ class RingScene:
     def table(self, xp: Any, position: Array, quat: Array) -> Array:
         """Describes obstacles at positions [N, M, 3] with orientations [N, M, 4] as [N, M, 7] `OBSTACLE_NAMES`."""
         w, z = quat[..., 0], quat[..., 3]
-        pose = xp.stack([position[..., 0], position[..., 1], 1 - 2 * z * z, 2 * w * z], axis=-1)
+        pose = columns(xp, position[..., 0], position[..., 1], 1 - 2 * z * z, 2 * w * z)
         return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(self.shapes, device=pose.device)], axis=-1)
 
 

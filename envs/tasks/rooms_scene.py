@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Array, Draws
 from robossl.envs.tasks import house_plan
+from robossl.envs.tasks.columns import columns
 from robossl.envs.tasks.geodesic import NODE_M, Grid
 from robossl.envs.tasks.rooms_clearance import Clearance
 from robossl.envs.tasks.rooms_config import RoomsConfig
@@ -128,7 +129,7 @@ class RoomsScene:
         """
         place, turn = position[:, self._pieces], quat[:, self._pieces]
         w, z = turn[..., 0], turn[..., 3]
-        pose = xp.stack([place[..., 0], place[..., 1], 1 - 2 * z * z, 2 * w * z], axis=-1)
+        pose = columns(xp, place[..., 0], place[..., 1], 1 - 2 * z * z, 2 * w * z)
         return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(self._shapes, device=pose.device)], axis=-1)
 
     def is_near(self, xp: Any, pose: Array, position: Array) -> Array:
