@@ -48,10 +48,10 @@ class DelayedEngine:
         after = self._engine.step(held[:, self._whole], num_substeps - self._rest, record)
         return {name: self._engine.xp.concat([before[name], after[name]], axis=1) for name in record}
 
-    def get_state(self) -> NDArray[np.float64]:
+    def get_state(self, *, whole: bool = True) -> NDArray[np.float64]:
         """See `Engine.get_state`; the controls under way follow the physics."""
         under_way = self._newest_first.reshape(len(self._begins), -1)
-        return np.concatenate([self._engine.get_state(), under_way, self._begins[:, None]], axis=1)
+        return np.concatenate([self._engine.get_state(whole=whole), under_way, self._begins[:, None]], axis=1)
 
     def set_state(self, state: NDArray[np.float64], ids: NDArray[np.int64] | None = None) -> None:
         """See `Engine.set_state`."""

@@ -77,11 +77,11 @@ class Engine(Protocol):
     def model_values(self) -> dict[str, Array]:
         """Returns the fields that were randomised, {field: [N, ...]}."""
 
-    def get_state(self) -> NDArray[np.float64]:
-        """Returns the full integration state [N, S]."""
+    def get_state(self, *, whole: bool = True) -> NDArray[np.float64]:
+        """Returns the full integration state [N, S]; if not `whole`, no more need be in it than a step changes."""
 
     def set_state(self, state: NDArray[np.float64], ids: NDArray[np.int64] | None = None) -> None:
-        """Puts back what `get_state` returned and makes derived quantities current."""
+        """Puts back what `get_state` returned, leaves what is not in it, and makes derived quantities current."""
 
     @property
     def diverged(self) -> NDArray[np.bool_]:

@@ -206,7 +206,7 @@ class TaskEnv:
 
     def _simulate(self, action: NDArray[np.float32]) -> tuple[Outcome, NDArray[np.bool_]]:
         task, engine = self.task, self.engine
-        before = engine.get_state()
+        before = engine.get_state(whole=bool(self._randomiser.values))  # whose pushes change more than a step does
         self.pictures.keep()
         if self._randomiser.values:
             action = self._randomiser.act(action, self._draws(np.arange(self.num_worlds)), self._elapsed)

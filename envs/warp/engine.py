@@ -146,7 +146,7 @@ class WarpEngine:
         """See `Engine.model_values`; on the host, where they are kept."""
         return self.books.model_values() if "books" in self.__dict__ else {}
 
-    def get_state(self) -> NDArray[np.float64]:
+    def get_state(self, *, whole: bool = True) -> NDArray[np.float64]:
         """See `Engine.get_state`; the columns are MuJoCo's mjSTATE_INTEGRATION."""
         state = self._empty((self.num_worlds, self.worlds.num_columns))
         for name, columns in self.worlds.state.items():
