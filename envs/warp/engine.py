@@ -149,7 +149,7 @@ class WarpEngine:
         """See `Engine.set_state`."""
         self._put(self._tensor(state), self._rows(np.arange(self.num_worlds) if ids is None else ids))
 
-    def keep(self) -> None:
+    def keep(self, *, whole: bool) -> None:
         """See `Engine.keep`."""
         for name in self.worlds.state:
             own = self.worlds.tensor(name)
