@@ -72,7 +72,7 @@ class _Shelf:
 
     def __init__(self, num_worlds: int, depth: int) -> None:
         self.episode = np.full((num_worlds, depth), _NONE)
-        self._records = np.zeros((num_worlds, depth), np.dtype([]))
+        self._records = np.zeros(0, np.dtype([]))  # [N * depth]: `take` and `put` are faster than any other way
 
     def put(
         self, world: NDArray[np.int64], slot: NDArray[np.int64], episode: NDArray[np.int64], values: dict[str, Array]
@@ -80,17 +80,20 @@ class _Shelf:
         """Lays down the values {name: [n, ...]} of n episodes."""
         if not self._records.dtype.names:
             record = np.dtype([(name, value.dtype, value.shape[1:]) for name, value in values.items()])
-            self._records = np.zeros(self.episode.shape, record)
+            self._records = np.zeros(self.episode.size, record)
         records = np.empty(len(world), self._records.dtype)
         for name, value in values.items():
             records[name] = value
-        self._records[world, slot] = records
+        self._records.put(self._places(world, slot), records)
         self.episode[world, slot] = episode
 
     def take(self, world: NDArray[np.int64], slot: NDArray[np.int64]) -> dict[str, Array]:
         """Returns copies of the values."""
-        records = self._records[world, slot]
+        records = self._records.take(self._places(world, slot))
         return {name: records[name] for name in records.dtype.names or ()}
+
+    def _places(self, world: NDArray[np.int64], slot: NDArray[np.int64]) -> NDArray[np.int64]:
+        return world * self.episode.shape[1] + slot
 
 
 class _DrawsAhead(Draws):
