@@ -53,7 +53,7 @@ class TaskEnv:
         fields = model_fields(active) | {*task.spec.random_fields}
         require_memory(config.num_worlds, model, self._observation(), fields, task.new_memory(1))
         engine = make_engine(config.engine, model, config.num_worlds, num_threads, config.device)
-        self.engine = make_delayed(engine, config.delay_s, task.spec.num_substeps)
+        self.engine = make_delayed(engine, config.delay_s, task.spec.num_substeps, task.spec.motion)
         self._sensors = SensorSuite(for_sensors(self.engine), chosen, task.spec.num_substeps)
         self._record = tuple(dict.fromkeys((*task.spec.record, *self._sensors.record)))
         self._randomiser = Randomiser(
@@ -287,4 +287,5 @@ class TaskEnv:
             camera_names=tuple(camera.name for camera in self._cameras),
             render=self.pictures.spec,
             commands=task.commands,
+            motion=task.motion,
         )
