@@ -1,6 +1,8 @@
 """States first, pixels later: the pictures are those that were seen, whenever they are drawn."""
 
 import json
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from robossl.cli.artifacts import collect_into
 from robossl.cli.main import main
 from robossl.core import Stream, UserError
+from robossl.core.files import exclusive
 from robossl.data import EpisodeStore, EpisodeWriter
 from robossl.envs import EnvConfig, WorldSeed
 from robossl.envs.make import make_task
@@ -129,6 +132,36 @@ def test_what_broke_off_is_gone_on_with_and_equals_what_did_not(
     assert render(states, "--image-size", 8, 8, "--out", tmp_path / "other") == 0  # begun anew
     assert EpisodeStore(tmp_path / "other")[0].obs["rgb_static"].shape[1:] == (8, 8, 3)
     assert len(EpisodeStore(tmp_path / "other")) == 5
+
+
+def test_a_second_render_into_one_folder_waits_for_the_first_and_touches_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states, out = states_of(ARM, tmp_path / "states", replace(COLLECT, episodes=1)), tmp_path / "drawn"
+    partial = tmp_path / ".drawn.partial"
+    partial.mkdir()
+    (partial / "dataset.json").write_text("another process is writing")
+    held, over = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with exclusive(tmp_path / ".drawn.lock", lambda: None):
+            held.set()
+            errors = ""
+            while "waiting" not in errors and not over.is_set():
+                time.sleep(0.01)
+                errors += capsys.readouterr().err
+            if partial.exists():
+                partial.rename(out)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert held.wait(60)
+    code = render(states, "--out", out)
+    over.set()
+    thread.join()
+    assert code == 1
+    assert (out / "dataset.json").read_text() == "another process is writing"
+    assert f"{out} is there already" in capsys.readouterr().err
 
 
 def test_the_header_tells_sensors_and_ranges_and_keeps_others_out(tmp_path: Path) -> None:
