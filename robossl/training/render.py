@@ -19,7 +19,7 @@ from robossl.core.files import exclusive, sync_folder
 from robossl.core.protocols import Obs
 from robossl.core.specs import ArraySpec, RenderSpec
 from robossl.data.episode import Episode
-from robossl.data.episode_index import DATASET_NAME, INDEX_NAME, read_dataset
+from robossl.data.episode_index import DATASET_NAME, FORMAT_VERSION, INDEX_NAME, format_version, read_dataset
 from robossl.data.episode_store import EpisodeStore
 from robossl.data.episode_writer import EpisodeWriter
 from robossl.training.interrupt import InterruptWish
@@ -123,5 +123,6 @@ def _drop_another(partial: Path, spec: EnvSpec, config: dict[str, Any]) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         return
     found = read_dataset(partial)
-    if (found[0].to_json(), found[1]) != (spec.to_json(), json.loads(json.dumps(config))):
+    is_same = (found[0].to_json(), found[1]) == (spec.to_json(), json.loads(json.dumps(config)))
+    if not is_same or format_version(partial) != FORMAT_VERSION:
         shutil.rmtree(partial)
