@@ -5,6 +5,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -52,10 +53,13 @@ def render(*words: object) -> int:
     return int(stop.value.code or 0)
 
 
+@pytest.mark.parametrize("kind", ["exact", "physics"])
 @pytest.mark.parametrize("env", [RING, ARM], ids=["ring", "arm"])
-def test_pictures_drawn_later_are_those_that_were_seen(env: EnvConfig, tmp_path: Path) -> None:
-    collect_into(tmp_path / "seen", env, COLLECT, 3)
-    states = states_of(env, tmp_path / "states")
+def test_pictures_drawn_later_are_those_that_were_seen(
+    env: EnvConfig, kind: Literal["exact", "physics"], tmp_path: Path
+) -> None:
+    collect_into(tmp_path / "seen", env, replace(COLLECT, states=kind), 3)
+    states = states_of(env, tmp_path / "states", replace(COLLECT, states=kind))
     assert not any(array.is_image for array in EpisodeStore(states).spec.observation.values())
     assert render(states, "--out", tmp_path / "drawn") == 0
     seen, drawn = EpisodeStore(tmp_path / "seen"), EpisodeStore(tmp_path / "drawn")
@@ -132,6 +136,25 @@ def test_what_broke_off_is_gone_on_with_and_equals_what_did_not(
     assert render(states, "--image-size", 8, 8, "--out", tmp_path / "other") == 0  # begun anew
     assert EpisodeStore(tmp_path / "other")[0].obs["rgb_static"].shape[1:] == (8, 8, 3)
     assert len(EpisodeStore(tmp_path / "other")) == 5
+
+
+def test_physics_alone_is_smaller_and_goes_on_as_before(tmp_path: Path) -> None:
+    exact = EpisodeStore(states_of(ARM, tmp_path / "exact"))
+    physics = EpisodeStore(states_of(ARM, tmp_path / "physics", replace(COLLECT, states="physics")))
+    assert physics.summary()["bytes"] < 0.7 * exact.summary()["bytes"]
+    envs = [TaskEnv(make_task(ARM.id, "hard"), replace(ARM, num_worlds=2), WorldSeed(seed=3)) for _ in range(2)]
+    rows = [20, 40]
+    for env, store in zip(envs, (exact, physics), strict=True):
+        env.reset()
+        for field, value in store[0].model_values.items():
+            env.engine.randomise(field, np.stack([value] * 2), np.arange(2))
+        env.engine.set_state(store[0].state[rows])
+        env.engine.step(env.engine.read("qpos")[:, :7], 16)
+    np.testing.assert_allclose(envs[0].engine.read("qpos"), envs[1].engine.read("qpos"), atol=1e-6)
+    for env in envs:
+        env.close()
+    with pytest.raises(UserError, match="holds exact states: physics ones are not added to it"):
+        states_of(ARM, tmp_path / "exact", replace(COLLECT, states="physics", episodes=9))
 
 
 def test_a_second_render_into_one_folder_waits_for_the_first_and_touches_nothing(
