@@ -126,9 +126,11 @@ class Pictures:
 
     def close(self) -> None:
         """Frees threads and graphics contexts."""
-        drawn = [shots.renderer for shots in self._shots]
-        for drawing in [*drawn, *self._viewers.values(), *self._appearances.values()]:
-            drawing.close()
+        drawn: list[Renderer] = [shots.renderer for shots in self._shots]
+        for renderer in (*drawn, *self._viewers.values()):
+            renderer.close()
+        for appearances in self._appearances.values():
+            appearances.close()
         self._shots, self._viewers, self._appearances = [], {}, {}
 
     def _start(self, keys: tuple[str, ...]) -> Renderer:

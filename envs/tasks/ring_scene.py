@@ -152,7 +152,7 @@ class RingScene:
 def _squared_reach(shapes: NDArray[np.float32]) -> NDArray[np.float32]:
     """Returns the squares [...] of the distances at which a car may touch things of shapes [..., 3]."""
     reach = np.hypot(shapes[..., 0], shapes[..., 1]) + shapes[..., 2] + CAR_RADIUS_M + _NEAR_M
-    return np.square(reach).astype(np.float32)
+    return np.asarray(np.square(reach), np.float32)
 
 
 def _side_by_side(**shapes: tuple[int, ...]) -> dict[str, tuple[slice, tuple[int, ...]]]:

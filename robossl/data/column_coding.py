@@ -144,11 +144,11 @@ def _stand(table: Array) -> NDArray[np.bool_]:
 
 def _single(values: Array) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):
-        return values.astype(_SINGLE)
+        return np.asarray(values, _SINGLE)
 
 
 def _planes(table: Array) -> bytes:
     count, rows = table.shape
     if not table.size or rows < _LONG:
-        return table.tobytes()
-    return np.ascontiguousarray(table.view(np.uint8).reshape(count, rows, -1).transpose(0, 2, 1)).tobytes()
+        return bytes(table.tobytes())
+    return bytes(table.view(np.uint8).reshape(count, rows, -1).transpose(0, 2, 1).tobytes())
