@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from robossl.core import Stream, UserError
+from robossl.envs.motion import MotionConfig
 from robossl.envs.randomisation import Span, span_of
 from robossl.envs.sensor_model import SensorModel
 
@@ -29,6 +30,8 @@ class EnvConfig:
         num_threads: for physics and pictures; all cores where None.
         delay_s: from an observation to the moment when the command that it led to takes effect, in whole physics steps;
             of the whole way through a robot's network, whatever its parts.
+        motion: how an arm's joints are led to their targets, as the profile of a robot bounds them; not at all unless
+            told.
         sensors: {observation: how it is imperfect}; those that are not named are perfect.
         randomise: {what the task declares: the range, or the one value, that it is drawn from}; "all" stands for every
             declared range, the full one at 1 and half of it at 0.5. What is not named is as the task has it.
@@ -44,6 +47,7 @@ class EnvConfig:
     device: str | None = None
     num_threads: int | None = None
     delay_s: float = 0.0
+    motion: MotionConfig = field(default_factory=MotionConfig)
     sensors: dict[str, SensorModel] = field(default_factory=dict)
     randomise: dict[str, float | Span] = field(default_factory=dict)
 

@@ -1,4 +1,7 @@
-"""An engine whose actuators hear of each command some time late: what a robot's network and drivers cost."""
+"""An engine whose actuators hear of each command some time late: what a robot's network and drivers cost.
+
+Where the robot's controller leads its joints in straight lines, they do not jump to the command either.
+"""
 
 from typing import Any
 
@@ -8,6 +11,7 @@ from numpy.typing import NDArray
 from robossl.core import Array
 from robossl.envs.engine import Engine
 from robossl.envs.host import on_host
+from robossl.envs.straight_lines import StraightLines
 
 
 class DelayedEngine:
@@ -20,10 +24,11 @@ class DelayedEngine:
         engine: the worlds.
         delay: in physics steps.
         num_substeps: between two decisions: what `step` is always called with.
+        lines: in which controls go to each command; at once where None.
     """
 
-    def __init__(self, engine: Engine, *, delay: int, num_substeps: int) -> None:
-        self._engine, self._num_substeps = engine, num_substeps
+    def __init__(self, engine: Engine, *, delay: int, num_substeps: int, lines: StraightLines | None = None) -> None:
+        self._engine, self._num_substeps, self._lines = engine, num_substeps, lines
         self._whole, self._rest = divmod(delay, num_substeps)
         self._newest_first = np.zeros((engine.num_worlds, self._whole + 2, engine.model.nu))
         self._begins = np.ones(engine.num_worlds, bool)
@@ -38,24 +43,33 @@ class DelayedEngine:
         assert num_substeps == self._num_substeps
         held = self._newest_first
         if self._begins.any():
-            held[self._begins] = on_host(self._engine.read("ctrl"))[self._begins, None]
+            at_rest = on_host(self._engine.read("ctrl"))[self._begins]
+            held[self._begins] = at_rest[:, None]
+            if self._lines:
+                self._lines.begin(self._begins, at_rest)
             self._begins[:] = False
         held[:, 1:] = held[:, :-1].copy()
         held[:, 0] = on_host(ctrl)
-        if not self._rest:
-            return self._engine.step(held[:, self._whole], num_substeps, record)
-        before = self._engine.step(held[:, self._whole + 1], self._rest, record)
-        after = self._engine.step(held[:, self._whole], num_substeps - self._rest, record)
-        return {name: self._engine.xp.concat([before[name], after[name]], axis=1) for name in record}
+        parts = self._act(held[:, self._whole + 1], self._rest, record) if self._rest else []
+        if self._lines:
+            self._lines.turn(held[:, self._whole])
+        parts += self._act(held[:, self._whole], num_substeps - self._rest, record)
+        if len(parts) == 1:
+            return parts[0]
+        return {name: self._engine.xp.concat([part[name] for part in parts], axis=1) for name in record}
 
     def get_state(self) -> NDArray[np.float64]:
         """See `Engine.get_state`; the controls under way follow the physics."""
-        under_way = self._newest_first.reshape(len(self._begins), -1)
-        return np.concatenate([self._engine.get_state(), under_way, self._begins[:, None]], axis=1)
+        parts = [self._engine.get_state(), self._newest_first.reshape(len(self._begins), -1), self._begins[:, None]]
+        return np.concatenate(parts + ([self._lines.get_state()] if self._lines else []), axis=1)
 
     def set_state(self, state: NDArray[np.float64], ids: NDArray[np.int64] | None = None) -> None:
         """See `Engine.set_state`."""
         rows = slice(None) if ids is None else ids
+        if self._lines:
+            size = self._lines.get_state().shape[1]
+            self._lines.set_state(state[:, -size:], rows)
+            state = state[:, :-size]
         size = self._newest_first[0].size
         self._engine.set_state(state[:, : -size - 1], ids)
         self._newest_first[rows] = state[:, -size - 1 : -1].reshape(-1, *self._newest_first.shape[1:])
@@ -64,6 +78,12 @@ class DelayedEngine:
     def __getattr__(self, name: str) -> Any:
         """Everything else is the other engine's."""
         return getattr(self._engine, name)
+
+    def _act(self, ctrl: NDArray[np.float64], num_steps: int, record: tuple[str, ...]) -> list[dict[str, Array]]:
+        """Makes physics steps under the controls of one decision; returns what was recorded, part by part."""
+        if self._lines is None:
+            return [self._engine.step(ctrl, num_steps, record)]
+        return [self._engine.step(self._lines.next(), 1, record) for _ in range(num_steps)]
 
 
 def undelayed(engine: Engine) -> Any:

@@ -86,6 +86,12 @@ class Engine(Protocol):
     def set_state(self, state: NDArray[np.float64], ids: NDArray[np.int64] | None = None) -> None:
         """Puts back what `get_state` returned and makes derived quantities current."""
 
+    def keep(self, *, whole: bool) -> None:
+        """Remembers the states of all worlds, where they are computed; if not `whole`, at least what a step changes."""
+
+    def take_back(self, ids: NDArray[np.int64]) -> None:
+        """Puts the worlds `ids` back to where they were when `keep` was called."""
+
     @property
     def diverged(self) -> NDArray[np.bool_]:
         """[N] worlds that since they were last reset went non-finite, beyond `MAX_SPEED`, or raised such a warning."""

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from robossl.core import UnknownNameError, UserError
+from robossl.core import MotionSpec, UnknownNameError, UserError
 from robossl.envs.delayed_engine import DelayedEngine
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.optional import imported
+from robossl.envs.straight_lines import StraightLines
 
 ENGINES = {
     "mujoco": "robossl.envs.mujoco_engine:MujocoEngine",
@@ -15,10 +16,21 @@ ENGINES = {
 _WITH_DEVICES = ("warp",)
 
 
-def make_delayed(engine: MujocoEngine, delay_s: float, num_substeps: int) -> MujocoEngine:
-    """Returns the engine, with commands that take effect `delay_s` late, rounded to whole physics steps."""
+def make_delayed(
+    engine: MujocoEngine, delay_s: float, num_substeps: int, motion: MotionSpec | None = None
+) -> MujocoEngine:
+    """Returns the engine, with commands that take effect `delay_s` late, rounded to whole physics steps.
+
+    Where `motion` has a horizon, the joints that it names, the model's first actuators, go to them in straight lines.
+    """
     delay = round(delay_s / float(engine.model.opt.timestep))
-    late: Any = DelayedEngine(engine, delay=delay, num_substeps=num_substeps) if delay else engine
+    lines = None
+    if motion is not None and motion.horizon_periods is not None:
+        steps = motion.horizon_periods * num_substeps
+        lines = StraightLines(engine.num_worlds, engine.model.nu, num_led=len(motion.joints), steps=steps)
+    if not delay and lines is None:
+        return engine
+    late: Any = DelayedEngine(engine, delay=delay, num_substeps=num_substeps, lines=lines)
     found: MujocoEngine = late
     return found
 

@@ -38,7 +38,7 @@ def _make_perfect(config: EnvConfig, worlds: WorldSeed) -> BatchEnv:
     if name in TASKS:
         from robossl.envs.task_env import TaskEnv
 
-        return TaskEnv(make_task(name, config.difficulty), config, worlds)
+        return TaskEnv(_led(make_task(name, config.difficulty), config), config, worlds)
     if name not in gymnasium.registry:
         ids = list_env_ids()
         near = difflib.get_close_matches(name, ids, n=1, cutoff=0.5)
@@ -47,6 +47,8 @@ def _make_perfect(config: EnvConfig, worlds: WorldSeed) -> BatchEnv:
         raise UserError(f"{config.id} has no levels of difficulty")
     if config.delay_s:
         raise UserError(f"env.delay-s: {name} brings its own physics, and cannot be told commands late")
+    if config.motion.is_on:
+        raise UserError(f"env.motion: {name} brings its own physics, and nothing is known of its joints")
     if config.engine != "mujoco":
         raise UserError(f"env.engine: {name} brings its own physics; {config.engine} runs {', '.join(TASKS)}")
     from robossl.envs.gymnasium_env import GymnasiumEnv
@@ -70,6 +72,20 @@ def make_task(name: str, difficulty: Difficulty | None = None) -> Task:
         raise UserError(f"{name} has no level {difficulty!r}; it has {', '.join(levels) or 'none'}")
     levelled: Task = kind(levels[difficulty])
     return levelled
+
+
+def _led(task: Task, config: EnvConfig) -> Task:
+    """Makes an arm's joints follow their targets as `config.motion` says.
+
+    Raises:
+        UserError: if the task has no arm.
+    """
+    if config.motion.is_on:
+        lead = getattr(task, "lead", None)
+        if lead is None:
+            raise UserError(f"env.motion: {config.id} has no arm whose joints could be led")
+        lead(config.motion)
+    return task
 
 
 def _imported(env_id: str) -> str:

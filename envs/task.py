@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, ArraySpec, CameraSpec, CommandSpec, Draws, Obs, Policy
+from robossl.core import Array, ArraySpec, CameraSpec, CommandSpec, Draws, MotionSpec, Obs, Policy
 from robossl.envs.engine import Engine
 from robossl.envs.host import on_host
 from robossl.envs.randomisation import AnyRandomisation
@@ -81,6 +81,7 @@ class TaskSpec:
         viewer_camera: the camera for a person's videos.
         random_fields: the model fields that its own layout randomises.
         randomisations: {name: what may differ between episodes, where somebody asks for it}.
+        motion: how an arm's joints are led to their targets; None where they jump.
     """
 
     control_hz: float
@@ -99,6 +100,7 @@ class TaskSpec:
     random_fields: tuple[str, ...] = ()
     randomisations: dict[str, AnyRandomisation] = field(default_factory=dict)
     commands: tuple[CommandSpec, ...] = ()
+    motion: MotionSpec | None = None
     description: str = ""
     success: str = field(default="")
 

@@ -6,6 +6,7 @@ use the engine's `xp`, and so does what is remembered.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Array, CameraSpec, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
+from robossl.envs.motion import MotionConfig
 from robossl.envs.mujoco_engine import load_model
 from robossl.envs.randomisation import AnyRandomisation
 from robossl.envs.sensors import Sensor
@@ -45,6 +47,11 @@ class ArmTask(ABC):
 
     def __init__(self, arm: PandaArm, spec: TaskSpec, *, goal_radius_m: float) -> None:
         self.arm, self.spec, self.goal_radius_m = arm, spec, goal_radius_m
+
+    def lead(self, motion: MotionConfig) -> None:
+        """Leads the joints to their targets, from now on, instead of letting them jump there."""
+        self.arm.lead(motion)
+        self.spec = replace(self.spec, motion=self.arm.motion)
 
     def build_model(self) -> Any:
         """See `Task.build_model`."""

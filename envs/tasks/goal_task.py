@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Array, Draws, Obs, Policy
 from robossl.envs.engine import Engine
+from robossl.envs.motion import MotionConfig
 from robossl.envs.task import Memory, Outcome, TaskSpec
 from robossl.envs.tasks.arm_lift import ArmLift
 from robossl.envs.tasks.arm_peg_in_box import ArmPegInBox
@@ -41,6 +42,11 @@ class GoalTask:
     def __init__(self, config: Any = None) -> None:
         self.task: ArmTask = self.inner(config)
         self.spec = _goal_spec(self.task)
+
+    def lead(self, motion: MotionConfig) -> None:
+        """See `ArmTask.lead`."""
+        self.task.lead(motion)
+        self.spec = replace(self.spec, motion=self.task.spec.motion)
 
     def compute_reward(self, achieved_goal: Array, desired_goal: Array, info: Any) -> NDArray[np.float32]:
         """Returns the rewards [...] of what was achieved [..., G], had the goals been `desired_goal` [..., G]; m.

@@ -10,14 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, ArraySpec, CommandSpec, SetpointSpec, UserError
+from robossl.core import Array, ArraySpec, CommandSpec, MotionSpec, SetpointSpec, UserError
 from robossl.envs.engine import Engine
+from robossl.envs.motion import LedJoints, MotionConfig
 from robossl.envs.task import Memory
 from robossl.envs.tasks.panda import (
     FINGER_OPEN_M,
     NUM_FINGERS,
     NUM_JOINTS,
+    POSITION_MAX_RAD,
+    POSITION_MIN_RAD,
     TOOL_DOWN,
+    VELOCITY_MAX_RAD_S,
     IKConfig,
     joint_targets,
     rotation_error,
@@ -65,7 +69,10 @@ class PandaArm:
         action: what an action holds.
         commands: what it stands for.
         proprio: what `feel` returns.
+        motion: how joints are led to their targets; None where they jump.
     """
+
+    motion: MotionSpec | None = None
 
     def __init__(self, config: ArmConfig) -> None:
         self.config = config
@@ -81,6 +88,23 @@ class PandaArm:
         self.commands = (*(_move(axis, config) for axis in range(3)), *(_GRIP,) * config.has_gripper)
         self._box_w_m = np.array([config.low_w_m, config.high_w_m], np.float32)
         self._tool = -1
+        self._led: LedJoints | None = None
+
+    def lead(self, motion: MotionConfig) -> None:
+        """Leads the joints to their targets, from now on.
+
+        Raises:
+            UserError: if the numbers are not of this arm.
+        """
+        self._led = LedJoints(
+            [f"joint{i}" for i in range(1, NUM_JOINTS + 1)],
+            low=POSITION_MIN_RAD,
+            high=POSITION_MAX_RAD,
+            velocity=VELOCITY_MAX_RAD_S,
+            config=motion,
+            period_s=1 / self.config.control_hz,
+        )
+        self.motion = self._led.spec
 
     def bind(self, model: Any) -> None:
         """Looks its parts up in a compiled model."""
@@ -88,7 +112,9 @@ class PandaArm:
 
     def new_memory(self, num_worlds: int) -> Memory:
         """Returns memory for N worlds."""
-        return {"tool_target_w": np.zeros((num_worlds, 3), np.float32), "has_target": np.zeros(num_worlds, bool)}
+        led = self._led.new_memory(num_worlds) if self._led else {}
+        target_w = np.zeros((num_worlds, 3), np.float32)
+        return {"tool_target_w": target_w, "has_target": np.zeros(num_worlds, bool), **led}
 
     def start(self, unit: NDArray[np.float64]) -> NDArray[np.float64]:
         """Returns joint positions [n, J] to start from; `unit` [n, 7] says how far each is from the posture."""
@@ -115,6 +141,8 @@ class PandaArm:
         anchor_w, axis_w, joint_pos = (engine.read(name)[:, :NUM_JOINTS] for name in ("xanchor", "xaxis", "qpos"))
         jacobian = tool_jacobian(anchor_w, axis_w, tool_w)
         targets = joint_targets(joint_pos, jacobian, error, period_s=1 / config.control_hz, config=config.ik)
+        if self._led:
+            targets = self._led.lead(targets, joint_pos, memory)
         if not config.has_gripper:
             return targets
         finger = _GRIP.offset + _GRIP.scale * action[:, 3:]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Array, Draws
 from robossl.envs.engine import Engine
+from robossl.envs.tasks.columns import columns
 from robossl.envs.tasks.ring_clutter import litter
 from robossl.envs.tasks.ring_geometry import (
     CAR_RADIUS_M,
@@ -32,7 +33,7 @@ _OBSTACLE_OFFSET_M = 0.9
 _START_SLOTS = np.array([slot for slot in range(NUM_OBSTACLES) if slot % (SIDE_M / _SLOT_M)])  # not at a corner
 _START_ALONG_SLOT, _START_OFFSET_M, _START_TURN_RAD = 0.05, 0.5, 0.4
 _COLOUR_SHIFT = {"floor": 0.06, "outer": 0.08, "inner": 0.08, "obstacle": 0.14, "clutter": 0.14, "car": 0.0}
-_NEAR_M = 0.05  # farther apart, nothing touches, however coarsely an engine computes contacts
+_NEAR_M = 0.03  # farther apart, nothing touches, however coarsely an engine computes contacts
 _FREE_M = OUTER_M - CENTRE_M - CAR_RADIUS_M - _NEAR_M  # from the centre line
 
 Floats = NDArray[np.float64]
@@ -145,7 +146,7 @@ class RingScene:
     def table(self, xp: Any, position: Array, quat: Array, shapes: NDArray[np.float32]) -> Array:
         """Describes obstacles at positions [N, M, 3] with orientations [N, M, 4] as [N, M, 7] `OBSTACLE_NAMES`."""
         w, z = quat[..., 0], quat[..., 3]
-        pose = xp.stack([position[..., 0], position[..., 1], 1 - 2 * z * z, 2 * w * z], axis=-1)
+        pose = columns(xp, position[..., 0], position[..., 1], 1 - 2 * z * z, 2 * w * z)
         return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(shapes, device=pose.device)], axis=-1)
 
 

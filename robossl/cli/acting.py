@@ -15,8 +15,11 @@ from robossl.cli.compose import (
     opened_env,
     prepare_processor,
 )
+from robossl.cli.profiles import load_profile, profile_motion
 from robossl.cli.settings import TEST_SEED_OFFSET, TrainSettings, require_seed
-from robossl.core import BatchEnv, Policy, Stream, UsageError
+from robossl.core import BatchEnv, Policy, Stream, UsageError, UserError
+from robossl.deploy.limits import ArmLimits
+from robossl.deploy.profile import RobotProfile
 from robossl.envs import EnvConfig
 from robossl.envs.config import Difficulty, EngineName
 from robossl.envs.randomisation import Span
@@ -36,6 +39,7 @@ class ActingConfig:
         engine: of the physics, mujoco, bullet or warp; the run's own where None.
         delay_ms: from an observation to the moment when its command takes effect, in whole physics steps: what
             `robossl bridge --latency-test` measured, say. As in the run where None.
+        profile: leads an arm's joints as this robot profile's guard and controller do; as in the run where None.
         seed: of the worlds; where None, one whose worlds no training has seen and no checkpoint was chosen on.
         device: cpu, cuda, cuda:1, or auto; the run's own where None.
         randomise, sensors: as in `env.randomise` and `env.sensors`; what is not named is as it was in the run.
@@ -48,6 +52,7 @@ class ActingConfig:
     difficulty: Difficulty | None = None
     engine: EngineName | None = None
     delay_ms: float | None = None
+    profile: str | None = None
     seed: int | None = None
     device: str | None = None
     randomise: dict[str, float | Span] = field(default_factory=dict)
@@ -82,12 +87,14 @@ def opened_actor(run_folder: Path | None, config: ActingConfig, *, num_worlds: i
     """
     settings = _settings(run_folder, config)
     home = settings.env.engine
+    profile = load_profile(config.profile) if config.profile else None
     env_config = replace(
         settings.env,
         num_worlds=num_worlds,
         difficulty=config.difficulty or settings.env.difficulty,
         engine=config.engine or home,
         delay_s=settings.env.delay_s if config.delay_ms is None else config.delay_ms / 1e3,
+        motion=profile_motion(profile) if profile else settings.env.motion,
         device=settings.env.device if config.engine in (None, home) else None,
         randomise={**settings.env.randomise, **config.randomise},
         sensors={**settings.env.sensors, **config.sensors},
@@ -95,6 +102,8 @@ def opened_actor(run_folder: Path | None, config: ActingConfig, *, num_worlds: i
     prepare_processor(settings.num_threads)
     seed = settings.seed + TEST_SEED_OFFSET if config.seed is None else config.seed
     with opened_env(env_config, seed, Stream.EVAL) as env:
+        if profile:
+            _require_same_joints(profile, env)
         if run_folder is not None and config.policy == "agent":
             settings = replace(settings, device=device_name(config.device or settings.device))
             agent = load_agent(run_folder, settings, env, config.checkpoint)
@@ -102,6 +111,15 @@ def opened_actor(run_folder: Path | None, config: ActingConfig, *, num_worlds: i
         else:
             policy = make_policy(config.policy, env, seed=seed)
         yield Actor(env=env, policy=policy, seed=seed, home=home)
+
+
+def _require_same_joints(profile: RobotProfile, env: BatchEnv) -> None:
+    """Checks that the profile's numbers were taken for the joints that they are of."""
+    assert isinstance(profile.limits, ArmLimits)
+    assert env.spec.motion is not None
+    theirs, ours = tuple(joint.model for joint in profile.limits.joints), env.spec.motion.joints
+    if theirs != ours:
+        raise UserError(f"profile {profile.name} is of joints {', '.join(theirs)}; {env.spec.id} has {', '.join(ours)}")
 
 
 def _settings(run_folder: Path | None, config: ActingConfig) -> TrainSettings:

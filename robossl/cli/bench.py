@@ -15,7 +15,7 @@ from robossl.core import UnknownNameError, UsageError, UserError
 from robossl.core.files import write_json
 from robossl.core.registry import TASKS
 
-_NAMES = ("sim", "replay", "engines", "loop", "soak", "all")
+_NAMES = ("sim", "replay", "learn", "engines", "loop", "soak", "all")
 
 Figures: TypeAlias = dict[str, Any]
 
@@ -86,6 +86,12 @@ def _replay() -> Figures:
     return figures
 
 
+def _learn() -> Figures:
+    from robossl.cli import learners
+
+    return learners.run()
+
+
 def _engines() -> Figures:
     from robossl.bench import engines
 
@@ -102,7 +108,7 @@ def _loop() -> Figures:
     return figures
 
 
-_PARTS = {"replay": _replay, "engines": _engines, "loop": _loop}
+_PARTS = {"replay": _replay, "learn": _learn, "engines": _engines, "loop": _loop}
 
 
 def _if_possible(part: str, measure: Callable[[], Figures]) -> Figures:

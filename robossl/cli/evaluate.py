@@ -45,7 +45,8 @@ def run(arguments: list[str]) -> int:
         usage="robossl eval [RUN]",
         description="Measures success, return and the task's metrics on unseen worlds: of a run's agent, or, without "
         "a run, of `--policy random` or `expert` in `--env ID`. With `--engine bullet` or `warp` in another physics, "
-        "or with `--delay-ms 40` with late commands, too, and by how much that differs.",
+        "with `--delay-ms 40` with late commands, or with `--profile panda` with joints led as that robot's guard does,"
+        " too, and by how much that differs.",
     )
     summary = _figures(Path(run_name) if run_name else None, command)
     print_summary(summary | ({"run": run_name} if run_name else {}), as_json=command.json)
@@ -53,18 +54,19 @@ def run(arguments: list[str]) -> int:
 
 
 def _figures(run_folder: Path | None, command: EvalCommand) -> dict[str, Any]:
-    """Evaluates, and, where engine or delay are others than at home, there too: on the same worlds, world by world."""
+    """Evaluates, and, where engine, delay or profile are not the run's, at home, too: world by world on the same."""
     acting = command.acting
     result, actor = _evaluated(run_folder, command)
     figures = {**result.summary(), "policy": acting.policy, "seed": actor.seed}
     moved = acting.engine not in (None, actor.home)
-    if not moved and not acting.delay_ms:
+    if not moved and not acting.delay_ms and not acting.profile:
         return figures
     figures |= {"engine": acting.engine} if moved else {}
     figures |= {"delay_ms": acting.delay_ms} if acting.delay_ms else {}
-    at_home = replace(acting, engine=actor.home, delay_ms=acting.delay_ms and 0.0)
+    figures |= {"profile": acting.profile} if acting.profile else {}
+    at_home = replace(acting, engine=actor.home, delay_ms=acting.delay_ms and 0.0, profile=None)
     reference, _ = _evaluated(run_folder, replace(command, acting=at_home))
-    name = actor.home if moved else "undelayed"
+    name = actor.home if moved else "unled" if acting.profile else "undelayed"
     there = {f"{name}_{key}": value for key, value in reference.summary().items() if key in _COMPARED}
     return {**figures, **there, **result.against(reference)}
 

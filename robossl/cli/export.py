@@ -170,6 +170,7 @@ def _origin(run_folder: Path, settings: TrainSettings, env: BatchEnv, which: str
         agent=settings.agent.kind,
         run="/".join(run_folder.resolve().parts[-2:]),
         step=load_checkpoint(run_folder, which).step,
+        motion=env.spec.motion,
     )
 
 

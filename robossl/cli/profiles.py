@@ -8,7 +8,10 @@ from robossl.core import Bundle, UnknownNameError, UserError
 from robossl.core.bundle import seal
 from robossl.core.files import write_json
 from robossl.core.strict_json import to_json
+from robossl.deploy.limits import ArmLimits
 from robossl.deploy.profile import FILE, RobotProfile, profile_from_values, read_profile
+from robossl.deploy.topics import TrajectoryOutput
+from robossl.envs.motion import MotionConfig
 
 
 def profile_names() -> list[str]:
@@ -45,6 +48,23 @@ def require_known_profile(name: str, folder: Path) -> None:
         _text(Path(name))
     elif name not in profile_names() and not (folder / FILE).is_file():
         raise UnknownNameError("profile", name, profile_names())
+
+
+def profile_motion(profile: RobotProfile) -> MotionConfig:
+    """Returns how the guard and the controller of a profile's arm lead its joints, in the profile's order.
+
+    Raises:
+        UserError: if it is no arm's.
+    """
+    if not isinstance(profile.limits, ArmLimits):
+        raise UserError(f"profile {profile.name} has no joints: only an arm's are led")
+    joints = profile.limits.joints
+    return MotionConfig(
+        acceleration_rad_s2=tuple(joint.acceleration_rad_s2 for joint in joints),
+        velocity_rad_s=tuple(joint.velocity_rad_s for joint in joints),
+        blend_s=profile.safety.blend_s,
+        horizon_periods=profile.output.horizon_periods if isinstance(profile.output, TrajectoryOutput) else None,
+    )
 
 
 def install_profile(folder: Path, profile: RobotProfile) -> str:

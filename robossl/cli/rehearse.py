@@ -17,6 +17,7 @@ from robossl.core import Bundle, UsageError
 from robossl.deploy.bridge import Bridge
 from robossl.deploy.policy import OnnxPolicy
 from robossl.deploy.profile import RobotProfile
+from robossl.deploy.training_limits import tighter_limits
 from robossl.rehearsal.demo import Act, run_demo
 from robossl.rehearsal.stage import Stage, run_episodes
 from robossl.training.progress import Progress
@@ -40,7 +41,9 @@ def play_episodes(profile: RobotProfile, bundle: Path | None, episodes: int, *, 
     """
     if bundle is None:
         raise UsageError("--with-bridge needs --bundle FOLDER: whose policy is to play?")
-    _fitting(bundle, profile)
+    trained = _fitting(bundle, profile).contract.trained_on
+    if tighter := tighter_limits(profile, trained.motion):
+        _say(tighter)
     for flag in ("--bundle", "--episodes"):
         _, words = take_option(words, flag)
     words = [word for word in words if word not in ("--with-bridge", "--json")]

@@ -6,7 +6,7 @@ from robossl.core.errors import CorruptFileError, UnknownNameError, UsageError, 
 from robossl.core.frames import FrameStack
 from robossl.core.protocols import Array, BatchEnv, Obs, Policy, StepBatch, Tree
 from robossl.core.seeding import Draws, Layout, Stream
-from robossl.core.specs import ArraySpec, CameraSpec, CommandSpec, EnvSpec, RenderSpec, SetpointSpec
+from robossl.core.specs import ArraySpec, CameraSpec, CommandSpec, EnvSpec, MotionSpec, RenderSpec, SetpointSpec
 
 __all__ = [
     "Array",
@@ -21,6 +21,7 @@ __all__ = [
     "EnvSpec",
     "FrameStack",
     "Layout",
+    "MotionSpec",
     "Obs",
     "Policy",
     "RenderSpec",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from robossl.core.errors import UserError
-from robossl.core.specs import CommandSpec, RenderSpec
+from robossl.core.specs import CommandSpec, MotionSpec, RenderSpec
 
 FORMAT = 1
 ACTION, COMMAND = "action", "command"
@@ -151,6 +151,7 @@ class TrainedOn:
         render: how its pictures were made; None where it saw none.
         agent: the algorithm.
         run, step: the run, and the environment steps its checkpoint had made.
+        motion: how the arm's joints were led to their targets; None where they jumped.
     """
 
     env: str
@@ -159,6 +160,7 @@ class TrainedOn:
     agent: str
     run: str
     step: int
+    motion: MotionSpec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,6 +97,25 @@ class CommandSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MotionSpec:
+    """How the joints of a simulated arm were led to their targets, as a robot's guard and controller lead them.
+
+    Attributes:
+        joints: the model's names.
+        velocity_rad_s: greatest of each joint's commands.
+        acceleration_rad_s2: likewise; None where commands jumped from target to target.
+        blend_s: time over which the velocity limits rose from zero at an episode's start.
+        horizon_periods: the time, in control periods, in which a joint went to its command; None where at once.
+    """
+
+    joints: tuple[str, ...]
+    velocity_rad_s: tuple[float, ...]
+    acceleration_rad_s2: tuple[float, ...] | None
+    blend_s: float
+    horizon_periods: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CameraSpec:
     """A camera and the size of its pictures.
 
@@ -137,6 +156,7 @@ class EnvSpec:
         privileged: simulator state for probes and experts, never for the agent.
         metrics: names of the episode's metrics in `info`, beside success.
         camera_names: the cameras that the model has, drawn or not.
+        motion: how an arm's joints were led; None where nothing is said: servos were given each target at once.
     """
 
     id: str
@@ -150,6 +170,7 @@ class EnvSpec:
     camera_names: tuple[str, ...] = ()
     render: RenderSpec | None = None
     commands: tuple[CommandSpec, ...] = ()
+    motion: MotionSpec | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the spec as JSON values."""

@@ -20,6 +20,7 @@ from robossl.deploy.replay import replay
 from robossl.deploy.ros_types import RosTypes
 from robossl.deploy.session import Mode, Session, bag_name, percentiles
 from robossl.deploy.timed_policy import TimedPolicy
+from robossl.deploy.training_limits import tighter_limits
 from robossl.deploy.transports.choice import open_transport
 from robossl.deploy.watch import Watch
 
@@ -104,6 +105,8 @@ def run(
     policy = TimedPolicy(OnnxPolicy(bundle), budget_s=0.8 * bundle.contract.period_s)
     mode = options.effective_mode
     bridge = Bridge(policy, profile, speed=options.speed, obeyed=mode is Mode.LIVE)
+    if tighter := tighter_limits(profile, bundle.contract.trained_on.motion):
+        print(tighter, file=out, flush=True)
     types = RosTypes(profile.ros.distro)
     transport = open_transport(profile.ros, types)
     clock = MonotonicClock()

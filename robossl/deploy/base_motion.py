@@ -49,7 +49,7 @@ class BaseMotion:
 
     def towards(self, wanted: Vector, measured: Measured, *, scale: float) -> Vector:
         """See `Motion.towards`."""
-        target = np.clip(wanted, self._filter.low * scale, self._filter.high * scale)
+        target = np.clip(wanted, self._filter.bounds.low * scale, self._filter.bounds.high * scale)
         if self._obstacle is not None:
             ahead, behind = (self._safe_speed(clearance) for clearance in measured.clearance_m or (0.0, 0.0))
             target[0] = np.clip(target[0], -behind, ahead)
@@ -89,9 +89,9 @@ class BaseMotion:
         Solves v * delay + v^2 / (2 a) = room for v.
         """
         assert self._obstacle is not None
-        acceleration, jerk = float(self._filter.rate[0]), float(self._filter.acceleration[0])
+        acceleration, jerk = float(self._filter.bounds.rate[0]), float(self._filter.bounds.acceleration[0])
         # While braking builds up, the base may first still be speeding up: twice the time from full to none.
-        delay = self._obstacle.latency_s + 2.0 * acceleration / jerk + 2.0 * self._filter.period_s
+        delay = self._obstacle.latency_s + 2.0 * acceleration / jerk + 2.0 * self._filter.bounds.period_s
         room = max(clearance_m - self._obstacle.stop_m, 0.0)
         lost = acceleration * delay
         return float(np.sqrt(lost * lost + 2.0 * acceleration * room) - lost)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from robossl.core.contract import CameraInput, Contract, InputSpec
-from robossl.core.specs import CommandSpec
+from robossl.core.specs import CommandSpec, MotionSpec
 from robossl.export.closed_loop import ClosedLoop
 
 _LIMITS = (
@@ -26,7 +26,7 @@ def model_card(contract: Contract, loop: ClosedLoop, parity: dict[str, Any], sum
         " checks the list of files.\n",
         "## Trained on\n",
         f"Environment {origin.env} in {origin.engine}, run `{origin.run}`, checkpoint of step {origin.step:,}, robossl"
-        f" {contract.robossl}.\n",
+        f" {contract.robossl}.{_motion(origin.motion)}\n",
         "## Inputs\n",
         *map(_input, contract.inputs),
         "## Commands\n",
@@ -37,6 +37,16 @@ def model_card(contract: Contract, loop: ClosedLoop, parity: dict[str, Any], sum
         "\n".join(_LIMITS) + "\n",
     ]
     return "\n".join(sections)
+
+
+def _motion(motion: MotionSpec | None) -> str:
+    """Says under what bounds an arm's joints moved, where they did."""
+    if motion is None or motion.acceleration_rad_s2 is None:
+        return ""
+    listed = ", ".join(
+        f"{name} {acceleration:g}" for name, acceleration in zip(motion.joints, motion.acceleration_rad_s2, strict=True)
+    )
+    return f" Accelerations of joints were bounded, in rad/s2: {listed}."
 
 
 def _front(contract: Contract) -> str:

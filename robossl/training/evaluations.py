@@ -193,7 +193,7 @@ class Evaluations:
         """Puts back what `get_state` returned."""
         self._every.set_state(state["asked"])
         self._best, self.summary, self._history = state["best"], state["summary"], state["history"]
-        self._before = state["before"]
+        self._before = state.get("before")  # runs begun before this was kept go on
         self._write_history()
 
     def _write_scalars(self, evaluation: Evaluation, step: int) -> None:

@@ -264,3 +264,14 @@ def test_what_must_not_be_missing_when_live_is_named() -> None:
 def test_a_guard_cannot_be_tuned_to_nonsense(changes: dict[str, float]) -> None:
     with pytest.raises(UserError):
         replace(CONFIG, **changes)
+
+
+def test_where_the_fast_way_would_leave_the_box_the_arm_creeps_along_the_straight_one() -> None:
+    start, goal = np.array([-0.65, -1.29]), np.array([-0.8, 1.15])  # and the straight way between them is inside
+    guard, command = started(ArmMotion(arm(tool=True), period_s=PERIOD_S), at(*start)), start
+    kinematics = ToolKinematics(arm(tool=True).tool)  # type: ignore[arg-type]
+    for k in range(400):
+        command = guard.decide(goal, at(*command), k * PERIOD_S).command
+        assert kinematics.positions(command[None])[0, 0] >= 0.2
+    np.testing.assert_allclose(command, goal, atol=1e-3)
+    assert not guard.tripped

@@ -4,7 +4,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from robossl.deploy.motion_filter import MotionFilter, braking_rate
+from robossl.core.motion_filter import braking_rate
+from robossl.deploy.motion_filter import MotionFilter
 
 POSITIVE = st.floats(0.05, 50.0)
 HOSTILE = st.floats(allow_nan=False, allow_infinity=False)
@@ -22,7 +23,7 @@ def brute_force_braking(rate: float, acceleration: float, period_s: float) -> fl
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(room=st.floats(0.0, 10.0), acceleration=POSITIVE, period_s=st.floats(0.002, 0.1))
 def test_braking_ends_exactly_at_the_bound(room: float, acceleration: float, period_s: float) -> None:
-    rate = float(braking_rate(np.array([room]), np.array([acceleration]), period_s)[0])
+    rate = float(braking_rate(np, np.array([room]), np.array([acceleration]), period_s)[0])
     assert brute_force_braking(rate, acceleration, period_s) == pytest.approx(room, rel=1e-6, abs=1e-9)
 
 
@@ -103,3 +104,29 @@ def test_a_start_outside_the_bounds_is_refused() -> None:
 def test_impossible_bounds_are_refused(changes: dict[str, NDArray[np.float64]]) -> None:
     with pytest.raises(ValueError, match="bounds of a motion must"):
         make_filter(**changes)
+
+
+def test_creeping_keeps_to_the_straight_line_and_to_every_bound() -> None:
+    low, high, target = np.array([-1.0, -1.0]), np.array([1.0, 2.0]), np.array([0.9, 1.8])
+    motion = MotionFilter(
+        low=low, high=high, rate=np.array([1.0, 0.05]), acceleration=np.array([5.0, 8.0]), period_s=0.02
+    )
+    motion.start(np.array([0.0, 0.0]))
+    for _ in range(5000):
+        velocity = motion.creeping_velocity(target, scale=0.5)
+        assert (np.abs(velocity) <= np.minimum(motion.bounds.rate, motion.bounds.step) + 1e-12).all()
+        motion.move(velocity)
+        assert motion.value[1] == pytest.approx(2.0 * motion.value[0], abs=1e-9)
+    np.testing.assert_allclose(motion.value, target, atol=1e-3)
+
+
+@settings(max_examples=200, deadline=None)
+@given(target=HOSTILE, speed=st.floats(-1.0, 1.0), scale=st.floats(0.0, 1.0))
+def test_creeping_from_any_motion_bears_the_bounds(target: float, speed: float, scale: float) -> None:
+    motion = make_filter()
+    motion.place(np.array([0.5]), np.array([speed]))
+    before = motion.velocity.copy()
+    velocity = motion.creeping_velocity(np.array([target]), scale=scale)
+    assert (np.abs(velocity - before) <= motion.bounds.step * (1 + 1e-9)).all()
+    assert (np.abs(velocity) <= motion.bounds.rate).all()
+    assert -1.0 <= motion.move(velocity)[0] <= 2.0

@@ -9,6 +9,7 @@ from stage import REACH, RING, TYPES, arm_profile, base_profile
 from robossl.deploy.encoder import CommandEncoder
 from robossl.deploy.topics import PositionsOutput
 from robossl.envs.make import make_task
+from robossl.envs.straight_lines import StraightLines
 from robossl.rehearsal.controllers import Controller, RejectedCommandError, make_controller
 
 START = np.linspace(-0.3, 0.3, 7)
@@ -96,3 +97,18 @@ def test_a_base_drives_as_told_and_stops_by_itself() -> None:
     with pytest.raises(RejectedCommandError):
         controller.receive(encoder.encode(np.array([np.nan, 0.0]), 0), 1.6)
     np.testing.assert_array_equal(controller.ctrl(1.6), [0, 0, 0])
+
+
+def test_in_training_joints_go_where_a_trajectory_controller_leads_them() -> None:
+    controller, generator = arm_controller(), np.random.default_rng(0)
+    steps, horizon = 16, 1.5
+    lines = StraightLines(1, 8, num_led=7, steps=horizon * steps)
+    lines.begin(np.ones(1, bool), np.concatenate([START, [0.0]])[None])
+    for decision in range(5):
+        goal, grip = START + generator.uniform(-0.3, 0.3, 7), float(decision)
+        controller.receive(trajectory(goal, horizon * PERIOD_S), decision * PERIOD_S)
+        lines.turn(np.concatenate([goal, [grip]])[None])
+        for i in range(steps):
+            led = lines.next()[0]
+            np.testing.assert_allclose(led[:7], controller.ctrl((decision + i / steps) * PERIOD_S), atol=1e-9)
+            assert led[7] == grip  # what is not an arm's joint jumps
