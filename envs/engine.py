@@ -77,6 +77,9 @@ class Engine(Protocol):
     def model_values(self) -> dict[str, Array]:
         """Returns the fields that were randomised, {field: [N, ...]}."""
 
+    def own_values(self, field: str) -> NDArray[np.float64] | None:
+        """Returns a model field that was randomised, [N, ...] to look at only; None where all share the model's."""
+
     def get_state(self) -> NDArray[np.float64]:
         """Returns the full integration state [N, S]."""
 

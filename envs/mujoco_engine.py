@@ -157,7 +157,8 @@ class MujocoEngine:
             self._solids.require_known_inertia(field, np.asarray(rows[ids] != values))
         rows[ids] = values
         if field in ("body_mass", "geom_size") and "body_inertia" not in self._randomised:
-            mass, size = (self._own_values(name, ids) for name in ("body_mass", "geom_size"))
+            own = (self.own_values(name) for name in ("body_mass", "geom_size"))
+            mass, size = (None if values is None else values[ids] for values in own)
             self.batch.expand("body_inertia")[ids] = self._solids.inertia(mass, size, len(ids))
         if field not in self._randomised:
             self._randomised.append(field)
@@ -169,6 +170,11 @@ class MujocoEngine:
     def model_values(self) -> dict[str, Array]:
         """See `Engine.model_values`."""
         return {field: self.batch.expand(field).copy() for field in self._randomised}
+
+    def own_values(self, field: str) -> NDArray[np.float64] | None:
+        """See `Engine.own_values`."""
+        values: NDArray[np.float64] | None = self.batch.expanded(field)
+        return values
 
     def get_state(self) -> NDArray[np.float64]:
         """See `Engine.get_state`; the columns are MuJoCo's mjSTATE_INTEGRATION."""
@@ -217,11 +223,6 @@ class MujocoEngine:
         state = self.batch.state[rows, columns]
         if not math.isfinite(state.sum()):  # half the time of looking at each number
             self._diverged[rows] |= ~np.isfinite(state).all(axis=1)
-
-    def _own_values(self, field: str, ids: NDArray[np.int64]) -> Array | None:
-        """Returns the values [n, ...] of a model field that differs between worlds; None where it is shared."""
-        values = self.batch.expanded(field)
-        return None if values is None else values[ids]
 
     def _step_recording(self, num_substeps: int, record: tuple[str, ...]) -> dict[str, Array]:
         """Steps with a rollout, which records derived fields as the substeps begin, but the state as they end."""

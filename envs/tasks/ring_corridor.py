@@ -52,6 +52,7 @@ _RANDOMISATIONS: dict[str, AnyRandomisation] = {
     "push": Push(body="car", high=500.0),
     **scene_ranges(
         sized=tuple(f"obstacle_{i:02d}" for i in range(NUM_OBSTACLES)),
+        widest=1.25,
         papered=("floor", "inner_wall", *_WALLS),
         camera_shift_m=0.03,
     ),
@@ -168,7 +169,8 @@ class RingCorridor:
         arc = arc_coordinate(xp, x, y)
         heading = pose[:, 2] - (xp.floor(arc / SIDE_M) + 2 - direction) * (np.pi / 2)
         left = -direction * outward_offset(xp, x, y)
-        obstacles = self._scene.table(xp, engine.read("mocap_pos"), engine.read("mocap_quat"))
+        shapes = self._scene.shapes_in(engine)
+        obstacles = self._scene.table(xp, engine.read("mocap_pos"), engine.read("mocap_quat"), shapes)
         return {
             "pose": pose,
             "route": columns(xp, direction, arc),
@@ -209,7 +211,8 @@ class RingCorridor:
         """
         xp = engine.xp
         collided = xp.any(found, axis=1)
-        near = xp.nonzero(~collided & self._scene.is_near(xp, pose, engine.read("mocap_pos")))[0]
+        is_near = self._scene.is_near(xp, pose, engine.read("mocap_pos"), self._scene.shapes_in(engine))
+        near = xp.nonzero(~collided & is_near)[0]
         if len(near):
             collided[near] = engine.read("sensordata", near)[:, 0] > 0
         return collided

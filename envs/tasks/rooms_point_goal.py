@@ -182,7 +182,8 @@ class RoomsPointGoal:
     def _gap(self, engine: Engine, pose: Array) -> Array:
         """Returns the distance [N] from the robot's side to the nearest wall or piece of furniture."""
         xp = engine.xp
-        pieces = self._scene.pieces(xp, engine.read("mocap_pos"), engine.read("mocap_quat"))
+        shapes = self._scene.shapes_in(engine)
+        pieces = self._scene.pieces(xp, engine.read("mocap_pos"), engine.read("mocap_quat"), shapes)
         inner = xp.min(obstacle_distance(xp, pose[:, 0:1], pose[:, 1:2], pieces), axis=1)
         return xp.minimum(inner, inner_distance(xp, pose[:, 0], pose[:, 1])) - ROBOT_RADIUS_M
 

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, Draws
+from robossl.envs.engine import Engine
 from robossl.envs.tasks import house_plan
 from robossl.envs.tasks.columns import columns
 from robossl.envs.tasks.geodesic import NODE_M, Grid
+from robossl.envs.tasks.ring_geometry import footprints
 from robossl.envs.tasks.rooms_clearance import Clearance
 from robossl.envs.tasks.rooms_config import RoomsConfig
 from robossl.envs.tasks.rooms_geometry import (
@@ -71,8 +73,8 @@ class RoomsScene:
         self._plugs = slice(self._furniture.start - NUM_PLUGS, self._furniture.start)
         self._parked = model.body_pos[np.flatnonzero(model.body_mocapid >= 0)].copy()
         self._half_heights = np.where(is_box, size[:, 2], size[:, 1])
-        shapes = np.where(is_box[:, None], size * [1, 1, 0], size[:, [1, 1, 0]] * [0, 0, 1])
-        self._shapes = shapes.astype(np.float32)
+        self._shapes, self._geoms, self._is_box = footprints(size, is_box), geoms, is_box
+        shapes = self._shapes.astype(np.float64)
         reach = shapes[:, :2].copy()
         reach[_OF_PLUGS] = config.door_m / 2  # turned either way
         reach[_OF_FURNITURE] = (np.hypot(shapes[:, 0], shapes[:, 1]) + shapes[:, 2])[_OF_FURNITURE, None]  # any way
@@ -111,7 +113,7 @@ class RoomsScene:
         position, quat = self._placed(states, unit)
         position[:, self._goal, :2] = goal
         position[:, self._goal, 2] = 0.001
-        furniture = self.pieces(np, position, quat)[:, -NUM_FURNITURE:]
+        furniture = self.pieces(np, position, quat, self._shapes)[:, -NUM_FURNITURE:]
         field = self.grid.distance(self._clearance.is_free(states, furniture), goal)
         return {
             "qpos": np.concatenate([start, np.pi * (2 * unit["start"][:, 3:] - 1)], axis=1),
@@ -122,7 +124,12 @@ class RoomsScene:
             **self._colours.draw(unit["colour"], unit["light"]),
         }
 
-    def pieces(self, xp: Any, position: Array, quat: Array) -> Array:
+    def shapes_in(self, engine: Engine) -> NDArray[np.float32]:
+        """Returns half_x, half_y and radius of the pieces, [P, 3], or [N, P, 3] where the worlds' sizes differ."""
+        size = engine.own_values("geom_size")
+        return self._shapes if size is None else footprints(size[:, self._geoms], self._is_box)
+
+    def pieces(self, xp: Any, position: Array, quat: Array, shapes: NDArray[np.float32]) -> Array:
         """Describes inner walls and furniture of worlds whose mocap bodies are at [N, M, 3], [N, M, 4]: [N, P, 7].
 
         The columns are `ring_geometry.OBSTACLE_NAMES`; furniture comes last.
@@ -130,7 +137,7 @@ class RoomsScene:
         place, turn = position[:, self._pieces], quat[:, self._pieces]
         w, z = turn[..., 0], turn[..., 3]
         pose = columns(xp, place[..., 0], place[..., 1], 1 - 2 * z * z, 2 * w * z)
-        return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(self._shapes, device=pose.device)], axis=-1)
+        return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(shapes, device=pose.device)], axis=-1)
 
     def is_near(self, xp: Any, pose: Array, position: Array) -> Array:
         """Tells [N] whether robots at poses [N, 3] may touch something, mocap bodies being at [N, M, 3]."""

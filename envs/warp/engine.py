@@ -138,6 +138,10 @@ class WarpEngine:
         """See `Engine.model_values`; on the host, where they are kept."""
         return self.books.model_values() if "books" in self.__dict__ else {}
 
+    def own_values(self, field: str) -> NDArray[np.float64] | None:
+        """See `Engine.own_values`; on the host."""
+        return self.books.own_values(field) if "books" in self.__dict__ else None
+
     def get_state(self) -> NDArray[np.float64]:
         """See `Engine.get_state`; the columns are MuJoCo's mjSTATE_INTEGRATION."""
         state = self._empty((self.num_worlds, self.worlds.num_columns))
