@@ -20,11 +20,13 @@ _TEXTS = {
     "speed": "share of the profile's speed limits",
     "seconds": "ends the run after this time",
     "record": "folder of recordings",
-    "replay": "a recording that is decided again instead of running",
+    "bag": "plays a bag, of any recorder, instead of listening to a robot",
+    "replay": "a recording of this bundle that is decided again and compared",
     "latency_test": "seconds to run dry and measure",
     "json": "print one JSON object as the last line",
 }
-_TYPES: dict[str, Any] = {"speed": float, "seconds": float, "latency_test": float, "record": Path, "replay": Path}
+_TYPES: dict[str, Any] = {"speed": float, "seconds": float, "latency_test": float, "record": Path}
+_TYPES |= {"bag": Path, "replay": Path}
 
 
 def main(arguments: list[str] | None = None) -> int:
