@@ -30,12 +30,15 @@ class BaseMotion:
             period_s=period_s,
         )
         self._measured = np.array([axis.measured for axis in axes], np.float64)
+        self._tracking = np.array([axis.tracking for axis in axes], np.float64)
+        self._tracking_s, self._astray_s = limits.tracking_s, np.zeros(2)
         self._obstacle = limits.obstacle if isinstance(limits.obstacle, ObstacleLimit) else None
         self._filter.start(np.zeros(2))
 
     def start(self, measured: Measured) -> None:
         """See `Motion.start`."""
         self._filter.place(measured.velocity, np.zeros(2))
+        self._astray_s = np.zeros(2)
 
     def moving(self, measured: Measured) -> Iterator[Fault]:
         """See `Motion.moving`."""
@@ -67,10 +70,15 @@ class BaseMotion:
 
     def faults(self, measured: Measured) -> Iterator[Fault]:
         """See `Motion.faults`."""
+        away = np.abs(measured.velocity - self._filter.value)
+        self._astray_s = np.where(away > self._tracking, self._astray_s + self._filter.period_s, 0.0)
         for i, name in enumerate(AXES):
             speed = float(abs(measured.velocity[i]))
             if speed > self._measured[i]:
                 yield Fault(trip=Trip.MEASURED_SPEED, what=name, value=speed, limit=float(self._measured[i]))
+            if self._astray_s[i] > self._tracking_s:
+                limit = float(self._tracking[i])
+                yield Fault(trip=Trip.TRACKING_ERROR, what=name, value=float(away[i]), limit=limit)
         if self._obstacle is not None:
             yield from self._obstacle_faults(measured, self._obstacle)
 

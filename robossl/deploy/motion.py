@@ -73,4 +73,4 @@ class Motion(Protocol):
         """Tells whether a stop is complete."""
 
     def faults(self, measured: Measured) -> Iterator[Fault]:
-        """Yields what is wrong with what was measured, given the last command."""
+        """Yields what is wrong with what was measured, given the commands so far; called once per period."""

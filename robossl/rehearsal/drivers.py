@@ -96,6 +96,7 @@ class Drivers:
         self._generator = np.random.default_rng(0)
         self._renderers: list[Renderer] = []
         self._frozen: dict[str, NDArray[Any]] = {}
+        self._frozen_motion: dict[str, BodyMotion] = {}
         self.absent: dict[str, str] = {}
         self._drivers: list[_Driver] = []
         for source in profile.inputs:
@@ -119,6 +120,7 @@ class Drivers:
     def begin(self) -> None:
         """Looks at the world as it is after a reset: nothing of an episode before is remembered."""
         self._frozen.clear()
+        self._frozen_motion.clear()
 
     def due(self, t_ns: int, wall_ns: int, is_heard: Callable[[str], bool]) -> Iterator[tuple[str, Any]]:
         """Yields (topic, message) of the drivers whose time has come and who are heard by anybody.
@@ -192,7 +194,9 @@ class Drivers:
         return make
 
     def _odometry(self, body: str, is_base: bool, t_ns: int, stamp_ns: int) -> Any:
-        motion = self._world.body(body)
+        motion = self._frozen_motion.get(body)
+        if motion is None or not self._faults.has("odometry_frozen"):
+            motion = self._frozen_motion[body] = self._world.body(body)
         if is_base:
             motion = self._mistaken(motion, t_ns)
         return self._messages.odometry(stamp_ns, body, motion)

@@ -63,8 +63,9 @@ def arm(*, tool: bool = False) -> ArmLimits:
 
 def base() -> BaseLimits:
     return BaseLimits(
-        linear=AxisLimit(backward=0.2, forward=0.8, acceleration=1.0, jerk=10.0, measured=1.2),
-        angular=AxisLimit(backward=1.5, forward=1.5, acceleration=3.0, jerk=30.0, measured=2.5),
+        linear=AxisLimit(backward=0.2, forward=0.8, acceleration=1.0, jerk=10.0, measured=1.2, tracking=0.3),
+        angular=AxisLimit(backward=1.5, forward=1.5, acceleration=3.0, jerk=30.0, measured=2.5, tracking=0.8),
+        tracking_s=1.0,
         obstacle=ObstacleLimit(half_width_m=0.25, front_m=0.2, rear_m=0.2, stop_m=0.1, latency_s=0.1),
     )
 

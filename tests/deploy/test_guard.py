@@ -89,7 +89,7 @@ def test_whatever_comes_in_a_base_command_stays_inside_every_limit_or_is_zero(
     guard, command, acceleration = base_guard(), np.zeros(2), np.zeros(2)
     greatest = np.array([1.0, 3.0])
     for k, (target, ahead) in enumerate(zip(wanted, clearance, strict=False)):
-        decision = guard.decide(np.array(target), driving(clearance=(ahead, ahead)), k * PERIOD_S)
+        decision = guard.decide(np.array(target), driving(*command, (ahead, ahead)), k * PERIOD_S)
         if guard.tripped:
             assert not decision.command.any()
             return
@@ -245,6 +245,43 @@ def test_an_obstacle_that_appears_too_near_trips_and_stops() -> None:
     decision = guard.decide(np.array([0.8, 0.0]), driving(0.7, 0.0, (0.05, 10.0)), 40 * PERIOD_S)
     assert names(decision) == [Trip.OBSTACLE]
     assert not decision.command.any()
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "odometry"),
+    [
+        ("linear", (0.8, 0.0), (0.0, 0.0)),  # frozen while it stood
+        ("linear", (0.0, 0.0), (0.5, 0.0)),  # frozen while it drove
+        ("angular", (0.0, -1.5), (0.0, 0.0)),
+    ],
+)
+def test_a_base_whose_odometry_does_not_follow_its_commands_trips(
+    name: str, wanted: tuple[float, float], odometry: tuple[float, float]
+) -> None:
+    guard = started(BaseMotion(base(), period_s=PERIOD_S), driving(*odometry))
+    for k in range(100):
+        decision = guard.decide(np.array(wanted), driving(*odometry), k * PERIOD_S)
+        if decision.trips:
+            break
+    assert [(record.trip, record.what) for record in decision.trips] == [(Trip.TRACKING_ERROR, name)]
+    assert 1.0 < k * PERIOD_S < 1.7  # tracking_s, and the time to get up to speed
+    assert not decision.command.any()
+
+
+def test_a_base_that_is_told_to_stand_or_follows_late_does_not_trip() -> None:
+    guard, late = base_guard(), [np.zeros(2)] * 10
+    for k in range(300):
+        wanted = np.zeros(2) if k < 100 else np.array([0.8, 1.5]) * np.sign(np.sin(0.05 * k))
+        late = [*late[1:], guard.decide(wanted, driving(*late[0]), k * PERIOD_S).command]
+    assert not guard.tripped
+
+
+def test_a_base_that_somebody_else_drives_does_not_trip() -> None:
+    guard = base_guard()
+    for k in range(100):
+        guard.follow(driving(0.5, 1.0))
+        guard.decide(np.zeros(2), driving(0.5, 1.0), k * PERIOD_S)
+    assert not guard.tripped
 
 
 def test_a_base_that_sees_nothing_does_not_drive() -> None:

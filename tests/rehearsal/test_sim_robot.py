@@ -30,7 +30,8 @@ NAMED: dict[FaultName, set[Trip]] = {
 }
 BASE_NAMED: dict[FaultName, set[Trip]] = {
     **NAMED,
-    "encoder_drift": {Trip.MEASURED_SPEED},
+    "odometry_frozen": {Trip.FROZEN_INPUT},
+    "encoder_drift": {Trip.MEASURED_SPEED, Trip.TRACKING_ERROR},
     "nan": {Trip.NON_FINITE_INPUT, Trip.STALE_INPUT},  # at 4 Hz what was refused is soon missed, too
 }
 BASE_NAMED.pop("joint_order")  # a base has no joints; sideways speed is no motion that it commands
@@ -77,7 +78,7 @@ def test_an_episode_without_motion_fails_when_its_time_is_up(staged: Callable[..
     assert [episode.success for episode in stage.robot.episodes] == [False]
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", NAMED)
 def test_every_fault_of_an_arm_is_named_and_stops_it(name: FaultName, staged: Callable[..., Stage]) -> None:
     stage = staged(Reacher(), watching_for_frost(arm_profile()), with_fault(name, 0.5))
     ticks = stage.play(3.0)
@@ -96,6 +97,18 @@ def test_every_fault_of_a_base_is_named_and_stops_it(name: FaultName, staged: Ca
     stage = staged(Roamer(), watching_for_frost(base_profile()), with_fault(name, 1.5))
     ticks = stage.play(7.0)
     require_safe_stop(stage, ticks, BASE_NAMED[name])
+
+
+def test_every_fault_is_rehearsed() -> None:
+    assert {*NAMED, *BASE_NAMED} == set(FAULTS)
+
+
+def test_an_odometry_that_froze_while_the_base_stood_is_named_and_stops_it(staged: Callable[..., Stage]) -> None:
+    stage = staged(Roamer(), watching_for_frost(base_profile()), with_fault("odometry_frozen", 0.0))
+    ticks = stage.play(5.0)
+    require_safe_stop(stage, ticks, {Trip.TRACKING_ERROR})
+    tripped = next(tick for tick in ticks if tick.trips)
+    assert tripped.t_s - next(tick.t_s for tick in ticks if tick.state is State.RUN) < 3.0
 
 
 def require_safe_stop(stage: Stage, ticks: list, trips: set[Trip]) -> None:  # type: ignore[type-arg]
