@@ -132,7 +132,7 @@ class ObstacleLimit:
         half_width_m: of the corridor that the base sweeps, safety margin included.
         front_m, rear_m: from the range sensor, or the point that cameras' places count from, to the base's front and
             rear ends.
-        stop_m: clearance at which it stops at once.
+        stop_m: clearance at which it comes to stand, and beyond which it does not go on that way; it may still turn.
         latency_s: from the measurement to the brakes' grip.
     """
 
