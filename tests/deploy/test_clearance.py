@@ -1,11 +1,10 @@
 """A depth camera bounds a base as a scanner does; what it does not see is not free."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
-from deploy_robots import PERIOD_S, TYPES, Scripted, base, base_contract, base_profile, odometry, scan
+from deploy_robots import PERIOD_S, VIEW, Scripted, base, base_contract, base_profile, depth_image, odometry, scan
 from numpy.typing import NDArray
 
 from robossl.core import UserError
@@ -16,18 +15,6 @@ from robossl.deploy.profile import RobotProfile
 from robossl.deploy.topics import CameraTopic, DepthView, ScanInput
 from robossl.deploy.trips import RefusedMessageError, Trip
 
-VIEW = DepthView(
-    fov_y_rad=1.0,
-    forward_m=0.1,
-    left_m=0.03,
-    height_m=0.3,
-    pitch_rad=0.2,
-    low_m=0.05,
-    high_m=0.6,
-    far_m=3.0,
-    min_pixels=4,
-    max_failed=0.2,
-)
 LIMIT = base().obstacle
 assert isinstance(LIMIT, ObstacleLimit)
 ROWS, COLUMNS = 48, 64
@@ -119,13 +106,6 @@ def test_pictures_that_do_not_show_the_way_are_refused() -> None:
     ):
         with pytest.raises(RefusedMessageError, match=message):
             ahead(picture, view)
-
-
-def depth_image(stamp_ns: int, picture: NDArray[np.float32]) -> Any:
-    rows, columns = picture.shape[:2]
-    size = {"height": rows, "width": columns, "step": 4 * columns, "encoding": "32FC1", "is_bigendian": 0}
-    data = np.ascontiguousarray(picture).reshape(-1).view(np.uint8)
-    return TYPES.make("sensor_msgs/msg/Image", header=TYPES.header(stamp_ns, "camera"), data=data, **size)
 
 
 def watched(*, scanner: bool = False) -> RobotProfile:

@@ -55,7 +55,7 @@ def test_an_unknown_profile_is_named_before_any_bundle_is_read(typed: Run) -> No
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        ((), 2, "give a profile: camera_base, diff_drive, panda, ring_car, ur5e, or a file's path"),
+        ((), 2, "give a profile: camera_base, depth_base, diff_drive, panda, ring_car, ur5e, or a file's path"),
         (("panda",), 2, "give --env ID or --bundle FOLDER: whose model is the robot?"),
         (("panda", "--env", "a", "--bundle", "b"), 2, "give --env ID or --bundle FOLDER"),
         (("panda", "--bundle", "nowhere"), 1, "nowhere is not a bundle: it has no manifest.json with a seal.sha256"),
