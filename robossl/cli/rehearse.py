@@ -41,7 +41,7 @@ def play_episodes(profile: RobotProfile, bundle: Path | None, episodes: int, *, 
     if bundle is None:
         raise UsageError("--with-bridge needs --bundle FOLDER: whose policy is to play?")
     _fitting(bundle, profile)
-    for flag in ("--bundle", "--episodes"):
+    for flag in ("--bundle", "--episodes", "--network"):
         _, words = take_option(words, flag)
     words = [word for word in words if word not in ("--with-bridge", "--json")]
     with (

@@ -13,6 +13,7 @@ from robossl.deploy.profile import FILE, RobotProfile, read_profile
 INTERRUPT_EXIT = 130
 _TEXTS = {
     "profile": "name of the robot's profile, which is in the bundle, or path of a JSON file",
+    "network": "profile, or simulated: `robossl sim-robot` on this machine",
     "mode": "dry-run or shadow",
     "live": "send commands; the profile's name must be typed, too",
     "confirm": "the profile's name, typed beforehand",

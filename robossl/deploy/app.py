@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TextIO
 
@@ -36,6 +36,7 @@ class BridgeOptions:
 
     Attributes:
         profile: the robot's.
+        network: where the robot is: as the profile says, or simulated, by `robossl sim-robot` on this machine.
         mode: what becomes of commands without --live: in a dry run nothing is advertised, beside a shadow whatever
             else commands the robot is recorded too.
         live: send commands; the profile's name must be typed, too.
@@ -52,6 +53,7 @@ class BridgeOptions:
     """
 
     profile: str
+    network: Literal["profile", "simulated"] = "profile"
     mode: Literal["dry-run", "shadow"] = "dry-run"
     live: bool = False
     confirm: str | None = None
@@ -68,6 +70,8 @@ class BridgeOptions:
         """Checks that the options do not contradict each other."""
         if self.mode not in (Mode.DRY_RUN.value, Mode.SHADOW.value):
             raise UserError(f"mode must be dry-run or shadow, got {self.mode!r}; commands are sent with --live alone")
+        if self.network not in ("profile", "simulated"):
+            raise UserError(f"network must be profile or simulated, got {self.network!r}")
         if self.live and (self.mode != "dry-run" or self.bag or self.replay or self.latency_test):
             raise UserError("--live excludes --mode, --bag, --replay and --latency-test")
         if sum(map(bool, (self.bag, self.replay, self.latency_test))) > 1:
@@ -103,6 +107,8 @@ def run(
     Raises:
         UserError: in one line, before the first command, whatever does not fit.
     """
+    if options.network == "simulated":
+        profile = replace(profile, ros=profile.ros.simulated())
     if options.replay:
         return _replay(bundle, profile, options, out)
     if options.live:
@@ -202,7 +208,8 @@ def _finish(
     if delay is not None:
         print(f"from sensor to robot at most {delay:.1f} ms (sum of p95)", file=out)
     elif options.latency_test:
-        print(f"the loop's own legs need a robot, e.g. `robossl sim-robot {options.profile}`: none was heard", file=out)
+        remedy = f"`robossl sim-robot {options.profile}` with --network simulated"
+        print(f"the loop's own legs need a robot, e.g. {remedy}: none was heard", file=out)
     if folder and recorder:
         lost = f" ({recorder.num_dropped} messages were dropped)" if recorder.num_dropped else ""
         print(f"recorded {folder}{lost}", file=out)
