@@ -6,7 +6,7 @@ PIP_ARGS ?=
 BIN := $(VENV)/bin
 SOURCES := setup.py robossl envs agents configs assets packaging tests
 
-.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu wheel-test deploy-test ros-demo fuzz middleware soak docs bench evidence clean
+.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu wheel-test deploy-test ros-demo fuzz middleware soak docs bench bench-sim evidence clean
 .DELETE_ON_ERROR:
 
 quickstart: $(VENV)/.installed
@@ -92,6 +92,11 @@ docs: $(VENV)/.installed-dev
 # With BUNDLE=FOLDER PROFILE=NAME on your own bundle.
 ros-demo: $(VENV)/.installed-dev
 	$(BIN)/robossl sim-robot $(PROFILE) --demo $(if $(BUNDLE),--bundle $(BUNDLE))
+
+# The table of docs/speed.md for every task, about half an hour; run it on a quiet machine.
+bench-sim: $(VENV)/.installed-dev
+	mkdir -p build
+	$(BIN)/robossl bench sim --markdown --out build/speed.json
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/robossl bench all

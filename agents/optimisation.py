@@ -8,6 +8,7 @@ from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.utils import LinearSchedule
 from torch import Tensor, nn
 
+from robossl.nets.optimisers import set_learning_rates
 from robossl.objectives import RepresentationLearner
 
 ScheduleName: TypeAlias = Literal["constant", "linear"]
@@ -16,11 +17,6 @@ ScheduleName: TypeAlias = Literal["constant", "linear"]
 def make_schedule(learning_rate: float, name: ScheduleName) -> float | Schedule:
     """Returns what SB3 takes as `learning_rate`; `linear` falls to 0 at the end of the run."""
     return learning_rate if name == "constant" else LinearSchedule(learning_rate, 0.0, 1.0)
-
-
-def adam(groups: Iterable[Any], learning_rate: float, *, eps: float = 1e-8) -> torch.optim.Adam:
-    """Returns Adam over parameters or groups of them; fused: on a CPU the default takes four times as long."""
-    return torch.optim.Adam(groups, lr=learning_rate, eps=eps, fused=True)
 
 
 def parameter_groups(
@@ -36,13 +32,6 @@ def parameter_groups(
     if trained:
         groups.append({"params": trained, "lr": learning_rate * scale, "scale": scale})
     return groups
-
-
-def set_learning_rates(optimizers: Iterable[torch.optim.Optimizer], learning_rate: float) -> None:
-    """Gives every group the scheduled rate times its own scale."""
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * group.get("scale", 1.0)
 
 
 def follow_schedule(agent: Any, optimizers: Iterable[torch.optim.Optimizer]) -> None:

@@ -13,7 +13,7 @@ from robossl.envs.config import WorldSeed
 _MIN_DEPTH, _MAX_DEPTH = 2, 16  # episodes of a world
 _NUM_EPISODES = 1024  # of all worlds: bounds the memory
 _NONE = -1
-_MAX_CALL = 128  # episodes computed by one call: the arrays of more do not stay in the cache
+_MAX_CALL = 256  # episodes computed by one call: the arrays of more do not stay in the cache
 
 
 class Ahead:
@@ -31,13 +31,12 @@ class Ahead:
         Args:
             worlds: seed and stream.
             first_world: the number of world 0.
-            episode: [N] that each world is in, or begins now.
+            episode: [N] that each world is in, or begins now; looked at until these draws are used.
             ids: [n].
         """
         if (self._worlds, self._first_world) != (worlds, first_world):
-            self._worlds, self._first_world = worlds, first_world
             self._shelves.clear()
-        self._episode = episode.copy()
+        self._worlds, self._first_world, self._episode = worlds, first_world, episode
         return _DrawsAhead(self, worlds, first_world, ids, episode[ids])
 
     def take(self, layout: Layout, ids: NDArray[np.int64], episodes: NDArray[np.int64]) -> dict[str, Array]:
@@ -48,7 +47,7 @@ class Ahead:
         if (shelf.episode[ids, slots] != episodes).any():
             self._fill(layout, shelf, ids)
         shelf.episode[ids, slots] = _NONE  # each is given out once: a rewound environment pays for them again
-        return shelf.rows(ids, slots)
+        return shelf.take(ids, slots)
 
     def _fill(self, layout: Layout, shelf: "_Shelf", ids: NDArray[np.int64]) -> None:
         """Computes whatever the worlds `ids` begin now, and all begin next, that is not on the shelf."""
@@ -65,7 +64,7 @@ class Ahead:
 
 
 class _Shelf:
-    """What begins the episodes of N worlds, `depth` of each, side by side in one row: one copy takes it out.
+    """What begins the episodes of N worlds, `depth` of each, side by side in one record: one copy takes it out.
 
     Attributes:
         episode: [N, depth] which it is, or `_NONE`.
@@ -73,27 +72,28 @@ class _Shelf:
 
     def __init__(self, num_worlds: int, depth: int) -> None:
         self.episode = np.full((num_worlds, depth), _NONE)
-        self._rows = np.zeros((num_worlds, depth, 0))
-        self._parts: list[tuple[str, slice, tuple[int, ...]]] = []
+        self._records = np.zeros(0, np.dtype([]))  # [N * depth]: `take` and `put` are faster than any other way
 
     def put(
         self, world: NDArray[np.int64], slot: NDArray[np.int64], episode: NDArray[np.int64], values: dict[str, Array]
     ) -> None:
         """Lays down the values {name: [n, ...]} of n episodes."""
-        if not self._parts:
-            end = 0
-            for name, value in values.items():
-                start, end = end, end + value[0].size
-                self._parts.append((name, slice(start, end), value.shape[1:]))
-            self._rows = np.zeros((*self.episode.shape, end))
-        flat = [values[name].reshape(len(world), -1) for name, _, _ in self._parts]
-        self._rows[world, slot] = np.concatenate(flat, axis=1)
+        if not self._records.dtype.names:
+            record = np.dtype([(name, value.dtype, value.shape[1:]) for name, value in values.items()])
+            self._records = np.zeros(self.episode.size, record)
+        records = np.empty(len(world), self._records.dtype)
+        for name, value in values.items():
+            records[name] = value
+        self._records.put(self._places(world, slot), records)
         self.episode[world, slot] = episode
 
-    def rows(self, world: NDArray[np.int64], slot: NDArray[np.int64]) -> dict[str, Array]:
+    def take(self, world: NDArray[np.int64], slot: NDArray[np.int64]) -> dict[str, Array]:
         """Returns copies of the values."""
-        rows = self._rows[world, slot]
-        return {name: rows[:, part].reshape(-1, *shape) for name, part, shape in self._parts}
+        records = self._records.take(self._places(world, slot))
+        return {name: records[name] for name in records.dtype.names or ()}
+
+    def _places(self, world: NDArray[np.int64], slot: NDArray[np.int64]) -> NDArray[np.int64]:
+        return world * self.episode.shape[1] + slot
 
 
 class _DrawsAhead(Draws):

@@ -77,11 +77,20 @@ class Engine(Protocol):
     def model_values(self) -> dict[str, Array]:
         """Returns the fields that were randomised, {field: [N, ...]}."""
 
+    def own_values(self, field: str) -> NDArray[np.float64] | None:
+        """Returns a model field that was randomised, [N, ...] to look at only; None where all share the model's."""
+
     def get_state(self) -> NDArray[np.float64]:
         """Returns the full integration state [N, S]."""
 
     def set_state(self, state: NDArray[np.float64], ids: NDArray[np.int64] | None = None) -> None:
         """Puts back what `get_state` returned and makes derived quantities current."""
+
+    def keep(self, *, whole: bool) -> None:
+        """Remembers the states of all worlds, where they are computed; if not `whole`, at least what a step changes."""
+
+    def take_back(self, ids: NDArray[np.int64]) -> None:
+        """Puts the worlds `ids` back to where they were when `keep` was called."""
 
     @property
     def diverged(self) -> NDArray[np.bool_]:

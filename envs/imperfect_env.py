@@ -42,9 +42,8 @@ class ImperfectEnv:
             for key, model in models.items()
         }
         self._decisions = np.zeros(env.num_worlds, np.int64)
-        self._slow = [self._sensors.get(key) for key, spec in env.spec.observation.items() if spec.is_image]
-        if isinstance(env, TaskEnv) and self._slow and all(sensor and sensor.is_slow for sensor in self._slow):
-            env.pictures.are_due = self._are_pictures_due  # no sample is taken of the others
+        if isinstance(env, TaskEnv):
+            env.pictures.spare(models, env.spec.control_hz)
 
     @property
     def before_reset(self) -> Callable[[NDArray[np.int64]], None] | None:
@@ -128,11 +127,6 @@ class ImperfectEnv:
         """Finds what only some environments have."""
         return getattr(self.env, name)
 
-    def _are_pictures_due(self, decisions: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Tells [N] where any camera takes a sample."""
-        due = np.array([sensor.is_due(decisions) for sensor in self._slow if sensor is not None])
-        return np.asarray(due.any(axis=0), bool)
-
     def _seen(self, obs: Obs, ids: NDArray[np.int64], episodes: dict[str, NDArray[np.int64]]) -> Obs:
         """Passes true observations [n, ...] of the worlds `ids` through the models; the others are left as they are."""
         draws = Draws(self._seed, Stream(self._stream), episodes["world"][ids], episodes["episode"][ids])
@@ -162,7 +156,7 @@ class ImperfectSensor:
         """Takes the true values [n, ...] of a decision [n] and returns those that arrive then."""
         size = self.ring.shape[1]
         sample = self._sample(np.asarray(truth), ids, key, draws, decisions)
-        is_new = self.is_due(decisions)
+        is_new = self._model.is_due(decisions, self._control_hz)
         if self._model.dropout:
             is_lost = draws.sub(f"sensor {key} dropout", decisions).uniform() < self._model.dropout
             if self._model.on_dropout == "zero":
@@ -172,11 +166,6 @@ class ImperfectSensor:
         held = self.ring[ids, (decisions - 1) % size]
         self.ring[ids, decisions % size] = np.where(_along(is_new, sample), sample, held)
         return np.asarray(self.ring[ids, np.maximum(decisions - self._delay, 0) % size])
-
-    @property
-    def is_slow(self) -> bool:
-        """Tells whether there are decisions without a sample."""
-        return self._model.rate_hz is not None and self._model.rate_hz < self._control_hz
 
     def get_state(self) -> Tree:
         """Returns what is under way."""
@@ -207,13 +196,6 @@ class ImperfectSensor:
             values = np.rint(values / model.resolution) * np.float32(model.resolution)
         values = values.clip(spec.low, spec.high)
         return (np.rint(values) if spec.dtype == "uint8" else values).astype(spec.dtype)
-
-    def is_due(self, decisions: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Tells [n] whether a sample is taken at these decisions; the first always is."""
-        if self._model.rate_hz is None:
-            return np.ones(len(decisions), bool)
-        samples = np.floor(np.array([decisions - 1, decisions]) * (self._model.rate_hz / self._control_hz) + 1e-9)
-        return np.asarray((samples[1] > samples[0]) | (decisions == 0))
 
 
 def _along(flags: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:

@@ -31,6 +31,8 @@ from robossl.envs.mujoco_fields import (
 )
 from robossl.envs.solid_bodies import SolidBodies
 
+_MOVING = 2 * mujoco.mjtState.mjSTATE_CTRL.value - 1  # what physics changes, and the controls: the first columns
+_MOVING_LAST = mujoco.mjtState.mjSTATE_PLUGIN.value | mujoco.mjtState.mjSTATE_PLASTIC.value  # of models that have it
 _FEW = 16  # worlds: with fewer, to wake the other threads costs more than to compute one world after the other
 
 
@@ -63,6 +65,9 @@ class MujocoEngine:
         self._diverged = np.zeros(num_worlds, bool)
         self.batch.reset(stage=NO_STAGE)
         self._default_state = self.batch.state[0].copy()
+        is_moving_last = mujoco.mj_stateSize(self.model, _MOVING_LAST) > 0
+        self._num_moving = self.batch.nstate if is_moving_last else mujoco.mj_stateSize(self.model, _MOVING)
+        self._is_written = np.zeros(num_worlds, bool)  # worlds whose other columns may have changed since the last step
         self._sensor_stage = stage_of("sensordata", self.model)
         self._solids = SolidBodies(self.model)
         self._qvel = self._bound("qvel")
@@ -82,7 +87,7 @@ class MujocoEngine:
     def step(self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = ()) -> dict[str, Array]:
         """See `Engine.step`. What is recorded of a world after it diverged is not to be used."""
         self._refresh_constants()
-        num_warnings = self.batch.warning[..., 1].copy()
+        warnings = self.batch.warning.copy()
         self.view("ctrl")[...] = ctrl
         recorded: dict[str, Array] = {}
         if record:
@@ -90,7 +95,7 @@ class MujocoEngine:
         else:
             self._call(self.batch.step, None, nstep=num_substeps, stage=self._stage)
             self._computed[:] = self._stage
-        self._flag_divergence(num_warnings)
+        self._flag_divergence(warnings)
         return recorded
 
     def read(self, name: str, ids: NDArray[np.int64] | None = None) -> Array:
@@ -122,6 +127,7 @@ class MujocoEngine:
             raise UnknownNameError("state field", name, STATE_FIELDS)
         self.view(name)[ids] = values
         self._computed[ids] = NO_STAGE
+        self._is_written[ids] = True
 
     def jac(self, body: int, point: Array, ids: NDArray[np.int64] | None = None) -> tuple[Array, Array]:
         """See `Engine.jac`. With `ids`, points and Jacobians are those of the worlds `ids` alone."""
@@ -151,7 +157,8 @@ class MujocoEngine:
             self._solids.require_known_inertia(field, np.asarray(rows[ids] != values))
         rows[ids] = values
         if field in ("body_mass", "geom_size") and "body_inertia" not in self._randomised:
-            mass, size = (self._own_values(name, ids) for name in ("body_mass", "geom_size"))
+            own = (self.own_values(name) for name in ("body_mass", "geom_size"))
+            mass, size = (None if values is None else values[ids] for values in own)
             self.batch.expand("body_inertia")[ids] = self._solids.inertia(mass, size, len(ids))
         if field not in self._randomised:
             self._randomised.append(field)
@@ -164,6 +171,11 @@ class MujocoEngine:
         """See `Engine.model_values`."""
         return {field: self.batch.expand(field).copy() for field in self._randomised}
 
+    def own_values(self, field: str) -> NDArray[np.float64] | None:
+        """See `Engine.own_values`."""
+        values: NDArray[np.float64] | None = self.batch.expanded(field)
+        return values
+
     def get_state(self) -> NDArray[np.float64]:
         """See `Engine.get_state`; the columns are MuJoCo's mjSTATE_INTEGRATION."""
         return np.array(self.batch.state, np.float64)
@@ -171,10 +183,19 @@ class MujocoEngine:
     def set_state(self, state: NDArray[np.float64], ids: NDArray[np.int64] | None = None) -> None:
         """See `Engine.set_state`."""
         rows = slice(None) if ids is None else ids
-        self.batch.state[rows] = state
+        self.batch.state[rows, : state.shape[1]] = state
         self._computed[rows] = NO_STAGE
+        self._is_written[rows] = True
         self._diverged[rows] = False
         self.forward(ids)
+
+    def keep(self, *, whole: bool) -> None:
+        """See `Engine.keep`."""
+        self._kept = np.array(self.batch.state[:, : None if whole else self._num_moving])
+
+    def take_back(self, ids: NDArray[np.int64]) -> None:
+        """See `Engine.take_back`."""
+        self.set_state(self._kept[ids], ids)
 
     @property
     def diverged(self) -> NDArray[np.bool_]:
@@ -185,21 +206,23 @@ class MujocoEngine:
         """See `Engine.close`."""
         self.batch = None
 
-    def _flag_divergence(self, num_warnings: NDArray[np.integer[Any]]) -> None:
-        """Flags the worlds that are no longer finite, too fast, or warned about since `num_warnings` [N, W]."""
-        has_warned = self.batch.warning[..., 1] != num_warnings
-        if has_warned.any():
-            self._diverged |= has_warned.any(axis=1)
-        if not math.isfinite(self.batch.state.sum()):  # half the time of looking at each number
-            self._diverged |= ~np.isfinite(self.batch.state).all(axis=1)
+    def _flag_divergence(self, warnings: NDArray[np.integer[Any]]) -> None:
+        """Flags the worlds that are no longer finite, too fast, or warned about since `warnings` [N, W, 2]."""
+        if self.batch.warning.tobytes() != warnings.tobytes():  # a tenth of the time of comparing the numbers
+            self._diverged |= (self.batch.warning != warnings)[..., 1].any(axis=1)
+        self._flag_not_finite(slice(None), slice(self._num_moving))  # all else is as it was before the step
+        written = self._is_written.nonzero()[0]
+        if len(written):
+            self._flag_not_finite(written, slice(None))
+            self._is_written[written] = False
         qvel = self._qvel
         if not np.einsum("ij,ij->", qvel, qvel) < MAX_SPEED**2:  # likewise; all worlds' together are seldom so fast
             self._diverged |= ~(np.abs(qvel) < MAX_SPEED).all(axis=1)
 
-    def _own_values(self, field: str, ids: NDArray[np.int64]) -> Array | None:
-        """Returns the values [n, ...] of a model field that differs between worlds; None where it is shared."""
-        values = self.batch.expanded(field)
-        return None if values is None else values[ids]
+    def _flag_not_finite(self, rows: Any, columns: slice) -> None:
+        state = self.batch.state[rows, columns]
+        if not math.isfinite(state.sum()):  # half the time of looking at each number
+            self._diverged[rows] |= ~np.isfinite(state).all(axis=1)
 
     def _step_recording(self, num_substeps: int, record: tuple[str, ...]) -> dict[str, Array]:
         """Steps with a rollout, which records derived fields as the substeps begin, but the state as they end."""
@@ -243,7 +266,7 @@ class MujocoEngine:
     def _compute(self, ids: NDArray[np.int64] | None, stage: int) -> None:
         """Computes what follows from the state, up to a stage."""
         if ids is not None and len(ids) < _FEW and self.num_threads > 1:
-            for world in ids[:, None]:
+            for world in ids.astype(np.int32)[:, None]:  # Batch's own type: it has less to check
                 self._call(self.batch.forward, world, stage=stage)
         else:
             self._call(self.batch.forward, ids, stage=stage)

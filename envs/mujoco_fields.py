@@ -58,6 +58,21 @@ RANDOM_FIELDS = names("""
 SHAPE_FIELDS = names("geom_size geom_pos geom_quat")
 
 
+def passing_columns(model: Any) -> list[int]:
+    """Returns which columns of mjSTATE_INTEGRATION only serve to repeat a motion to the last bit.
+
+    They are controls and applied forces, which every decision sets anew, and where the solver begins to look.
+    """
+    kinds, columns, end = mujoco.mjtState, list[int](), 0
+    passing = kinds.mjSTATE_WARMSTART | kinds.mjSTATE_CTRL | kinds.mjSTATE_QFRC_APPLIED | kinds.mjSTATE_XFRC_APPLIED
+    whole = int(kinds.mjSTATE_INTEGRATION.value)
+    for bit in (1 << place for place in range(whole.bit_length())):
+        if whole & bit:
+            start, end = end, end + mujoco.mj_stateSize(model, bit)
+            columns += range(start, end) if int(passing) & bit else []
+    return columns
+
+
 def stage_of(field: str, model: Any) -> int:
     """Returns the stage after which a readable field is current; a state field always is."""
     return int(max(model.sensor_needstage, default=NO_STAGE)) if field == "sensordata" else _STAGES[field]

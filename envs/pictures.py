@@ -1,7 +1,6 @@
 """What the cameras of an environment show: its observations, people's videos, random appearances."""
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +17,8 @@ from robossl.envs.randomiser import ALL, switched_on
 from robossl.envs.render import start_renderer
 from robossl.envs.render.poses import LastPoses
 from robossl.envs.render.renderer import Renderer, split_key
+from robossl.envs.sensor_model import SensorModel
+from robossl.envs.shots import Shots, together
 
 
 class Pictures:
@@ -31,8 +32,6 @@ class Pictures:
         randomisations: the task's, of which those of looks are used.
 
     Attributes:
-        are_due: tells of which worlds [N] anybody looks at pictures, from the decisions [N] made in their episodes;
-            where set, the others' pictures are old ones.
         seconds: that observed pictures have taken.
     """
 
@@ -48,23 +47,33 @@ class Pictures:
         self._looks = {name: entry for name, entry in randomisations.items() if entry.is_visual}
         self._keys = tuple(key for key in keys if key in picture_keys(cameras))
         self._last = LastPoses(engine) if any(key.startswith("flow_") for key in keys) else None
-        self._renderer: Renderer | None = None
-        if self._keys:
-            self._renderer = start_renderer(config.renderer, engine, cameras, self._keys, self._last)
+        self._shots = [Shots(self._start(self._keys))] if self._keys else []
         self._viewers: dict[tuple[str, int, int], Renderer] = {}
         self._appearances: dict[tuple[str, ...], Appearances] = {}
-        self._newest: Obs = {}
-        self.are_due: Callable[[NDArray[np.int64]], NDArray[np.bool_]] | None = None
         self.seconds = 0.0
 
     @property
     def spec(self) -> RenderSpec | None:
         """Tells who draws what; None where no picture is observed."""
-        if self._renderer is None:
+        if not self._shots:
             return None
         drawn = {split_key(key)[1] for key in self._keys}
         cameras = tuple(camera for camera in self._cameras if camera.name in drawn)
-        return RenderSpec(renderer=self._renderer.name, version=self._renderer.version, cameras=cameras)
+        renderer = self._shots[0].renderer
+        return RenderSpec(renderer=renderer.name, version=renderer.version, cameras=cameras)
+
+    def spare(self, models: dict[str, SensorModel], control_hz: float) -> None:
+        """Draws cameras from now on only in worlds where a sensor takes a sample of them; else their pictures are old.
+
+        Args:
+            models: {key: model} of the sensors that take samples; of other pictures one is taken at every decision.
+            control_hz: decisions a second.
+        """
+        groups = together(self._keys, models, control_hz)
+        if any(groups):
+            for shots in self._shots:
+                shots.renderer.close()
+            self._shots = [Shots(self._start(keys), when, control_hz) for when, keys in groups.items()]
 
     def keep(self, ids: NDArray[np.int64] | None = None) -> None:
         """Takes note of where everything in the worlds `ids` is: before every step, and after every reset."""
@@ -78,10 +87,8 @@ class Pictures:
             ids: [n]; None for all.
             decisions: [N] made in their episodes.
         """
-        if self._renderer is None:
-            return {}
         start = time.perf_counter()
-        pictures = self._due(decisions) if ids is None and self.are_due is not None else self._renderer.render(ids)
+        pictures = {key: value for shots in self._shots for key, value in shots.draw(ids, decisions).items()}
         self.seconds += time.perf_counter() - start
         return pictures
 
@@ -119,19 +126,12 @@ class Pictures:
 
     def close(self) -> None:
         """Frees threads and graphics contexts."""
-        for drawing in [self._renderer, *self._viewers.values(), *self._appearances.values()]:
-            if drawing is not None:
-                drawing.close()
-        self._renderer, self._viewers, self._appearances = None, {}, {}
+        drawn: list[Renderer] = [shots.renderer for shots in self._shots]
+        for renderer in (*drawn, *self._viewers.values()):
+            renderer.close()
+        for appearances in self._appearances.values():
+            appearances.close()
+        self._shots, self._viewers, self._appearances = [], {}, {}
 
-    def _due(self, decisions: NDArray[np.int64]) -> Obs:
-        """Draws the worlds that are looked at, and gives out old pictures of the others."""
-        assert self._renderer is not None
-        assert self.are_due is not None
-        due = np.flatnonzero(self.are_due(decisions))
-        if len(due) == len(decisions) or not self._newest:
-            self._newest = self._renderer.render()
-        elif len(due):
-            for key, value in self._renderer.render(due).items():
-                self._newest[key][due] = value
-        return {key: value.copy() for key, value in self._newest.items()}
+    def _start(self, keys: tuple[str, ...]) -> Renderer:
+        return start_renderer(self._config.renderer, self._engine, self._cameras, keys, self._last)

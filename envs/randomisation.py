@@ -5,7 +5,7 @@ task's layouts nor what the others draw. What is drawn is applied after the task
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from robossl.core import UserError
@@ -46,6 +46,7 @@ class Randomisation:
         elements: names of the geoms, bodies, joints, ... concerned; all where None.
         columns: of the field's last axis; all where None.
         each: whether every number of the field gets its own u, or all share one.
+        holds: the widest range that the task's scene has room for; any where None.
     """
 
     field: str | tuple[str, ...]
@@ -55,10 +56,15 @@ class Randomisation:
     elements: tuple[str, ...] | None = None
     columns: tuple[int, ...] | None = None
     each: bool = False
+    holds: Span | None = None
 
     def __post_init__(self) -> None:
         """Checks the range."""
         require_range(self.field if isinstance(self.field, str) else self.field[0], self.low, self.high)
+        if self.holds is not None and not self.holds[0] <= self.low <= self.high <= self.holds[1]:
+            room = replace(self, low=self.holds[0], high=self.holds[1])
+            asked = f"{self.low:g}" + (f" to {self.high:g}" if self.high != self.low else "")
+            raise UserError(f"the scene has room for {room.described()}, not for {asked}")
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from robossl.envs.field_changes import FieldChange
 from robossl.envs.host import on_host
 from robossl.envs.mujoco_fields import STATE_FIELDS
 from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Randomisation, Span, span_of
+from robossl.envs.standing import Standing
 
 ALL = "all"
 """Stands for every declared range: 0 leaves all as it is, 1 takes them as declared, 0.5 half of each."""
@@ -77,6 +78,7 @@ class Randomiser:
             for name, entry in active.items()
             if isinstance(entry, Randomisation)
         }
+        self._standing = Standing(engine.model)
         self._pushes = {name: entry for name, entry in active.items() if isinstance(entry, Push)}
         self._bodies = {name: element_id(engine.model, "body", entry.body) for name, entry in self._pushes.items()}
         self._delays = {name: entry for name, entry in active.items() if isinstance(entry, ActionDelay)}
@@ -101,6 +103,8 @@ class Randomiser:
                 self._engine.write(change.field, rows[change.field], ids)
             else:
                 self._engine.randomise(change.field, rows[change.field], ids)
+        if "geom_size" in rows:
+            self._standing.settle(self._engine, rows["geom_size"], ids)
         strengths: dict[str, AnyRandomisation] = {**self._pushes, **self._delays}
         for name, entry in strengths.items():
             self.values[name][ids] = draws.sub(f"randomise {name}").uniform(entry.low, entry.high)

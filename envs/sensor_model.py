@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from robossl.core import UserError
 
 
@@ -53,3 +56,10 @@ class SensorModel:
     def changes_values(self) -> bool:
         """Tells whether it shows other numbers than the truth, and not only at other times."""
         return any((self.noise_std, self.noise_relative, self.bias_std, self.drift_std, self.resolution))
+
+    def is_due(self, decisions: NDArray[np.int64], control_hz: float) -> NDArray[np.bool_]:
+        """Tells [n] whether a sample is taken at the decisions [n] of episodes; at the first one it always is."""
+        if self.rate_hz is None:
+            return np.ones(len(decisions), bool)
+        samples = np.floor(np.array([decisions - 1, decisions]) * (self.rate_hz / control_hz) + 1e-9)
+        return np.asarray((samples[1] > samples[0]) | (decisions == 0))

@@ -81,6 +81,13 @@ def solid_geom(model: Any, body: int) -> int | None:
     return int(geoms[0]) if is_centred and is_aligned else None
 
 
+def half_height(kind: int, size: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns how far [...] an upright primitive of MuJoCo's `size` [..., 3] reaches above and below its middle."""
+    a, b, c = (np.asarray(size)[..., i] for i in range(3))
+    heights = {_SPHERE: a, _CAPSULE: a + b, _CYLINDER: b}
+    return heights.get(kind, c)
+
+
 def inertia_per_mass(kind: int, size: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the principal inertias [..., 3] of 1 kg of a primitive of MuJoCo's `size` [..., 3], of even density."""
     a, b, c = (np.asarray(size)[..., i] for i in range(3))

@@ -206,7 +206,7 @@ class TaskEnv:
 
     def _simulate(self, action: NDArray[np.float32]) -> tuple[Outcome, NDArray[np.bool_]]:
         task, engine = self.task, self.engine
-        before = engine.get_state()
+        engine.keep(whole=bool(self._randomiser.values))  # whose pushes change more than a step does
         self.pictures.keep()
         if self._randomiser.values:
             action = self._randomiser.act(action, self._draws(np.arange(self.num_worlds)), self._elapsed)
@@ -217,7 +217,7 @@ class TaskEnv:
         is_whole = not diverged.any()
         if not is_whole:
             lost = np.flatnonzero(diverged)
-            engine.set_state(before[lost], lost)
+            engine.take_back(lost)
             recorded = {key: self._on_device(np.nan_to_num(on_host(value))) for key, value in recorded.items()}
         outcome = task.outcome(engine, action, recorded, self._memory)
         outcome = outcome if engine.xp is np else outcome.on_host()
@@ -231,10 +231,9 @@ class TaskEnv:
         self._elapsed[ids] = 0
         for value in self._laid_out.values():
             value[ids] = 0
-        draws = self._draws(ids)
         self.engine.reset(ids)
-        layout = self._ahead.draws(self.worlds, self._first_world, self._episode, ids)
-        self.task.reset(self.engine, ids, layout, self._laid_out)
+        draws = self._ahead.draws(self.worlds, self._first_world, self._episode, ids)
+        self.task.reset(self.engine, ids, draws, self._laid_out)
         if self.engine.xp is not np:
             for key, value in self._laid_out.items():
                 self._memory[key][ids] = self._on_device(value[ids])

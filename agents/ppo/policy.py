@@ -7,9 +7,10 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
 from robossl.agents import gaussian
-from robossl.agents.optimisation import adam, parameter_groups
+from robossl.agents.optimisation import parameter_groups
 from robossl.nets import MultimodalEncoder, mlp, seeded_init
 from robossl.nets.mlp import orthogonal_init
+from robossl.nets.optimisers import adam
 
 _ACTION_GAIN, _VALUE_GAIN = 0.01, 1.0  # arXiv 2005.12729: small first actions
 _ADAM_EPS = 1e-5  # as SB3 and the original PPO

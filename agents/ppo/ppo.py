@@ -1,6 +1,7 @@
 """Proximal policy optimisation (arXiv 1707.06347) from pixels: shared encoder, random shifts, auxiliary losses."""
 
 import time
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,8 +28,10 @@ from robossl.agents.optimisation import follow_schedule, step
 from robossl.agents.ppo import losses
 from robossl.agents.ppo.config import PPOConfig
 from robossl.agents.ppo.policy import PPOPolicy
-from robossl.agents.ppo.rollout_buffer import RolloutBatch, RolloutBuffer
+from robossl.agents.ppo.rollout_buffer import RolloutBuffer
 from robossl.core import Obs, Tree, UserError
+from robossl.nets.optimisers import make_recordable
+from robossl.nets.recorded import Recorded, generators_of
 from robossl.objectives import RepresentationLearner
 
 _REFUSED = ("rollout_buffer_class", "rollout_buffer_kwargs", "use_sde")
@@ -128,16 +131,22 @@ class PPO(stable_baselines3.PPO):
         start = time.perf_counter()
         self.policy.set_training_mode(True)
         self._update_learning_rate([])
+        clips = self._clip(self.clip_range), None if self.clip_range_vf is None else self._clip(self.clip_range_vf)
         means, num_batches = Means(), 0
         for _ in range(self.n_epochs):
             self._n_updates += 1
-            for batch in self.rollout_buffer.batches(self.batch_size, self.generator):
-                loss, metrics = self._loss(batch)
-                means.add(metrics)
-                if self._moved_too_far(metrics["train/approx_kl"]):
-                    return self._finish(means, start)
-                self._update(loss, means, with_objectives=num_batches % self.aux_interval == 0)
+            for rows in self.rollout_buffer.shuffled(self.batch_size, self.generator):
+                with_objectives = self.learner is not None and num_batches % self.aux_interval == 0
                 num_batches += 1
+                if self.target_kl is None:
+                    improve = partial(self._improve, with_objectives=with_objectives)
+                    means.add(self._recorded(improve, rows, with_objectives, clips))
+                    continue
+                loss, metrics = self._loss(rows)
+                means.add(metrics)
+                if float(metrics["train/approx_kl"]) > 1.5 * self.target_kl:
+                    return self._finish(means, start)
+                means.add(self._step(loss, with_objectives=with_objectives))
         return self._finish(means, start)
 
     def features(self, obs: Obs) -> NDArray[np.float32]:
@@ -159,9 +168,12 @@ class PPO(stable_baselines3.PPO):
             UserError: if it was taken from another kind of agent, or one with other networks or objectives.
         """
         state.restore_agent(self, {"policy": self.policy.optimizer}, tree)
+        self._recorded.forget()
 
     def _setup_model(self) -> None:
         build_agent(self, **self.policy_kwargs)
+        make_recordable([self.policy.optimizer], self.device)
+        self._recorded = Recorded(self.device, generators_of(self))
         self.clip_range = FloatSchedule(self.clip_range)
         self.clip_range_vf = None if self.clip_range_vf is None else FloatSchedule(self.clip_range_vf)
         if self.learner is not None and self.learner.window > self.n_steps:
@@ -204,7 +216,13 @@ class PPO(stable_baselines3.PPO):
         rewards[truncated] += self.gamma * values.cpu().numpy()
         return rewards
 
-    def _loss(self, batch: RolloutBatch) -> tuple[Tensor, dict[str, Tensor]]:
+    def _improve(self, rows: Tensor, *, with_objectives: bool) -> dict[str, Tensor]:
+        loss, metrics = self._loss(rows)
+        return {**metrics, **self._step(loss, with_objectives=with_objectives)}
+
+    def _loss(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Returns the agent's own loss over rows [B] of the rollout."""
+        batch = self.rollout_buffer.batch(rows)
         obs = augmented(batch.obs, self.representation.augment, self.generator)
         value, log_prob, entropy = self.policy.evaluate_actions(obs, batch.action)
         advantage = losses.normalized(batch.advantage) if self.normalize_advantage else batch.advantage
@@ -221,17 +239,16 @@ class PPO(stable_baselines3.PPO):
         }
         return loss, {f"train/{name}": value for name, value in metrics.items()}
 
-    def _update(self, loss: Tensor, means: Means, *, with_objectives: bool) -> None:
-        learner = self.learner if with_objectives else None
+    def _step(self, loss: Tensor, *, with_objectives: bool) -> dict[str, Tensor]:
+        """Moves everything down the gradient of the loss and, where they are added, of the objectives."""
+        learner, metrics = self.learner if with_objectives else None, {}
         if learner is not None:
             windows = self.rollout_buffer.windows(self.aux_batch_size, learner.window, self.generator)
             aux_loss, aux_metrics = learner.loss(windows)
-            means.add({f"aux/{name}": value for name, value in aux_metrics.items()})
+            metrics = {f"aux/{name}": value for name, value in aux_metrics.items()}
             loss = loss + aux_loss
         step(loss, self.policy.optimizer, learner, max_grad_norm=self.max_grad_norm)
-
-    def _moved_too_far(self, approx_kl: Tensor) -> bool:
-        return self.target_kl is not None and float(approx_kl) > 1.5 * self.target_kl
+        return metrics
 
     def _clip(self, schedule: Schedule) -> float:
         return schedule(self._current_progress_remaining)
@@ -255,4 +272,4 @@ class PPO(stable_baselines3.PPO):
         follow_schedule(self, [self.policy.optimizer])
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "learner", "generator"]
+        return [*super()._excluded_save_params(), "learner", "generator", "_recorded"]

@@ -1,6 +1,6 @@
 """PPO's rollout: observations in their own dtype, advantages, shuffled batches, and windows for the objectives."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -104,20 +104,23 @@ class RolloutBuffer:
             advantage = delta + self.gamma * self.gae_lambda * goes_on * advantage
             self.advantage[t] = advantage
             next_value = self.value[t]
-        self.returns = self.advantage + self.value
+        torch.add(self.advantage, self.value, out=self.returns)
 
-    def batches(self, batch_size: int, generator: torch.Generator) -> Iterator[RolloutBatch]:
-        """Yields every step once, in random order; the last batch may be smaller."""
+    def shuffled(self, batch_size: int, generator: torch.Generator) -> Sequence[Tensor]:
+        """Returns the rows of all steps in random order, split into batches [B]; the last one may be smaller."""
         order = torch.randperm(self.num_steps * self.num_worlds, generator=generator, device=generator.device)
-        for rows in torch.split(order, batch_size):
-            yield RolloutBatch(
-                obs=self._observe(rows),
-                action=self._columns.take("action", rows),
-                old_value=self.value.flatten()[rows],
-                old_log_prob=self.log_prob.flatten()[rows],
-                advantage=self.advantage.flatten()[rows],
-                value_target=self.returns.flatten()[rows],
-            )
+        return torch.split(order, batch_size)
+
+    def batch(self, rows: Tensor) -> RolloutBatch:
+        """Returns the steps in the rows [B]."""
+        return RolloutBatch(
+            obs=self._observe(rows),
+            action=self._columns.take("action", rows),
+            old_value=self.value.flatten()[rows],
+            old_log_prob=self.log_prob.flatten()[rows],
+            advantage=self.advantage.flatten()[rows],
+            value_target=self.returns.flatten()[rows],
+        )
 
     def windows(self, batch_size: int, length: int, generator: torch.Generator) -> WindowBatch:
         """Draws windows of `length` observations, their first ones uniformly; none goes on in another episode.

@@ -11,8 +11,9 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
 from robossl.agents import gaussian
-from robossl.agents.optimisation import adam, parameter_groups
+from robossl.agents.optimisation import parameter_groups
 from robossl.nets import MultimodalEncoder, mlp, seeded_init
+from robossl.nets.optimisers import adam
 
 _LOG_STD_MIN, _LOG_STD_MAX = -20.0, 2.0  # SB3's, so that its actor can hold the same policy
 

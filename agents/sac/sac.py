@@ -1,7 +1,9 @@
 """Soft actor-critic (arXiv 1812.05905) from pixels: shared encoder, random shifts, n-step returns, auxiliary losses."""
 
 import time
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import stable_baselines3
@@ -24,16 +26,34 @@ from robossl.agents.experience import make_replay, require_experience, store_ste
 from robossl.agents.mean_action import MeanAction
 from robossl.agents.metrics import Means
 from robossl.agents.observations import encode, final_observations, time_limits, to_tensors
-from robossl.agents.optimisation import adam, follow_schedule, step
+from robossl.agents.optimisation import follow_schedule, step
 from robossl.agents.sac import losses
 from robossl.agents.sac.config import SACConfig
 from robossl.agents.sac.policy import Actor, Critic, SACPolicy
 from robossl.core import Obs, Tree
 from robossl.data.batches import TransitionBatch
 from robossl.data.replay import Replay
+from robossl.nets.optimisers import adam, make_recordable
+from robossl.nets.recorded import Recorded, generators_of
 from robossl.objectives import RepresentationLearner
 
 _REFUSED = ("action_noise", "replay_buffer_class", "replay_buffer_kwargs", "optimize_memory_usage", "use_sde")
+
+
+class _Parts(NamedTuple):
+    """What one update moves beside the critic and the encoder."""
+
+    actor: bool
+    target: bool
+    objectives: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Where in the replay an update's transitions begin, [B], and its windows for the objectives, where it has some."""
+
+    transitions: Tensor
+    windows: Tensor | None
 
 
 class SAC(stable_baselines3.SAC):
@@ -112,15 +132,16 @@ class SAC(stable_baselines3.SAC):
         self.policy.set_training_mode(True)
         self._update_learning_rate([])
         means = Means()
-        for _ in range(gradient_steps):
+        drawn = self.replay.draw(gradient_steps * batch_size, self.generator)
+        for transitions in torch.split(drawn, batch_size):
             self._n_updates += 1
-            batch = self.replay.sample(batch_size, self.generator)
-            features, next_features = self._encode(batch)
-            means.add(self._update_critic(batch, features, next_features))
-            if self._n_updates % self.policy_frequency == 0:
-                means.add(self._update_actor(features.detach()))
-            if self._n_updates % self.target_update_interval == 0:
-                polyak_update(self.critic.parameters(), self.critic_target.parameters(), self.tau)
+            parts = _Parts(
+                actor=self._n_updates % self.policy_frequency == 0,
+                target=self._n_updates % self.target_update_interval == 0,
+                objectives=self.learner is not None and self._n_updates % self.aux_interval == 0,
+            )
+            batch = _Drawn(transitions, self._draw_windows() if parts.objectives else None)
+            means.add(self._recorded(partial(self._update, parts), batch, parts))
         for name, value in means.read().items():
             self.logger.record(name, value)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
@@ -149,6 +170,7 @@ class SAC(stable_baselines3.SAC):
             UserError: if it was taken from another kind of agent, or one with other networks or objectives.
         """
         state.restore_agent(self, self._optimizers(), tree)
+        self._recorded.forget()
         if self.log_ent_coef is not None:
             self.log_ent_coef.data.copy_(tree["log_ent_coef"])
         state.restore_numpy(self.warmup, tree["warmup"])
@@ -159,6 +181,8 @@ class SAC(stable_baselines3.SAC):
         self._create_aliases()
         self._convert_train_freq()
         self._setup_temperature()
+        make_recordable(self._optimizers().values(), self.device)
+        self._recorded = Recorded(self.device, generators_of(self))
         if self.env is not None:
             self.replay = make_replay(
                 self.observation_space,
@@ -228,17 +252,31 @@ class SAC(stable_baselines3.SAC):
             next_features = encoder(augmented(batch.next_obs, augment, self.generator))
         return features, next_features
 
-    def _update_critic(self, batch: TransitionBatch, features: Tensor, next_features: Tensor) -> dict[str, Tensor]:
+    def _draw_windows(self) -> Tensor:
+        return self.replay.draw(self.aux_batch_size, self.generator)
+
+    def _update(self, parts: "_Parts", drawn: "_Drawn") -> dict[str, Tensor]:
+        batch = self.replay.transitions(drawn.transitions)
+        features, next_features = self._encode(batch)
+        metrics = self._update_critic(batch, features, next_features, drawn.windows)
+        if parts.actor:
+            metrics |= self._update_actor(features.detach())
+        if parts.target:
+            polyak_update(self.critic.parameters(), self.critic_target.parameters(), self.tau)
+        return metrics
+
+    def _update_critic(
+        self, batch: TransitionBatch, features: Tensor, next_features: Tensor, windows: Tensor | None
+    ) -> dict[str, Tensor]:
         with torch.no_grad():
             next_action, next_log_prob = self.actor.sample(next_features, self.generator)
             next_q = self.critic_target(next_features, next_action)
             target = losses.soft_target(batch.reward, batch.discount, next_q, next_log_prob, self._alpha())
         loss = losses.critic_loss(self.critic(features, batch.action), target)
         metrics = {"train/critic_loss": loss}
-        learner = self.learner if self._n_updates % self.aux_interval == 0 else None
-        if learner is not None:
-            windows = self.replay.sample_windows(self.aux_batch_size, learner.window, self.generator)
-            aux_loss, aux_metrics = learner.loss(windows)
+        learner = self.learner if windows is not None else None
+        if learner is not None and windows is not None:
+            aux_loss, aux_metrics = learner.loss(self.replay.windows(windows, learner.window))
             metrics |= {f"aux/{name}": value for name, value in aux_metrics.items()}
             loss = loss + aux_loss
         step(loss, self.critic.optimizer, learner, max_grad_norm=self.max_grad_norm)
@@ -272,5 +310,5 @@ class SAC(stable_baselines3.SAC):
         follow_schedule(self, self._optimizers().values())
 
     def _excluded_save_params(self) -> list[str]:
-        names = ["actor", "critic", "critic_target", "replay", "learner", "generator", "warmup"]
+        names = ["actor", "critic", "critic_target", "replay", "learner", "generator", "warmup", "_recorded"]
         return [*super()._excluded_save_params(), *names]

@@ -53,6 +53,7 @@ class BulletEngine(MujocoEngine):
         books.opt.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST.value
         books.opt.disableflags |= _FORGOTTEN
         super().__init__(books, num_worlds, num_threads)
+        self._num_moving = self.batch.nstate
         self._inertia, self._bias = JointInertia(self.model, self.batch), self.batch.bind("qfrc_bias")
         self._everyone = np.arange(num_worlds)
         self._bullet = BulletWorlds(blueprint, self._layout, self)
@@ -87,14 +88,14 @@ class BulletEngine(MujocoEngine):
                 raise UnknownNameError("field to record", name, RECORDABLE_FIELDS)
             recorded[name] = np.empty((self.num_worlds, num_substeps, *self._bound(name).shape[1:]), np.float32)
         self._refresh_constants()
-        num_warnings = self.batch.warning[..., 1].copy()
+        warnings = self.batch.warning.copy()
         self.view("ctrl")[...] = ctrl
         self._bullet.load(self._everyone, self)
         for substep in range(num_substeps):
             entries = {name: values[:, substep] for name, values in recorded.items()}
             self._substep(entries, whole=bool(record) or substep >= num_substeps - 1 - self._is_watched)
         self._diverged |= self._bullet.lost
-        self._flag_divergence(num_warnings)
+        self._flag_divergence(warnings)
         self._computed[:] = NO_STAGE
         self.forward()
         return recorded

@@ -108,7 +108,7 @@ class WarpRenderer:
             for modality in self._wanted[camera.name]:
                 start = first[modality]
                 first[modality] += camera.width * camera.height
-                picture = flat[modality][rows, start : first[modality]][..., columns[modality]]
+                picture = flat[modality][rows, start : first[modality]][..., columns[modality]]  # a copy
                 size = (camera.height, camera.width, len(columns[modality]))
-                pictures[f"{modality}_{camera.name}"] = np.array(on_host(picture.reshape(-1, *size)))
+                pictures[f"{modality}_{camera.name}"] = on_host(picture.reshape(-1, *size))
         return pictures

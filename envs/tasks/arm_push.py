@@ -29,8 +29,8 @@ REGION_W_M = (np.array([0.46, -0.13]), np.array([0.64, 0.13]))
 BLOCK_HALF_M = 0.024
 BLOCK_MASS_KG = (0.05, 0.20)
 BLOCK_FRICTION = (0.3, 0.7)
-CONTACT_M = BLOCK_HALF_M + 0.015
-"""From the block's centre to the axis of a tool that touches its side."""
+TOOL_RADIUS_M = 0.015
+"""From a block's side to the axis of a tool that touches it."""
 GOAL_HEIGHT_W_M = 0.001
 FALLEN_BELOW_W_M = -0.05
 NUM_GOAL_CANDIDATES = 8
@@ -40,7 +40,7 @@ _HORIZONTAL = np.array([1.0, 1.0, 0.0], np.float32)
 _GOAL = ("goal_x_w_m", "goal_y_w_m")
 _RANDOMISATIONS: dict[str, AnyRandomisation] = {
     **cube.randomisations(BLOCK_MASS_KG, BLOCK_FRICTION),
-    "size": Randomisation(field="geom_size", elements=cube.GEOM, low=0.85, high=1.0),
+    "size": Randomisation(field="geom_size", elements=cube.GEOM, low=0.85, high=1.25, holds=(0.6, 1.4)),
 }
 
 
@@ -139,7 +139,8 @@ class ArmPush(ArmTask):
         to_goal = self._goal(engine) - block_w
         distance = planar_norm(xp, to_goal)
         horizontal = xp.asarray(_HORIZONTAL, device=to_goal.device)
-        behind = to_goal * (CONTACT_M / (distance + 1e-6))[:, None] * horizontal
+        contact = self._block.half(engine) + TOOL_RADIUS_M
+        behind = to_goal * (contact / (distance + 1e-6))[:, None] * horizontal
         inside = distance < self.config.success_radius_m
         terms = {
             "reach": tolerance(norm(xp, block_w - self.arm.tool(engine) - behind), high=0.01, margin=0.20),

@@ -55,6 +55,13 @@ class Block:
         """Returns the velocities of its centres, [N, 3], m/s."""
         return engine.read("qvel")[:, self._dof : self._dof + 3]
 
+    def half(self, engine: Engine) -> Any:
+        """Returns half the edges: a number where all are alike, else [N], m."""
+        size = engine.own_values("geom_size")
+        if size is None:
+            return self.half_m
+        return engine.xp.asarray(size[:, self._geom, 0].astype(np.float32), device=engine.device)
+
     def heading(self, engine: Engine) -> Array:
         """Returns sin and cos of its yaw, [N, 2]."""
         return heading(engine.xp, engine.read("qpos")[:, self._qpos + 3 : self._qpos + 7])

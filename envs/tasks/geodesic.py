@@ -3,7 +3,7 @@
 A node has 16 neighbours: the eight around it and the eight a knight's move away, so that a path of any direction is
 at most 2.8 % too long; what is in the way must be more than one node thick. Sweeps in four directions settle all worlds
 together until none changes any more (fast sweeping, Zhao, Math. Comp. 2005, with a graph's edges in place of the upwind
-difference): what a sweep costs is shared by them.
+difference): what a sweep costs is shared by them, and it passes over lines next to which nothing has changed.
 A node's distance is the least sum over all paths, added up from the goal, so it does not depend on the other worlds.
 """
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array
+from robossl.envs.tasks.columns import columns
 
 NODE_M = 0.1
 _PAD = 2  # a knight's move
@@ -50,13 +51,13 @@ class Grid:
         distance = padded[_PAD:-_PAD, _PAD:-_PAD]
         wall = np.where(free, np.float32(0), np.float32(np.inf))
         distance[...] = self._from_goal(goal_m) + wall
-        is_settled = False
-        while not is_settled:
-            before = distance.copy()
-            for line in (1, -1):
-                _sweep(padded[::line], wall[::line])
-                _sweep(padded.transpose(1, 0, 2)[::line], wall.transpose(1, 0, 2)[::line])
-            is_settled = np.array_equal(before, distance)
+        axes = ((padded, wall), (padded.transpose(1, 0, 2), wall.transpose(1, 0, 2)))
+        is_begun = np.stack([np.isfinite(nodes).any(axis=(1, 2)) for nodes, _ in axes])
+        is_news = np.stack([is_begun, is_begun])  # [way, axis, line] which lines each sweep has yet to lead on from
+        while is_news.any():
+            for way, line in enumerate((1, -1)):
+                for axis, (nodes, walls) in enumerate(axes):
+                    _sweep(nodes[::line], walls[::line], way, is_news[:, axis, ::line], is_news[:, 1 - axis])
         return np.ascontiguousarray(_signed(padded).transpose(2, 0, 1))
 
     def read(self, xp: Any, distance: Array, x_m: Array, y_m: Array) -> Array:
@@ -68,13 +69,15 @@ class Grid:
             x_m: [N].
             y_m: [N].
         """
-        u, v = self._nodes(xp, x_m), self._nodes(xp, y_m)
-        i, j = xp.floor(u), xp.floor(v)
-        u, v = u - i, v - j
-        first = xp.astype(i * self.size + j, xp.int64)
-        corners = xp.stack([first, first + 1, first + self.size, first + self.size + 1], axis=1)
-        weights = xp.stack([(1 - u) * (1 - v), (1 - u) * v, u * (1 - v), u * v], axis=1)
-        return xp.sum(weights * xp.abs(xp.take_along_axis(distance, corners, axis=1)), axis=1)
+        place = self._nodes(xp, columns(xp, x_m, y_m))
+        node = xp.floor(place)
+        beyond = place - node
+        first = xp.astype(node[:, 0] * self.size + node[:, 1], xp.int64)
+        corners = first[:, None] + xp.asarray((0, 1, self.size, self.size + 1), device=first.device)
+        share = columns(xp, 1 - beyond, beyond)
+        weights = xp.reshape(share[:, 0, :, None] * share[:, 1, None, :], (-1, 4))
+        there = distance[xp.arange(len(first), device=first.device)[:, None], corners]
+        return xp.sum(weights * xp.abs(there), axis=1)
 
     def lead(self, xp: Any, distance: Array, x_m: Array, y_m: Array, *, reach_m: float) -> tuple[Array, Array]:
         """Returns the nodes x, y [N] within reach through which the shortest paths from points [N] lead.
@@ -110,11 +113,21 @@ class Grid:
         return np.where(straight <= _NEAR_GOAL_M, straight, np.inf).astype(np.float32)
 
 
-def _sweep(padded: Floats, wall: Floats) -> None:
-    """Lowers distances [G + 4, G + 4, n] line by line by what the two lines before lead to, in place."""
+def _sweep(padded: Floats, wall: Floats, way: int, is_news: NDArray[np.bool_], across: NDArray[np.bool_]) -> None:
+    """Lowers distances [G + 4, G + 4, n] line by line by what the two lines before lead to, in place.
+
+    Args:
+        padded: the distances.
+        wall: [G, G, n] infinite where the robot does not fit.
+        way: in which this sweep goes, 0 or 1.
+        is_news: [2, G + 4] lines that have changed since the last sweep that way; brought up to date.
+        across: [2, G + 4] the same of the lines across these.
+    """
     straight, diagonal, knight = _STEPS
     best, other = np.empty_like(padded[0, 2:-2]), np.empty_like(padded[0, 2:-2])
     for index in range(_PAD, len(padded) - _PAD):
+        if not (is_news[way, index - 1] or is_news[way, index - 2]):
+            continue
         last, second = padded[index - 1], padded[index - 2]
         np.minimum(last[:-4], last[4:], out=best)
         np.minimum(best, second[1:-3], out=best)
@@ -127,7 +140,12 @@ def _sweep(padded: Floats, wall: Floats) -> None:
         np.minimum(best, other, out=best)
         best += wall[index - _PAD]
         line = padded[index, 2:-2]
-        np.minimum(line, best, out=line)
+        is_lower = (best < line).any(axis=1)
+        if is_lower.any():
+            np.minimum(line, best, out=line)
+            is_news[:, index] = True
+            across[:, _PAD:-_PAD] |= is_lower
+    is_news[way] = False
 
 
 def _signed(padded: Floats) -> Floats:

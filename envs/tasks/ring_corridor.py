@@ -19,6 +19,7 @@ from robossl.envs.mujoco_engine import load_model
 from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Randomisation
 from robossl.envs.sensors import ContactFlags, Imu, Lidar, Odometry, stereo
 from robossl.envs.task import Memory, Outcome, TaskSpec
+from robossl.envs.tasks.columns import columns
 from robossl.envs.tasks.ring_clutter import NUM_CLUTTER
 from robossl.envs.tasks.ring_geometry import (
     CAR_RADIUS_M,
@@ -51,6 +52,7 @@ _RANDOMISATIONS: dict[str, AnyRandomisation] = {
     "push": Push(body="car", high=500.0),
     **scene_ranges(
         sized=tuple(f"obstacle_{i:02d}" for i in range(NUM_OBSTACLES)),
+        widest=1.25,
         papered=("floor", "inner_wall", *_WALLS),
         camera_shift_m=0.03,
     ),
@@ -167,11 +169,12 @@ class RingCorridor:
         arc = arc_coordinate(xp, x, y)
         heading = pose[:, 2] - (xp.floor(arc / SIDE_M) + 2 - direction) * (np.pi / 2)
         left = -direction * outward_offset(xp, x, y)
-        obstacles = self._scene.table(xp, engine.read("mocap_pos"), engine.read("mocap_quat"))
+        shapes = self._scene.shapes_in(engine)
+        obstacles = self._scene.table(xp, engine.read("mocap_pos"), engine.read("mocap_quat"), shapes)
         return {
             "pose": pose,
-            "route": xp.stack([direction, arc], axis=1),
-            "lane": xp.stack([left, xp.cos(heading), xp.sin(heading)], axis=1),
+            "route": columns(xp, direction, arc),
+            "lane": columns(xp, left, xp.cos(heading), xp.sin(heading)),
             "nearest_obstacle": nearest_ahead(xp, pose, obstacles),
             "obstacles": obstacles,
         }
@@ -207,9 +210,11 @@ class RingCorridor:
         The engine is asked about now only where something is near: few worlds, and the rest cost a substep more.
         """
         xp = engine.xp
-        collided = xp.max(found, axis=1) > 0
-        near = xp.nonzero(~collided & self._scene.is_near(xp, pose, engine.read("mocap_pos")))[0]
-        collided[near] = engine.read("sensordata", near)[:, 0] > 0
+        collided = xp.any(found, axis=1)
+        is_near = self._scene.is_near(xp, pose, engine.read("mocap_pos"), self._scene.shapes_in(engine))
+        near = xp.nonzero(~collided & is_near)[0]
+        if len(near):
+            collided[near] = engine.read("sensordata", near)[:, 0] > 0
         return collided
 
     @cached_property

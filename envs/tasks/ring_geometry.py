@@ -49,6 +49,12 @@ def outward_offset(xp: Any, x_m: Array, y_m: Array) -> Array:
     return xp.maximum(xp.abs(x_m), xp.abs(y_m)) - CENTRE_M
 
 
+def footprints(size: NDArray[np.float64], is_box: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Returns half_x, half_y and radius [..., M, 3] of upright boxes and cylinders with MuJoCo's sizes [..., M, 3]."""
+    box, cylinder = size * [1, 1, 0], size[..., [1, 1, 0]] * [0, 0, 1]
+    return np.where(is_box[:, None], box, cylinder).astype(np.float32)
+
+
 def wall_distance(xp: Any, x_m: Array, y_m: Array) -> Array:
     """Returns the distance [...] from points to the nearest wall, negative inside one."""
     x, y = xp.abs(x_m), xp.abs(y_m)

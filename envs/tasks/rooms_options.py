@@ -27,7 +27,7 @@ RANDOMISATIONS: dict[str, AnyRandomisation] = {
     "gains": Randomisation(field=("actuator_gainprm", "actuator_biasprm"), low=0.5, high=1.2),
     "action_delay": ActionDelay(high=0.25),
     "push": Push(body="robot", high=10.0),
-    **scene_ranges(sized=_FURNITURE, papered=("floor", *_OUTER_WALLS, *_INNER_WALLS), camera_shift_m=0.01),
+    **scene_ranges(sized=_FURNITURE, widest=1.0, papered=("floor", *_OUTER_WALLS, *_INNER_WALLS), camera_shift_m=0.01),
 }
 SENSORS: dict[str, Sensor] = {
     "lidar": Lidar(site="lidar", num_beams=36, min_m=0.12, max_m=3.5),

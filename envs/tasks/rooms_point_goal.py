@@ -17,6 +17,7 @@ from robossl.core import Array, Draws, Obs, Policy
 from robossl.envs.engine import Engine
 from robossl.envs.mujoco_engine import load_model
 from robossl.envs.task import Memory, Outcome
+from robossl.envs.tasks.columns import columns
 from robossl.envs.tasks.path_metrics import soft_spl, spl
 from robossl.envs.tasks.rewards import indicator
 from robossl.envs.tasks.ring_geometry import obstacle_distance
@@ -92,7 +93,7 @@ class RoomsPointGoal:
         wanted = xp.clip(action[:, 0] * FORWARD_M_S, -BACKWARD_M_S, FORWARD_M_S)
         forward += xp.clip(wanted - forward, -FORWARD_STEP_M_S, FORWARD_STEP_M_S)
         turn += xp.clip(action[:, 1] * YAW_RATE_RAD_S - turn, -TURN_STEP_RAD_S, TURN_STEP_RAD_S)
-        return xp.stack([forward, xp.zeros_like(forward), turn], axis=1)
+        return columns(xp, forward, xp.zeros_like(forward), turn)
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """Judges a decision by what is left of the shortest path, and by whether any substep touched anything."""
@@ -101,7 +102,7 @@ class RoomsPointGoal:
         moved = pose[:, :2] - memory["position_w"]
         memory["position_w"][...] = pose[:, :2]
         memory["driven_m"] += xp.sqrt(moved[:, 0] ** 2 + moved[:, 1] ** 2)
-        left = xp.astype(self._scene.grid.read(xp, memory["field"], pose[:, 0], pose[:, 1]), xp.float32)
+        left = self._scene.grid.read(xp, memory["field"], pose[:, 0], pose[:, 1])
         progress = memory["left_m"] - left
         memory["left_m"][...] = left
         collided = self._collided(engine, pose, recorded["sensordata"][:, 1:, 0])
@@ -128,8 +129,8 @@ class RoomsPointGoal:
         scale = 1 / xp.clip(distance, _MIN_DISTANCE_M, None)
         forward = cos * velocity[:, 0] + sin * velocity[:, 1]
         return {
-            "goal": xp.stack([distance, scale * (cos * dx + sin * dy), scale * (cos * dy - sin * dx)], axis=1),
-            "proprio": xp.stack([forward, velocity[:, 2]], axis=1),
+            "goal": columns(xp, distance, scale * (cos * dx + sin * dy), scale * (cos * dy - sin * dx)),
+            "proprio": columns(xp, forward, velocity[:, 2]),
         }
 
     def privileged(self, engine: Engine, memory: Memory) -> Obs:
@@ -138,12 +139,12 @@ class RoomsPointGoal:
         pose, field = engine.read("qpos"), memory["field"]
         x, y = self._scene.grid.lead(xp, field, pose[:, 0], pose[:, 1], reach_m=LOOK_AHEAD_M)
         is_close = self._goal_distance(xp, pose, memory)[0] < LOOK_AHEAD_M
-        way = xp.where(is_close[:, None], memory["goal_w"], xp.stack([x, y], axis=1))
+        way = xp.where(is_close[:, None], memory["goal_w"], columns(xp, x, y))
         return {
             "pose": pose,
-            "goal_position": xp.stack([memory["goal_w"][:, 0], memory["goal_w"][:, 1]], axis=1),
+            "goal_position": columns(xp, memory["goal_w"][:, 0], memory["goal_w"][:, 1]),
             "way": xp.astype(way, xp.float32),
-            "geodesic": xp.stack([memory["left_m"]], axis=1),
+            "geodesic": columns(xp, memory["left_m"]),
             "gap": self._gap(engine, pose)[:, None],
         }
 
@@ -172,15 +173,17 @@ class RoomsPointGoal:
         The engine is asked about now only where something is near: few worlds, and the rest cost a substep more.
         """
         xp = engine.xp
-        collided = xp.any(found > 0, axis=1)
+        collided = xp.any(found, axis=1)
         near = xp.nonzero(~collided & self._scene.is_near(xp, pose, engine.read("mocap_pos")))[0]
-        collided[near] = engine.read("sensordata", near)[:, 0] > 0
+        if len(near):
+            collided[near] = engine.read("sensordata", near)[:, 0] > 0
         return collided
 
     def _gap(self, engine: Engine, pose: Array) -> Array:
         """Returns the distance [N] from the robot's side to the nearest wall or piece of furniture."""
         xp = engine.xp
-        pieces = self._scene.pieces(xp, engine.read("mocap_pos"), engine.read("mocap_quat"))
+        shapes = self._scene.shapes_in(engine)
+        pieces = self._scene.pieces(xp, engine.read("mocap_pos"), engine.read("mocap_quat"), shapes)
         inner = xp.min(obstacle_distance(xp, pose[:, 0:1], pose[:, 1:2], pieces), axis=1)
         return xp.minimum(inner, inner_distance(xp, pose[:, 0], pose[:, 1])) - ROBOT_RADIUS_M
 

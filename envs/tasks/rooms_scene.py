@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, Draws
+from robossl.envs.engine import Engine
 from robossl.envs.tasks import house_plan
+from robossl.envs.tasks.columns import columns
 from robossl.envs.tasks.geodesic import NODE_M, Grid
+from robossl.envs.tasks.ring_geometry import footprints
 from robossl.envs.tasks.rooms_clearance import Clearance
 from robossl.envs.tasks.rooms_config import RoomsConfig
 from robossl.envs.tasks.rooms_geometry import (
     CLOSED,
-    FURNITURE_RADIUS_M,
     NUM_FURNITURE,
     NUM_PLUGS,
     NUM_ROOMS,
@@ -26,6 +28,7 @@ from robossl.envs.tasks.rooms_geometry import (
     OUTER_M,
     ROBOT_RADIUS_M,
     RUNS_NORTH,
+    WALL_HALF_M,
     along_wall,
     inner_distance,
     placed,
@@ -37,11 +40,13 @@ _SLOTS = 2 * NUM_ROOMS
 _APART_M = (0.24, 0.29)  # of the two pieces that a room has place for, from its middle
 _BAND_M = (0.69, 0.89)  # of starts and goals, from a room's middle: past all furniture and off the walls
 _LEAST_M = 1.0  # from start to goal
-_NEAR_M = 0.03  # farther apart, nothing touches, however coarsely an engine computes contacts
+_FAR_M = ROBOT_RADIUS_M + 0.03  # farther off, nothing touches, however coarsely an engine computes contacts
 _COLOUR_SHIFT = {"floor": 0.08, "wall": 0.10, "furniture": 0.14, "robot": 0.0, "goal": 0.0}
 _WALL_PIECES = [f"wall_{wall:02d}_{piece}" for wall in range(NUM_WALLS) for piece in ("short", "long")]
 _PLUGS = [f"wall_plug_{plug}" for plug in range(NUM_PLUGS)]
 _FURNITURE = [f"furniture_{piece:02d}" for piece in range(NUM_FURNITURE)]
+_OF_FURNITURE = slice(-NUM_FURNITURE, None)  # of all these pieces
+_OF_PLUGS = slice(_OF_FURNITURE.start - NUM_PLUGS, _OF_FURNITURE.start)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -68,12 +73,13 @@ class RoomsScene:
         self._plugs = slice(self._furniture.start - NUM_PLUGS, self._furniture.start)
         self._parked = model.body_pos[np.flatnonzero(model.body_mocapid >= 0)].copy()
         self._half_heights = np.where(is_box, size[:, 2], size[:, 1])
-        shapes = np.where(is_box[:, None], size * [1, 1, 0], size[:, [1, 1, 0]] * [0, 0, 1])
-        self._shapes = shapes.astype(np.float32)
+        self._shapes, self._geoms, self._is_box = footprints(size, is_box), geoms, is_box
+        shapes = self._shapes.astype(np.float64)
         reach = shapes[:, :2].copy()
-        reach[-NUM_FURNITURE - NUM_PLUGS :] = FURNITURE_RADIUS_M
-        reach[-NUM_FURNITURE - NUM_PLUGS : -NUM_FURNITURE] = config.door_m / 2  # turned either way
-        self._reach = (reach.T + ROBOT_RADIUS_M + _NEAR_M).astype(np.float32)
+        reach[_OF_PLUGS] = config.door_m / 2  # turned either way
+        reach[_OF_FURNITURE] = (np.hypot(shapes[:, 0], shapes[:, 1]) + shapes[:, 2])[_OF_FURNITURE, None]  # any way
+        self._reach = (reach.T + _FAR_M).astype(np.float32)
+        self._furniture_reach2 = np.square(self._reach[0, _OF_FURNITURE])
 
     def draw(self, draws: Draws) -> dict[str, Floats]:
         """Draws all that an episode needs, {name: [n, ...]} in [0, 1), in one call: the call is what costs."""
@@ -107,7 +113,7 @@ class RoomsScene:
         position, quat = self._placed(states, unit)
         position[:, self._goal, :2] = goal
         position[:, self._goal, 2] = 0.001
-        furniture = self.pieces(np, position, quat)[:, -NUM_FURNITURE:]
+        furniture = self.pieces(np, position, quat, self._shapes)[:, -NUM_FURNITURE:]
         field = self.grid.distance(self._clearance.is_free(states, furniture), goal)
         return {
             "qpos": np.concatenate([start, np.pi * (2 * unit["start"][:, 3:] - 1)], axis=1),
@@ -118,22 +124,30 @@ class RoomsScene:
             **self._colours.draw(unit["colour"], unit["light"]),
         }
 
-    def pieces(self, xp: Any, position: Array, quat: Array) -> Array:
+    def shapes_in(self, engine: Engine) -> NDArray[np.float32]:
+        """Returns half_x, half_y and radius of the pieces, [P, 3], or [N, P, 3] where the worlds' sizes differ."""
+        size = engine.own_values("geom_size")
+        return self._shapes if size is None else footprints(size[:, self._geoms], self._is_box)
+
+    def pieces(self, xp: Any, position: Array, quat: Array, shapes: NDArray[np.float32]) -> Array:
         """Describes inner walls and furniture of worlds whose mocap bodies are at [N, M, 3], [N, M, 4]: [N, P, 7].
 
         The columns are `ring_geometry.OBSTACLE_NAMES`; furniture comes last.
         """
         place, turn = position[:, self._pieces], quat[:, self._pieces]
         w, z = turn[..., 0], turn[..., 3]
-        pose = xp.stack([place[..., 0], place[..., 1], 1 - 2 * z * z, 2 * w * z], axis=-1)
-        return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(self._shapes, device=pose.device)], axis=-1)
+        pose = columns(xp, place[..., 0], place[..., 1], 1 - 2 * z * z, 2 * w * z)
+        return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(shapes, device=pose.device)], axis=-1)
 
     def is_near(self, xp: Any, pose: Array, position: Array) -> Array:
         """Tells [N] whether robots at poses [N, 3] may touch something, mocap bodies being at [N, M, 3]."""
         dx, dy = (xp.abs(position[:, self._pieces, axis] - pose[:, axis : axis + 1]) for axis in (0, 1))
-        reach = xp.asarray(self._reach, device=position.device)
-        is_beside = xp.any((dx < reach[0]) & (dy < reach[1]), axis=1)
-        return is_beside | (inner_distance(xp, pose[:, 0], pose[:, 1]) < ROBOT_RADIUS_M + _NEAR_M)
+        reach_x, reach_y = xp.asarray(self._reach, device=position.device)
+        is_beside = (dx < reach_x) & (dy < reach_y)
+        is_beside[:, _OF_PLUGS] &= xp.minimum(dx[:, _OF_PLUGS], dy[:, _OF_PLUGS]) < WALL_HALF_M + _FAR_M
+        x, y = dx[:, _OF_FURNITURE], dy[:, _OF_FURNITURE]
+        is_beside[:, _OF_FURNITURE] &= x * x + y * y < xp.asarray(self._furniture_reach2, device=position.device)
+        return xp.any(is_beside, axis=1) | (inner_distance(xp, pose[:, 0], pose[:, 1]) < _FAR_M)
 
     def _walls(self, unit: dict[str, Floats]) -> Ints:
         return house_plan.wall_states(

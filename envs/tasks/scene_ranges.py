@@ -6,17 +6,20 @@ _FRONT = ("front",)
 
 
 def scene_ranges(
-    *, sized: tuple[str, ...], papered: tuple[str, ...], camera_shift_m: float
+    *, sized: tuple[str, ...], widest: float, papered: tuple[str, ...], camera_shift_m: float
 ) -> dict[str, AnyRandomisation]:
     """Returns the ranges.
 
     Args:
-        sized: geoms that may be narrower; never wider, for ways to stay open.
+        sized: geoms that may be narrower, or wider.
+        widest: how much wider they may be for all ways to stay open.
         papered: geoms that may have another material.
         camera_shift_m: how far the front camera may be from its place, along each axis.
     """
     return {
-        "size": Randomisation(field="geom_size", elements=sized, columns=(0,), low=0.8, high=1.0, each=True),
+        "size": Randomisation(
+            field="geom_size", elements=sized, columns=(0,), low=0.8, high=widest, each=True, holds=(0.3, widest)
+        ),
         "camera_position": Randomisation(
             field="cam_pos", elements=_FRONT, mode="offset", low=-camera_shift_m, high=camera_shift_m, each=True
         ),

@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 
 from robossl.core import Array, UnknownNameError
-from robossl.envs.engine import MAX_SPEED
 from robossl.envs.host import on_host
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_fields import STATE_FIELDS, VISIBLE_GROUPS
@@ -30,11 +29,7 @@ from robossl.envs.warp.fields import (
     stage_of,
 )
 from robossl.envs.warp.library import device_named, tell_of_compilation
-from robossl.envs.warp.worlds import WarpWorlds, default_state
-
-_FARTHEST = 1e10  # at which MuJoCo, too, gives a world up
-_PLACING = ("qpos", "qvel", "mocap_pos")  # what says where things are
-_CARRIED = (*_PLACING, "mocap_quat", "act", "qacc_warmstart")  # and what else one substep hands to the next
+from robossl.envs.warp.worlds import WarpWorlds
 
 
 class WarpEngine:
@@ -59,14 +54,12 @@ class WarpEngine:
         self._computed = self._wanted = NO_STAGE
         self._stale = np.zeros(num_worlds, bool)  # worlds whose model values the device does not have yet
         self._told: set[str] = set()  # model fields that the device has for every world
-        self._default = self._tensor(default_state(self.model))
-        self._limits = torch.cat([self._limits_of(name) for name in _PLACING])
-        self._diverged = torch.zeros(num_worlds, dtype=torch.bool, device=self.device)
+        self._kept: dict[str, torch.Tensor] = {}
         self.reset(np.arange(num_worlds))
 
     def reset(self, ids: NDArray[np.int64]) -> None:
         """See `Engine.reset`."""
-        self._put(self._default.expand(len(ids), -1), self._rows(ids))
+        self._put(self.worlds.default.expand(len(ids), -1), self._rows(ids))
 
     def forward(self, ids: NDArray[np.int64] | None = None) -> None:
         """See `Engine.forward`: what is derived follows when it is read."""
@@ -83,15 +76,14 @@ class WarpEngine:
         shapes = {name: self._bound(name).shape for name in record}
         recorded = {name: self._empty((shape[0], num_substeps, *shape[1:])) for name, shape in shapes.items()}
         states = STATE_FIELDS.intersection(record)
-        self._put_aside()
+        self.worlds.put_aside()
         for substep in range(num_substeps):
             for name in states:
                 recorded[name][:, substep] = self._bound(name)
             self.worlds.step()
             for name in recorded.keys() - states:
                 recorded[name][:, substep] = self._bound(name)
-            self._put_aside()
-        self._diverged |= self.worlds.overflown()
+        self.worlds.diverged |= self.worlds.overflown()
         self._computed = NO_STAGE
         return recorded
 
@@ -146,6 +138,10 @@ class WarpEngine:
         """See `Engine.model_values`; on the host, where they are kept."""
         return self.books.model_values() if "books" in self.__dict__ else {}
 
+    def own_values(self, field: str) -> NDArray[np.float64] | None:
+        """See `Engine.own_values`; on the host."""
+        return self.books.own_values(field) if "books" in self.__dict__ else None
+
     def get_state(self) -> NDArray[np.float64]:
         """See `Engine.get_state`; the columns are MuJoCo's mjSTATE_INTEGRATION."""
         state = self._empty((self.num_worlds, self.worlds.num_columns))
@@ -157,10 +153,27 @@ class WarpEngine:
         """See `Engine.set_state`."""
         self._put(self._tensor(state), self._rows(np.arange(self.num_worlds) if ids is None else ids))
 
+    def keep(self, *, whole: bool) -> None:
+        """See `Engine.keep`."""
+        for name in self.worlds.state:
+            own = self.worlds.tensor(name)
+            if name in self._kept:
+                self._kept[name].copy_(own)
+            else:
+                self._kept[name] = own.clone()
+
+    def take_back(self, ids: NDArray[np.int64]) -> None:
+        """See `Engine.take_back`."""
+        rows = self._rows(ids)
+        for name, kept in self._kept.items():
+            self.worlds.tensor(name)[rows] = kept[rows]
+        self.worlds.diverged[rows] = False
+        self._computed = NO_STAGE
+
     @property
     def diverged(self) -> NDArray[np.bool_]:
         """See `Engine.diverged`."""
-        return np.array(on_host(self._diverged))
+        return np.array(on_host(self.worlds.diverged))
 
     @cached_property
     def books(self) -> MujocoEngine:
@@ -177,33 +190,8 @@ class WarpEngine:
         for name, columns in self.worlds.state.items():
             own = self.worlds.tensor(name)
             own[rows] = state[:, columns].reshape(len(rows), *own.shape[1:]).to(own.dtype)
-        self._diverged[rows] = False
+        self.worlds.diverged[rows] = False
         self._computed = NO_STAGE
-
-    def _put_aside(self) -> None:
-        """Flags the worlds that are no longer finite or too fast, and puts them back to their defaults at once.
-
-        Contacts of all worlds lie in one list: a world that is not finite may fill it.
-        """
-        numbers = [self.worlds.tensor(name).reshape(self.num_worlds, -1) for name in _PLACING]
-        lost = ~(torch.cat(numbers, dim=1).abs() < self._limits).all(dim=1)
-        if self.device.type == "cpu" and not lost.any():  # a GPU would be waited for
-            return
-        self._diverged |= lost
-        for name in _CARRIED:
-            own = self.worlds.tensor(name)
-            default = self._default_of(name, own)
-            mask = lost.reshape(-1, *[1] * (own.dim() - 1))
-            own.copy_(torch.where(mask, default, own))
-
-    def _limits_of(self, name: str) -> torch.Tensor:
-        """Returns how great the numbers of a field may become before their world counts as diverged."""
-        size = self.worlds.tensor(name)[0].numel()
-        return torch.full((size,), MAX_SPEED if name == "qvel" else _FARTHEST, device=self.device)
-
-    def _default_of(self, name: str, own: torch.Tensor) -> torch.Tensor:
-        columns = self.worlds.state.get(name, slice(0, 0))
-        return self._default[columns].reshape(own.shape[1:]).to(own.dtype)
 
     def _compute(self, stage: int) -> None:
         """Makes fields up to a stage current, and with them those that were asked for after other steps."""

@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from robossl.core import UserError
+from robossl.envs.engine import MAX_SPEED
 from robossl.envs.warp.fields import ACCELERATION, KINEMATICS, POSITION, VELOCITY
+from robossl.envs.warp.kernels import Infirmary
 from robossl.envs.warp.library import mujoco_warp, warp
 
 _CONTACTS, _ROWS = 48, 192  # of a world: room for them is taken beforehand
@@ -20,6 +22,9 @@ _OVERFLOWS = int(
     & ~(mujoco_warp.OverflowType.ITERATIONS | mujoco_warp.OverflowType.LS_ITERATIONS)  # no room was short
 )
 _STATE_NAMES = {"warmstart": "qacc_warmstart"}
+_FARTHEST = 1e10  # at which MuJoCo, too, gives a world up
+_PLACING = ("qpos", "qvel", "mocap_pos")  # what says where things are
+_CARRIED = (*_PLACING, "mocap_quat", "act", "qacc_warmstart")  # and what else one physics step hands to the next
 
 
 class WarpWorlds:
@@ -30,6 +35,8 @@ class WarpWorlds:
         torch_device: where the tensors are.
         state: {field: its columns in MuJoCo's mjSTATE_INTEGRATION}.
         num_columns: S of them.
+        default: [S], the state of a world that was reset.
+        diverged: [N], flags that stay until they are taken down.
     """
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, device: Any) -> None:
@@ -53,6 +60,9 @@ class WarpWorlds:
                 raise
             raise UserError(f"engine warp: {num_worlds} worlds do not fit into the memory of {device}") from error
         self.state, self.num_columns = _state_columns(model)
+        self.default = torch.tensor(default_state(model), dtype=torch.float32, device=self.torch_device)
+        self.diverged = torch.zeros(num_worlds, dtype=torch.bool, device=self.torch_device)
+        self._infirmary = self._new_infirmary()
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
@@ -93,8 +103,12 @@ class WarpWorlds:
         self._run(f"stage {stage}", partial(_STAGES[stage], self.model, self.data))
 
     def step(self) -> None:
-        """Passes one timestep. What is derived is then that of the state in which it began."""
-        self._run("step", partial(mujoco_warp.step, self.model, self.data))
+        """Passes one timestep and puts aside. What is derived is then that of the state in which it began."""
+        self._run("step", self._step)
+
+    def put_aside(self) -> None:
+        """Flags the worlds that are no longer finite or too fast, and puts them back to their defaults at once."""
+        self._run("put aside", self._infirmary.admit)
 
     def wait(self) -> None:
         """Waits until the device has done what it was told."""
@@ -138,6 +152,22 @@ class WarpWorlds:
                 warp.empty((self.num_worlds, num_rays), dtype=warp.vec3),
             )
         return distance
+
+    def _step(self) -> None:
+        mujoco_warp.step(self.model, self.data)
+        self._infirmary.admit()
+
+    def _new_infirmary(self) -> Infirmary:
+        limits = {"qvel": MAX_SPEED}
+        numbers = {name: self.tensor(name).reshape(self.num_worlds, -1) for name in _CARRIED}
+        defaults = {name: self.default[self.state.get(name, slice(0, 0))] for name in _CARRIED}
+        with self.at_work():
+            mine = {name: warp.from_torch(values) for name, values in numbers.items() if values.numel()}
+            return Infirmary(
+                [(mine[name], limits.get(name, _FARTHEST)) for name in _PLACING if name in mine],
+                [(values, warp.from_torch(defaults[name].contiguous())) for name, values in mine.items()],
+                warp.from_torch(self.diverged),
+            )
 
     def _run(self, name: str, work: Callable[[], object]) -> None:
         """Runs what always launches the same kernels: from the second time on from a graph, without Python's cost."""

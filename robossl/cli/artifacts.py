@@ -21,9 +21,10 @@ from typing import Any
 from robossl.cli.compose import make_policy, opened_env
 from robossl.cli.pretraining import Pretraining, pretrain_summary
 from robossl.cli.settings import PretrainSettings, PretrainStage, TrainSettings
-from robossl.core import BatchEnv, EnvSpec, Stream
+from robossl.core import BatchEnv, EnvSpec, Stream, UserError
 from robossl.core.files import exclusive, sync_folder, write_json
 from robossl.envs import EnvConfig
+from robossl.envs.mujoco_fields import passing_columns
 from robossl.envs.provenance import header, without_pictures
 from robossl.training.collect import KEEPING, CollectConfig, Collected, collect, held, open_writer
 from robossl.training.pretrain import ENCODER_FOLDER
@@ -99,6 +100,8 @@ def collect_into(
 ) -> Collected:
     """Fills the dataset in `folder` up to what `config` asks for; one that is full is left as it is."""
     told = header(env_config)
+    if config.states == "physics" and "task_sensors" not in told:
+        raise UserError(f"{env_config.id} has no states that physics could be told apart in")
     if not config.pictures:
         env_config = without_pictures(env_config)
     with opened_env(env_config, seed, Stream.COLLECT) as env:
@@ -113,4 +116,5 @@ def _collect(
     with open_writer(folder, env, config, seed=seed, header=told) as writer:
         first_world = held(folder, seed).next_world
         policy = make_policy(config.policy, env, seed=seed, hold_steps=config.hold_steps, first_world=first_world)
-        return collect(env, policy, writer, config, seed=seed, farewell=farewell)
+        forgotten = passing_columns(env.engine.model) if config.states == "physics" else ()  # type: ignore[attr-defined]
+        return collect(env, policy, writer, config, seed=seed, farewell=farewell, forgotten=forgotten)

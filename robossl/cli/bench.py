@@ -15,7 +15,7 @@ from robossl.core import UnknownNameError, UsageError, UserError
 from robossl.core.files import write_json
 from robossl.core.registry import TASKS
 
-_NAMES = ("sim", "replay", "engines", "loop", "soak", "all")
+_NAMES = ("sim", "replay", "learn", "engines", "loop", "soak", "all")
 
 Figures: TypeAlias = dict[str, Any]
 
@@ -31,6 +31,7 @@ class BenchCommand:
         engine: what `sim` measures: `mujoco` against bare loops and processes, `warp` by the number of worlds.
         worlds: numbers of worlds for `warp`; a list that suits the device where None.
         device: of `warp`: cpu, cuda or cuda:1; a GPU if there is one where None.
+        markdown: print what `sim` measured once more in the end, as the table of docs/speed.md.
         out: file for the figures as JSON.
         json: print one JSON object as the last line.
     """
@@ -39,6 +40,7 @@ class BenchCommand:
     engine: Literal["mujoco", "warp"] = "mujoco"
     worlds: tuple[int, ...] | None = None
     device: str | None = None
+    markdown: bool = False
     out: Path | None = None
     json: bool = False
 
@@ -46,6 +48,8 @@ class BenchCommand:
         """Refuses what would be ignored."""
         if self.engine != "warp" and (self.worlds is not None or self.device is not None):
             raise UsageError("--worlds and --device are for --engine warp")
+        if self.engine == "warp" and self.markdown:
+            raise UsageError("--markdown is for --engine mujoco")
 
 
 def run(arguments: list[str]) -> int:
@@ -64,6 +68,8 @@ def run(arguments: list[str]) -> int:
     for part, measure in _PARTS.items():
         if name in (part, "all"):
             figures[part] = measure() if name == part else _if_possible(part, measure)
+    if command.markdown and "tasks" in figures:
+        print("\n".join(_markdown(figures["tasks"])))
     if command.out is not None:
         write_json(command.out, figures)
     if command.json:
@@ -78,6 +84,12 @@ def _replay() -> Figures:
     for key, value in figures.items():
         print(f"{'replay':<26} {key:<26} {value:,.4g}")
     return figures
+
+
+def _learn() -> Figures:
+    from robossl.cli import learners
+
+    return learners.run()
 
 
 def _engines() -> Figures:
@@ -96,7 +108,7 @@ def _loop() -> Figures:
     return figures
 
 
-_PARTS = {"replay": _replay, "engines": _engines, "loop": _loop}
+_PARTS = {"replay": _replay, "learn": _learn, "engines": _engines, "loop": _loop}
 
 
 def _if_possible(part: str, measure: Callable[[], Figures]) -> Figures:
@@ -143,7 +155,30 @@ def _print_row(env_id: str, name: str, figures: dict[str, Any]) -> None:
     if "unavailable" in figures:
         print(f"{name:<26} {env_id:<26} {figures['unavailable']}", flush=True)
         return
+    ours, reference, _ = _rates(figures)
+    print(f"{name:<26} {env_id:<26} {ours:>12,.4g} {reference:>12,.4g} {figures['ratio']:>7.2f}", flush=True)
+
+
+def _rates(figures: Figures) -> tuple[float, float, str]:
+    """Returns ours, the reference's, and their unit."""
     reference = next(key for key in figures if key.startswith("reference_"))
     unit = reference.removeprefix("reference_")
     ours = figures[unit] if unit in figures else max(figures[key] for key in figures if key.endswith(f"_{unit}"))
-    print(f"{name:<26} {env_id:<26} {ours:>12,.4g} {figures[reference]:>12,.4g} {figures['ratio']:>7.2f}", flush=True)
+    return ours, figures[reference], unit
+
+
+def _markdown(tasks: dict[str, Figures]) -> list[str]:
+    """Returns the lines of a table, measure by measure."""
+    lines = ["| measure | task | robossl | reference | | ratio |", "|---|---|---|---|---|---|"]
+    for name in next(iter(tasks.values())):
+        for env_id, measures in tasks.items():
+            task, figures = env_id.removeprefix("robossl/").removesuffix("-v0"), measures[name]
+            if "unavailable" in figures:
+                lines.append(f"| `{name}` | {task} | | | | {figures['unavailable']} |")
+                continue
+            ours, reference, unit = _rates(figures)
+            digits = 0 if reference >= 10 else 2
+            unit = {"steps_per_s": "steps/s", "frames_per_s": "frames/s", "speed_up": "times"}.get(unit, unit)
+            rates = f"{ours:,.{digits}f} | {reference:,.{digits}f}"
+            lines.append(f"| `{name}` | {task} | {rates} | {unit} | {figures['ratio']:.2f} |")
+    return lines

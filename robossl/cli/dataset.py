@@ -71,5 +71,7 @@ def _made(config: dict[str, Any]) -> dict[str, Any]:
     """Returns what the header tells of how the data was made: physics, level, imperfect sensors, what was random."""
     env = config.get("env", {})
     told = {name: env.get(name) for name in ("engine", "difficulty", "sensors", "randomise")}
-    others = {name: config.get(name) for name in ("task_sensors", "randomises", "appearances", "rendered_from")}
+    others = {
+        name: config.get(name) for name in ("states", "task_sensors", "randomises", "appearances", "rendered_from")
+    }
     return {name: value for name, value in (told | others).items() if value}

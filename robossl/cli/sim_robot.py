@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -39,6 +39,8 @@ class SimRobotCommand:
         renderer: of its cameras; the bundle's, or else raycast, where None.
         image_size: width and height of its cameras' pictures; the bundle's, or else the task's, where None.
         seed: of the worlds; as `eval`'s of a run with seed 0 where None.
+        network: on which it speaks: simulated is DDS on this machine alone, in a domain of its own, where the bridge
+            finds it with `--network simulated`; profile is the real robot's, as the profile says.
         robot: how it behaves, and what goes wrong with it.
         episodes: ends after so many; never where None.
         with_bridge: plays the episodes with `bundle`: runs the bridge in another process, live and at full speed, and
@@ -56,6 +58,7 @@ class SimRobotCommand:
     renderer: RendererName | None = None
     image_size: tuple[int, int] | None = None
     seed: int | None = None
+    network: Literal["simulated", "profile"] = "simulated"
     robot: Annotated[SimRobotConfig, FLAT] = field(default_factory=SimRobotConfig)
     episodes: int | None = None
     seconds: float | None = None
@@ -90,6 +93,8 @@ def run(arguments: list[str]) -> int:
     if name is None:
         raise UsageError(f"give a profile: {', '.join(profile_names())}, or a file's path")
     profile = load_profile(name)
+    if command.network == "simulated":
+        profile = replace(profile, ros=profile.ros.simulated())
     if command.with_bridge:
         figures = play_episodes(profile, command.bundle, command.episodes or 1, words=rest)
         print_summary(figures, as_json=command.json)
@@ -160,6 +165,8 @@ def _live(robot: SimRobot, command: SimRobotCommand) -> float:
         for topic, reason in robot.drivers.absent.items():
             progress.say(f"{topic} is silent: {reason}")
         progress.say(f"speaks on {', '.join(topic.name for topic in robot.drivers.topics)}")
+        if command.network == "simulated":
+            progress.say("on this machine alone: `robossl bridge` hears it with --network simulated")
         robot.run(_watched(robot, command, progress, lambda: ended, begun_s))
     return time.monotonic() - begun_s
 

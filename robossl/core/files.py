@@ -43,7 +43,7 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def exclusive(path: Path, wait: Callable[[], None]) -> Iterator[None]:
+def exclusive(path: Path, wait: Callable[[], object]) -> Iterator[None]:
     """Holds the lock file `path` against other processes; it is free again when the process ends, however it ends.
 
     Args:

@@ -65,7 +65,7 @@ class Draws:
     def apply(self, layout: Layout) -> dict[str, NDArray[Any]]:
         """Returns `layout(self)`, which an environment may have computed before: for many episodes it costs less each.
 
-        Its numbers may come as float64. Nothing else may be drawn from the same sequences.
+        Nothing else may be drawn from the same sequences.
         """
         return layout(self)
 

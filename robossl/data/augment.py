@@ -6,6 +6,8 @@ in 0..255. To treat all steps of windows [B, T, C, H, W] alike, hand them in as 
 Random shift: Yarats, Kostrikov, Fergus, "Image augmentation is all you need", ICLR 2021.
 """
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -58,10 +60,12 @@ def photometric(
     if channels % 3:
         raise ValueError(f"colour jitter needs RGB frames, got {channels} channels")
     unit = torch.rand(3, batch_size, 1, 1, generator=generator, device=generator.device).to(images.device)
-    half_width = torch.tensor([brightness, contrast, saturation], device=images.device).view(3, 1, 1, 1)
-    bright, contrasty, saturated = 1 + half_width * (2 * unit - 1)
+    bright, contrasty, saturated = (
+        1 + half_width * (2 * factor - 1)
+        for half_width, factor in zip((brightness, contrast, saturation), unit, strict=True)
+    )
     pixels = images.reshape(batch_size, channels // 3, 3, -1).float()
-    grey = torch.tensor(RGB_TO_GREY, device=images.device)
+    grey = _grey(images.device)
     mix = saturated * torch.eye(3, device=images.device) + (1 - saturated) * grey  # [B, 3, 3]
     mean = (pixels.mean(dim=(1, 3)) * grey).sum(dim=1).view(-1, 1, 1, 1)
     jittered = torch.matmul((bright * contrasty * mix)[:, None], pixels)
@@ -124,6 +128,12 @@ def _shift_by_index(images: torch.Tensor, down: torch.Tensor, right: torch.Tenso
     row = (torch.arange(height, device=device) - down[:, None]).clamp_(0, height - 1)
     column = (torch.arange(width, device=device) - right[:, None]).clamp_(0, width - 1)
     return images[sample, channel, row[:, None, :, None], column[:, None, None, :]]
+
+
+@lru_cache
+def _grey(device: torch.device) -> torch.Tensor:
+    """Returns the weights [3] of grey; copied to the device once."""
+    return torch.tensor(RGB_TO_GREY, device=device)
 
 
 def _as_input(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

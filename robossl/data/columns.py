@@ -16,7 +16,7 @@ class Columns:
     """
 
     def __init__(self, specs: Mapping[str, ArraySpec], num_rows: int, device: torch.device) -> None:
-        self.specs = dict(specs)
+        self.specs, self.device = dict(specs), device
         self._tensors = {
             name: torch.empty((num_rows, *spec.shape), dtype=torch_dtype(spec.dtype), device=device)
             for name, spec in self.specs.items()

@@ -1,11 +1,11 @@
 """The list of a dataset's episodes: index.jsonl, one checked line each, and dataset.json, what they have in common.
 
-    <folder>/dataset.json               format version, environment spec, config
+    <folder>/dataset.json               format version, environment spec, config, what blocks are compressed with
              index.jsonl                 one line per episode: where its parts lie, a checksum of each, names
              packed.bin                  a compressed block per episode: all that is no picture (see `packing`)
              shards/<key>/<n>.npy        rows of pictures; an episode of T steps takes T + 1 rows of one shard
 
-A block holds `obs/<key>`, `action`, `reward`, `state`, and `model/<field>` for the model values of the episode.
+A block holds `state`, `obs/<key>`, `action`, `reward`, and `model/<field>` for the model values of the episode.
 """
 
 import json
@@ -19,10 +19,13 @@ import numpy as np
 from robossl.core import Array, ArraySpec, EnvSpec, UserError
 from robossl.core.files import read_json, write_json
 from robossl.data.episode import Episode
+from robossl.data.packing import header
 from robossl.version import VERSION
 
 FORMAT = "robossl-episodes"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+"""That is written."""
+_READABLE = (2, 3)
 INDEX_NAME = "index.jsonl"
 PACKED_NAME = "packed.bin"
 DATASET_NAME = "dataset.json"
@@ -73,17 +76,47 @@ def pictures_of(episode: Episode) -> dict[str, Array]:
 def arrays_of(episode: Episode) -> dict[str, Array]:
     """Returns all arrays of an episode that are no pictures."""
     return {
+        "state": episode.state,  # the first: observations repeat columns of it
         **{f"obs/{key}": value for key, value in episode.obs.items() if not _is_picture(value)},
         "action": episode.action,
         "reward": episode.reward,
-        "state": episode.state,
         **{f"model/{field}": np.asarray(value) for field, value in episode.model_values.items()},
     }
+
+
+def format_version(folder: Path) -> int:
+    """Returns the version of a dataset that `read_dataset` has read."""
+    version: int = read_json(folder / DATASET_NAME)["format_version"]
+    return version
+
+
+def dictionary_of(folder: Path) -> bytes:
+    """Returns the bytes that a dataset's blocks are compressed with; none in format 2.
+
+    Raises:
+        UserError: if they are no text.
+    """
+    text = read_json(folder / DATASET_NAME).get("dictionary", "")
+    if not isinstance(text, str):
+        raise UserError(f"{folder / DATASET_NAME}: key 'dictionary' must be text, got {text!r}")
+    return text.encode()
 
 
 def picture_specs(spec: EnvSpec) -> dict[str, ArraySpec]:
     """Returns the observations that are pictures."""
     return {key: array for key, array in spec.observation.items() if array.is_image}
+
+
+def _dictionary(spec: EnvSpec) -> str:
+    """Returns how all blocks begin, as far as the spec tells."""
+    vectors = {key: array for key, array in spec.observation.items() if not array.is_image}
+    arrays = {
+        "state": np.zeros((1, 1)),
+        **{f"obs/{key}": np.zeros((1, *array.shape), array.dtype) for key, array in vectors.items()},
+        "action": np.zeros((1, *spec.action.shape), np.float32),
+        "reward": np.zeros(1, np.float32),
+    }
+    return header(arrays).decode()
 
 
 def _is_picture(value: Array) -> bool:
@@ -93,7 +126,8 @@ def _is_picture(value: Array) -> bool:
 def write_dataset(folder: Path, spec: EnvSpec, config: dict[str, Any]) -> None:
     """Begins a dataset: writes what its episodes have in common."""
     common = {"format": FORMAT, "format_version": FORMAT_VERSION, "created_with": VERSION}
-    write_json(folder / DATASET_NAME, {**common, "spec": spec.to_json(), "config": config})
+    described = {"spec": spec.to_json(), "config": config, "dictionary": _dictionary(spec)}
+    write_json(folder / DATASET_NAME, {**common, **described})
 
 
 def read_dataset(folder: Path) -> tuple[EnvSpec, dict[str, Any]]:
@@ -108,11 +142,12 @@ def read_dataset(folder: Path) -> tuple[EnvSpec, dict[str, Any]]:
     common = read_json(path)
     if not isinstance(common, dict) or common.get("format") != FORMAT:
         raise UserError(f"{path} does not describe a dataset of episodes")
-    if common.get("format_version") != FORMAT_VERSION:
-        version = common.get("format_version")
+    version = common.get("format_version")
+    if version not in _READABLE:
         is_older = isinstance(version, int) and version < FORMAT_VERSION
         advice = "collect it anew" if is_older else "read it with the robossl that wrote it"
-        raise UserError(f"{folder} has format version {version}; this robossl reads version {FORMAT_VERSION}: {advice}")
+        known = " and ".join(map(str, _READABLE))
+        raise UserError(f"{folder} has format version {version}; this robossl reads versions {known}: {advice}")
     config = common.get("config")
     if not isinstance(config, dict):
         raise UserError(f"{path}: key 'config' must be an object, got {config!r}")
@@ -122,7 +157,8 @@ def read_dataset(folder: Path) -> tuple[EnvSpec, dict[str, Any]]:
 def encode_line(entry: IndexEntry) -> bytes:
     """Returns the line of index.jsonl, with its own checksum."""
     fields = asdict(entry)
-    return (json.dumps({**fields, "check": _checksum(fields)}, allow_nan=False) + "\n").encode()
+    line = json.dumps({**fields, "check": _checksum(fields)}, allow_nan=False, separators=(",", ":"))
+    return f"{line}\n".encode()
 
 
 def decode_line(line: bytes) -> IndexEntry | None:

@@ -14,6 +14,7 @@ from robossl.data.episode_index import (
     INDEX_NAME,
     PACKED_NAME,
     IndexEntry,
+    dictionary_of,
     picture_specs,
     read_dataset,
     read_index,
@@ -39,6 +40,7 @@ class EpisodeStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.spec, self.config = read_dataset(folder)
+        self._dictionary = dictionary_of(folder)
         self._entries, _, self._unfinished = read_index(folder)
         self._maps: dict[tuple[str, int], Any] = {}
         self._checked: set[int] = set()
@@ -113,7 +115,7 @@ class EpisodeStore:
         if zlib.crc32(block) != crc32:
             raise CorruptFileError(f"{path}: the block of episode {index} is not what was written")
         try:
-            return unpack(block, num_bytes)
+            return unpack(block, num_bytes, self._dictionary)
         except ValueError as error:
             raise CorruptFileError(f"{path}: the block of episode {index} cannot be read: {error}") from error
 

@@ -14,11 +14,14 @@ from robossl.core.specs import require_same_observation
 from robossl.data.episode import Episode, validate_episode
 from robossl.data.episode_index import (
     DATASET_NAME,
+    FORMAT_VERSION,
     INDEX_NAME,
     PACKED_NAME,
     IndexEntry,
     arrays_of,
+    dictionary_of,
     encode_line,
+    format_version,
     pictures_of,
     read_dataset,
     read_index,
@@ -89,7 +92,7 @@ class EpisodeWriter:
             self._place(pictures, episode.length + 1)
         for key, rows in pictures.items():
             self._maps[key][self._row : self._row + len(rows)] = rows
-        block = self._write_block(*pack(arrays_of(episode)))
+        block = self._write_block(*pack(arrays_of(episode), self._dictionary))
         self._write_line(self._entry(episode, pictures, block))
         self._row += episode.length + 1
         self._end += block[1]
@@ -135,6 +138,12 @@ class EpisodeWriter:
                 raise UserError(f"{self.folder} is neither empty nor a dataset: it holds {strangers[0]!r}")
             write_dataset(self.folder, self.spec, config)
         _require_same_spec(self.folder, self.spec)
+        if format_version(self.folder) != FORMAT_VERSION:
+            raise UserError(
+                f"{self.folder} has an older format, version {format_version(self.folder)}: it can be read, but nothing"
+                f" is added to it; this robossl writes version {FORMAT_VERSION} into another folder"
+            )
+        self._dictionary = dictionary_of(self.folder)
         entries, num_bytes, _ = read_index(self.folder)
         self.num_episodes = len(entries)
         self._index: IO[bytes] = (self.folder / INDEX_NAME).open("ab", buffering=0)
@@ -161,7 +170,7 @@ class EpisodeWriter:
         start, size, _, num_bytes = entry.block
         self._packed.seek(start)
         try:
-            return int(unpack(self._packed.read(size), num_bytes)["state"].shape[1])
+            return int(unpack(self._packed.read(size), num_bytes, self._dictionary)["state"].shape[1])
         except (ValueError, KeyError, IndexError):
             return None
 

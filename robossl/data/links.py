@@ -25,7 +25,6 @@ class EpisodeLinks:
     whose whole stack is surely there (within one episode neighbours are less than 2 * num_worlds slots apart).
 
     Attributes:
-        head: the serial that comes next.
         num_actions: slots from `first` on that hold an action, complete or not.
     """
 
@@ -39,9 +38,20 @@ class EpisodeLinks:
                 f"a capacity of {capacity} slots is too small for {num_worlds} worlds with stacks of {frame_stack}: "
                 f"at least {self._context + 4 * num_worlds}"
             )
+        self._head = torch.zeros((), dtype=torch.int64, device=columns.device)
         self.head = 0
         self.num_actions = 0
         self._last = np.full(num_worlds, NO_EPISODE, np.int64)
+
+    @property
+    def head(self) -> int:
+        """The serial that comes next."""
+        return self._next
+
+    @head.setter
+    def head(self, serial: int) -> None:
+        self._next = serial
+        self._head.fill_(serial)
 
     @property
     def oldest(self) -> int:
@@ -131,7 +141,7 @@ class EpisodeLinks:
     def after(self, serial: torch.Tensor) -> torch.Tensor:
         """Returns the successors [...] of slots [...]: the slot itself where there is none."""
         following = self._columns.take("next", self.rows(serial))
-        return torch.where(following < self.head, following, serial)
+        return torch.where(following < self._head, following, serial)
 
     def walk(self, serial: torch.Tensor, num_steps: int) -> torch.Tensor:
         """Returns the slots [..., num_steps + 1] from `serial` on; at an episode's end the last one repeats."""

@@ -216,8 +216,23 @@ class Replay:
         Raises:
             ValueError: if there is none yet.
         """
-        start = self._links.draw(batch_size, generator, self.device)
+        return self.transitions(self.draw(batch_size, generator))
+
+    def draw(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        """Draws where transitions or windows begin, [count], as `sample` and `sample_windows` do.
+
+        Raises:
+            ValueError: if there is none yet.
+        """
+        return self._links.draw(count, generator, self.device)
+
+    def transitions(self, start: torch.Tensor) -> TransitionBatch:
+        """Returns the transitions that begin at `start` [B]; on a GPU nothing waits for the device."""
         return self._reader.transitions(start, self.n_step, self.gamma)
+
+    def windows(self, start: torch.Tensor, length: int) -> WindowBatch:
+        """Returns the windows of `length` observations that begin at `start` [B]; on a GPU nothing waits for it."""
+        return self._reader.windows(start, length)
 
     def sample_windows(self, batch_size: int, length: int, generator: torch.Generator) -> WindowBatch:
         """Draws windows of `length` observations, their first ones uniformly among the transitions.
@@ -227,8 +242,7 @@ class Replay:
         """
         if length < 1:
             raise ValueError(f"a window needs at least one step, got {length}")
-        start = self._links.draw(batch_size, generator, self.device)
-        return self._reader.windows(start, length)
+        return self.windows(self.draw(batch_size, generator), length)
 
     def save(self, folder: Path, previous: Path | None = None) -> dict[str, Any]:
         """Writes the slots into `folder`; what `previous` has already is hard-linked.

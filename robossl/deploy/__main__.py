@@ -13,6 +13,7 @@ from robossl.deploy.profile import FILE, RobotProfile, read_profile
 INTERRUPT_EXIT = 130
 _TEXTS = {
     "profile": "name of the robot's profile, which is in the bundle, or path of a JSON file",
+    "network": "profile, or simulated: `robossl sim-robot` on this machine",
     "mode": "dry-run or shadow",
     "live": "send commands; the profile's name must be typed, too",
     "confirm": "the profile's name, typed beforehand",
@@ -20,11 +21,13 @@ _TEXTS = {
     "speed": "share of the profile's speed limits",
     "seconds": "ends the run after this time",
     "record": "folder of recordings",
-    "replay": "a recording that is decided again instead of running",
+    "bag": "plays a bag, of any recorder, instead of listening to a robot",
+    "replay": "a recording of this bundle that is decided again and compared",
     "latency_test": "seconds to run dry and measure",
     "json": "print one JSON object as the last line",
 }
-_TYPES: dict[str, Any] = {"speed": float, "seconds": float, "latency_test": float, "record": Path, "replay": Path}
+_TYPES: dict[str, Any] = {"speed": float, "seconds": float, "latency_test": float, "record": Path}
+_TYPES |= {"bag": Path, "replay": Path}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,15 +3,16 @@
 import json
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TextIO
 
 from robossl.core import Bundle, UserError
 from robossl.deploy.bridge import Bridge
-from robossl.deploy.clock import MonotonicClock
+from robossl.deploy.clock import Clock, MonotonicClock
 from robossl.deploy.latency import Probe, delay_ms, policy_alone_s
 from robossl.deploy.policy import OnnxPolicy
 from robossl.deploy.profile import RobotProfile
@@ -21,6 +22,8 @@ from robossl.deploy.ros_types import RosTypes
 from robossl.deploy.session import Mode, Session, bag_name, percentiles
 from robossl.deploy.timed_policy import TimedPolicy
 from robossl.deploy.training_limits import tighter_limits
+from robossl.deploy.transports import Transport
+from robossl.deploy.transports.bag import BagTransport
 from robossl.deploy.transports.choice import open_transport
 from robossl.deploy.watch import Watch
 
@@ -34,6 +37,7 @@ class BridgeOptions:
 
     Attributes:
         profile: the robot's.
+        network: where the robot is: as the profile says, or simulated, by `robossl sim-robot` on this machine.
         mode: what becomes of commands without --live: in a dry run nothing is advertised, beside a shadow whatever
             else commands the robot is recorded too.
         live: send commands; the profile's name must be typed, too.
@@ -42,13 +46,15 @@ class BridgeOptions:
         speed: share of the profile's speed limits.
         seconds: ends the run after this time.
         record: folder of recordings; nothing is recorded where None.
-        replay: a recording that is decided again instead of running.
+        bag: plays a bag, of any recorder, instead of listening to a robot; as fast as it can be decided.
+        replay: a recording of this bundle that is decided again, period by period, and compared.
         latency_test: run dry for this many seconds and print how long each leg takes, the transport's with an echo in
             a second process of this machine.
         json: print one JSON object as the last line.
     """
 
     profile: str
+    network: Literal["profile", "simulated"] = "profile"
     mode: Literal["dry-run", "shadow"] = "dry-run"
     live: bool = False
     confirm: str | None = None
@@ -56,6 +62,7 @@ class BridgeOptions:
     speed: float = 0.1
     seconds: float | None = None
     record: Path | None = Path("recordings")
+    bag: Path | None = None
     replay: Path | None = None
     latency_test: float | None = None
     json: bool = False
@@ -64,8 +71,12 @@ class BridgeOptions:
         """Checks that the options do not contradict each other."""
         if self.mode not in (Mode.DRY_RUN.value, Mode.SHADOW.value):
             raise UserError(f"mode must be dry-run or shadow, got {self.mode!r}; commands are sent with --live alone")
-        if self.live and (self.mode != "dry-run" or self.replay or self.latency_test):
-            raise UserError("--live excludes --mode, --replay and --latency-test")
+        if self.network not in ("profile", "simulated"):
+            raise UserError(f"network must be profile or simulated, got {self.network!r}")
+        if self.live and (self.mode != "dry-run" or self.bag or self.replay or self.latency_test):
+            raise UserError("--live excludes --mode, --bag, --replay and --latency-test")
+        if sum(map(bool, (self.bag, self.replay, self.latency_test))) > 1:
+            raise UserError("--bag, --replay and --latency-test exclude each other")
         if not 0 < self.speed <= 1:
             raise UserError(f"speed must be above 0 and at most 1, got {self.speed}")
 
@@ -97,6 +108,8 @@ def run(
     Raises:
         UserError: in one line, before the first command, whatever does not fit.
     """
+    if options.network == "simulated":
+        profile = replace(profile, ros=profile.ros.simulated())
     if options.replay:
         return _replay(bundle, profile, options, out)
     if options.live:
@@ -108,10 +121,13 @@ def run(
     if tighter := tighter_limits(profile, bundle.contract.trained_on.motion):
         print(tighter, file=out, flush=True)
     types = RosTypes(profile.ros.distro)
-    transport = open_transport(profile.ros, types)
-    clock = MonotonicClock()
-    folder = bag_name(options.record, clock.wall_ns()) if options.record else None
-    recorder = Recorder(folder, types) if folder else None
+    bag = BagTransport(options.bag) if options.bag else None
+    transport: Transport = bag or open_transport(profile.ros, types)
+    clock: Clock = bag or MonotonicClock()
+    if bag and bag.lost:
+        print(bag.lost, file=out)
+    folder = bag_name(options.record, time.time_ns()) if options.record else None
+    recorder = Recorder(folder, types, waits=bag is not None) if folder else None
     probe = None
     try:
         session = Session(
@@ -133,7 +149,7 @@ def run(
             typed=typed,
             arms=options.arm or not options.live,
             interactive=options.live and not options.arm,
-            seconds=options.latency_test or options.seconds,
+            seconds=options.latency_test or _least(options.seconds, bag.seconds if bag else None),
             each=probe.send if probe else _nothing,
         )
         with ended_by_signals(watch.end):
@@ -195,7 +211,8 @@ def _finish(
     if delay is not None:
         print(f"from sensor to robot at most {delay:.1f} ms (sum of p95)", file=out)
     elif options.latency_test:
-        print(f"the loop's own legs need a robot, e.g. `robossl sim-robot {options.profile}`: none was heard", file=out)
+        remedy = f"`robossl sim-robot {options.profile}` with --network simulated"
+        print(f"the loop's own legs need a robot, e.g. {remedy}: none was heard", file=out)
     if folder and recorder:
         lost = f" ({recorder.num_dropped} messages were dropped)" if recorder.num_dropped else ""
         print(f"recorded {folder}{lost}", file=out)
@@ -210,6 +227,11 @@ def _finish(
 
 def _nothing() -> None:
     pass
+
+
+def _least(*numbers: float | None) -> float | None:
+    """Returns the least of the numbers that there are."""
+    return min((number for number in numbers if number is not None), default=None)
 
 
 @contextmanager

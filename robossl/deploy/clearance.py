@@ -1,9 +1,9 @@
 """The free way of a base, ahead and behind, in the corridor that it sweeps: from a laser scan, or a depth picture.
 
-What is not seen is not free. Of several sensors that look one way, the one that sees the nearest thing counts.
+It is told for the base's heading as it is, and for those that it may have turned to a moment later. What is not seen is
+not free. Of several sensors that look one way, the one that sees the nearest thing counts.
 """
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +14,13 @@ from robossl.deploy.limits import ObstacleLimit
 from robossl.deploy.topics import DepthView, ScanInput
 from robossl.deploy.trips import RefusedMessageError, Trip
 
-AHEAD, BEHIND = CLEARANCE = ("clearance_ahead_m", "clearance_behind_m")
+HEADING_STEP_RAD = np.radians(5.0)
+"""The corridor of a small base is wider than what lies between two headings, up to a metre and more."""
+HEADINGS_RAD = HEADING_STEP_RAD * np.arange(-12, 13)
+"""K headings, to the left positive, for which ways are told; a base that turns faster looks no farther."""
+STRAIGHT = len(HEADINGS_RAD) // 2
+Ways = NDArray[np.float64]
+"""[2, K] free way ahead and behind, in m, by heading; inf where nothing is in the way, NaN where nothing is known."""
 _LOOKING = 0.9
 """Cosine of the angle within which a ray looks ahead or behind."""
 _MOST_FAILED = 0.5
@@ -23,8 +29,8 @@ MAX_PIXELS = 2_100_000
 """Of a depth picture that is looked at, full HD and a little: bounds the memory that a message can ask for."""
 
 
-def scan_clearance(message: Any, source: ScanInput, obstacle: ObstacleLimit) -> dict[str, float]:
-    """Returns the free way ahead and behind from a `sensor_msgs/LaserScan`.
+def scan_clearance(message: Any, source: ScanInput, obstacle: ObstacleLimit) -> Ways:
+    """Returns the free ways from a `sensor_msgs/LaserScan`.
 
     By REP 117, +inf is no echo and -inf is too near; NaN is a failed ray. Readings below the least range count as
     too near. Where more than half of the rays failed, the scan is refused; where more than half of those failed that
@@ -44,50 +50,62 @@ def scan_clearance(message: Any, source: ScanInput, obstacle: ObstacleLimit) -> 
     angle = message.angle_min + message.angle_increment * np.arange(ranges.size)
     if not np.isfinite(angle).all():
         raise RefusedMessageError(Trip.MALFORMED_INPUT, "the scan's angles are not finite")
-    with np.errstate(invalid="ignore"):
-        x, y = ranges * np.cos(angle), ranges * np.sin(angle)
-    inside = ~failed & (np.abs(y) <= obstacle.half_width_m)
-    ahead = x[inside & (np.cos(angle) > 0)].min(initial=np.inf) - obstacle.front_m
-    behind = (-x[inside & (np.cos(angle) < 0)]).min(initial=np.inf) - obstacle.rear_m
-    # Where no ray looks, nothing is known of the way.
-    ahead, behind = (
-        way if _is_seen(side > _LOOKING, failed, source.min_rays) else min(way, 0.0)
-        for way, side in ((ahead, np.cos(angle)), (behind, -np.cos(angle)))
-    )
-    return dict(zip(CLEARANCE, (float(ahead), float(behind)), strict=True))
+    looked = [_scan_ways(ranges, angle - heading, failed, source.min_rays, obstacle) for heading in HEADINGS_RAD]
+    return np.array(looked).T
 
 
-def depth_clearance(picture: NDArray[np.float32], view: DepthView, obstacle: ObstacleLimit) -> dict[str, float]:
-    """Returns the free way ahead from a depth picture [H, W, 1]: distances along the optical axis in m.
+def depth_clearance(picture: NDArray[np.float32], view: DepthView, obstacle: ObstacleLimit) -> Ways:
+    """Returns the free ways ahead from a depth picture [H, W, 1]: distances along the optical axis in m.
 
-    By REP 118, -inf is too near, +inf farther than can be measured, and NaN unknown. Beyond `far_m` nothing is known.
+    By REP 118, -inf is too near, +inf farther than can be measured, and NaN unknown. Beyond `far_m` nothing is known,
+    nor is it behind, nor at headings whose corridor the picture does not show in its whole width.
 
     Raises:
-        RefusedMessageError: if the picture is too large, or does not show the corridor in its whole width.
+        RefusedMessageError: if the picture is too large, or does not show the corridor as it is in its whole width.
     """
     if picture.size > MAX_PIXELS:
         raise RefusedMessageError(Trip.MALFORMED_INPUT, f"a depth picture of {picture.size} pixels")
     rays = _Rays.of(picture.shape[0], picture.shape[1], view, obstacle.half_width_m)
     depth_m = picture[..., 0][rays.looking]
     too_near, failed = np.isneginf(depth_m), np.isnan(depth_m) | (np.isfinite(depth_m) & (depth_m <= 0))
-    ahead = view.far_m
-    if failed.mean() > view.max_failed:
-        ahead = min(ahead, obstacle.front_m)
-    with np.errstate(invalid="ignore"):  # rays without an end are compared, and found outside
-        x = view.forward_m + rays.ahead * depth_m
-        left = np.abs(view.left_m - rays.right * depth_m)
-        height = view.height_m - rays.down * depth_m
-        hit = ~failed & (left <= obstacle.half_width_m) & (view.low_m <= height) & (height <= view.high_m)
-    x = np.concatenate([x[hit], np.full(int(too_near.sum()), view.forward_m)])
-    if x.size >= view.min_pixels:
-        ahead = min(ahead, float(np.partition(x, view.min_pixels - 1)[view.min_pixels - 1]))
-    return {AHEAD: ahead - obstacle.front_m}
+    far_m = min(view.far_m, obstacle.front_m) if failed[rays.straight].mean() > view.max_failed else view.far_m
+    height = view.height_m - rays.down * np.where(np.isfinite(depth_m), depth_m, 0.0)
+    hit = np.isfinite(depth_m) & ~failed & (view.low_m <= height) & (height <= view.high_m)
+    x = view.forward_m + rays.ahead[hit] * depth_m[hit]
+    left = view.left_m - rays.right[hit] * depth_m[hit]
+    at_lens = np.full(int(too_near[rays.straight].sum()), view.forward_m)
+    ways = np.full((2, len(HEADINGS_RAD)), np.nan)
+    for k in np.flatnonzero(rays.shown):
+        cos, sin = np.cos(HEADINGS_RAD[k]), np.sin(HEADINGS_RAD[k])
+        ahead = cos * x + sin * left
+        inside = (np.abs(cos * left - sin * x) <= obstacle.half_width_m) & (ahead > 0)
+        found = np.concatenate([ahead[inside], at_lens])
+        enough = found.size >= view.min_pixels
+        nearest = np.partition(found, view.min_pixels - 1)[view.min_pixels - 1] if enough else np.inf
+        ways[0, k] = min(far_m, nearest) - obstacle.front_m
+    return ways
 
 
-def nearest(known: Mapping[str, float], more: Mapping[str, float]) -> dict[str, float]:
-    """Returns named numbers of two readings; of two free ways the shorter one."""
-    ways = {name: min(known[name], more[name]) for name in CLEARANCE if name in known and name in more}
-    return {**known, **more, **ways}
+def _scan_ways(
+    ranges: NDArray[np.float64],
+    angle: NDArray[np.float64],
+    failed: NDArray[np.bool_],
+    min_rays: int,
+    obstacle: ObstacleLimit,
+) -> tuple[float, float]:
+    """Returns the free way ahead and behind; angles [R] count from the heading."""
+    cos = np.cos(angle)
+    with np.errstate(invalid="ignore"):
+        x, y = ranges * cos, ranges * np.sin(angle)
+    inside = ~failed & (np.abs(y) <= obstacle.half_width_m)
+    ahead = x[inside & (cos > 0)].min(initial=np.inf) - obstacle.front_m
+    behind = (-x[inside & (cos < 0)]).min(initial=np.inf) - obstacle.rear_m
+    # Where no ray looks, nothing is known of the way.
+    ahead, behind = (
+        way if _is_seen(side > _LOOKING, failed, min_rays) else min(way, 0.0)
+        for way, side in ((ahead, cos), (behind, -cos))
+    )
+    return float(ahead), float(behind)
 
 
 def _is_seen(looking: NDArray[np.bool_], failed: NDArray[np.bool_], min_rays: int) -> bool:
@@ -97,7 +115,12 @@ def _is_seen(looking: NDArray[np.bool_], failed: NDArray[np.bool_], min_rays: in
 
 
 class _Rays:
-    """Which pixels of a picture look into the corridor, and how far each goes ahead, right and down per m of depth.
+    """Which pixels of a picture look at what may be in the way, and how far each goes ahead, right and down per m.
+
+    Attributes:
+        looking: [H, W] at the heights and distances that count, L pixels.
+        straight: [L] those that look into the corridor of the heading as it is.
+        shown: [K] the headings whose corridor is in the picture in its whole width.
 
     Raises:
         RefusedMessageError: see `depth_clearance`.
@@ -108,24 +131,34 @@ class _Rays:
         down = (2 * (np.arange(rows) + 0.5) / rows - 1) * tangent
         right = (2 * (np.arange(columns) + 0.5) - columns) / rows * tangent
         cos, sin = np.cos(view.pitch_rad), np.sin(view.pitch_rad)
-        farthest = (view.far_m - view.forward_m) / cos
-        widest = columns / rows * tangent * farthest
-        if widest < half_width_m + abs(view.left_m):
+        wide = columns / rows * tangent / cos  # per m ahead
+        self.shown = self._shown(wide, view, half_width_m)
+        if not self.shown[STRAIGHT]:
+            widest = wide * (view.far_m - view.forward_m)
             raise RefusedMessageError(
                 Trip.MALFORMED_INPUT, f"a picture that shows {widest:.2g} m to each side at {view.far_m} m, not the way"
             )
         ahead, sink = cos - down * sin, sin + down * cos
         shape = (rows, columns)
-        into = _span(view.left_m, right, -half_width_m, half_width_m)[:, None, :]
-        into = _both(into, _span(view.height_m, sink, view.low_m, view.high_m)[:, :, None])
-        into = _both(into, _span(-view.forward_m, ahead, -view.far_m, -view.forward_m)[:, :, None])
-        self.looking = into[0] <= into[1]
-        if not self.looking.any():
+        near = _span(view.height_m, sink, view.low_m, view.high_m)
+        near = _both(near, _span(-view.forward_m, ahead, -view.far_m, -view.forward_m))[:, :, None]
+        into = _both(near, _span(view.left_m, right, -half_width_m, half_width_m)[:, None, :])
+        self.looking = np.broadcast_to(near[0] <= near[1], shape)
+        self.straight = (into[0] <= into[1])[self.looking]
+        if not self.straight.any():
             raise RefusedMessageError(Trip.MALFORMED_INPUT, "a picture no pixel of which looks at the way")
         parts = (ahead[:, None], right[None], sink[:, None])
         self.ahead, self.right, self.down = (
             np.broadcast_to(part, shape)[self.looking].astype(np.float32) for part in parts
         )
+
+    @staticmethod
+    def _shown(wide: float, view: DepthView, half_width_m: float) -> NDArray[np.bool_]:
+        """Tells [K] of each heading's corridor whether both its edges at `far_m` are in the picture."""
+        cos, sin = np.cos(HEADINGS_RAD), np.sin(HEADINGS_RAD)
+        edges = [(view.far_m * cos - y * sin, view.far_m * sin + y * cos) for y in (-half_width_m, half_width_m)]
+        seen = [(x > view.forward_m) & (np.abs(y - view.left_m) <= wide * (x - view.forward_m)) for x, y in edges]
+        return np.asarray(seen[0] & seen[1])
 
     @staticmethod
     @lru_cache(maxsize=2)

@@ -3,6 +3,9 @@
 import time
 from typing import Protocol
 
+_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Goes on while the machine is suspended, where the system has such a clock (Linux): messages age meanwhile."""
+
 
 class Clock(Protocol):
     """What a session knows of time."""
@@ -19,8 +22,13 @@ class MonotonicClock:
 
     def now_ns(self) -> int:
         """See `Clock.now_ns`."""
-        return time.monotonic_ns()
+        return time.clock_gettime_ns(_BOOT_CLOCK)
 
     def wall_ns(self) -> int:
         """See `Clock.wall_ns`."""
         return time.time_ns()
+
+
+def now_s() -> float:
+    """Returns `MonotonicClock.now_ns` in seconds."""
+    return MonotonicClock().now_ns() / 1e9

@@ -107,6 +107,7 @@ class AxisLimit:
         backward, forward: greatest speed each way, both positive or zero.
         acceleration, jerk: of commands.
         measured: measuring a greater speed stops the robot.
+        tracking: measuring a speed farther than this from the command for `tracking_s` stops the robot.
     """
 
     backward: float
@@ -114,10 +115,11 @@ class AxisLimit:
     acceleration: float
     jerk: float
     measured: float
+    tracking: float
 
     def __post_init__(self) -> None:
         """Checks what is given."""
-        _require_positive(self, ("acceleration", "jerk", "measured"), "an axis")
+        _require_positive(self, ("acceleration", "jerk", "measured", "tracking"), "an axis")
         if not min(self.backward, self.forward) >= 0:
             raise UserError(f"an axis: no speed may be negative, got {self.backward} backward, {self.forward} forward")
 
@@ -130,7 +132,7 @@ class ObstacleLimit:
         half_width_m: of the corridor that the base sweeps, safety margin included.
         front_m, rear_m: from the range sensor, or the point that cameras' places count from, to the base's front and
             rear ends.
-        stop_m: clearance at which it stops at once.
+        stop_m: clearance at which it comes to stand, and beyond which it does not go on that way; it may still turn.
         latency_s: from the measurement to the brakes' grip.
     """
 
@@ -156,12 +158,21 @@ class NoObstacleSensing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseLimits:
-    """A base that drives and turns."""
+    """A base that drives and turns.
+
+    Attributes:
+        tracking_s: how long it may do something else than it was told, without a break.
+    """
 
     kind: Literal["base"] = "base"
     linear: AxisLimit
     angular: AxisLimit
+    tracking_s: float
     obstacle: ObstacleLimit | NoObstacleSensing | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the time."""
+        _require_positive(self, ("tracking_s",), "a base")
 
 
 RobotLimits: TypeAlias = ArmLimits | BaseLimits

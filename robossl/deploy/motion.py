@@ -22,18 +22,18 @@ class Measured:
     Attributes:
         position: [D] joint positions in rad; empty for a base.
         velocity: [D] joint velocities in rad/s; forward speed in m/s and yaw rate in rad/s for a base.
-        clearance_m: free way ahead and behind; None where nothing measures it.
+        clearance_m: [2, K] free way ahead and behind by `clearance.HEADINGS_RAD`; None where nothing measures it.
     """
 
     position: Vector
     velocity: Vector
-    clearance_m: tuple[float, float] | None = None
+    clearance_m: Vector | None = None
 
     @property
     def is_sound(self) -> bool:
         """Tells whether every number is one; a way may be free without end."""
         finite = bool(np.isfinite(self.position).all() and np.isfinite(self.velocity).all())
-        return finite and not np.isnan(self.clearance_m or 0.0).any()
+        return finite and (self.clearance_m is None or not np.isnan(self.clearance_m).any())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,4 +73,4 @@ class Motion(Protocol):
         """Tells whether a stop is complete."""
 
     def faults(self, measured: Measured) -> Iterator[Fault]:
-        """Yields what is wrong with what was measured, given the last command."""
+        """Yields what is wrong with what was measured, given the commands so far; called once per period."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Contract, UserError
 from robossl.core.contract import CameraInput, VectorInput
-from robossl.deploy.clearance import AHEAD, BEHIND, nearest
+from robossl.deploy.clearance import Ways
 from robossl.deploy.familiarity import Familiarity
 from robossl.deploy.kinematics import ToolKinematics
 from robossl.deploy.limits import ArmLimits, BaseLimits
@@ -122,7 +122,7 @@ class ObservationBuilder:
         values: dict[str, float] = {}
         for mailbox in self.mailboxes.values():
             if mailbox.reading is not None:
-                values = nearest(values, mailbox.reading.values)
+                values |= mailbox.reading.values
         if self._kinematics is not None and isinstance(self._limits, ArmLimits):
             joints = [values.get(f"position:{joint.model}") for joint in self._limits.joints]
             if None not in joints:
@@ -167,12 +167,18 @@ class ObservationBuilder:
             positions = [f"position:{joint.model}" for joint in limits.joints]
         if any(name not in values for name in (*names, *positions)):
             return None
-        is_seen = AHEAD in values or BEHIND in values  # a depth camera sees one way: the other is not free
         return Measured(
             position=np.array([values[name] for name in positions]),
             velocity=np.array([values[name] for name in names]),
-            clearance_m=(values.get(AHEAD, 0.0), values.get(BEHIND, 0.0)) if is_seen else None,
+            clearance_m=self._clearance_m(),
         )
+
+    def _clearance_m(self) -> Ways | None:
+        """Returns the nearer of what all sensors see; None where there is none, and 0 where none of them looks."""
+        readings = [mailbox.reading for mailbox in self.mailboxes.values() if mailbox.reading is not None]
+        seen = [reading.ways for reading in readings if reading.ways is not None]
+        nearest = np.fmin.reduce(seen) if seen else None
+        return None if nearest is None else np.where(np.isnan(nearest), 0.0, nearest)
 
 
 def _is_needed(source: InputTopic, parts: set[str], cameras: list[CameraTopic], profile: RobotProfile) -> bool:

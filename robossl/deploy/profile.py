@@ -1,7 +1,7 @@
 """A robot's profile: its topics, its limits and how the guard is tuned. Strict: nothing unknown, nothing left out."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from robossl.core import UserError
@@ -12,6 +12,8 @@ from robossl.deploy.topics import CameraTopic, InputTopic, OutputTopic, TwistOut
 
 FILE = "profile.json"
 """Name of a profile inside a bundle."""
+SIMULATED_DOMAIN = 87
+"""Of DDS, for rehearsals: robots are in 0 where nobody chose, and few people choose this one."""
 _TOPIC = re.compile(r"(/[A-Za-z][A-Za-z0-9_]*)+")
 
 
@@ -57,6 +59,10 @@ class RosConfig:
             raise UserError(f"url must begin with ws:// or wss://, got {self.url!r}")
         if not re.fullmatch(r"http://[A-Za-z0-9_.\-]+:[0-9]+/?", self.master):
             raise UserError(f"master must be like http://127.0.0.1:11311, got {self.master!r}")
+
+    def simulated(self) -> "RosConfig":
+        """Returns where a simulated robot is reached: on this machine alone, where no real one listens."""
+        return replace(self, transport="dds", domain_id=SIMULATED_DOMAIN, interface="lo", peers=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

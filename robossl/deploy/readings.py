@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.deploy.beams import beam_values
-from robossl.deploy.clearance import depth_clearance, scan_clearance
+from robossl.deploy.clearance import Ways, depth_clearance, scan_clearance
 from robossl.deploy.limits import ArmLimits, ObstacleLimit, RobotLimits
 from robossl.deploy.pictures import decode_picture
 from robossl.deploy.topics import (
@@ -16,7 +16,6 @@ from robossl.deploy.topics import (
     InputTopic,
     JointsInput,
     OdometryInput,
-    PoseInput,
     ScanInput,
     StopInput,
     ValuesInput,
@@ -37,12 +36,14 @@ class Reading:
         stamp_ns: of its header, on the robot's clock; None where it has none.
         values: named numbers; a joint's are `position:<model joint>` and `velocity:<model joint>`.
         picture: [H, W, C] as the camera gave it.
+        ways: free ways of a base, see `clearance.Ways`; None where the guard does not look at the input for them.
         trace: what two readings of a sensor that works cannot share to the last bit; None where they may.
     """
 
     stamp_ns: int | None
     values: Mapping[str, float]
     picture: NDArray[Any] | None = None
+    ways: Ways | None = None
     trace: NDArray[Any] | None = None
 
 
@@ -60,8 +61,7 @@ def read_message(message: Any, source: InputTopic, limits: RobotLimits) -> Readi
         RefusedMessageError: if it cannot be used.
     """
     reading = _read(message, source, limits)
-    greatest = np.inf if isinstance(source, ScanInput) else GREATEST  # a way may be free without end
-    wrong = next((name for name, value in reading.values.items() if not abs(value) <= greatest), None)
+    wrong = next((name for name, value in reading.values.items() if not abs(value) <= GREATEST), None)
     if wrong is not None:
         raise RefusedMessageError(Trip.NON_FINITE_INPUT, wrong)
     return reading
@@ -76,23 +76,20 @@ def _read(message: Any, source: InputTopic, limits: RobotLimits) -> Reading:
     stamp_ns = seconds * 1_000_000_000 + nanoseconds or None  # zero: the driver does not stamp
     if isinstance(source, CameraTopic):
         return _picture(message, source, limits, stamp_ns)
+    if isinstance(source, ScanInput):
+        return _scan(message, source, limits, stamp_ns)
     values = (
         _joints(message, limits)
         if isinstance(source, JointsInput)
         else _odometry(message, source)
         if isinstance(source, OdometryInput)
         else _pose(message.pose, source.body)
-        if isinstance(source, PoseInput)
-        else _scan(message, source, limits)
     )
     return Reading(stamp_ns=stamp_ns, values=values, trace=_trace(message, source))
 
 
 def _trace(message: Any, source: InputTopic) -> NDArray[Any] | None:
-    """Returns the echoes of a scan that has some, or the pose of something that says that it moves."""
-    if isinstance(source, ScanInput):
-        ranges = np.asarray(message.ranges)
-        return ranges if np.isfinite(ranges).sum() >= source.min_rays else None
+    """Returns the pose of something that says that it moves."""
     if isinstance(source, OdometryInput):
         pose, twist = message.pose.pose, message.twist.twist
         moves = max(abs(getattr(part, axis)) for part in (twist.linear, twist.angular) for axis in "xyz") > _MOVING
@@ -107,8 +104,8 @@ def _picture(message: Any, source: CameraTopic, limits: RobotLimits, stamp_ns: i
         source.obstacles,
         getattr(limits, "obstacle", None),
     )
-    ways = depth_clearance(picture, view, obstacle) if view and isinstance(obstacle, ObstacleLimit) else {}
-    return Reading(stamp_ns=stamp_ns, values=ways, picture=picture, trace=picture)
+    ways = depth_clearance(picture, view, obstacle) if view and isinstance(obstacle, ObstacleLimit) else None
+    return Reading(stamp_ns=stamp_ns, values={}, picture=picture, ways=ways, trace=picture)
 
 
 def _joints(message: Any, limits: RobotLimits) -> dict[str, float]:
@@ -169,9 +166,14 @@ def _named(message: Any, source: ValuesInput) -> dict[str, float]:
     return dict(zip(source.names, data.tolist(), strict=True))
 
 
-def _scan(message: Any, source: ScanInput, limits: RobotLimits) -> dict[str, float]:
+def _scan(message: Any, source: ScanInput, limits: RobotLimits, stamp_ns: int | None) -> Reading:
     if not 0 < len(message.ranges) <= MAX_RAYS:
         raise RefusedMessageError(Trip.MALFORMED_INPUT, f"a scan of {len(message.ranges)} rays")
     obstacle = getattr(limits, "obstacle", None)
-    ways = scan_clearance(message, source, obstacle) if isinstance(obstacle, ObstacleLimit) else {}
-    return ways if source.beams is None else ways | beam_values(message, source.beams)
+    ranges = np.asarray(message.ranges)
+    return Reading(
+        stamp_ns=stamp_ns,
+        values=beam_values(message, source.beams) if source.beams else {},
+        ways=scan_clearance(message, source, obstacle) if isinstance(obstacle, ObstacleLimit) else None,
+        trace=ranges if np.isfinite(ranges).sum() >= source.min_rays else None,  # with next to no echoes it may stay
+    )

@@ -16,7 +16,8 @@ from robossl.deploy.ros_types import RosTypes
 _FLUSH_S = 1.0
 """At most so much is lost when the process is killed, and what waits in the queue."""
 _QUEUE, _QUEUE_BYTES = 512, 256 * 1024 * 1024
-"""Messages that may wait for the disk; more are dropped and counted, never waited for."""
+"""Messages that may wait for the disk; more are dropped and counted, or waited for where no robot is."""
+_POLL_S = 0.001
 
 
 class Recorder:
@@ -26,14 +27,19 @@ class Recorder:
         num_dropped: messages that did not get into it.
         failure: why nothing more could be written; None while all is well.
 
+    Args:
+        folder: of the bag.
+        types: by which messages are written.
+        waits: for the disk, instead of dropping messages: where time passes only as fast as somebody listens.
+
     Raises:
         UserError: if there is something of that name already, or the disk cannot be written.
     """
 
-    def __init__(self, folder: Path, types: RosTypes) -> None:
+    def __init__(self, folder: Path, types: RosTypes, *, waits: bool = False) -> None:
         self.num_dropped = 0
         self.failure: str | None = None
-        self._types = types
+        self._types, self._waits = types, waits
         self._queued = self._taken = 0  # bytes, each counted by one thread
         self._queue: queue.Queue[tuple[str, str, int, bytes] | None] = queue.Queue(_QUEUE)
         try:
@@ -48,11 +54,13 @@ class Recorder:
 
     def message(self, topic: str, kind: str, data: bytes, time_ns: int) -> None:
         """Writes a message as it stood on the wire, with the wall clock's time."""
-        if self._queued - self._taken + len(data) > _QUEUE_BYTES:
+        while self._waits and self._queued > self._taken and self._is_full(data):
+            time.sleep(_POLL_S)
+        if self._is_full(data):
             self.num_dropped += 1
             return
         try:
-            self._queue.put_nowait((topic, kind, time_ns, data))
+            self._queue.put((topic, kind, time_ns, data), block=self._waits)
         except queue.Full:
             self.num_dropped += 1
         else:
@@ -68,6 +76,9 @@ class Recorder:
         self._queue.put(None)
         self._thread.join()
         self._try(self._writer.close)
+
+    def _is_full(self, data: bytes) -> bool:
+        return self._queued - self._taken + len(data) > _QUEUE_BYTES
 
     def _write(self) -> None:
         """Writes until the end; a disk that takes no more does not end it: somebody must empty the queue."""

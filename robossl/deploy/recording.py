@@ -46,7 +46,8 @@ class Recording:
     def __init__(self, bag: Path) -> None:
         self.bag = bag
         self._types = RosTypes("humble")  # for texts, which are the same in all distributions
-        self._messages, self.lost = read_bag(bag)
+        found = read_bag(bag)
+        self._messages, self.lost = found.messages, found.lost
         described = next((data for topic, _, data in self._messages if topic == SESSION_TOPIC), None)
         if described is None:
             raise UserError(f"{bag} is no recording of a bridge: it has no {SESSION_TOPIC}")

@@ -75,6 +75,7 @@ class Watch:
         print(line, file=self._out, flush=True)  # an operator may read it through a pipe
 
     def _listen(self, typed: TextIO) -> None:
+        """Does what is typed, and ends the run where nobody can type any more."""
         for line in typed:
             word = line.strip().lower()
             if word == "quit":
@@ -83,3 +84,4 @@ class Watch:
                 self._session.ask(Event(word))
             elif word:
                 print(f"type arm, hold, reset or quit, not {word!r}", file=self._out, flush=True)
+        self.end()

@@ -14,7 +14,7 @@ from robossl.core.errors import UserError
 from robossl.data.batches import WindowBatch
 from robossl.nets import MultimodalEncoder, encode_window, mlp
 from robossl.nets.ema import follow, frozen_copy
-from robossl.objectives.objective import Objective, encode, encoded_dim, no_loss
+from robossl.objectives.objective import Objective, encode, encoded_dim, no_loss, where_true
 from robossl.objectives.views import ViewConfig, make_view
 
 
@@ -68,11 +68,11 @@ class LatentPrediction(Objective):
         self, encoder: MultimodalEncoder, batch: WindowBatch, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """See `Objective.forward`."""
-        real = batch.mask[:, 1 : self.window]
-        if int(real.sum()) < 2:  # batch normalisation needs two samples
+        real = where_true(batch.mask[:, 1 : self.window].flatten())
+        if len(real) < 2:  # batch normalisation needs two samples
             return no_loss(batch), {}
         z = encode(encoder, make_view(batch.step(0), self.config.view, generator))
-        future = self._rollout(z, batch.action)[real]  # [n, D], the n steps before episodes' ends
+        future = self._rollout(z, batch.action).flatten(0, 1)[real]  # [n, D], the n steps before episodes' ends
         loss = cosine_loss(self.predictor(self.projector(future)), self._targets(batch, real, generator))
         return loss, {}
 
@@ -90,10 +90,10 @@ class LatentPrediction(Objective):
         return torch.stack(future, dim=1)
 
     def _targets(self, batch: WindowBatch, real: Tensor, generator: torch.Generator) -> Tensor:
-        """Returns what the slow copy makes of those of o_1 .. o_K that are real [B, K]: [n, P]."""
+        """Returns what the slow copy makes of those of o_1 .. o_K [B * K] that `real` [n] says: [n, P]."""
         later = {key: value[:, 1 : self.window] for key, value in batch.obs.items()}
         z = encode_window(lambda obs: encode(self.target_encoder, make_view(obs, self.config.view, generator)), later)
-        projected: Tensor = self.target_projector(z[real])
+        projected: Tensor = self.target_projector(z.flatten(0, 1)[real])
         return projected
 
 

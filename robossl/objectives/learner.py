@@ -9,6 +9,8 @@ from robossl.core import Tree
 from robossl.core.errors import UserError
 from robossl.data.batches import WindowBatch
 from robossl.nets import MultimodalEncoder, seeded_init
+from robossl.nets.optimisers import adam, make_recordable, set_learning_rates
+from robossl.nets.recorded import Recorded
 from robossl.objectives.choice import ObjectiveConfig, make_objective
 from robossl.objectives.optimizer_state import optimizer_tree, restore_optimizer
 
@@ -60,11 +62,12 @@ class RepresentationLearner:
         self.weights = [config.weight for config in objectives]
         self.generator = torch.Generator(device).manual_seed(seed)
         self.window = max((objective.window for objective in self.objectives), default=1)
-        self.num_updates = 0
         self.max_grad_norm = max_grad_norm
         self.optimise_encoder = optimise_encoder
         self._trained = [*self.head_parameters(), *(encoder.parameters() if optimise_encoder else ())]
-        self.optimizer = torch.optim.Adam(self._trained, lr=learning_rate, fused=True) if self._trained else None
+        self.optimizer = adam(self._trained, learning_rate) if self._trained else None
+        make_recordable([self.optimizer] if self.optimizer is not None else [], torch.device(device))
+        self._recorded = Recorded(torch.device(device), [self.generator])
 
     def head_parameters(self) -> Iterator[nn.Parameter]:
         """Yields the trained parameters of the objectives, without the encoder's and without targets."""
@@ -102,10 +105,16 @@ class RepresentationLearner:
             self.optimizer.step()
         for objective in self.objectives:
             objective.after_step(self.encoder)
-        self.num_updates += 1
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Gives everything that `step` moves this rate."""
+        set_learning_rates([self.optimizer] if self.optimizer is not None else [], rate)
 
     def update(self, batch: WindowBatch) -> dict[str, Tensor]:
-        """Makes one step of training and returns its metrics."""
+        """Makes one step of training and returns its metrics, which the next one overwrites."""
+        return self._recorded(self._improve, batch)
+
+    def _improve(self, batch: WindowBatch) -> dict[str, Tensor]:
         if self.optimise_encoder:
             self.encoder.observe(batch.step(0))
         total, metrics = self.loss(batch)
@@ -121,7 +130,6 @@ class RepresentationLearner:
             "encoder": _copied(self.encoder.state_dict()) if self.optimise_encoder else {},
             "optimizer": optimizer_tree(self.optimizer) if self.optimizer is not None else {},
             "generator": self.generator.get_state(),
-            "num_updates": self.num_updates,
         }
 
     def set_state(self, state: Tree) -> None:
@@ -141,7 +149,7 @@ class RepresentationLearner:
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"the state of the objectives does not fit this configuration: {reason}") from error
         self.generator.set_state(state["generator"].cpu())
-        self.num_updates = int(state["num_updates"])
+        self._recorded.forget()
 
 
 def _copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

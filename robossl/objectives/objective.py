@@ -61,9 +61,20 @@ def no_loss(batch: WindowBatch) -> Tensor:
     return torch.zeros((), device=batch.device, requires_grad=True)
 
 
-def rows(obs: Mapping[str, Tensor], selected: Tensor) -> dict[str, Tensor]:
-    """Returns the observations {key: [n, ...]} of the n rows where `selected` [B] is true."""
-    return {key: value[selected] for key, value in obs.items()}
+def rows(obs: Mapping[str, Tensor], index: Tensor) -> dict[str, Tensor]:
+    """Returns the observations {key: [n, ...]} in the rows `index` [n]."""
+    return {key: value[index] for key, value in obs.items()}
+
+
+def where_true(mask: Tensor) -> Tensor:
+    """Returns the rows where `mask` [B] is true.
+
+    On a GPU they are repeated up to B: there, shapes that depend on values would have to be waited for.
+    """
+    if not mask.is_cuda:
+        return mask.nonzero().flatten()
+    first = torch.argsort(mask.to(torch.uint8), descending=True, stable=True)
+    return first[torch.arange(len(mask), device=mask.device) % mask.sum().clamp(min=1)]
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

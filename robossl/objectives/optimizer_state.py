@@ -22,7 +22,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tree: Tree) -> None:
     groups = optimizer.state_dict()["param_groups"]
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for group, rate in zip(groups, tree["learning_rates"], strict=True):
-        group["lr"] = rate
+        group["lr"] = torch.full_like(group["lr"], rate) if isinstance(group["lr"], torch.Tensor) else rate
     for index, entries in tree["state"].items():
         if int(index) >= len(parameters):
             raise ValueError(f"optimiser state of parameter {index}, but there are {len(parameters)}")

@@ -1,5 +1,6 @@
 """Telling whether three moments stand in their reference order: the temporal part of TOV-VICReg."""
 
+from functools import lru_cache
 from itertools import permutations
 
 import torch
@@ -22,6 +23,12 @@ def order_labels(*, reversal_equivalent: bool) -> Tensor:
     return torch.tensor([float(order not in reference) for order in ORDERS])
 
 
+@lru_cache
+def _tables(device: torch.device, reversal_equivalent: bool) -> tuple[Tensor, Tensor]:
+    """Returns all orders [6, 3] and their labels [6]; copied to the device once."""
+    return torch.tensor(ORDERS, device=device), order_labels(reversal_equivalent=reversal_equivalent).to(device)
+
+
 def draw_orders(
     num: int, generator: torch.Generator, *, balanced: bool, reversal_equivalent: bool
 ) -> tuple[Tensor, Tensor]:
@@ -36,12 +43,12 @@ def draw_orders(
     Returns:
         orders [B, 3], a permutation of the slots each, and labels [B] in {0, 1}.
     """
-    labels = order_labels(reversal_equivalent=reversal_equivalent).to(generator.device)
+    orders, labels = _tables(generator.device, reversal_equivalent)
     weights = torch.ones_like(labels)
     if balanced:
         weights = torch.where(labels > 0, 1.0 / labels.sum(), 1.0 / (1.0 - labels).sum())
     drawn = torch.multinomial(weights, num, replacement=True, generator=generator)
-    return torch.tensor(ORDERS, device=generator.device)[drawn], labels[drawn]
+    return orders[drawn], labels[drawn]
 
 
 def in_order(latents: Tensor, orders: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 from robossl.core.errors import UserError
 from robossl.data.batches import WindowBatch
 from robossl.nets import MultimodalEncoder, mlp
-from robossl.objectives.objective import Objective, encode, encoded_dim, no_loss, rows
+from robossl.objectives.objective import Objective, encode, encoded_dim, no_loss, rows, where_true
 from robossl.objectives.temporal_order import draw_orders, in_order
 from robossl.objectives.vicreg import covariance_loss, invariance_loss, variance_loss
 from robossl.objectives.views import ViewConfig, make_view
@@ -77,9 +77,9 @@ class TOVVICReg(Objective):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """See `Objective.forward`."""
         config = self.config
-        whole = batch.mask[:, 2 * config.gap]
+        whole = where_true(batch.mask[:, 2 * config.gap])
         before, now, after = (rows(batch.step(t), whole) for t in (0, config.gap, 2 * config.gap))
-        if next(iter(now.values())).shape[0] < 2:  # a variance needs two samples
+        if len(whole) < 2:  # a variance needs two samples
             return no_loss(batch), {}
         views = [make_view(now, config.view, generator) for _ in range(2)]
         views += [make_view(neighbour, config.neighbour_view, generator) for neighbour in (before, after)]

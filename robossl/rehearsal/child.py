@@ -6,20 +6,31 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from typing import Any
 
 from robossl.core import UserError
+from robossl.deploy.clock import now_s
 
 _END_S = 20.0
 
 
+def end_with_operator() -> None:
+    """Makes this process end, as if asked to, with its standard input: whoever had it is gone, for whatever reason."""
+
+    def wait() -> None:
+        while os.read(sys.stdin.fileno(), 4096):  # not through its buffer, which this thread would lock for ever
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="operator", daemon=True).start()
+
+
 class Child:
-    """Runs Python with some words.
+    """Runs Python with some words. It must end with its standard input, so that it does not outlive this process.
 
     Attributes:
-        lines: (monotonic seconds, line) that it said so far.
+        lines: (seconds of `clock.now_s`, line) that it said so far.
     """
 
     def __init__(self, name: str, words: Sequence[str]) -> None:
@@ -65,7 +76,7 @@ class Child:
     def kill(self) -> float:
         """Kills it as a crash would; returns when."""
         self._process.send_signal(signal.SIGKILL)
-        at_s = time.monotonic()
+        at_s = now_s()
         self._process.wait()
         return at_s
 
@@ -91,5 +102,5 @@ class Child:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             with self._said:
-                self.lines.append((time.monotonic(), line.rstrip()))
+                self.lines.append((now_s(), line.rstrip()))
                 self._said.notify_all()

@@ -4,13 +4,13 @@ Simulated robot and bridge are two processes that know each other through DDS on
 operator would. Times to a stop are counted from the moment when something breaks to the moment when the robot stands.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from robossl.core import Contract, UserError
 from robossl.core.contract import CameraInput
+from robossl.deploy.clock import now_s
 from robossl.deploy.limits import ArmLimits
 from robossl.deploy.profile import RobotProfile
 from robossl.rehearsal.stage import Stage, run_episodes
@@ -67,9 +67,9 @@ def run_demo(acts: list[Act], say: Callable[[str], None]) -> list[Stop]:
     stops: list[Stop] = []
     for act in acts:
         say(f"# {act.profile.name}: {act.bundle.name}, trained in {act.contract.trained_on.env}")
-        begun_s = time.monotonic()
+        begun_s = now_s()
         with Stage(act.bundle, act.profile, bridge_words=["--speed", "1.0"]) as stage:
-            say(f"simulated robot and bridge found each other after {time.monotonic() - begun_s:.1f} s")
+            say(f"simulated robot and bridge found each other after {now_s() - begun_s:.1f} s")
             if act.succeeds:
                 _do_task(stage, say)
             say(f"{'what happens':<20} {'named after':>12} {'at rest after':>14}  what stopped it")
@@ -90,7 +90,7 @@ def _do_task(stage: Stage, say: Callable[[str], None]) -> None:
 
 def _operator_holds(stage: Stage, act: Act) -> Stop:
     _move(stage)
-    asked_s = time.monotonic()
+    asked_s = now_s()
     stage.bridge.say("hold")
     _, named_s, _ = stage.bridge.wait_state("hold", timeout_s=_STOP_S, after_s=asked_s)
     rest_s = stage.watch.rest_after(asked_s, timeout_s=_STOP_S)
@@ -121,7 +121,7 @@ def _bridge_dies(stage: Stage, act: Act) -> Stop:
 
 def _take_over(stage: Stage, say: Callable[[str], None]) -> None:
     """Starts another bridge, which moves the robot again."""
-    restarted_s = time.monotonic()
+    restarted_s = now_s()
     stage.start_bridge()
     stage.begin()
     status = stage.watch.wait(lambda status: status["speed"] > _MOVING, timeout_s=_STOP_S, what="moving again")

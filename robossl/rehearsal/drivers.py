@@ -40,7 +40,7 @@ Make = Callable[[int, int], Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverConfig:
-    """Says how often a robot's drivers speak, and how good its cameras are.
+    """Says how often a robot's drivers speak, and how good its sensors are.
 
     Attributes:
         state_hz: of joints, odometry, poses and named values; no more often than physics steps.
@@ -49,7 +49,8 @@ class DriverConfig:
         stop_hz: of the stop button.
         camera_noise: standard deviation of each colour, in levels of 255; without noise a robot at rest cannot be told
             from a frozen camera.
-        scan_noise_m: standard deviation of each distance, likewise.
+        depth_noise: standard deviation of each of a depth camera's distances, as a share of it, likewise.
+        scan_noise_m: standard deviation of each of a scanner's, likewise.
     """
 
     state_hz: float = 100.0
@@ -57,6 +58,7 @@ class DriverConfig:
     scan_hz: float = 10.0
     stop_hz: float = 10.0
     camera_noise: float = 0.5
+    depth_noise: float = 0.003
     scan_noise_m: float = 0.002
 
     def __post_init__(self) -> None:
@@ -66,6 +68,8 @@ class DriverConfig:
                 raise UserError(f"drivers.{name.replace('_', '-')} must be positive, got {getattr(self, name)}")
         if not 0 <= self.camera_noise <= 255:
             raise UserError(f"drivers.camera-noise must be within 0 and 255, got {self.camera_noise}")
+        if not 0 <= self.depth_noise < 1:
+            raise UserError(f"drivers.depth-noise must be within 0 and 1, got {self.depth_noise}")
         if not 0 <= self.scan_noise_m < float("inf"):
             raise UserError(f"drivers.scan-noise-m must be finite and not negative, got {self.scan_noise_m}")
 
@@ -96,6 +100,7 @@ class Drivers:
         self._generator = np.random.default_rng(0)
         self._renderers: list[Renderer] = []
         self._frozen: dict[str, NDArray[Any]] = {}
+        self._frozen_motion: dict[str, BodyMotion] = {}
         self.absent: dict[str, str] = {}
         self._drivers: list[_Driver] = []
         for source in profile.inputs:
@@ -119,6 +124,7 @@ class Drivers:
     def begin(self) -> None:
         """Looks at the world as it is after a reset: nothing of an episode before is remembered."""
         self._frozen.clear()
+        self._frozen_motion.clear()
 
     def due(self, t_ns: int, wall_ns: int, is_heard: Callable[[str], bool]) -> Iterator[tuple[str, Any]]:
         """Yields (topic, message) of the drivers whose time has come and who are heard by anybody.
@@ -192,7 +198,9 @@ class Drivers:
         return make
 
     def _odometry(self, body: str, is_base: bool, t_ns: int, stamp_ns: int) -> Any:
-        motion = self._world.body(body)
+        motion = self._frozen_motion.get(body)
+        if motion is None or not self._faults.has("odometry_frozen"):
+            motion = self._frozen_motion[body] = self._world.body(body)
         if is_base:
             motion = self._mistaken(motion, t_ns)
         return self._messages.odometry(stamp_ns, body, motion)
@@ -234,9 +242,12 @@ class Drivers:
         return make
 
     def _noisy(self, picture: NDArray[Any]) -> NDArray[Any]:
-        if picture.dtype != np.uint8 or not self._config.camera_noise:
+        size = self._config.camera_noise if picture.dtype == np.uint8 else self._config.depth_noise
+        if not size:
             return np.array(picture)
-        noise = self._generator.standard_normal(picture.shape, np.float32) * np.float32(self._config.camera_noise)
+        noise = self._generator.standard_normal(picture.shape, np.float32) * np.float32(size)
+        if picture.dtype != np.uint8:
+            return np.asarray(picture * (1 + noise))
         return np.asarray(np.clip(np.rint(picture + noise), 0, 255), np.uint8)
 
     def _scan(self) -> Make:

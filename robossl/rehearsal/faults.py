@@ -8,6 +8,7 @@ from robossl.core import UnknownNameError, UserError
 FaultName: TypeAlias = Literal[
     "camera_dropped",
     "camera_frozen",
+    "odometry_frozen",
     "delayed",
     "reordered",
     "lost_link",

@@ -2,12 +2,12 @@
 
 import json
 import re
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from robossl.core import UserError
+from robossl.deploy.clock import now_s
 from robossl.deploy.profile import RobotProfile
 from robossl.deploy.ros_types import RosTypes
 from robossl.deploy.transports import Transport
@@ -49,12 +49,12 @@ class BridgeChild(Child):
         Raises:
             UserError: if it does not come in time, or the bridge ends.
         """
-        deadline_s = time.monotonic() + timeout_s
+        deadline_s = now_s() + timeout_s
         while True:
             state, at_s, why = self.state()
             if state in names and at_s >= after_s:
                 return state, at_s, why
-            if time.monotonic() > deadline_s:
+            if now_s() > deadline_s:
                 raise UserError(f"the bridge is not {' or '.join(names)} after {timeout_s:g} s, but {state}: {why}")
             self.require_alive()
             self.wait_line(_POLL_S)
@@ -65,9 +65,9 @@ class BridgeChild(Child):
         Raises:
             UserError: if it does not.
         """
-        deadline_s = time.monotonic() + _RESET_S
+        deadline_s = now_s() + _RESET_S
         while self.state()[0] in ("hold", "fault"):
-            if time.monotonic() > deadline_s:
+            if now_s() > deadline_s:
                 raise UserError(f"the bridge is still in {self.state()[0]} {_RESET_S:g} s after a reset")
             self.require_alive()
             self.say("reset")
@@ -93,10 +93,10 @@ class RobotWatch:
         Raises:
             UserError: if none does in time, or the robot ends.
         """
-        begun_s = time.monotonic()
+        begun_s = now_s()
         deadline_s = begun_s + timeout_s
         while not (self.status and self.status["t_ns"] >= begun_s * 1e9 and condition(self.status)):
-            if time.monotonic() > deadline_s:
+            if now_s() > deadline_s:
                 raise UserError(f"the simulated robot: {what} did not happen within {timeout_s:g} s")
             self._robot.require_alive()
             self._transport.spin_once(_POLL_S)
@@ -121,8 +121,8 @@ class RobotWatch:
 
     def listen(self, seconds: float) -> None:
         """Lets time pass."""
-        deadline_s = time.monotonic() + seconds
-        while (left_s := deadline_s - time.monotonic()) > 0:
+        deadline_s = now_s() + seconds
+        while (left_s := deadline_s - now_s()) > 0:
             self._robot.require_alive()
             self._transport.spin_once(min(left_s, _POLL_S))
 

@@ -19,7 +19,12 @@ from robossl.rehearsal.partners import BridgeChild, RobotWatch
 _START_S = 90.0
 """Until a process on a busy machine has imported everything and found the others."""
 _EPISODE_S = 600.0
-_COMMAND_LINE = "from robossl.cli.main import main; main()"
+_COMMAND_LINE = """
+from robossl.cli.main import main
+from robossl.rehearsal.child import end_with_operator
+end_with_operator()
+main()
+"""
 
 
 class Stage:
@@ -43,8 +48,8 @@ class Stage:
         write_json(self._profile_file, to_json(self.profile))
         types = RosTypes(ros.distro)
         self._transport = open_transport(ros, types)
-        words = ["-c", _COMMAND_LINE, "sim-robot", str(self._profile_file), "--bundle", str(bundle), "--json"]
-        self._robot = Child("the simulated robot", [*words, *robot_words])
+        words = ["sim-robot", str(self._profile_file), "--network", "profile", "--bundle", str(bundle), "--json"]
+        self._robot = Child("the simulated robot", ["-c", _COMMAND_LINE, *words, *robot_words])
         self.watch = RobotWatch(self._transport, types, self._robot)
         self.bridge = self.start_bridge()
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +32,8 @@ class CollectConfig:
         hold_steps: mean number of steps that the random policy holds an action.
         privileged: whether the simulator's truth is stored beside the observations, for probes.
         pictures: whether they are drawn and stored; where not, `robossl dataset render` draws them from the states.
+        states: "exact" can be gone on with to the last bit. "physics" is positions and velocities, and all else that
+            pictures and motion follow from; controls, applied forces and the solver's first guess are zero.
     """
 
     steps: int | None = 20_000
@@ -39,6 +42,7 @@ class CollectConfig:
     hold_steps: float = 1.0
     privileged: bool = True
     pictures: bool = True
+    states: Literal["exact", "physics"] = "exact"
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
@@ -90,6 +94,11 @@ def open_writer(
     spec = with_privileged(env.spec) if config.privileged else env.spec
     writer = EpisodeWriter(folder, spec, {"seed": seed, **asdict(config), **(header or {})})
     stored = read_dataset(folder)[1]
+    if stored.get("states", "exact") != config.states:
+        writer.close()
+        raise UserError(
+            f"{folder} holds {stored.get('states', 'exact')} states: {config.states} ones are not added to it"
+        )
     for name in sorted(set(stored) & set(header or {})):
         if stored[name] != json.loads(json.dumps((header or {})[name])):
             writer.close()
@@ -114,6 +123,7 @@ def collect(
     seed: int,
     stream: Stream = Stream.COLLECT,
     farewell: str = KEEPING,
+    forgotten: Sequence[int] = (),
 ) -> Collected:
     """Collects until the dataset holds what was asked for, in worlds that it has not seen yet.
 
@@ -125,6 +135,7 @@ def collect(
         seed: of the worlds, written into every episode.
         stream: likewise.
         farewell: what whoever interrupts is told.
+        forgotten: columns of states that are stored as zeros.
 
     Returns:
         What was added.
@@ -142,7 +153,9 @@ def collect(
     with (
         Progress("collect", total or 0, unit, initial=initial) as progress,
         InterruptWish(farewell) as wish,
-        EpisodeBuilder(env, seed=seed, stream=int(stream), keeps_privileged=keeps_privileged) as builder,
+        EpisodeBuilder(
+            env, seed=seed, stream=int(stream), keeps_privileged=keeps_privileged, forgotten=forgotten
+        ) as builder,
     ):
         rollout = Rollout(env, policy, first_world=before.next_world)
         builder.begin()

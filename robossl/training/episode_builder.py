@@ -1,5 +1,6 @@
 """From steps of N worlds to episodes of one world each."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -31,11 +32,14 @@ class EpisodeBuilder:
         env: what is watched; its episodes begin with their number 0.
         seed, stream: of its worlds.
         keeps_privileged: whether the truth is stored beside the observations, under keys of its own.
+        forgotten: columns of states that are stored as zeros.
     """
 
-    def __init__(self, env: BatchEnv, *, seed: int, stream: int, keeps_privileged: bool) -> None:
+    def __init__(
+        self, env: BatchEnv, *, seed: int, stream: int, keeps_privileged: bool, forgotten: Sequence[int] = ()
+    ) -> None:
         self._env, self._seed, self._stream = env, seed, stream
-        self._keeps_privileged = keeps_privileged
+        self._keeps_privileged, self._forgotten = keeps_privileged, np.array(forgotten, np.int64)
         self._steps: list[_Step] = []
         self._starts = np.zeros(env.num_worlds, np.int64)  # where in `_steps` the running episodes begin
         self._state = np.zeros((env.num_worlds, 0))
@@ -93,15 +97,20 @@ class EpisodeBuilder:
         )
 
     def _keep_last(self, ids: NDArray[np.int64]) -> None:
-        truth, state = self._truth(self._env.privileged()), self._env.world_state()
+        truth, state = self._truth(self._env.privileged()), self._states()
         for world in ids.tolist():
             self._last[world] = {key: value[world] for key, value in truth.items()}, state[world]
 
     def _truth(self, privileged: Obs) -> Obs:
         return prefixed(privileged, self._env.spec) if self._keeps_privileged else {}
 
+    def _states(self) -> NDArray[np.float64]:
+        states = np.array(self._env.world_state(), np.float64)
+        states[:, self._forgotten] = 0
+        return states
+
     def _note_beginnings(self, ids: NDArray[np.int64]) -> None:
-        self._state = np.asarray(self._env.world_state(), np.float64)
+        self._state = self._states()
         if len(ids) == 0:
             return
         self._keys = self._env.episode_keys()

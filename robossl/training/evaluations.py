@@ -33,7 +33,8 @@ class EvaluationConfig:
 
     Attributes:
         episodes: unseen worlds, the same ones every time.
-        score: the entry of the summary that decides which checkpoint is the best; higher is better.
+        score: the entry of the summary that decides which checkpoint is the best; higher is better. One counts for no
+            more than its mean with the evaluation before: a leap up is half luck.
         video_height_px: of the cameras in the video of world 0; no video where None.
         video_every: evaluations from one video to the next; the last one is filmed as well.
         num_latents: about how many moments go to the probes and the projector; none where None.
@@ -144,6 +145,7 @@ class Evaluations:
         self._run_folder, self._tensorboard, self._announce = run_folder, tensorboard, announce
         self._history: dict[str, list[Any]] = {"timesteps": [], "results": [], "ep_lengths": [], "successes": []}
         self._best: float | None = None
+        self._before: float | None = None
         self.summary: dict[str, Any] | None = None
 
     def run_if_due(self, step: int) -> bool:
@@ -166,15 +168,23 @@ class Evaluations:
             self._history[name].append(np.asarray(values).tolist())
         self._write_history()
         self._announce(_line(step, self.summary))
-        improved = self._best is None or self.summary[config.score] > self._best
-        self._best = self.summary[config.score] if improved else self._best
-        return improved
+        return self._is_best(self.summary[config.score])
+
+    def _is_best(self, score: float) -> bool:
+        """Takes note of an evaluation's score, and tells whether it counts for more than any before."""
+        counted = score if self._before is None else min(score, (self._before + score) / 2)
+        self._before = score
+        if self._best is not None and counted <= self._best:
+            return False
+        self._best = counted
+        return True
 
     def get_state(self) -> Tree:
         """Returns the evaluations so far."""
         return {
             "asked": self._every.get_state(),
             "best": self._best,
+            "before": self._before,
             "summary": self.summary,
             "history": self._history,
         }
@@ -183,6 +193,7 @@ class Evaluations:
         """Puts back what `get_state` returned."""
         self._every.set_state(state["asked"])
         self._best, self.summary, self._history = state["best"], state["summary"], state["history"]
+        self._before = state.get("before")  # runs begun before this was kept go on
         self._write_history()
 
     def _write_scalars(self, evaluation: Evaluation, step: int) -> None:

@@ -167,9 +167,7 @@ class _Pretraining:
 
     def update(self) -> None:
         config, learner = self._config, self._learner
-        if learner.optimizer is not None:
-            for group in learner.optimizer.param_groups:
-                group["lr"] = config.learning_rate_at(self.step)
+        learner.set_learning_rate(config.learning_rate_at(self.step))
         batch = self._replay.sample_windows(config.batch_size, learner.window, self._generator)
         self._sum(learner.update(batch))
         self.step += 1
@@ -218,7 +216,7 @@ class _Pretraining:
     def _sum(self, metrics: Mapping[str, Tensor]) -> None:
         """Adds up on the device: reading each value there and then would wait for it."""
         for name, value in metrics.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
         self._num_summed += 1
 
     def _write_means(self) -> None:

@@ -1,12 +1,13 @@
 """States first, pixels later: a dataset with other pictures, drawn from the states of one that is there.
 
 The new dataset is made under a hidden name and renamed when it is whole. One that broke off is gone on with where it
-was begun with the same settings, and begun anew where not.
+was begun with the same settings, and begun anew where not. One process at a time makes a dataset: others wait.
 """
 
 import hashlib
 import json
 import shutil
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from robossl.core import EnvSpec, UserError
-from robossl.core.files import sync_folder
+from robossl.core.files import exclusive, sync_folder
 from robossl.core.protocols import Obs
 from robossl.core.specs import ArraySpec, RenderSpec
 from robossl.data.episode import Episode
-from robossl.data.episode_index import DATASET_NAME, INDEX_NAME, read_dataset
+from robossl.data.episode_index import DATASET_NAME, FORMAT_VERSION, INDEX_NAME, format_version, read_dataset
 from robossl.data.episode_store import EpisodeStore
 from robossl.data.episode_writer import EpisodeWriter
 from robossl.training.interrupt import InterruptWish
@@ -67,8 +68,14 @@ def render_dataset(source: EpisodeStore, folder: Path, spec: EnvSpec, config: di
         UserError: if the folder is there, or the disk is full.
         CorruptFileError: if an episode of the source is damaged.
     """
-    if folder.exists():
-        raise UserError(f"{folder} is there already: give another one with --out")
+    _require_absent(folder)
+    said = f"robossl: waiting for another process that makes {folder}\n"
+    with exclusive(folder.with_name(f".{folder.name}.lock"), lambda: sys.stderr.write(said)):
+        _require_absent(folder)
+        return _render(source, folder, spec, config, paint)
+
+
+def _render(source: EpisodeStore, folder: Path, spec: EnvSpec, config: dict[str, Any], paint: Paint) -> Rendered:
     config = {**config, "rendered_from": {"folder": str(source.folder), "sha256": _digest(source)}}
     partial = folder.with_name(f".{folder.name}.partial")
     _drop_another(partial, spec, config)
@@ -92,6 +99,11 @@ def render_dataset(source: EpisodeStore, folder: Path, spec: EnvSpec, config: di
     return Rendered(states=states, seconds=time.monotonic() - began_s)
 
 
+def _require_absent(folder: Path) -> None:
+    if folder.exists():
+        raise UserError(f"{folder} is there already: give another one with --out")
+
+
 def _next(source: EpisodeStore, first: int) -> list[Episode]:
     """Returns the next few episodes."""
     episodes: list[Episode] = []
@@ -111,5 +123,6 @@ def _drop_another(partial: Path, spec: EnvSpec, config: dict[str, Any]) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         return
     found = read_dataset(partial)
-    if (found[0].to_json(), found[1]) != (spec.to_json(), json.loads(json.dumps(config))):
+    is_same = (found[0].to_json(), found[1]) == (spec.to_json(), json.loads(json.dumps(config)))
+    if not is_same or format_version(partial) != FORMAT_VERSION:
         shutil.rmtree(partial)

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from robossl.agents import optimisation
+from robossl.nets.optimisers import adam, set_learning_rates
 
 
 def test_schedules_are_constant_or_fall_linearly_to_zero() -> None:
@@ -14,9 +15,9 @@ def test_schedules_are_constant_or_fall_linearly_to_zero() -> None:
 def test_the_encoder_keeps_its_ratio_to_the_schedule() -> None:
     heads, encoder = nn.Linear(2, 2), nn.Linear(2, 2)
     groups = optimisation.parameter_groups(heads.parameters(), encoder, learning_rate=1e-3, encoder_rate=1e-4)
-    optimizer = optimisation.adam(groups, 1e-3)
+    optimizer = adam(groups, 1e-3)
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([1e-3, 1e-4])
-    optimisation.set_learning_rates([optimizer], 5e-4)
+    set_learning_rates([optimizer], 5e-4)
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([5e-4, 5e-5])
 
 

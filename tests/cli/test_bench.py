@@ -32,3 +32,30 @@ def test_what_is_missing_for_one_part_does_not_lose_the_others(
 def test_options_of_warp_are_refused_elsewhere(words: list[str]) -> None:
     with pytest.raises(UsageError, match="--worlds and --device are for --engine warp"):
         bench.run(["sim", *words])
+
+
+def test_the_table_of_the_docs_has_every_task_measure_by_measure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps = {"steps_per_s": 52_803.4, "reference_steps_per_s": 70_585.2, "ratio": 0.748}
+    scaling = {"speed_up": 1.69, "reference_speed_up": 1.93, "ratio": 0.871}
+    drawn = {"raycast_frames_per_s": 3321.0, "gl_frames_per_s": 2000.0, "reference_frames_per_s": 32.0, "ratio": 102.35}
+    missing = {"unavailable": "no OpenGL"}
+    measured = {
+        "robossl/RoomsPointGoal-v0": {"batch_vs_bare": steps, "render_vs_gymnasium": drawn, "thread_scaling": scaling},
+        "robossl/ArmLift-v0": {"batch_vs_bare": steps, "render_vs_gymnasium": missing, "thread_scaling": scaling},
+    }
+    monkeypatch.setattr(bench, "_simulation", lambda env: {"tasks": measured})
+    assert bench.run(["sim", "--markdown"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "| measure | task | robossl | reference | | ratio |",
+        "|---|---|---|---|---|---|",
+        "| `batch_vs_bare` | RoomsPointGoal | 52,803 | 70,585 | steps/s | 0.75 |",
+        "| `batch_vs_bare` | ArmLift | 52,803 | 70,585 | steps/s | 0.75 |",
+        "| `render_vs_gymnasium` | RoomsPointGoal | 3,321 | 32 | frames/s | 102.35 |",
+        "| `render_vs_gymnasium` | ArmLift | | | | no OpenGL |",
+        "| `thread_scaling` | RoomsPointGoal | 1.69 | 1.93 | times | 0.87 |",
+        "| `thread_scaling` | ArmLift | 1.69 | 1.93 | times | 0.87 |",
+    ]
+    with pytest.raises(UsageError, match="--markdown is for --engine mujoco"):
+        bench.run(["sim", "--engine", "warp", "--markdown"])

@@ -1,8 +1,11 @@
 """States first, pixels later: the pictures are those that were seen, whenever they are drawn."""
 
 import json
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from robossl.cli.artifacts import collect_into
 from robossl.cli.main import main
 from robossl.core import Stream, UserError
+from robossl.core.files import exclusive
 from robossl.data import EpisodeStore, EpisodeWriter
 from robossl.envs import EnvConfig, WorldSeed
 from robossl.envs.make import make_task
@@ -49,10 +53,13 @@ def render(*words: object) -> int:
     return int(stop.value.code or 0)
 
 
+@pytest.mark.parametrize("kind", ["exact", "physics"])
 @pytest.mark.parametrize("env", [RING, ARM], ids=["ring", "arm"])
-def test_pictures_drawn_later_are_those_that_were_seen(env: EnvConfig, tmp_path: Path) -> None:
-    collect_into(tmp_path / "seen", env, COLLECT, 3)
-    states = states_of(env, tmp_path / "states")
+def test_pictures_drawn_later_are_those_that_were_seen(
+    env: EnvConfig, kind: Literal["exact", "physics"], tmp_path: Path
+) -> None:
+    collect_into(tmp_path / "seen", env, replace(COLLECT, states=kind), 3)
+    states = states_of(env, tmp_path / "states", replace(COLLECT, states=kind))
     assert not any(array.is_image for array in EpisodeStore(states).spec.observation.values())
     assert render(states, "--out", tmp_path / "drawn") == 0
     seen, drawn = EpisodeStore(tmp_path / "seen"), EpisodeStore(tmp_path / "drawn")
@@ -129,6 +136,55 @@ def test_what_broke_off_is_gone_on_with_and_equals_what_did_not(
     assert render(states, "--image-size", 8, 8, "--out", tmp_path / "other") == 0  # begun anew
     assert EpisodeStore(tmp_path / "other")[0].obs["rgb_static"].shape[1:] == (8, 8, 3)
     assert len(EpisodeStore(tmp_path / "other")) == 5
+
+
+def test_physics_alone_is_smaller_and_goes_on_as_before(tmp_path: Path) -> None:
+    exact = EpisodeStore(states_of(ARM, tmp_path / "exact"))
+    physics = EpisodeStore(states_of(ARM, tmp_path / "physics", replace(COLLECT, states="physics")))
+    assert physics.summary()["bytes"] < 0.7 * exact.summary()["bytes"]
+    envs = [TaskEnv(make_task(ARM.id, "hard"), replace(ARM, num_worlds=2), WorldSeed(seed=3)) for _ in range(2)]
+    rows = [20, 40]
+    for env, store in zip(envs, (exact, physics), strict=True):
+        env.reset()
+        for field, value in store[0].model_values.items():
+            env.engine.randomise(field, np.stack([value] * 2), np.arange(2))
+        env.engine.set_state(store[0].state[rows])
+        env.engine.step(env.engine.read("qpos")[:, :7], 16)
+    np.testing.assert_allclose(envs[0].engine.read("qpos"), envs[1].engine.read("qpos"), atol=1e-6)
+    for env in envs:
+        env.close()
+    with pytest.raises(UserError, match="holds exact states: physics ones are not added to it"):
+        states_of(ARM, tmp_path / "exact", replace(COLLECT, states="physics", episodes=9))
+
+
+def test_a_second_render_into_one_folder_waits_for_the_first_and_touches_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states, out = states_of(ARM, tmp_path / "states", replace(COLLECT, episodes=1)), tmp_path / "drawn"
+    partial = tmp_path / ".drawn.partial"
+    partial.mkdir()
+    (partial / "dataset.json").write_text("another process is writing")
+    held, over = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with exclusive(tmp_path / ".drawn.lock", lambda: None):
+            held.set()
+            errors = ""
+            while "waiting" not in errors and not over.is_set():
+                time.sleep(0.01)
+                errors += capsys.readouterr().err
+            if partial.exists():
+                partial.rename(out)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert held.wait(60)
+    code = render(states, "--out", out)
+    over.set()
+    thread.join()
+    assert code == 1
+    assert (out / "dataset.json").read_text() == "another process is writing"
+    assert f"{out} is there already" in capsys.readouterr().err
 
 
 def test_the_header_tells_sensors_and_ranges_and_keeps_others_out(tmp_path: Path) -> None:

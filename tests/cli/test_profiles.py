@@ -81,7 +81,7 @@ def test_a_profile_travels_in_the_bundle(tmp_path: Path, toy_bundle: Path) -> No
 @pytest.mark.parametrize(
     ("words", "code", "line"),
     [
-        ([], 2, "give a bundle and --profile NAME; known profiles: camera_base, diff_drive, panda, "),
+        ([], 2, "give a bundle and --profile NAME; known profiles: camera_base, depth_base, diff_drive, panda, "),
         (["--profile", "pandas"], 2, "unknown profile 'pandas'; did you mean 'panda'?"),
         (["--profile", "panda", "--speeed", "1"], 2, "unknown argument '--speeed'; did you mean '--speed'?"),
         (["--profile", "panda"], 1, "profile panda: no input gives 'speed_m_s', which the policy needs"),

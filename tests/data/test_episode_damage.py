@@ -32,7 +32,7 @@ def test_an_unfinished_line_is_reported_and_dropped_by_appending(written, spec, 
 def test_a_damaged_line_is_named_and_the_others_stay_readable(written, episodes):
     index = written / "index.jsonl"
     lines = index.read_bytes().splitlines(keepends=True)
-    lines[1] = lines[1].replace(b'"length": 7', b'"length": 6')
+    lines[1] = lines[1].replace(b'"length":7', b'"length":6')
     index.write_bytes(b"".join(lines))
     store = EpisodeStore(written)
     with pytest.raises(CorruptFileError, match=r"index\.jsonl: line 2 is damaged"):
@@ -124,7 +124,9 @@ def test_another_format_version_is_refused_with_what_to_do(written, spec, versio
     path = written / "dataset.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": version}))
     for open_it in (EpisodeStore, lambda folder: EpisodeWriter(folder, spec, CONFIG)):
-        with pytest.raises(UserError, match=f"format version {version}; this robossl reads version 2: {advice}$"):
+        with pytest.raises(
+            UserError, match=f"format version {version}; this robossl reads versions 2 and 3: {advice}$"
+        ):
             open_it(written)
 
 

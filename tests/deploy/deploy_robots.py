@@ -23,6 +23,7 @@ from robossl.deploy.profile import RobotProfile, SafetyConfig
 from robossl.deploy.ros_types import RosTypes
 from robossl.deploy.topics import (
     CameraTopic,
+    DepthView,
     JointsInput,
     OdometryInput,
     ScanInput,
@@ -63,8 +64,9 @@ def arm(*, tool: bool = False) -> ArmLimits:
 
 def base() -> BaseLimits:
     return BaseLimits(
-        linear=AxisLimit(backward=0.2, forward=0.8, acceleration=1.0, jerk=10.0, measured=1.2),
-        angular=AxisLimit(backward=1.5, forward=1.5, acceleration=3.0, jerk=30.0, measured=2.5),
+        linear=AxisLimit(backward=0.2, forward=0.8, acceleration=1.0, jerk=10.0, measured=1.2, tracking=0.3),
+        angular=AxisLimit(backward=1.5, forward=1.5, acceleration=3.0, jerk=30.0, measured=2.5, tracking=0.8),
+        tracking_s=1.0,
         obstacle=ObstacleLimit(half_width_m=0.25, front_m=0.2, rear_m=0.2, stop_m=0.1, latency_s=0.1),
     )
 
@@ -79,6 +81,18 @@ def panda_tool(**changes: Any) -> ToolGeometry:
     return ToolGeometry(**{"links": links, "flange": flange, "flange_turn_rad": -math.pi / 4, **box, **changes})
 
 
+VIEW = DepthView(
+    fov_y_rad=1.0,
+    forward_m=0.1,
+    left_m=0.03,
+    height_m=0.3,
+    pitch_rad=0.2,
+    low_m=0.05,
+    high_m=0.6,
+    far_m=3.0,
+    min_pixels=4,
+    max_failed=0.2,
+)
 TYPES = RosTypes("humble")
 SEEN = Range(low=-3.0, q01=-2.0, q99=2.0, high=3.0)
 PIXELS = Range(low=0.0, q01=10.0, q99=245.0, high=255.0)
@@ -210,6 +224,14 @@ def image(stamp_ns: int, pixels: NDArray[np.uint8], encoding: str = "bgr8", padd
         step=width * channels + padding,
         data=rows.ravel(),
     )
+
+
+def depth_image(stamp_ns: int, picture: NDArray[np.float32]) -> Any:
+    """Distances [H, W, 1] in m."""
+    rows, columns = picture.shape[:2]
+    size = {"height": rows, "width": columns, "step": 4 * columns, "encoding": "32FC1", "is_bigendian": 0}
+    data = np.ascontiguousarray(picture).reshape(-1).view(np.uint8)
+    return TYPES.make("sensor_msgs/msg/Image", header=TYPES.header(stamp_ns, "camera"), data=data, **size)
 
 
 def odometry(stamp_ns: int, speed: float, turn: float = 0.0, *, yaw: float = 0.0, side: float = 0.0) -> Any:

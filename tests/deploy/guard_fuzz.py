@@ -15,11 +15,13 @@ from deploy_robots import (
     PERIOD_S,
     SAFETY,
     TYPES,
+    VIEW,
     Scripted,
     arm_contract,
     arm_profile,
     base_contract,
     base_profile,
+    depth_image,
     image,
     joint_state,
     odometry,
@@ -35,7 +37,7 @@ from robossl.deploy.limits import ArmLimits
 from robossl.deploy.motion import Fault
 from robossl.deploy.profile import RobotProfile
 from robossl.deploy.session import deliver
-from robossl.deploy.topics import MESSAGE_TYPES
+from robossl.deploy.topics import MESSAGE_TYPES, CameraTopic
 from robossl.deploy.transports import Topic
 from robossl.deploy.trips import Trip
 
@@ -107,7 +109,7 @@ class Fuzz:
     def __init__(self, rng: Generator, codec: str, *, arm: bool) -> None:
         self.rng, self.arm, self.codec = rng, arm, CODECS[codec]
         self.seen = Figures()
-        profile = _watchful(arm_profile() if arm else base_profile())
+        profile = _watchful(arm_profile() if arm else _seeing(base_profile()))
         contract = arm_contract() if arm else base_contract()
         self.policy = Scripted(contract, 0.0, 0.0)
         self.bridge = Bridge(self.policy, profile, speed=1.0, obeyed=True)
@@ -173,7 +175,7 @@ class Fuzz:
         self.periods_left = int(self.rng.integers(*_PERIODS[self.weather]))
         self.frozen, self.num_same = "", 0
         if self.weather == "frost":
-            self.frozen = "/camera/image_raw" if self.arm else str(self.rng.choice(["/odom", "/scan"]))
+            self.frozen = "/camera/image_raw" if self.arm else str(self.rng.choice(["/odom", "/scan", "/depth"]))
         if self.weather == "connection":
             self.fault = Fault(trip=_CONNECTION[self.rng.integers(len(_CONNECTION))], what="/commands")
 
@@ -270,6 +272,8 @@ class Fuzz:
             message = odometry(stamp_ns, speed, turn, yaw=self.yaw)
             message.pose.pose.position.x = self.way
             return message
+        if topic == "/depth":
+            return depth_image(stamp_ns, self.rng.uniform(2.0, 9.0, (6, 10, 1)).astype(np.float32))
         return scan(stamp_ns, self.rng.uniform(1.0, 9.0) + np.zeros(36))
 
     def _attack(self) -> None:
@@ -307,6 +311,11 @@ class Fuzz:
             message.ranges[self.rng.integers(len(message.ranges), size=20)] = np.float32(np.clip(value, -1e38, 1e38))
         elif hasattr(message, "twist"):
             message.twist.twist.linear.x = value
+        elif getattr(message, "encoding", "") == "32FC1" and self.rng.random() < 0.7:
+            pixels = np.array(message.data).view("<f4")
+            with np.errstate(over="ignore"):
+                pixels[self.rng.integers(pixels.size, size=self.rng.integers(1, pixels.size))] = value
+            message.data = pixels.view(np.uint8)
         else:
             message.data = message.data[: self.rng.integers(len(message.data))]
 
@@ -332,6 +341,12 @@ def fuzz_block(seed: tuple[int, ...], codec: str, num_messages: int, *, arm: boo
     assert one.seen.commands > num_messages // 10
     assert one.seen.met
     return one.seen
+
+
+def _seeing(profile: RobotProfile) -> RobotProfile:
+    """Returns a base's profile with a depth camera beside its scanner."""
+    camera = CameraTopic(topic="/depth", max_age_s=0.1, sensor="front", encoding="32FC1", obstacles=VIEW)
+    return replace(profile, inputs=(*profile.inputs, camera))
 
 
 def _watchful(profile: RobotProfile) -> RobotProfile:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import pytest
@@ -23,6 +23,7 @@ from robossl.deploy.__main__ import INTERRUPT_EXIT, main
 from robossl.deploy.app import FAULT_EXIT, BridgeOptions
 from robossl.deploy.limits import NoObstacleSensing
 from robossl.deploy.policy import OnnxPolicy
+from robossl.deploy.profile import RosConfig
 from robossl.deploy.topics import OdometryInput
 from robossl.deploy.transports import Topic
 from robossl.deploy.transports.loopback import LoopbackNetwork, LoopbackTransport
@@ -73,11 +74,20 @@ def bundle(tmp_path: Path) -> Bundle:
     return Bundle(folder)
 
 
-def run(bundle: Bundle, tmp_path: Path, typed: str = "", **options: Any) -> tuple[int, list[str]]:
+def run(bundle: Bundle, tmp_path: Path, typed: str | TextIO = "", **options: Any) -> tuple[int, list[str]]:
     out = io.StringIO()
     wanted = BridgeOptions(profile=PROFILE.name, **{"record": tmp_path / "bags", "json": True, **options})
-    code = app.run(bundle, PROFILE, wanted, out=out, typed=io.StringIO(typed))
+    keyboard = io.StringIO(typed) if isinstance(typed, str) else typed
+    code = app.run(bundle, PROFILE, wanted, out=out, typed=keyboard)
     return code, out.getvalue().splitlines()
+
+
+@pytest.fixture
+def keyboard() -> Iterator[tuple[TextIO, TextIO]]:
+    """What the bridge reads, and what an operator types into it."""
+    read, written = os.pipe()
+    with open(read) as typed, open(written, "w", buffering=1) as keys:
+        yield typed, keys
 
 
 def test_a_dry_run_decides_and_tells_nobody(bundle: Bundle, tmp_path: Path, robot: Robot) -> None:
@@ -147,13 +157,46 @@ def test_a_mode_does_not_go_live(
     assert not (tmp_path / "bags").exists()
 
 
-def test_operators_type_what_they_want(bundle: Bundle, tmp_path: Path, robot: Robot) -> None:
-    typed = f"{PROFILE.name}\nfly\n"
+def test_operators_type_what_they_want(
+    bundle: Bundle, tmp_path: Path, robot: Robot, keyboard: tuple[TextIO, TextIO]
+) -> None:
+    typed, keys = keyboard
+    keys.write(f"{PROFILE.name}\nfly\n")
     code, lines = run(bundle, tmp_path, typed=typed, live=True, seconds=0.5)
     assert code == 0
     assert any("type arm, hold, reset or quit, not 'fly'" in line for line in lines)
     assert any(line.endswith("ready (type: arm)") for line in lines)
     assert not robot.told
+
+
+def test_an_operator_who_is_gone_ends_a_live_run_with_a_stop(
+    bundle: Bundle, tmp_path: Path, robot: Robot, keyboard: tuple[TextIO, TextIO]
+) -> None:
+    typed, keys = keyboard
+
+    def operate() -> None:
+        keys.write(f"{PROFILE.name}\n")
+        while not robot.told:
+            time.sleep(0.02)
+            keys.write("arm\n")
+        keys.close()
+
+    threading.Thread(target=operate, daemon=True).start()
+    code, lines = run(bundle, tmp_path, typed=typed, live=True, speed=1.0, seconds=20.0)
+    assert (code, json.loads(lines[-1])["state"]) == (0, "hold")
+
+
+def test_a_simulated_robot_is_looked_for_on_this_machine_alone(
+    bundle: Bundle, tmp_path: Path, robot: Robot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[RosConfig] = []
+    reach = app.open_transport
+    monkeypatch.setattr(app, "open_transport", lambda ros, types: opened.append(ros) or reach(ros, types))
+    run(bundle, tmp_path, seconds=0.1, network="simulated")
+    run(bundle, tmp_path, seconds=0.1)
+    assert opened == [PROFILE.ros.simulated(), PROFILE.ros]
+    with pytest.raises(UserError, match="network must be profile or simulated, got 'real'"):
+        BridgeOptions(profile="x", network="real")  # type: ignore[arg-type]
 
 
 def test_ctrl_c_while_the_name_is_asked_for_is_one_line(

@@ -1,33 +1,20 @@
 """A depth camera bounds a base as a scanner does; what it does not see is not free."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
-from deploy_robots import PERIOD_S, TYPES, Scripted, base, base_contract, base_profile, odometry, scan
+from deploy_robots import PERIOD_S, VIEW, Scripted, base, base_contract, base_profile, depth_image, odometry, scan
 from numpy.typing import NDArray
 
 from robossl.core import UserError
 from robossl.deploy.bridge import Bridge, Event, State
-from robossl.deploy.clearance import AHEAD, MAX_PIXELS, depth_clearance
+from robossl.deploy.clearance import HEADINGS_RAD, MAX_PIXELS, STRAIGHT, depth_clearance, scan_clearance
 from robossl.deploy.limits import BaseLimits, NoObstacleSensing, ObstacleLimit
 from robossl.deploy.profile import RobotProfile
-from robossl.deploy.topics import CameraTopic, DepthView
+from robossl.deploy.topics import CameraTopic, DepthView, ScanInput
 from robossl.deploy.trips import RefusedMessageError, Trip
 
-VIEW = DepthView(
-    fov_y_rad=1.0,
-    forward_m=0.1,
-    left_m=0.03,
-    height_m=0.3,
-    pitch_rad=0.2,
-    low_m=0.05,
-    high_m=0.6,
-    far_m=3.0,
-    min_pixels=4,
-    max_failed=0.2,
-)
 LIMIT = base().obstacle
 assert isinstance(LIMIT, ObstacleLimit)
 ROWS, COLUMNS = 48, 64
@@ -53,7 +40,7 @@ def seen(*boxes: Box, view: DepthView = VIEW) -> NDArray[np.float32]:
 
 def ahead(picture: NDArray[np.float32], view: DepthView = VIEW) -> float:
     assert isinstance(LIMIT, ObstacleLimit)
-    return depth_clearance(picture, view, LIMIT)[AHEAD] + LIMIT.front_m
+    return float(depth_clearance(picture, view, LIMIT)[0, STRAIGHT] + LIMIT.front_m)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +56,30 @@ def ahead(picture: NDArray[np.float32], view: DepthView = VIEW) -> float:
 )
 def test_the_nearest_thing_in_the_corridor_counts(boxes: tuple[Box, ...], expected: float) -> None:
     assert ahead(seen(*boxes)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_turned_ways_are_those_of_a_base_that_has_turned_already() -> None:
+    """A scanner in the middle of a round base: what it sees at a heading is what it would see straight ahead there."""
+    assert isinstance(LIMIT, ObstacleLimit)
+    source = ScanInput(topic="/scan", max_age_s=0.1)
+    ranges = np.random.default_rng(0).uniform(0.5, 4.0, 72)  # a ray each 5 degrees, as the headings
+    ways = scan_clearance(scan(1, ranges), source, LIMIT)
+    for k in range(len(HEADINGS_RAD)):
+        turned = scan_clearance(scan(1, np.roll(ranges, STRAIGHT - k)), source, LIMIT)
+        np.testing.assert_allclose(ways[:, k], turned[:, STRAIGHT], atol=1e-6)
+
+
+def test_at_headings_that_a_camera_does_not_show_it_knows_of_no_way() -> None:
+    assert isinstance(LIMIT, ObstacleLimit)
+    post = ((1.0, 1.05), (0.5, 0.55), (0.0, 0.5))  # 27 degrees to the left
+    ways = depth_clearance(seen(post), VIEW, LIMIT)
+    assert np.isnan(ways[1]).all()
+    known = np.flatnonzero(~np.isnan(ways[0]))
+    assert known.tolist() == list(range(known[0], known[-1] + 1))
+    assert 1 <= STRAIGHT - known[0] < STRAIGHT
+    far, turned = ways[0, STRAIGHT], ways[0, known[-1]]
+    assert far == pytest.approx(VIEW.far_m - LIMIT.front_m)
+    assert turned == pytest.approx(np.hypot(1.0, 0.5) - LIMIT.front_m, abs=0.1)
 
 
 def test_noise_is_no_obstacle_and_what_is_too_near_is_one() -> None:
@@ -95,13 +106,6 @@ def test_pictures_that_do_not_show_the_way_are_refused() -> None:
     ):
         with pytest.raises(RefusedMessageError, match=message):
             ahead(picture, view)
-
-
-def depth_image(stamp_ns: int, picture: NDArray[np.float32]) -> Any:
-    rows, columns = picture.shape[:2]
-    size = {"height": rows, "width": columns, "step": 4 * columns, "encoding": "32FC1", "is_bigendian": 0}
-    data = np.ascontiguousarray(picture).reshape(-1).view(np.uint8)
-    return TYPES.make("sensor_msgs/msg/Image", header=TYPES.header(stamp_ns, "camera"), data=data, **size)
 
 
 def watched(*, scanner: bool = False) -> RobotProfile:
@@ -138,11 +142,13 @@ def test_of_scanner_and_camera_the_nearer_one_counts() -> None:
     bridge.receive("/depth", depth_image(1, seen(((1.5, 1.6), (-2.0, 2.0), (0.0, 0.2)))), 0.0)
     measured = bridge.observations.build(0.0).measured
     assert measured is not None
-    assert measured.clearance_m == pytest.approx((1.3, 8.8))
+    assert measured.clearance_m is not None
+    assert measured.clearance_m[:, STRAIGHT] == pytest.approx((1.3, 8.8))
     bridge.receive("/scan", scan(2, np.full(36, 1.0)), 0.0)
     measured = bridge.observations.build(0.0).measured
     assert measured is not None
-    assert measured.clearance_m == pytest.approx((0.8, 0.8), abs=0.02)
+    assert measured.clearance_m is not None
+    assert measured.clearance_m[:, STRAIGHT] == pytest.approx((0.8, 0.8), abs=0.02)
 
 
 def test_a_depth_camera_that_dies_stops_the_base() -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from robossl.core import UserError
 from robossl.deploy.arm_motion import ArmMotion
 from robossl.deploy.base_motion import BaseMotion
+from robossl.deploy.clearance import HEADINGS_RAD
 from robossl.deploy.guard import Decision, GuardConfig, SafetyGuard
 from robossl.deploy.kinematics import ToolKinematics
 from robossl.deploy.limits import missing
@@ -28,7 +29,8 @@ def at(*position: float, velocity: Vector | None = None) -> Measured:
 
 
 def driving(speed: float = 0.0, turn: float = 0.0, clearance: tuple[float, float] | None = CLEAR) -> Measured:
-    return Measured(position=np.zeros(0), velocity=np.array([speed, turn]), clearance_m=clearance)
+    ways = None if clearance is None else np.repeat(np.array(clearance)[:, None], len(HEADINGS_RAD), axis=1)
+    return Measured(position=np.zeros(0), velocity=np.array([speed, turn]), clearance_m=ways)
 
 
 def started(motion: ArmMotion | BaseMotion, measured: Measured, config: GuardConfig = CONFIG) -> SafetyGuard:
@@ -89,7 +91,7 @@ def test_whatever_comes_in_a_base_command_stays_inside_every_limit_or_is_zero(
     guard, command, acceleration = base_guard(), np.zeros(2), np.zeros(2)
     greatest = np.array([1.0, 3.0])
     for k, (target, ahead) in enumerate(zip(wanted, clearance, strict=False)):
-        decision = guard.decide(np.array(target), driving(clearance=(ahead, ahead)), k * PERIOD_S)
+        decision = guard.decide(np.array(target), driving(*command, (ahead, ahead)), k * PERIOD_S)
         if guard.tripped:
             assert not decision.command.any()
             return
@@ -238,13 +240,88 @@ def test_a_base_stops_short_of_a_wall_without_a_trip() -> None:
     assert stop_m <= way < stop_m + 0.05
 
 
-def test_an_obstacle_that_appears_too_near_trips_and_stops() -> None:
-    guard = base_guard()
-    for k in range(40):
-        guard.decide(np.array([0.8, 0.0]), driving(), k * PERIOD_S)
-    decision = guard.decide(np.array([0.8, 0.0]), driving(0.7, 0.0, (0.05, 10.0)), 40 * PERIOD_S)
+@pytest.mark.parametrize(("wanted", "clearance"), [(0.8, (0.3, 10.0)), (-0.2, (10.0, 0.05))])
+def test_an_obstacle_that_appears_too_near_to_brake_for_trips_and_stops(
+    wanted: float, clearance: tuple[float, float]
+) -> None:
+    guard, command = base_guard(), np.zeros(2)
+    for k in range(80):
+        command = guard.decide(np.array([wanted, 0.0]), driving(*command), k * PERIOD_S).command
+    decision = guard.decide(np.array([wanted, 0.0]), driving(*command, clearance), 80 * PERIOD_S)
     assert names(decision) == [Trip.OBSTACLE]
     assert not decision.command.any()
+    assert decision.trips[0].limit == pytest.approx(
+        abs(command[0]) * (0.1 + 2 * 1.0 / 10.0) + command[0] ** 2 / (2 * 1.0)  # latency, build-up; braking
+    )
+
+
+def test_a_base_that_rolls_towards_something_by_itself_trips() -> None:
+    decision = base_guard().decide(np.zeros(2), driving(0.3, 0.0, (0.1, 10.0)), PERIOD_S)
+    assert names(decision) == [Trip.OBSTACLE]
+
+
+def test_a_slow_base_near_something_brakes_without_a_trip_and_turns_on_the_spot() -> None:
+    guard, rng, command = base_guard(), np.random.default_rng(0), np.zeros(2)
+    for k in range(200):
+        noisy = base().obstacle.stop_m + rng.normal(0.0, 0.01)  # type: ignore[union-attr]
+        way = 10.0 if k < 30 else noisy
+        wanted = np.array([0.1 if k < 30 else 0.8, 1.0])
+        command = guard.decide(wanted, driving(*command, (way, 10.0)), k * PERIOD_S).command
+        assert k < 60 or command[0] < 0.1
+    assert not guard.tripped
+    assert command[1] == pytest.approx(1.0)
+    for k in range(200, 260):  # and the way back is free
+        command = guard.decide(np.array([-0.2, 0.0]), driving(*command, (0.0, 10.0)), k * PERIOD_S).command
+    assert command[0] == pytest.approx(-0.2)
+
+
+@pytest.mark.parametrize("turn", [1.5, -1.5])
+def test_what_a_base_turns_towards_slows_it_down_before_it_is_in_its_way(turn: float) -> None:
+    at_left = np.full((2, len(HEADINGS_RAD)), 10.0)
+    at_left[0, np.radians(7.0) < HEADINGS_RAD] = base().obstacle.stop_m  # type: ignore[union-attr]
+    guard, command = base_guard(), np.zeros(2)
+    for k in range(100):
+        measured = replace(driving(*command), clearance_m=at_left)
+        command = guard.decide(np.array([0.8, turn]), measured, k * PERIOD_S).command
+    assert not guard.tripped
+    assert command == pytest.approx([0.0 if turn > 0 else 0.8, turn], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "odometry"),
+    [
+        ("linear", (0.8, 0.0), (0.0, 0.0)),  # frozen while it stood
+        ("linear", (0.0, 0.0), (0.5, 0.0)),  # frozen while it drove
+        ("angular", (0.0, -1.5), (0.0, 0.0)),
+    ],
+)
+def test_a_base_whose_odometry_does_not_follow_its_commands_trips(
+    name: str, wanted: tuple[float, float], odometry: tuple[float, float]
+) -> None:
+    guard = started(BaseMotion(base(), period_s=PERIOD_S), driving(*odometry))
+    for k in range(100):
+        decision = guard.decide(np.array(wanted), driving(*odometry), k * PERIOD_S)
+        if decision.trips:
+            break
+    assert [(record.trip, record.what) for record in decision.trips] == [(Trip.TRACKING_ERROR, name)]
+    assert 1.0 < k * PERIOD_S < 1.7  # tracking_s, and the time to get up to speed
+    assert not decision.command.any()
+
+
+def test_a_base_that_is_told_to_stand_or_follows_late_does_not_trip() -> None:
+    guard, late = base_guard(), [np.zeros(2)] * 10
+    for k in range(300):
+        wanted = np.zeros(2) if k < 100 else np.array([0.8, 1.5]) * np.sign(np.sin(0.05 * k))
+        late = [*late[1:], guard.decide(wanted, driving(*late[0]), k * PERIOD_S).command]
+    assert not guard.tripped
+
+
+def test_a_base_that_somebody_else_drives_does_not_trip() -> None:
+    guard = base_guard()
+    for k in range(100):
+        guard.follow(driving(0.5, 1.0))
+        guard.decide(np.zeros(2), driving(0.5, 1.0), k * PERIOD_S)
+    assert not guard.tripped
 
 
 def test_a_base_that_sees_nothing_does_not_drive() -> None:

@@ -18,6 +18,7 @@ from deploy_robots import (
 )
 
 from robossl.core import UserError
+from robossl.deploy.clearance import STRAIGHT
 from robossl.deploy.limits import NoObstacleSensing
 from robossl.deploy.observation import Observation, ObservationBuilder
 from robossl.deploy.readings import MAX_RAYS
@@ -187,11 +188,11 @@ def test_a_base_measures_itself_and_the_way_ahead() -> None:
     np.testing.assert_allclose(observation.inputs["proprio"], [[0.5, 0.2]])
     np.testing.assert_allclose(observation.measured.velocity, [-0.3, 0.2])
     assert observation.measured.clearance_m is not None
-    assert min(observation.measured.clearance_m) < 0.0  # the ray at the side hits inside the corridor
+    assert observation.measured.clearance_m[:, STRAIGHT].min() < 0.0  # the ray at the side hits inside the corridor
     builder.receive("/scan", scan(2, np.where(ranges == 0.1, 5.0, ranges)), 10.0)
     measured = builder.build(10.02).measured
     assert measured is not None
-    np.testing.assert_allclose(measured.clearance_m, (1.0, 0.7), atol=1e-6)  # type: ignore[arg-type]
+    np.testing.assert_allclose(measured.clearance_m[:, STRAIGHT], (1.0, 0.7), atol=1e-6)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +206,7 @@ def test_echoes_mean_what_rep_117_says(ranges: list[float], ahead: float) -> Non
     measured = builder.build(10.01).measured
     assert measured is not None
     assert measured.clearance_m is not None
-    assert measured.clearance_m[0] == pytest.approx(ahead, abs=1e-6)
+    assert measured.clearance_m[0, STRAIGHT] == pytest.approx(ahead, abs=1e-6)
 
 
 @pytest.mark.parametrize("ranges", [[], [np.nan] * 5 + [9.0] * 3])
@@ -226,8 +227,8 @@ def test_a_way_that_the_scanner_is_blind_to_is_not_free(side: float, way: int) -
         assert not observation.faults  # a quarter of the rays have failed, not half
         assert observation.measured is not None
         assert observation.measured.clearance_m is not None
-        assert observation.measured.clearance_m[way] == 0.0
-        assert observation.measured.clearance_m[1 - way] == pytest.approx(8.8, abs=0.01)
+        assert observation.measured.clearance_m[way, STRAIGHT] == 0.0
+        assert observation.measured.clearance_m[1 - way, STRAIGHT] == pytest.approx(8.8, abs=0.01)
 
 
 @pytest.mark.parametrize(("num_rays", "ahead"), [(4, 0.0), (24, 0.0), (36, 8.8)])
@@ -238,7 +239,7 @@ def test_a_way_that_too_few_rays_look_at_is_not_free(num_rays: int, ahead: float
     measured = builder.build(10.01).measured
     assert measured is not None
     assert measured.clearance_m is not None
-    assert measured.clearance_m[0] == pytest.approx(ahead, abs=1e-6)
+    assert measured.clearance_m[0, STRAIGHT] == pytest.approx(ahead, abs=1e-6)
 
 
 def test_a_scan_of_too_many_rays_is_refused_whoever_looks_at_it() -> None:

@@ -61,3 +61,20 @@ def assert_same(first: dict[str, Any], second: dict[str, Any], rows: Any = slice
     assert first.keys() == second.keys()
     for key, value in first.items():
         np.testing.assert_array_equal(np.asarray(value)[rows], second[key], err_msg=key)
+
+
+def success(env_id: str, engine: str, num_worlds: int, seed: int = 0) -> np.ndarray:
+    """Returns [num_worlds] whether the expert's first episode in each world was a success."""
+    vectors = tuple(load(TASKS, env_id, what="environment")().spec.vectors)
+    env = make(env_id, num_worlds, engine=engine, observations=vectors, seed=seed, stream=Stream.EVAL)
+    expert, obs = env.expert(), env.reset()
+    expert.reset(np.arange(num_worlds))
+    first: dict[int, bool] = {}
+    for _ in range(env.spec.max_episode_steps):
+        batch = env.step(expert.act(obs, env.privileged()))
+        for world in batch.final_ids:
+            first.setdefault(int(world), bool(batch.info["is_success"][world]))
+        expert.reset(batch.final_ids)
+        obs = batch.obs
+    env.close()
+    return np.array([first[world] for world in range(num_worlds)])

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from task_checks import success
 
-from robossl.core import Stream, UserError
+from robossl.core import UserError
 from robossl.core.registry import TASKS
 from robossl.envs import EnvConfig, WorldSeed, make_env
 
@@ -11,24 +12,6 @@ pytest.importorskip("pybullet")
 
 SEEDS = (0, 1, 2)
 DISTANCE = 0.05  # of the rates of success, in the same worlds of all seeds
-
-
-def success(env_id, engine, num_worlds, seed=0):
-    """Returns [num_worlds] whether the expert's first episode in each world was a success."""
-    vectors = make_env(EnvConfig(id=env_id, num_worlds=1), WorldSeed()).task.spec.vectors
-    config = EnvConfig(id=env_id, num_worlds=num_worlds, engine=engine, observations=tuple(vectors), num_threads=1)
-    env = make_env(config, WorldSeed(seed=seed, stream=Stream.EVAL))
-    expert, obs = env.expert(), env.reset()
-    expert.reset(np.arange(num_worlds))
-    first = {}
-    for _ in range(env.spec.max_episode_steps):
-        batch = env.step(expert.act(obs, env.privileged()))
-        for world in batch.final_ids:
-            first.setdefault(int(world), bool(batch.info["is_success"][world]))
-        expert.reset(batch.final_ids)
-        obs = batch.obs
-    env.close()
-    return np.array([first[world] for world in range(num_worlds)])
 
 
 def rate(env_id, engine, num_worlds):

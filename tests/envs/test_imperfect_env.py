@@ -1,5 +1,6 @@
 """Sensor models, exactly and statistically, around an environment whose every number says where it comes from."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -236,21 +237,30 @@ def test_a_model_of_something_unseen_names_the_nearest() -> None:
     make("segmentation_front", delay_s=0.25)
 
 
-def test_slow_cameras_are_drawn_only_where_they_take_a_sample_and_show_the_same() -> None:
-    slow = SensorModel(rate_hz=1.0, delay_s=0.25, noise_std=3.0, dropout=0.2)
-    config = EnvConfig(
-        num_worlds=5,
-        num_threads=1,
-        observations=("rgb_front", "depth_front", "proprio"),
-        sensors={"rgb_front": slow, "depth_front": SensorModel(rate_hz=2.0)},
-    )
-    lazy, eager = make_env(config, WorldSeed(seed=3)), make_env(config, WorldSeed(seed=3))
-    assert isinstance(lazy, ImperfectEnv)
-    assert isinstance(eager, ImperfectEnv)
-    eager.env.pictures.are_due = None  # type: ignore[attr-defined]
-    drawn = [drawn_worlds(env.env) for env in (lazy, eager)]
+SLOW = SensorModel(rate_hz=1.0, delay_s=0.25, noise_std=3.0, dropout=0.2)
+
+
+@pytest.mark.parametrize(
+    ("sensors", "cameras", "least", "most"),
+    [
+        ({"rgb_front": SLOW, "depth_front": SensorModel(rate_hz=2.0)}, ("front",), 0.4, 0.75),
+        ({"rgb_front": SLOW}, ("front",), 1.0, 1.0),  # depth is wanted at every decision, and comes from the same rays
+        ({"rgb_front": SLOW, "depth_front": SLOW}, ("front", "top"), 0.6, 0.9),  # one of two cameras is slow
+    ],
+)
+def test_slow_cameras_are_drawn_only_where_they_take_a_sample_and_show_the_same(
+    sensors: dict[str, SensorModel], cameras: tuple[str, ...], least: float, most: float
+) -> None:
+    observations = ("rgb_front", "depth_front", "proprio", *(["rgb_top"] if "top" in cameras else []))
+    config = EnvConfig(num_worlds=5, num_threads=1, image_size=(16, 12), observations=observations)
+    worlds = WorldSeed(seed=3)
+    lazy = make_env(replace(config, sensors=sensors), worlds)
+    eager = ImperfectEnv(Hidden(make_env(config, worlds)), sensors, worlds)  # type: ignore[arg-type]
+    assert lazy.spec == eager.spec
+    drawn = [drawn_cameras(env.env) for env in (lazy, eager)]  # type: ignore[attr-defined]
+    expected = eager.reset()
     for key, value in lazy.reset().items():
-        np.testing.assert_array_equal(value, eager.reset()[key])
+        np.testing.assert_array_equal(value, expected[key])
     generator = np.random.default_rng(0)
     for _ in range(30):
         action = generator.uniform(-1, 1, (5, 1)).astype(np.float32)
@@ -258,18 +268,35 @@ def test_slow_cameras_are_drawn_only_where_they_take_a_sample_and_show_the_same(
         for seen, expected in ((one.obs, other.obs), (one.final_obs, other.final_obs)):
             for key, value in seen.items():
                 np.testing.assert_array_equal(value, expected[key], err_msg=key)
-    assert 0.4 < sum(drawn[0]) / sum(drawn[1]) < 0.75
+    assert least <= sum(drawn[0]) / sum(drawn[1]) <= most
     lazy.close()
     eager.close()
 
 
-def drawn_worlds(env: Any) -> list[int]:
-    """Notes how many worlds each call of a renderer draws."""
-    render, counts = env.pictures._renderer.render, []
+class Hidden:
+    """An environment whose cameras nobody can spare, as it is not seen what it is."""
 
-    def noting(ids: Any = None) -> Any:
-        counts.append(env.num_worlds if ids is None else len(ids))
-        return render(ids)
+    def __init__(self, env: Any) -> None:
+        self._env = env
 
-    env.pictures._renderer.render = noting
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._env, name)
+
+
+def drawn_cameras(env: Any) -> list[int]:
+    """Notes how many cameras each call of a renderer draws, in all its worlds."""
+    counts: list[int] = []
+
+    def note(renderer: Any) -> None:
+        render = renderer.render
+
+        def noting(ids: Any = None) -> Any:
+            pictures = render(ids)
+            counts.append(len({key.partition("_")[2] for key in pictures}) * len(next(iter(pictures.values()))))
+            return pictures
+
+        renderer.render = noting
+
+    for shots in env.pictures._shots:
+        note(shots.renderer)
     return counts

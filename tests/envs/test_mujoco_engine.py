@@ -217,6 +217,31 @@ def test_a_world_of_nan_is_flagged_silently_and_harms_no_other(model, tmp_path, 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_place_that_is_not_finite_is_flagged_though_no_step_changes_it(model):
+    engine = engine_of(model, 3)
+    for written in (0, 2):
+        engine.step(np.zeros((3, 1)), 1)
+        assert not engine.diverged.any()
+        engine.write("mocap_pos", np.full((1, 1, 3), np.nan), np.array([written]))
+        engine.step(np.zeros((3, 1)), 1)
+        np.testing.assert_array_equal(engine.diverged, np.arange(3) == written)
+        engine.reset(np.array([written]))
+        engine.forward(np.array([written]))
+
+
+def test_what_a_step_changes_takes_it_back(model):
+    engine = engine_of(model, 3)
+    scattered(engine)
+    first, second = controls(2, 3)
+    engine.step(first, SUBSTEPS)
+    whole = engine.get_state()
+    engine.keep(whole=False)
+    assert engine._kept.shape[1] < whole.shape[1]
+    engine.step(second, SUBSTEPS)
+    engine.take_back(np.array([1]))
+    assert (engine.get_state() == whole).all(axis=1).tolist() == [False, True, False]
+
+
 def test_a_world_that_flies_off_is_flagged(model):
     engine = engine_of(model, 2)
     engine.write("qvel", np.full((1, model.nv), 1e12), np.array([0]))

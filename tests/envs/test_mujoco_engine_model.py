@@ -80,6 +80,23 @@ def test_the_inertia_of_a_moving_body_follows_its_size_and_mass_as_if_compiled_s
     np.testing.assert_allclose(engine.batch.get_model(1).body_invweight0, after.body_invweight0, rtol=1e-9)
 
 
+@pytest.mark.parametrize("kind", ["sphere", "capsule", "ellipsoid", "cylinder", "box"])
+def test_bounds_follow_a_greater_size_as_if_compiled_so(kind):
+    def compiled(size):
+        geom = f"<geom type='{kind}' size='{size} {1.4 * size} {0.7 * size}'/>"
+        return load_model(f"<mujoco><worldbody><body mocap='true'>{geom}</body></worldbody></mujoco>")
+
+    before, after = compiled(0.1), compiled(0.3)
+    engine = engine_of(before, 2)
+    assert engine.own_values("geom_size") is None
+    engine.randomise("geom_size", after.geom_size[None], np.array([1]))
+    engine.forward()
+    for field in ("geom_rbound", "geom_aabb", "bvh_aabb"):
+        np.testing.assert_allclose(getattr(engine.batch.get_model(1), field), getattr(after, field), rtol=1e-9)
+        np.testing.assert_allclose(getattr(engine.batch.get_model(0), field), getattr(before, field), rtol=1e-12)
+    np.testing.assert_array_equal(engine.own_values("geom_size"), [before.geom_size, after.geom_size])
+
+
 def test_model_values_are_what_was_randomised_and_only_that(model):
     engine = engine_of(model, 3)
     assert engine.model_values() == {}

@@ -32,12 +32,50 @@ def test_every_declared_range_works_alone_and_changes_no_layout(env_id: str) -> 
         drawn = env._randomiser.values[name]
         assert len(np.unique(drawn)) > 1, name
         for key, value in plain.privileged().items():
-            if name != "start":
+            is_truth_of_sizes = name == "size" and key in ("nearest_obstacle", "obstacles", "gap", "block_position")
+            if name != "start" and not is_truth_of_sizes:
                 np.testing.assert_array_equal(env.privileged()[key], value, err_msg=f"{name}: {key}")
         batch = env.step(actions(env, 1)[0])
         np.testing.assert_array_equal(batch.info[f"randomise/{name}"], drawn.astype(np.float32))
         assert all(np.isfinite(value).all() for value in (*obs.values(), *batch.obs.values()))
         env.close()
+
+
+def test_a_range_that_the_scene_has_no_room_for_is_refused_by_name() -> None:
+    with pytest.raises(UserError, match=r"room for geom_size of block_box times 0\.6 to 1\.4, not for 0\.9 to 2$"):
+        task_env("robossl/ArmPush-v0", randomise={"size": (0.9, 2.0)})
+    with pytest.raises(UserError, match=r"of furniture_00 to furniture_11 \(12\) times 0\.3 to 1, not for 1\.1$"):
+        task_env("robossl/RoomsPointGoal-v0", randomise={"size": 1.1})
+    with pytest.raises(UserError, match=r"times 0\.3 to 1\.25, not for -1 to 1$"):
+        task_env("robossl/RingCorridor-v0", randomise={"size": (-1.0, 1.0)})
+
+
+@pytest.mark.parametrize("factor", [0.6, 1.4])
+def test_a_block_of_another_size_begins_at_rest_on_the_table(factor: float) -> None:
+    env = task_env("robossl/ArmPush-v0", 16, randomise={"size": factor})
+    env.reset()
+    np.testing.assert_allclose(env.privileged()["block_position"][:, 2], 0.024 * factor, rtol=1e-6)
+    env.step(np.zeros((16, 3), np.float32))
+    np.testing.assert_allclose(env.privileged()["block_position"][:, 2], 0.024 * factor, atol=2e-4)
+    assert np.abs(env.privileged()["block_velocity"]).max() < 5e-3
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.25])
+def test_the_planner_and_the_bumper_know_how_wide_obstacles_are(factor: float) -> None:
+    env = task_env("robossl/RingCorridor-v0", 3, randomise={"size": factor})
+    env.reset()
+    plain, own = env.task._scene.shapes, env.privileged()["obstacles"][..., 4:]  # type: ignore[attr-defined]
+    is_box = plain[:, 2] == 0
+    np.testing.assert_allclose(own[:, is_box, 0], np.tile(factor * plain[is_box, 0], (3, 1)), rtol=1e-6)
+    np.testing.assert_allclose(own[:, is_box, 1], np.tile(plain[is_box, 1], (3, 1)), rtol=1e-6)
+    np.testing.assert_allclose(own[:, ~is_box, 2], np.tile(factor * plain[~is_box, 2], (3, 1)), rtol=1e-6)
+    place = env.engine.read("mocap_pos")
+    beside_m = factor * plain[5, 2] + 0.24  # a centimetre into the cylinder
+    pose = np.zeros((3, 3), np.float32)
+    pose[:, :2] = place[:, 5, :2] + [beside_m, 0.0]
+    place[:, np.arange(place.shape[1]) != 5] = 99.0
+    scene = env.task._scene  # type: ignore[attr-defined]
+    assert scene.is_near(np, pose, place, scene.shapes_in(env.engine)).all()
 
 
 @pytest.mark.parametrize("env_id", OWN_TASKS)

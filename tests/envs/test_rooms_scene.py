@@ -35,7 +35,7 @@ def engine_with(task, start):
 
 def gap_to_everything(scene, start, x, y):
     """From points [n, K] to walls and furniture, from the bodies' places alone."""
-    pieces = scene.pieces(np, start["mocap_pos"], start["mocap_quat"])
+    pieces = scene.pieces(np, start["mocap_pos"], start["mocap_quat"], scene._shapes)
     inner = obstacle_distance(np, x[..., None], y[..., None], pieces[:, None])
     return np.minimum(inner.min(axis=-1), inner_distance(np, x, y))
 

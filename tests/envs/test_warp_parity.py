@@ -9,8 +9,7 @@ import pytest
 
 pytest.importorskip("mujoco_warp")
 
-from task_checks import make
-from test_bullet_parity import success
+from task_checks import make, success
 
 from robossl.core import Stream
 from robossl.core.registry import TASKS

@@ -23,8 +23,9 @@ from robossl.rehearsal.sim_robot import CONTROL, SimRobot, SimRobotConfig
 from robossl.rehearsal.world import SimulatedWorld
 
 TYPES = RosTypes("humble")
-REACH, RING = "robossl/ArmReach-v0", "robossl/RingCorridor-v0"
+REACH, RING, ROOMS = "robossl/ArmReach-v0", "robossl/RingCorridor-v0", "robossl/RoomsPointGoal-v0"
 REACH_KEYS, RING_KEYS = ("rgb_static", "proprio", "goal"), ("rgb_front", "proprio")
+ROOMS_KEYS = ("depth_front", "proprio", "goal")
 _ANY = Range(low=-100.0, q01=-100.0, q99=100.0, high=100.0)
 _PIXEL = Range(low=0, q01=0, q99=255, high=255)
 
@@ -71,6 +72,17 @@ def contract_of(env_id: str, keys: tuple[str, ...], control_hz: float | None = N
 
 def _input(key: str, spec: EnvSpec, age_s: float) -> InputSpec:
     part = spec.observation[key]
+    if part.is_image and part.dtype == "float32":
+        return CameraInput(
+            name=key,
+            shape=(1, *part.shape),  # type: ignore[arg-type]
+            dtype="float32",
+            modality="depth",
+            sensor=key.partition("_")[2],
+            encoding="32FC1",
+            max_age_s=age_s,
+            seen=(Range(low=0.0, q01=0.0, q99=100.0, high=100.0),),
+        )
     if part.is_image:
         return CameraInput(
             name=key,
@@ -115,6 +127,22 @@ class Roamer:
 
     def command(self, inputs: Any) -> NDArray[np.float64]:
         return np.array([0.5, 0.2])
+
+
+class Rammer:
+    """Drives straight ahead, whatever stands there, and keeps what it sees."""
+
+    def __init__(self) -> None:
+        self.contract = contract_of(ROOMS, ROOMS_KEYS)
+        self.speed_m_s = 0.22
+        self.seen: list[Any] = []
+
+    def reset(self) -> None:
+        pass
+
+    def command(self, inputs: Any) -> NDArray[np.float64]:
+        self.seen.append(inputs)
+        return np.array([self.speed_m_s, 0.0])
 
 
 class Stage:

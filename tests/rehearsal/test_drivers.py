@@ -9,7 +9,7 @@ import pytest
 from stage import RING, RING_KEYS, TYPES, arm_profile, base_profile, contract_of
 
 from robossl.core import Stream
-from robossl.deploy.clearance import AHEAD, CLEARANCE, scan_clearance
+from robossl.deploy.clearance import STRAIGHT, scan_clearance
 from robossl.deploy.observation import ObservationBuilder
 from robossl.deploy.pictures import decode_picture
 from robossl.deploy.profile import RobotProfile
@@ -119,12 +119,13 @@ def test_the_guards_clearance_is_read_from_the_scan() -> None:
     world = make_world(RING)
     profile = load_profile("diff_drive")
     keys = ("rgb_front", "proprio")
-    values = what_the_bridge_sees(world, profile, keys).values
+    measured = what_the_bridge_sees(world, profile, keys).measured
+    assert measured is not None
+    assert measured.clearance_m is not None
     lidar = next(sensor for sensor in world.task.spec.sensors.values() if isinstance(sensor, Lidar))
     ahead = lidar.read(world.engine, {}, {}, np.zeros(1, np.int64))[0, lidar.num_beams // 2]
     front_m = profile.limits.obstacle.front_m  # type: ignore[union-attr]
-    assert values[CLEARANCE[0]] <= ahead - front_m + 1e-5
-    assert values[CLEARANCE[0]] > 0
+    assert 0 < measured.clearance_m[0, STRAIGHT] <= ahead - front_m + 1e-5
     world.close()
 
 
@@ -156,12 +157,19 @@ def test_a_depth_camera_sees_the_way_ahead_as_a_dense_scanner_at_its_height_does
     dense, ways = replace(lidar, num_beams=3600), []
     for index in range(WORLD, WORLD + 4):
         world.begin(index)
-        values = what_the_bridge_sees(world, watched, ("proprio",)).values
+        measured = what_the_bridge_sees(world, watched, ("proprio",)).measured
+        assert measured is not None
+        assert measured.clearance_m is not None
         ranges = dense.read(world.engine, {}, {}, np.zeros(1, np.int64))[0]
-        expected = scan_clearance(Messages(TYPES).scan(1, dense, ranges), scanner, obstacle)[AHEAD]
-        ways.append((values[AHEAD], min(expected, view.far_m - obstacle.front_m)))
-    found, expected_m = np.array(ways).T
-    np.testing.assert_allclose(found, expected_m, atol=0.08)  # a pixel at the farthest is that wide
+        expected = scan_clearance(Messages(TYPES).scan(1, dense, ranges), scanner, obstacle)[0]
+        ways.append((measured.clearance_m[0], np.minimum(expected, view.far_m - obstacle.front_m)))
+    found, expected_m = np.array(ways).swapaxes(0, 1)
+    shown = found[0] != 0.0  # at other headings the corridor is not wholly in the picture
+    assert shown[STRAIGHT]
+    assert 3 <= shown.sum() < len(shown)
+    near = np.abs(found - expected_m) < 0.08  # a pixel at the farthest is that wide
+    assert near[:, STRAIGHT].all()
+    assert near[:, shown].mean() > 0.75  # by less than a pixel, an edge is in the corridor or not
     assert np.ptp(expected_m) > 0.5
     world.close()
 

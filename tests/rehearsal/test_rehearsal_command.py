@@ -3,6 +3,10 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import as_file, files
@@ -10,10 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from robossl.cli import sim_robot
 from robossl.cli.main import main
 from robossl.cli.profiles import load_profile
 from robossl.core.files import write_json
 from robossl.core.strict_json import to_json
+from robossl.deploy.profile import SIMULATED_DOMAIN, RosConfig
+from robossl.deploy.transports.loopback import LoopbackNetwork, LoopbackTransport
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -55,7 +62,7 @@ def test_an_unknown_profile_is_named_before_any_bundle_is_read(typed: Run) -> No
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        ((), 2, "give a profile: camera_base, diff_drive, panda, ring_car, ur5e, or a file's path"),
+        ((), 2, "give a profile: camera_base, depth_base, diff_drive, panda, ring_car, ur5e, or a file's path"),
         (("panda",), 2, "give --env ID or --bundle FOLDER: whose model is the robot?"),
         (("panda", "--env", "a", "--bundle", "b"), 2, "give --env ID or --bundle FOLDER"),
         (("panda", "--bundle", "nowhere"), 1, "nowhere is not a bundle: it has no manifest.json with a seal.sha256"),
@@ -104,6 +111,61 @@ def test_alone_it_runs_for_its_time_and_says_which_topics_it_lacks(typed: Run, p
     summary = json.loads(out.splitlines()[-1])
     assert (summary["episodes"], summary["commands"]) == (0, 0)
     assert "/block/odometry is silent: unknown body of the model 'block'" in err
+
+
+def test_it_speaks_where_no_real_robot_listens_unless_it_is_told_to(
+    typed: Run, panda: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[RosConfig] = []
+    network = LoopbackNetwork()
+
+    def open_transport(ros: RosConfig, types: object) -> LoopbackTransport:
+        opened.append(ros)
+        return LoopbackTransport(network)
+
+    monkeypatch.setattr(sim_robot, "open_transport", open_transport)
+    real = replace(load_profile("panda").ros, interface="eth0", peers=("192.168.1.2",), transport="rosbridge")
+    write_json(panda, to_json(replace(load_profile("panda"), ros=real)))
+    words = (str(panda), "--env", "robossl/ArmReach-v0", "--seconds", "0.1")
+    code, _, err = typed(*words)
+    assert code == 0
+    assert "`robossl bridge` hears it with --network simulated" in err
+    assert typed(*words, "--network", "profile")[0] == 0
+    own, told = opened
+    assert (own.transport, own.interface, own.peers, own.domain_id) == ("dds", "lo", (), SIMULATED_DOMAIN)
+    assert told == real
+    assert typed(*words, "--network", "both")[0] == 2
+
+
+OPERATOR = """
+import sys, time
+from pathlib import Path
+from robossl.rehearsal.child import Child
+from robossl.rehearsal.stage import _COMMAND_LINE
+robot = Child("robot", ["-c", _COMMAND_LINE, "sim-robot", "panda", "--env", "robossl/ArmReach-v0"])
+bridge = Child("bridge", ["-m", "robossl.deploy", sys.argv[1], "--profile", sys.argv[2], *sys.argv[3:]])
+while not (robot.lines and bridge.lines):
+    time.sleep(0.05)
+print(robot._process.pid, bridge._process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_neither_robot_nor_bridge_outlives_an_operator_who_is_killed(reach: Path, panda: Path, tmp_path: Path) -> None:
+    words = [str(reach), str(panda), "--live", "--confirm", "panda", "--record", str(tmp_path / "bags")]
+    operator = subprocess.Popen([sys.executable, "-c", OPERATOR, *words], stdout=subprocess.PIPE, text=True)
+    assert operator.stdout is not None
+    children = [int(word) for word in operator.stdout.readline().split()]
+    assert len(children) == 2
+    operator.kill()
+    operator.wait()
+    deadline_s = time.monotonic() + 20.0
+    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    left = [child for child in children if Path(f"/proc/{child}").exists()]
+    for child in left:
+        os.kill(child, signal.SIGKILL)
+    assert not left
 
 
 @pytest.mark.slow

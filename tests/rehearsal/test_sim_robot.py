@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from stage import Reacher, Roamer, Stage, arm_profile, base_profile, watching_for_frost
+from stage import Rammer, Reacher, Roamer, Stage, arm_profile, base_profile, load_profile, watching_for_frost
 
 from robossl.core import UserError
 from robossl.deploy.bridge import Event, State
-from robossl.deploy.limits import ArmLimits
+from robossl.deploy.clearance import STRAIGHT
+from robossl.deploy.limits import ArmLimits, BaseLimits, ObstacleLimit
 from robossl.deploy.session import is_over
 from robossl.deploy.topics import CameraTopic
 from robossl.deploy.trips import Trip
@@ -30,7 +31,8 @@ NAMED: dict[FaultName, set[Trip]] = {
 }
 BASE_NAMED: dict[FaultName, set[Trip]] = {
     **NAMED,
-    "encoder_drift": {Trip.MEASURED_SPEED},
+    "odometry_frozen": {Trip.FROZEN_INPUT},
+    "encoder_drift": {Trip.MEASURED_SPEED, Trip.TRACKING_ERROR},
     "nan": {Trip.NON_FINITE_INPUT, Trip.STALE_INPUT},  # at 4 Hz what was refused is soon missed, too
 }
 BASE_NAMED.pop("joint_order")  # a base has no joints; sideways speed is no motion that it commands
@@ -77,7 +79,7 @@ def test_an_episode_without_motion_fails_when_its_time_is_up(staged: Callable[..
     assert [episode.success for episode in stage.robot.episodes] == [False]
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", NAMED)
 def test_every_fault_of_an_arm_is_named_and_stops_it(name: FaultName, staged: Callable[..., Stage]) -> None:
     stage = staged(Reacher(), watching_for_frost(arm_profile()), with_fault(name, 0.5))
     ticks = stage.play(3.0)
@@ -98,6 +100,18 @@ def test_every_fault_of_a_base_is_named_and_stops_it(name: FaultName, staged: Ca
     require_safe_stop(stage, ticks, BASE_NAMED[name])
 
 
+def test_every_fault_is_rehearsed() -> None:
+    assert {*NAMED, *BASE_NAMED} == set(FAULTS)
+
+
+def test_an_odometry_that_froze_while_the_base_stood_is_named_and_stops_it(staged: Callable[..., Stage]) -> None:
+    stage = staged(Roamer(), watching_for_frost(base_profile()), with_fault("odometry_frozen", 0.0))
+    ticks = stage.play(5.0)
+    require_safe_stop(stage, ticks, {Trip.TRACKING_ERROR})
+    tripped = next(tick for tick in ticks if tick.trips)
+    assert tripped.t_s - next(tick.t_s for tick in ticks if tick.state is State.RUN) < 3.0
+
+
 def require_safe_stop(stage: Stage, ticks: list, trips: set[Trip]) -> None:  # type: ignore[type-arg]
     """The robot moved, then one named trip stopped it: commands end, it stands, and nothing moves it again."""
     tripped = [record.trip for tick in ticks for record in tick.trips]
@@ -108,6 +122,36 @@ def require_safe_stop(stage: Stage, ticks: list, trips: set[Trip]) -> None:  # t
     first_s = next(tick.t_s for tick in ticks if tick.trips)
     assert stage.robot.rest_since_ns is not None
     assert stage.robot.rest_since_ns / 1e9 < first_s + 1.5
+
+
+def test_a_base_that_sees_depth_alone_stands_before_what_is_in_its_way(staged: Callable[..., Stage]) -> None:
+    policy, profile = Rammer(), load_profile("depth_base")
+    stage = staged(policy, profile)
+    ticks = stage.play(30.0)
+    assert not [tick.trips for tick in ticks if tick.trips]
+    assert ticks[-1].state is State.RUN
+    assert max(command[0] for _, command in stage.sent) == pytest.approx(0.22)
+    assert abs(stage.sent[-1][1][0]) < 0.01
+    camera = next(box for box in stage.bridge.observations.mailboxes.values() if box.source.topic.endswith("rect_raw"))
+    assert camera.reading is not None
+    assert camera.reading.ways is not None
+    limits = profile.limits
+    assert isinstance(limits, BaseLimits)
+    assert isinstance(limits.obstacle, ObstacleLimit)
+    assert camera.reading.ways[0, STRAIGHT] == pytest.approx(limits.obstacle.stop_m, abs=0.03)
+    seen_m = policy.seen[-1]["depth_front"]
+    assert seen_m.shape == (1, 1, *camera.reading.picture.shape)
+    assert seen_m.dtype == np.float32
+    assert 0.0 < seen_m.min() < 0.5  # metres, of a camera that speaks in millimetres
+    policy.speed_m_s = -0.11
+    stage.play(2.0)
+    assert abs(stage.sent[-1][1][0]) < 0.01  # nothing looks behind
+
+
+@pytest.mark.parametrize("name", ["camera_dropped", "camera_frozen"])
+def test_a_depth_camera_that_fails_is_named_and_stops_the_base(name: FaultName, staged: Callable[..., Stage]) -> None:
+    stage = staged(Rammer(), load_profile("depth_base"), with_fault(name, 1.5))
+    require_safe_stop(stage, stage.play(5.0), NAMED[name])
 
 
 def test_a_killed_bridge_leaves_an_arm_at_the_end_of_its_trajectory(staged: Callable[..., Stage]) -> None:

@@ -49,15 +49,16 @@ class Run:
         return self.evaluations.run_if_due(step)
 
 
-def test_the_best_is_the_first_with_the_highest_score(tmp_path):
+def test_the_best_scores_highest_and_a_leap_counts_half(tmp_path):
     run = Run(tmp_path)
     improved = [run.at(step, action) for step, action in ((9, 0.9), (10, 0.1), (20, 0.2), (30, 0.2), (40, 0.15))]
-    assert improved == [False, True, True, False, False]
+    assert improved == [False, True, True, True, False]  # they count for 0.1, 0.15, 0.2 and 0.15
     assert run.evaluations.summary["distance_mean"] == pytest.approx(6 * 0.03)
     assert not run.evaluations.run_last(40)
-    run.agent.action = 0.25
-    assert run.evaluations.run_last(45)
-    assert len(run.said) == 5
+    run.agent.action = 0.24  # counts for less than 0.2
+    assert not run.evaluations.run_last(45)
+    assert run.at(50, 0.25)
+    assert len(run.said) == 6
     assert run.said[0].startswith("evaluation at 10 steps: success rate 1, return 0.46")
 
 
@@ -114,9 +115,10 @@ def test_its_state_goes_on(tmp_path):
     second.evaluations.set_state(first.evaluations.get_state())
     assert not second.at(19, 0.3)
     assert not second.at(20, 0.1)
-    assert second.at(30, 0.3)
+    assert not second.at(30, 0.28)  # counts for 0.19
+    assert second.at(40, 0.3)
     with np.load(tmp_path / "b" / "evaluations.npz", allow_pickle=False) as history:
-        assert history["timesteps"].tolist() == [10, 20, 30]
+        assert history["timesteps"].tolist() == [10, 20, 30, 40]
 
 
 def test_an_environment_that_cannot_be_drawn_is_evaluated_without_video(tmp_path):

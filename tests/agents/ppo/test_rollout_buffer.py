@@ -67,7 +67,7 @@ def test_advantages_are_sb3s() -> None:
 
 def test_batches_cover_every_step_once_in_its_own_dtype() -> None:
     buffer = filled(5, 3, np.zeros((5, 3), bool))
-    batches = list(buffer.batches(4, torch.Generator().manual_seed(0)))
+    batches = [buffer.batch(rows) for rows in buffer.shuffled(4, torch.Generator().manual_seed(0))]
     assert [len(batch.action) for batch in batches] == [4, 4, 4, 3]
     assert batches[0].obs["rgb_front"].dtype == torch.uint8
     row = torch.cat([batch.obs["rgb_front"][:, 0, 0, 0] for batch in batches])
@@ -108,7 +108,8 @@ def test_windows_show_actions_as_the_world_got_them() -> None:
     for _ in range(2):
         buffer.add(obs, np.full((1, 1), 3.0), np.zeros(1), np.zeros(1, bool), torch.zeros(1), torch.zeros(1))
     assert buffer.windows(1, 2, torch.Generator().manual_seed(0)).action.item() == 1.0
-    assert next(buffer.batches(2, torch.Generator().manual_seed(0))).action[0].item() == 3.0
+    first, *_ = buffer.shuffled(2, torch.Generator().manual_seed(0))
+    assert buffer.batch(first).action[0].item() == 3.0
 
 
 def test_windows_longer_than_the_rollout_are_refused() -> None:

@@ -1,0 +1,55 @@
+"""Kernels that a physics step ends with: worlds that went astray are flagged and put back before they harm others.
+
+Contacts of all worlds lie in one list: a world that is not finite may fill it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from robossl.envs.warp.library import warp
+
+
+@warp.kernel
+def _find_lost(values: warp.array2d(dtype=float), limit: float, lost: warp.array(dtype=bool)):
+    world, column = warp.tid()
+    if not (warp.abs(values[world, column]) < limit):  # nor is anything that is no number
+        lost[world] = True
+
+
+@warp.kernel
+def _put_back(values: warp.array2d(dtype=float), healthy: warp.array(dtype=float), lost: warp.array(dtype=bool)):
+    world, column = warp.tid()
+    if lost[world]:
+        values[world, column] = healthy[column]
+
+
+@warp.kernel
+def _remember(lost: warp.array(dtype=bool), diverged: warp.array(dtype=bool)):
+    world = warp.tid()
+    if lost[world]:
+        diverged[world] = True
+        lost[world] = False
+
+
+class Infirmary:
+    """Finds the worlds whose numbers are no longer finite or too great, flags them and gives them their defaults.
+
+    Args:
+        checked: pairs of numbers [N, D] and what each must stay below.
+        carried: pairs of numbers [N, D] and defaults [D]: all that one physics step hands to the next.
+        diverged: [N] flags, which stay until somebody else takes them down.
+    """
+
+    def __init__(self, checked: Sequence[tuple[Any, float]], carried: Sequence[tuple[Any, Any]], diverged: Any) -> None:
+        self._checked = [pair for pair in checked if pair[0].size]
+        self._carried = [pair for pair in carried if pair[0].size]
+        self._diverged = diverged
+        self._lost = warp.zeros(diverged.shape, dtype=bool, device=diverged.device)
+
+    def admit(self) -> None:
+        """Launches the kernels."""
+        for values, limit in self._checked:
+            warp.launch(_find_lost, values.shape, inputs=[values, limit, self._lost], device=values.device)
+        for values, default in self._carried:
+            warp.launch(_put_back, values.shape, inputs=[values, default, self._lost], device=values.device)
+        warp.launch(_remember, self._lost.shape, inputs=[self._lost, self._diverged], device=self._lost.device)
