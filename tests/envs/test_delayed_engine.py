@@ -138,7 +138,7 @@ def test_what_is_drawn_and_stored_of_late_worlds_is_their_physics() -> None:
     for state in (before, late.world_state()):
         prompt.pictures.keep()
         prompt.engine.set_state(state)
-    for key, picture in prompt.pictures._renderer.render().items():
+    for key, picture in prompt.pictures._shots[0].renderer.render().items():
         np.testing.assert_array_equal(seen[key], picture)
     looks = late.render_appearances(2, ("rgb_static",))["rgb_static"]
     prompt._elapsed[:] = 2
