@@ -245,6 +245,8 @@ class WarpEngine:
 
     def _tensor(self, values: Array) -> torch.Tensor:
         """Brings numbers to the device, as float32."""
+        if not isinstance(values, torch.Tensor):
+            values = np.ascontiguousarray(values)  # of records, whose strides torch does not take
         return torch.as_tensor(values, dtype=torch.float32, device=self.device)
 
     def _empty(self, shape: tuple[int, ...]) -> torch.Tensor:

@@ -24,7 +24,7 @@ def drawn(engine, renderer, keys=KEYS, ids=None):
     for action in np.random.default_rng(0).uniform(-1, 1, (4, 3, 1)).astype(np.float32):
         obs = env.step(action).obs
     if ids is not None:
-        obs = env.pictures._renderer.render(ids)
+        obs = env.pictures._shots[0].renderer.render(ids)
     env.close()
     return obs
 
