@@ -1,7 +1,6 @@
 """Proximal policy optimisation (arXiv 1707.06347) from pixels: shared encoder, random shifts, auxiliary losses."""
 
 import time
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -42,7 +41,8 @@ class PPO(stable_baselines3.PPO):
 
     Actor and critic share the encoder and train it together. Observations are a Dict, actions lie in [-1, 1]. Batches
     are augmented alike for actor and critic, against log-probabilities of the observations as seen (RAD, arXiv
-    2004.14990). The statistics that normalise vectors move between rollouts only.
+    2004.14990). The statistics that normalise vectors move between rollouts only. On a GPU updates are recorded (see
+    `Recorded`) unless `target_kl` is set: of the numbers that say how, only rates and clips may change in a run.
 
     Args:
         policy: "MultimodalPolicy".
@@ -139,10 +139,9 @@ class PPO(stable_baselines3.PPO):
                 with_objectives = self.learner is not None and num_batches % self.aux_interval == 0
                 num_batches += 1
                 if self.target_kl is None:
-                    improve = partial(self._improve, with_objectives=with_objectives)
-                    means.add(self._recorded(improve, rows, with_objectives, clips))
+                    means.add(self._recorded(self._improve, rows, with_objectives, *clips))
                     continue
-                loss, metrics = self._loss(rows)
+                loss, metrics = self._loss(rows, *clips)
                 means.add(metrics)
                 if float(metrics["train/approx_kl"]) > 1.5 * self.target_kl:
                     return self._finish(means, start)
@@ -170,10 +169,19 @@ class PPO(stable_baselines3.PPO):
         state.restore_agent(self, {"policy": self.policy.optimizer}, tree)
         self._recorded.forget()
 
+    def set_parameters(self, *arguments: Any, **options: Any) -> None:
+        """See SB3; it replaces tensors that recorded updates know."""
+        super().set_parameters(*arguments, **options)
+        self._prepare_recording()
+
+    def _prepare_recording(self) -> None:
+        if self.target_kl is None:  # else updates are not recorded
+            make_recordable([self.policy.optimizer], self.device)
+        self._recorded = Recorded(self.device, generators_of(self))
+
     def _setup_model(self) -> None:
         build_agent(self, **self.policy_kwargs)
-        make_recordable([self.policy.optimizer], self.device)
-        self._recorded = Recorded(self.device, generators_of(self))
+        self._prepare_recording()
         self.clip_range = FloatSchedule(self.clip_range)
         self.clip_range_vf = None if self.clip_range_vf is None else FloatSchedule(self.clip_range_vf)
         if self.learner is not None and self.learner.window > self.n_steps:
@@ -216,19 +224,20 @@ class PPO(stable_baselines3.PPO):
         rewards[truncated] += self.gamma * values.cpu().numpy()
         return rewards
 
-    def _improve(self, rows: Tensor, *, with_objectives: bool) -> dict[str, Tensor]:
-        loss, metrics = self._loss(rows)
+    def _improve(
+        self, rows: Tensor, with_objectives: bool, clip_range: float, clip_range_vf: float | None
+    ) -> dict[str, Tensor]:
+        loss, metrics = self._loss(rows, clip_range, clip_range_vf)
         return {**metrics, **self._step(loss, with_objectives=with_objectives)}
 
-    def _loss(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def _loss(self, rows: Tensor, clip_range: float, clip_range_vf: float | None) -> tuple[Tensor, dict[str, Tensor]]:
         """Returns the agent's own loss over rows [B] of the rollout."""
         batch = self.rollout_buffer.batch(rows)
         obs = augmented(batch.obs, self.representation.augment, self.generator)
         value, log_prob, entropy = self.policy.evaluate_actions(obs, batch.action)
         advantage = losses.normalized(batch.advantage) if self.normalize_advantage else batch.advantage
-        clip_value = None if self.clip_range_vf is None else self._clip(self.clip_range_vf)
-        policy_loss, moved = losses.policy_loss(log_prob - batch.old_log_prob, advantage, self._clip(self.clip_range))
-        value_loss = losses.value_loss(value, batch.old_value, batch.value_target, clip_value)
+        policy_loss, moved = losses.policy_loss(log_prob - batch.old_log_prob, advantage, clip_range)
+        value_loss = losses.value_loss(value, batch.old_value, batch.value_target, clip_range_vf)
         loss = policy_loss - self.ent_coef * entropy + self.vf_coef * value_loss
         metrics = {
             "policy_gradient_loss": policy_loss,

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -59,7 +58,8 @@ class _Drawn:
 class SAC(stable_baselines3.SAC):
     """stable-baselines3's SAC with another policy, replay and update.
 
-    The encoder learns from the critic and the objectives only. Observations are a Dict, actions lie in [-1, 1].
+    The encoder learns from the critic and the objectives only. On a GPU updates are recorded (see `Recorded`): of the
+    numbers that say how, only learning rates may change in a run. Observations are a Dict, actions lie in [-1, 1].
 
     Args:
         policy: "MultimodalPolicy".
@@ -133,15 +133,15 @@ class SAC(stable_baselines3.SAC):
         self._update_learning_rate([])
         means = Means()
         drawn = self.replay.draw(gradient_steps * batch_size, self.generator)
-        for transitions in torch.split(drawn, batch_size):
+        for transitions in drawn.view(gradient_steps, batch_size):
             self._n_updates += 1
             parts = _Parts(
                 actor=self._n_updates % self.policy_frequency == 0,
                 target=self._n_updates % self.target_update_interval == 0,
                 objectives=self.learner is not None and self._n_updates % self.aux_interval == 0,
             )
-            batch = _Drawn(transitions, self._draw_windows() if parts.objectives else None)
-            means.add(self._recorded(partial(self._update, parts), batch, parts))
+            windows = self.replay.draw(self.aux_batch_size, self.generator) if parts.objectives else None
+            means.add(self._recorded(self._update, _Drawn(transitions, windows), parts))
         for name, value in means.read().items():
             self.logger.record(name, value)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
@@ -175,14 +175,22 @@ class SAC(stable_baselines3.SAC):
             self.log_ent_coef.data.copy_(tree["log_ent_coef"])
         state.restore_numpy(self.warmup, tree["warmup"])
 
+    def set_parameters(self, *arguments: Any, **options: Any) -> None:
+        """See SB3; it replaces tensors that recorded updates know."""
+        super().set_parameters(*arguments, **options)
+        self._prepare_recording()
+
+    def _prepare_recording(self) -> None:
+        make_recordable(self._optimizers().values(), self.device)
+        self._recorded = Recorded(self.device, generators_of(self))
+
     def _setup_model(self) -> None:
         seeds = build_agent(self, **{name: value for name, value in self.policy_kwargs.items() if name != "use_sde"})
         self.warmup = np.random.default_rng(seeds.warmup)
         self._create_aliases()
         self._convert_train_freq()
         self._setup_temperature()
-        make_recordable(self._optimizers().values(), self.device)
-        self._recorded = Recorded(self.device, generators_of(self))
+        self._prepare_recording()
         if self.env is not None:
             self.replay = make_replay(
                 self.observation_space,
@@ -252,10 +260,7 @@ class SAC(stable_baselines3.SAC):
             next_features = encoder(augmented(batch.next_obs, augment, self.generator))
         return features, next_features
 
-    def _draw_windows(self) -> Tensor:
-        return self.replay.draw(self.aux_batch_size, self.generator)
-
-    def _update(self, parts: "_Parts", drawn: "_Drawn") -> dict[str, Tensor]:
+    def _update(self, drawn: _Drawn, parts: _Parts) -> dict[str, Tensor]:
         batch = self.replay.transitions(drawn.transitions)
         features, next_features = self._encode(batch)
         metrics = self._update_critic(batch, features, next_features, drawn.windows)

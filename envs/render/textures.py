@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from robossl.envs.render.shading import Hits
 
 _PLANE, _BOX = mujoco.mjtGeom.mjGEOM_PLANE.value, mujoco.mjtGeom.mjGEOM_BOX.value
-_CUBE = mujoco.mjtTexture.mjTEXTURE_CUBE.value
 _ROLES = (mujoco.mjtTextureRole.mjTEXROLE_RGB.value, mujoco.mjtTextureRole.mjTEXROLE_RGBA.value)
 
 # Faces +x -x +y -y +z -z: which local coordinate runs along the image's width and height, and which way.

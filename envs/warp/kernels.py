@@ -1,4 +1,4 @@
-"""Kernels that a physics step ends with: worlds that went astray are flagged and put back before they harm others.
+"""Kernels before and after a physics step: worlds that went astray are flagged and put back before they harm others.
 
 Contacts of all worlds lie in one list: a world that is not finite may fill it.
 """
@@ -41,8 +41,7 @@ class Infirmary:
     """
 
     def __init__(self, checked: Sequence[tuple[Any, float]], carried: Sequence[tuple[Any, Any]], diverged: Any) -> None:
-        self._checked = [pair for pair in checked if pair[0].size]
-        self._carried = [pair for pair in carried if pair[0].size]
+        self._checked, self._carried = list(checked), list(carried)
         self._diverged = diverged
         self._lost = warp.zeros(diverged.shape, dtype=bool, device=diverged.device)
 

@@ -160,12 +160,13 @@ class WarpWorlds:
     def _new_infirmary(self) -> Infirmary:
         limits = {"qvel": MAX_SPEED}
         numbers = {name: self.tensor(name).reshape(self.num_worlds, -1) for name in _CARRIED}
-        defaults = {name: self.default[self.state.get(name, slice(0, 0))] for name in _CARRIED}
+        numbers = {name: values for name, values in numbers.items() if values.numel()}
+        defaults = {name: self.default[self.state[name]].contiguous() for name in numbers}
         with self.at_work():
-            mine = {name: warp.from_torch(values) for name, values in numbers.items() if values.numel()}
+            mine = {name: warp.from_torch(values) for name, values in numbers.items()}
             return Infirmary(
                 [(mine[name], limits.get(name, _FARTHEST)) for name in _PLACING if name in mine],
-                [(values, warp.from_torch(defaults[name].contiguous())) for name, values in mine.items()],
+                [(values, warp.from_torch(defaults[name])) for name, values in mine.items()],
                 warp.from_torch(self.diverged),
             )
 

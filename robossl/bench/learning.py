@@ -77,8 +77,8 @@ def _agent_side(config: LearningBench, agent: PPO | SAC) -> Side:
     agent.learn(_rollout_steps(agent))
     if isinstance(agent, SAC):
         return Side(work=lambda: agent.train(config.num_updates, agent.batch_size), count=config.num_updates)
-    agent.n_epochs, agent.target_kl = 1, None
-    return Side(work=agent.train, count=agent.n_steps * agent.n_envs // agent.batch_size)
+    agent.n_epochs = 1
+    return Side(work=agent.train, count=-(-agent.n_steps * agent.n_envs // agent.batch_size))
 
 
 def _rollout_steps(agent: PPO | SAC) -> int:

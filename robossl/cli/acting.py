@@ -1,7 +1,7 @@
 """Who acts, and where: a run's agent in its own environment, or random or scripted actions in any."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -101,9 +101,7 @@ def opened_actor(run_folder: Path | None, config: ActingConfig, *, num_worlds: i
     )
     prepare_processor(settings.num_threads)
     seed = settings.seed + TEST_SEED_OFFSET if config.seed is None else config.seed
-    with opened_env(env_config, seed, Stream.EVAL) as env:
-        if profile:
-            _require_same_joints(profile, env)
+    with _led_env(env_config, seed, profile) as env:
         if run_folder is not None and config.policy == "agent":
             settings = replace(settings, device=device_name(config.device or settings.device))
             agent = load_agent(run_folder, settings, env, config.checkpoint)
@@ -111,6 +109,25 @@ def opened_actor(run_folder: Path | None, config: ActingConfig, *, num_worlds: i
         else:
             policy = make_policy(config.policy, env, seed=seed)
         yield Actor(env=env, policy=policy, seed=seed, home=home)
+
+
+@contextmanager
+def _led_env(config: EnvConfig, seed: int, profile: RobotProfile | None) -> Iterator[BatchEnv]:
+    """Opens the worlds, with joints led as by the profile, where one is given.
+
+    Raises:
+        UserError: naming the profile, if the environment has no such joints.
+    """
+    with ExitStack() as stack:
+        try:
+            env = stack.enter_context(opened_env(config, seed, Stream.EVAL))
+        except UserError as error:
+            if profile is None or not str(error).startswith("env.motion"):
+                raise
+            raise UserError(f"profile {profile.name} does not fit {config.id}: {error}") from error
+        if profile:
+            _require_same_joints(profile, env)
+        yield env
 
 
 def _require_same_joints(profile: RobotProfile, env: BatchEnv) -> None:

@@ -66,7 +66,7 @@ def _figures(run_folder: Path | None, command: EvalCommand) -> dict[str, Any]:
     figures |= {"profile": acting.profile} if acting.profile else {}
     at_home = replace(acting, engine=actor.home, delay_ms=acting.delay_ms and 0.0, profile=None)
     reference, _ = _evaluated(run_folder, replace(command, acting=at_home))
-    name = actor.home if moved else "unled" if acting.profile else "undelayed"
+    name = actor.home if moved else "as_trained" if acting.profile else "undelayed"
     there = {f"{name}_{key}": value for key, value in reference.summary().items() if key in _COMPARED}
     return {**figures, **there, **result.against(reference)}
 

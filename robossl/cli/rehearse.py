@@ -44,7 +44,7 @@ def play_episodes(profile: RobotProfile, bundle: Path | None, episodes: int, *, 
     trained = _fitting(bundle, profile).contract.trained_on
     if tighter := tighter_limits(profile, trained.motion):
         _say(tighter)
-    for flag in ("--bundle", "--episodes", "--network"):
+    for flag in ("--bundle", "--episodes"):
         _, words = take_option(words, flag)
     words = [word for word in words if word not in ("--with-bridge", "--json")]
     with (

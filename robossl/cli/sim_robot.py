@@ -73,6 +73,10 @@ class SimRobotCommand:
             raise UserError(f"episodes must be at least 1, got {self.episodes}")
         if self.seconds is not None and not self.seconds > 0:
             raise UserError(f"seconds must be positive, got {self.seconds}")
+        if self.network == "profile" and (self.with_bridge or self.demo):
+            raise UsageError(
+                "--network profile is for a robot by itself: --with-bridge and --demo have one of their own"
+            )
 
 
 def run(arguments: list[str]) -> int:

@@ -84,7 +84,7 @@ def braking(xp: Any, rate: Array, bounds: MotionBounds) -> Array:
 
 
 def moved(xp: Any, value: Array, rate: Array, bounds: MotionBounds) -> Array:
-    """Returns the value after a period at a rate that one of the two above gave."""
+    """Returns the value after a period at a rate that one of the functions above gave."""
     # The bound is met up to rounding; the clip takes the last bit away and nothing else.
     return xp.clip(value + rate * bounds.period_s, bounds.low, bounds.high)
 

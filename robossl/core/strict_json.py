@@ -5,7 +5,6 @@ import json
 import math
 import types
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from robossl.core.errors import UserError, suggestion
@@ -28,15 +27,6 @@ def parse_json(text: bytes, *, file: str) -> Any:
 def read_dataclass(kind: type[T], text: bytes, *, file: str) -> T:
     """Reads one dataclass; see `from_json`."""
     return from_json(kind, parse_json(text, file=file), file=file)
-
-
-def load_dataclass(kind: type[T], path: Path) -> T:
-    """Reads one dataclass from a file; see `from_json`."""
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    return read_dataclass(kind, text, file=str(path))
 
 
 def from_json(kind: type[T], value: Any, *, file: str) -> T:

@@ -211,7 +211,7 @@ def _finish(
     if delay is not None:
         print(f"from sensor to robot at most {delay:.1f} ms (sum of p95)", file=out)
     elif options.latency_test:
-        remedy = f"`robossl sim-robot {options.profile}` with --network simulated"
+        remedy = f"`robossl sim-robot {options.profile} --bundle BUNDLE` beside it and --network simulated here"
         print(f"the loop's own legs need a robot, e.g. {remedy}: none was heard", file=out)
     if folder and recorder:
         lost = f" ({recorder.num_dropped} messages were dropped)" if recorder.num_dropped else ""

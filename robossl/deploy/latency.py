@@ -12,6 +12,7 @@ import numpy as np
 from robossl.core import Contract
 from robossl.core.strict_json import to_json
 from robossl.deploy.bridge import Commander
+from robossl.deploy.clock import now_s
 from robossl.deploy.encoder import CommandEncoder
 from robossl.deploy.latency_echo import HEARD, command_topic, probed, sent_s, sources
 from robossl.deploy.limits import ArmLimits
@@ -56,8 +57,8 @@ class Probe:
 
     def send(self) -> None:
         """Sends one command with the time in it; nobody but the echo hears it."""
-        now_s = time.monotonic()
-        command = self._encoder.encode(np.full(self._num_axes, now_s), round(now_s * 1e9))
+        sent_at_s = now_s()
+        command = self._encoder.encode(np.full(self._num_axes, sent_at_s), round(sent_at_s * 1e9))
         self._transport.publish(self._command.name, self._types.to_bytes(command))
 
     def close(self) -> None:
@@ -73,7 +74,7 @@ class Probe:
     def _timed(self, source: InputTopic, kind: str) -> Callable[[bytes], None]:
         def receive(data: bytes) -> None:
             sent = sent_s(self._types.from_bytes(data, kind))
-            self.latencies_s[f"{source.topic} to bridge"].append(time.monotonic() - sent)
+            self.latencies_s[f"{source.topic} to bridge"].append(now_s() - sent)
 
         return receive
 

@@ -1,13 +1,12 @@
 """The robot's end of a latency test, in a process of its own: speaks like its sensors, and times what it is told.
 
 Its topics begin with /robossl/latency, so that nothing else listens to them. The time of sending travels inside the
-messages, in the machine's monotonic clock that both processes read.
+messages, in the clock of `robossl.deploy.clock` that both processes read.
 """
 
 import json
 import sys
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 from robossl.core import Contract, UserError
 from robossl.core.contract import CameraInput
 from robossl.core.strict_json import from_json
+from robossl.deploy.clock import now_s
 from robossl.deploy.limits import ArmLimits
 from robossl.deploy.profile import RobotProfile
 from robossl.deploy.ros_types import RosTypes
@@ -39,19 +39,19 @@ def echo(profile: RobotProfile, contract: Contract, topics: list[str], *, has_en
     kind = command_topic(profile).type
 
     def answer(data: bytes) -> None:
-        times = types.values([sent_s(types.from_bytes(data, kind)), time.monotonic()])
+        times = types.values([sent_s(types.from_bytes(data, kind)), now_s()])
         transport.publish(HEARD.name, types.to_bytes(times))
 
     transport.subscribe(command_topic(profile), answer)
     spoken = [(probed(source), source) for source in sources(profile, topics)]
     for topic, _ in spoken:
         transport.advertise(topic)
-    next_s = time.monotonic()
+    next_s = now_s()
     while not has_ended():
         for topic, source in spoken:
             transport.publish(topic.name, types.to_bytes(sensor_message(types, contract, profile, source)))
         next_s += contract.period_s
-        while (left_s := next_s - time.monotonic()) > 0:
+        while (left_s := next_s - now_s()) > 0:
             transport.spin_once(left_s)
     transport.close()
 
@@ -82,10 +82,10 @@ def sent_s(message: Any) -> float:
 
 def sensor_message(types: RosTypes, contract: Contract, profile: RobotProfile, source: InputTopic) -> Any:
     """Returns a message of an input's type and size that carries the time."""
-    now_s, message = time.monotonic(), types.zero(MESSAGE_TYPES[source.kind])
+    sent_at_s, message = now_s(), types.zero(MESSAGE_TYPES[source.kind])
     if source.kind == "values":
-        return types.values(np.full(len(source.names), now_s))
-    message.header = types.header(round(now_s * 1e9))
+        return types.values(np.full(len(source.names), sent_at_s))
+    message.header = types.header(round(sent_at_s * 1e9))
     if source.kind == "joints" and isinstance(profile.limits, ArmLimits):
         message.name = [joint.name for joint in profile.limits.joints]
         message.position = message.velocity = np.zeros(len(message.name))

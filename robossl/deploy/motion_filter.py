@@ -70,7 +70,7 @@ class MotionFilter:
         return np.asarray(braking(np, self.velocity, self.bounds))
 
     def move(self, velocity: Vector) -> Vector:
-        """Applies a velocity that one of the two above gave, and returns the new value [D]."""
+        """Applies a velocity that one of the methods above gave, and returns the new value [D]."""
         self.velocity = velocity
         self.value = moved(np, self.value, velocity, self.bounds)
         return self.value.copy()

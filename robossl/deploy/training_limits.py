@@ -3,6 +3,7 @@
 from robossl.core import MotionSpec
 from robossl.deploy.limits import ArmLimits
 from robossl.deploy.profile import RobotProfile
+from robossl.deploy.topics import TrajectoryOutput
 
 _BOUNDED = (("velocity_rad_s", "rad/s"), ("acceleration_rad_s2", "rad/s2"))
 
@@ -12,12 +13,23 @@ def tighter_limits(profile: RobotProfile, trained: MotionSpec | None) -> str | N
     if not isinstance(profile.limits, ArmLimits):
         return None
     if trained is None or trained.acceleration_rad_s2 is None:
-        found = "no joint's acceleration was bounded then"
+        found = ["no joint's acceleration was bounded then"]
     else:
-        found = "; ".join(_tighter(profile.limits, trained))
+        found = [*_tighter(profile.limits, trained), *_later(profile, trained)]
     if not found:
         return None
-    return f"profile {profile.name} bounds joints tighter than training did, which may cost success: {found}"
+    return f"profile {profile.name} bounds joints tighter than training did, which may cost success: {'; '.join(found)}"
+
+
+def _later(profile: RobotProfile, trained: MotionSpec) -> list[str]:
+    found = []
+    if profile.safety.blend_s > trained.blend_s:
+        found.append(f"speeds rise for {profile.safety.blend_s:g} instead of {trained.blend_s:g} s")
+    now = profile.output.horizon_periods if isinstance(profile.output, TrajectoryOutput) else 0.0
+    then = trained.horizon_periods or 0.0
+    if now > then:
+        found.append(f"joints take {now:g} instead of {then:g} periods to a command")
+    return found
 
 
 def _tighter(limits: ArmLimits, trained: MotionSpec) -> list[str]:

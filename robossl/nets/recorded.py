@@ -1,25 +1,28 @@
 """Updates recorded once and repeated: small networks otherwise keep a GPU waiting for Python to launch kernels."""
 
 import dataclasses
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 _WARM_UP = 3  # runs of an update before it is recorded: libraries prepare themselves in the first ones
-_KEPT = 4  # recordings; each holds the memory of a batch and of all that is computed from it
+_KEPT = 8  # recordings; each holds the memory of a batch and of all that is computed from it
 
 BatchT = TypeVar("BatchT")
-Work = Callable[[BatchT], dict[str, Tensor]]
+Work = Callable[..., dict[str, Tensor]]
 
 
 class Recorded:
     """Runs updates; on a GPU, from the fourth time on, as one CUDA graph, which repeats the very same kernels.
 
-    What an update does must follow from its batch, from tensors that are changed in place, and from `generators`; it
-    must not wait for the device, and its shapes must not depend on values. Its Python runs no more once it is recorded.
+    What an update does must follow from its arguments, from tensors that are changed in place and from `generators`; it
+    must not wait for the device, and its shapes must not depend on values. Its Python runs no more once it is recorded:
+    a number that it read then, such as a weight of the loss, stays.
 
     Args:
         device: elsewhere than on a GPU updates just run.
@@ -28,27 +31,28 @@ class Recorded:
 
     def __init__(self, device: torch.device, generators: Sequence[torch.Generator]) -> None:
         self._device, self._generators = device, tuple(generators)
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
         self._runs: dict[Hashable, int] = {}
         self._graphs: OrderedDict[Hashable, tuple[torch.cuda.CUDAGraph, Any, dict[str, Tensor]]] = OrderedDict()
 
-    def __call__(self, work: Work[BatchT], batch: BatchT, *variant: Hashable) -> dict[str, Tensor]:
-        """Returns what `work(batch)` does; the next call overwrites it.
+    def __call__(self, work: Work, batch: BatchT, *variant: Hashable) -> dict[str, Tensor]:
+        """Returns what `work(batch, *variant)` does; the next call overwrites it.
 
         Args:
-            work: the update.
+            work: the update, always the same one.
             batch: a tensor, or a dataclass of tensors, None and dicts of tensors.
-            variant: whatever else decides what `work` does.
+            variant: whatever else decides what it does; each is recorded for itself.
         """
-        if self._device.type != "cuda":
-            return work(batch)
+        if self._stream is None:
+            return work(batch, *variant)
         key = (*variant, tuple(tuple(tensor.shape) for tensor in _tensors(batch)))
         if key in self._graphs:
             self._graphs.move_to_end(key)
         else:
             self._runs[key] = self._runs.get(key, 0) + 1
             if self._runs[key] <= _WARM_UP:
-                return self._run_aside(work, batch)
-            self._record(key, work, batch)
+                return self._run_aside(self._stream, partial(work, batch, *variant))
+            self._record(self._stream, key, work, batch, *variant)
         graph, own, result = self._graphs[key]
         for mine, given in zip(_tensors(own), _tensors(batch), strict=True):
             mine.copy_(given)
@@ -60,26 +64,28 @@ class Recorded:
         self._graphs.clear()
         self._runs.clear()
 
-    def _run_aside(self, work: Work[BatchT], batch: BatchT) -> dict[str, Tensor]:
+    def _run_aside(self, stream: torch.cuda.Stream, update: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         """Runs an update in a stream of its own, as CUDA asks of what will be recorded."""
-        stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(self._device))
-        with torch.cuda.stream(stream):
-            result = work(batch)
+        with torch.cuda.stream(stream), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*capturable=True")  # it soon will be of use
+            result = update()
         torch.cuda.synchronize(self._device)
         return result
 
-    def _record(self, key: Hashable, work: Work[BatchT], batch: BatchT) -> None:
+    def _record(self, stream: torch.cuda.Stream, key: Hashable, work: Work, batch: BatchT, *variant: Hashable) -> None:
         while len(self._graphs) >= _KEPT:
-            oldest, _ = self._graphs.popitem(last=False)
-            del self._runs[oldest]
+            del self._graphs[next(iter(self._graphs))]
         own = _copied(batch)
         graph = torch.cuda.CUDAGraph()
         for generator in self._generators:
             graph.register_generator_state(generator)
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            result = work(own)
-        self._graphs[key] = graph, own, result
+        with (
+            torch.cuda.device(self._device),
+            torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"),
+        ):
+            result = work(own, *variant)
+        self._graphs[key] = graph, own, {name: value.detach() for name, value in result.items()}
 
 
 def generators_of(agent: Any) -> list[torch.Generator]:

@@ -14,7 +14,7 @@ from robossl.core.errors import UserError
 from robossl.data.batches import WindowBatch
 from robossl.nets import MultimodalEncoder, encode_window, mlp
 from robossl.nets.ema import follow, frozen_copy
-from robossl.objectives.objective import Objective, encode, encoded_dim, no_loss, where_true
+from robossl.objectives.objective import Objective, encode, encoded_dim, no_loss, or_none, where_true
 from robossl.objectives.views import ViewConfig, make_view
 
 
@@ -68,13 +68,14 @@ class LatentPrediction(Objective):
         self, encoder: MultimodalEncoder, batch: WindowBatch, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """See `Objective.forward`."""
-        real = where_true(batch.mask[:, 1 : self.window].flatten())
+        is_real = batch.mask[:, 1 : self.window].flatten()
+        real = where_true(is_real)
         if len(real) < 2:  # batch normalisation needs two samples
             return no_loss(batch), {}
         z = encode(encoder, make_view(batch.step(0), self.config.view, generator))
         future = self._rollout(z, batch.action).flatten(0, 1)[real]  # [n, D], the n steps before episodes' ends
         loss = cosine_loss(self.predictor(self.projector(future)), self._targets(batch, real, generator))
-        return loss, {}
+        return or_none(loss, is_real), {}
 
     def after_step(self, encoder: MultimodalEncoder) -> None:
         """See `Objective.after_step`."""

@@ -69,12 +69,17 @@ def rows(obs: Mapping[str, Tensor], index: Tensor) -> dict[str, Tensor]:
 def where_true(mask: Tensor) -> Tensor:
     """Returns the rows where `mask` [B] is true.
 
-    On a GPU they are repeated up to B: there, shapes that depend on values would have to be waited for.
+    On a GPU they are repeated up to B: there, shapes that depend on values would have to be waited for. See `or_none`.
     """
     if not mask.is_cuda:
         return mask.nonzero().flatten()
     first = torch.argsort(mask.to(torch.uint8), descending=True, stable=True)
     return first[torch.arange(len(mask), device=mask.device) % mask.sum().clamp(min=1)]
+
+
+def or_none(loss: Tensor, mask: Tensor) -> Tensor:
+    """Returns `loss` [] of the rows `where_true(mask)`, on a GPU 0 where those are fewer than two."""
+    return torch.where(mask.sum() > 1, loss, 0.0) if mask.is_cuda else loss
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

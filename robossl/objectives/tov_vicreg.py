@@ -15,7 +15,7 @@ from torch import Tensor
 from robossl.core.errors import UserError
 from robossl.data.batches import WindowBatch
 from robossl.nets import MultimodalEncoder, mlp
-from robossl.objectives.objective import Objective, encode, encoded_dim, no_loss, rows, where_true
+from robossl.objectives.objective import Objective, encode, encoded_dim, no_loss, or_none, rows, where_true
 from robossl.objectives.temporal_order import draw_orders, in_order
 from robossl.objectives.vicreg import covariance_loss, invariance_loss, variance_loss
 from robossl.objectives.views import ViewConfig, make_view
@@ -77,7 +77,8 @@ class TOVVICReg(Objective):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """See `Objective.forward`."""
         config = self.config
-        whole = where_true(batch.mask[:, 2 * config.gap])
+        is_whole = batch.mask[:, 2 * config.gap]
+        whole = where_true(is_whole)
         before, now, after = (rows(batch.step(t), whole) for t in (0, config.gap, 2 * config.gap))
         if len(whole) < 2:  # a variance needs two samples
             return no_loss(batch), {}
@@ -92,7 +93,7 @@ class TOVVICReg(Objective):
             "temporal": self._temporal_loss(torch.stack([z_before, x, z_after], dim=1), generator),
         }
         loss = torch.stack([getattr(config, term) * value for term, value in terms.items()]).sum()
-        return loss, {f"{self.name}_{term}": value.detach() for term, value in terms.items()}
+        return or_none(loss, is_whole), {f"{self.name}_{term}": value.detach() for term, value in terms.items()}
 
     def _temporal_loss(self, moments: Tensor, generator: torch.Generator) -> Tensor:
         """Returns the cross-entropy of telling which of `moments` [B, 3, D] were put in disorder."""

@@ -42,9 +42,9 @@ def make_view(obs: dict[str, Tensor], config: ViewConfig, generator: torch.Gener
 
 def make_window_view(obs: dict[str, Tensor], config: ViewConfig, generator: torch.Generator) -> dict[str, Tensor]:
     """Returns a random view of windows {key: [B, T, ...]}, the same change for all steps of a window."""
-    stacked = {key: value.flatten(1, 2) if value.ndim == 5 else value for key, value in obs.items()}
+    stacked = {key: value.flatten(1, 2) for key, value in obs.items() if value.ndim == 5}
     views = make_view(stacked, config, generator)
-    return {key: view.view_as(obs[key]) if obs[key].ndim == 5 else view for key, view in views.items()}
+    return {key: views[key].view_as(value) if key in views else value for key, value in obs.items()}
 
 
 def _picture_view(picture: Tensor, config: ViewConfig, generator: torch.Generator) -> Tensor:

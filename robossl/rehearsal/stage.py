@@ -40,7 +40,7 @@ class Stage:
     def __init__(
         self, bundle: Path, profile: RobotProfile, *, robot_words: Sequence[str] = (), bridge_words: Sequence[str] = ()
     ) -> None:
-        ros = replace(profile.ros, transport="dds", domain_id=100 + os.getpid() % 100, interface="lo", peers=())
+        ros = replace(profile.ros.simulated(), domain_id=100 + os.getpid() % 100)
         self.bundle, self.profile = bundle, replace(profile, ros=ros)
         self._folder = tempfile.TemporaryDirectory(prefix="robossl-rehearsal-")
         self._bridge_words = ["--record", str(Path(self._folder.name) / "recordings"), *bridge_words]

@@ -1,8 +1,10 @@
 """On a GPU, recorded updates do what the same updates do when they are run; elsewhere nothing is recorded."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -34,7 +36,7 @@ class Batch:
 
 
 def run(_: Recorded, work: Callable[[Any], Any], batch: Any, *variant: Any) -> Any:
-    return work(batch)
+    return work(batch, *variant)
 
 
 def learned(name: str, colour_env: Any, tiny: Any, steps: int = 160, objectives: Any = ()) -> Any:
@@ -48,7 +50,8 @@ def learned(name: str, colour_env: Any, tiny: Any, steps: int = 160, objectives:
 def test_on_a_processor_updates_just_run() -> None:
     seen = []
 
-    def work(batch: Batch) -> dict[str, torch.Tensor]:
+    def work(batch: Batch, variant: str) -> dict[str, torch.Tensor]:
+        assert variant == "variant"
         seen.append(batch)
         return {"loss": batch.reward.mean()}
 
@@ -57,6 +60,72 @@ def test_on_a_processor_updates_just_run() -> None:
         assert recorded(work, batch, "variant")["loss"] == 1.0
     assert len(seen) == 6
     assert all(one is batch for one in seen)
+
+
+class Graph:
+    """What CUDA does, on a processor: work is called while it is recorded, and again when it is repeated."""
+
+    def __init__(self) -> None:
+        self.num_replays = 0
+
+    def register_generator_state(self, generator: torch.Generator) -> None:
+        self.generator = generator
+
+    def replay(self) -> None:
+        self.num_replays += 1
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> list[Graph]:
+    made: list[Graph] = []
+
+    def new() -> Graph:
+        made.append(Graph())
+        return made[-1]
+
+    def quiet(*arguments: Any, **options: Any) -> Any:
+        return nullcontext(MagicMock())
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", new)
+    monkeypatch.setattr(torch.cuda, "Stream", MagicMock())
+    for name in ("graph", "device", "stream"):
+        monkeypatch.setattr(torch.cuda, name, quiet)
+    for name in ("current_stream", "synchronize"):
+        monkeypatch.setattr(torch.cuda, name, MagicMock())
+    return made
+
+
+def test_each_variant_runs_three_times_then_is_recorded_and_repeated(graphs: list[Graph]) -> None:
+    seen: list[tuple[float, str]] = []
+
+    def work(batch: Batch, variant: str) -> dict[str, torch.Tensor]:
+        seen.append((float(batch.reward[0]), variant))
+        return {"loss": batch.reward.sum()}
+
+    recorded = Recorded(torch.device("cuda"), [torch.Generator()])
+    for number in range(6):
+        recorded(work, Batch({}, torch.full((2,), float(number))), "a")
+    assert seen == [(0.0, "a"), (1.0, "a"), (2.0, "a"), (3.0, "a")]  # the fourth time it was recorded
+    assert [graph.num_replays for graph in graphs] == [3]
+    assert next(iter(recorded._graphs.values()))[1].reward.tolist() == [5.0, 5.0]  # its own batch, filled anew
+    for _ in range(4):
+        recorded(work, Batch({}, torch.ones(3)), "a")  # another shape, another variant
+    assert [graph.num_replays for graph in graphs] == [3, 1]
+    recorded.forget()
+    recorded(work, Batch({}, torch.ones(3)), "a")
+    assert len(graphs) == 2
+
+
+def test_the_recordings_used_longest_ago_are_dropped(graphs: list[Graph]) -> None:
+    recorded = Recorded(torch.device("cuda"), [])
+    for name in "abcdefghi":
+        for _ in range(4):
+            recorded(lambda batch, variant: {}, torch.ones(1), name)
+    assert len(recorded._graphs) == 8
+    assert len(graphs) == 9
+    recorded(lambda batch, variant: {}, torch.ones(1), "i")
+    recorded(lambda batch, variant: {}, torch.ones(1), "a")  # is recorded again at once
+    assert len(graphs) == 10
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=needs_gpu) for name in AGENTS])

@@ -11,8 +11,8 @@ TRAINED = MotionSpec(
     joints=("joint1", "joint2"),
     velocity_rad_s=(1.5, 2.0),
     acceleration_rad_s2=(7.0, 8.0),
-    blend_s=0.0,
-    horizon_periods=None,
+    blend_s=arm_profile().safety.blend_s,
+    horizon_periods=1.5,
 )
 """As the profile's."""
 
@@ -28,6 +28,13 @@ def test_every_tighter_limit_is_named_in_one_line() -> None:
         "profile two_joints bounds joints tighter than training did, which may cost success: velocity of joint2 2"
         " instead of 2.5 rad/s; acceleration of joint1 7 instead of 9, joint2 8 instead of 9.5 rad/s2"
     )
+
+
+def test_lines_and_a_blend_that_were_not_felt_are_named_too() -> None:
+    safety = replace(arm_profile().safety, blend_s=1.0)
+    line = tighter_limits(replace(arm_profile(), safety=safety), replace(TRAINED, blend_s=0.5, horizon_periods=None))
+    assert line is not None
+    assert line.endswith("speeds rise for 1 instead of 0.5 s; joints take 1.5 instead of 0 periods to a command")
 
 
 def test_a_policy_that_learnt_without_limits_is_told_of() -> None:

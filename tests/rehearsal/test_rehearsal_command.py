@@ -75,6 +75,7 @@ def test_an_unknown_profile_is_named_before_any_bundle_is_read(typed: Run) -> No
         (("panda", "--env", "robossl/ArmReach-v0", "--drivers.camera-hz", "0"), 1, "camera-hz must be positive"),
         (("panda", "--env", "robossl/ArmReach-v0", "--episodes", "0"), 1, "episodes must be at least 1, got 0"),
         (("panda", "--env", "robossl/ArmReach-v0", "--with-bridge"), 2, "--with-bridge needs --bundle FOLDER"),
+        (("panda", "--bundle", "b", "--with-bridge", "--network", "profile"), 2, "--network profile is for a robot by"),
         (("camera_base", "--bundle", "b", "--with-bridge"), 1, "profile camera_base may not go live: it lacks"),
         (("panda", "--demo"), 2, "a demo takes a profile and --bundle FOLDER, or neither of them"),
     ],
@@ -106,7 +107,8 @@ def test_a_bundle_for_another_robot_is_refused_before_any_process_starts(
 
 
 def test_alone_it_runs_for_its_time_and_says_which_topics_it_lacks(typed: Run, panda: Path) -> None:
-    code, out, err = typed(str(panda), "--env", "robossl/ArmReach-v0", "--seconds", "0.3", "--json")
+    words = (str(panda), "--network", "profile", "--env", "robossl/ArmReach-v0", "--seconds", "0.3", "--json")
+    code, out, err = typed(*words)
     assert code == 0
     summary = json.loads(out.splitlines()[-1])
     assert (summary["episodes"], summary["commands"]) == (0, 0)
@@ -142,13 +144,26 @@ import sys, time
 from pathlib import Path
 from robossl.rehearsal.child import Child
 from robossl.rehearsal.stage import _COMMAND_LINE
-robot = Child("robot", ["-c", _COMMAND_LINE, "sim-robot", "panda", "--env", "robossl/ArmReach-v0"])
+words = ["sim-robot", sys.argv[2], "--network", "profile", "--env", "robossl/ArmReach-v0"]
+robot = Child("robot", ["-c", _COMMAND_LINE, *words])
 bridge = Child("bridge", ["-m", "robossl.deploy", sys.argv[1], "--profile", sys.argv[2], *sys.argv[3:]])
+deadline_s = time.monotonic() + 60
 while not (robot.lines and bridge.lines):
+    assert time.monotonic() < deadline_s, "neither process said a word"
     time.sleep(0.05)
+assert robot._process.poll() is None and bridge._process.poll() is None, (robot.lines, bridge.lines)
 print(robot._process.pid, bridge._process.pid, flush=True)
 time.sleep(60)
 """
+
+
+def lives(process: int) -> bool:
+    """Tells whether a process runs: what has ended and was not waited for does not."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def test_neither_robot_nor_bridge_outlives_an_operator_who_is_killed(reach: Path, panda: Path, tmp_path: Path) -> None:
@@ -160,9 +175,9 @@ def test_neither_robot_nor_bridge_outlives_an_operator_who_is_killed(reach: Path
     operator.kill()
     operator.wait()
     deadline_s = time.monotonic() + 20.0
-    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline_s:
+    while any(map(lives, children)) and time.monotonic() < deadline_s:
         time.sleep(0.05)
-    left = [child for child in children if Path(f"/proc/{child}").exists()]
+    left = [child for child in children if lives(child)]
     for child in left:
         os.kill(child, signal.SIGKILL)
     assert not left

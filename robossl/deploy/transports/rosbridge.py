@@ -22,6 +22,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
 
 from robossl.core import UserError
+from robossl.deploy.clock import now_s
 from robossl.deploy.profile import RosConfig
 from robossl.deploy.ros_types import MAX_BYTES, RosTypes
 from robossl.deploy.transports.transport import Receive, Topic
@@ -99,7 +100,7 @@ class RosbridgeTransport:
     def peers(self, topic: str) -> int:
         """See `Transport.peers`: the server counts as the one peer, as long as it answers."""
         self._forget_answered()
-        stalled = self._unanswered and time.monotonic() - self._unanswered[0][1] > STALLED_S
+        stalled = self._unanswered and now_s() - self._unanswered[0][1] > STALLED_S
         return int(self._connected and not stalled)
 
     def speakers(self, topic: str) -> int | None:
@@ -117,7 +118,7 @@ class RosbridgeTransport:
         self._say(self._waiting)
         self._waiting = None
         try:
-            self._unanswered.append((self._socket.ping(), time.monotonic()))
+            self._unanswered.append((self._socket.ping(), now_s()))
         except ConnectionClosed:
             self._connected = False
 
