@@ -246,7 +246,7 @@ class WarpEngine:
     def _tensor(self, values: Array) -> torch.Tensor:
         """Brings numbers to the device, as float32."""
         if not isinstance(values, torch.Tensor):
-            values = np.ascontiguousarray(values)  # of records, whose strides torch does not take
+            values = np.array(values, np.float32)  # a copy: torch takes no strides as those of records
         return torch.as_tensor(values, dtype=torch.float32, device=self.device)
 
     def _empty(self, shape: tuple[int, ...]) -> torch.Tensor:
