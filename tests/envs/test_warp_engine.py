@@ -226,3 +226,12 @@ def test_every_known_field_is_one_that_warp_has():
     engine.step(np.zeros((2, 1)), 1, tuple(sorted(RECORDABLE_FIELDS)))
     for field in sorted(READABLE_FIELDS):
         assert engine.read(field).shape[0] == 2
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_lies_in_packed_records_can_be_written(count):
+    engine = engine_of(3)
+    records = np.zeros(count, np.dtype([("flag", "u1"), ("qvel", "f8", MODEL.nv)]))
+    records["qvel"] = np.arange(count * MODEL.nv).reshape(count, -1)
+    engine.write("qvel", records["qvel"], np.arange(count))
+    np.testing.assert_array_equal(engine.read("qvel", np.arange(count)), records["qvel"])
