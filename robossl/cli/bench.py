@@ -27,7 +27,7 @@ class BenchCommand:
     """Measures speed.
 
     Attributes:
-        env: id of the task to measure; every one where None.
+        env: id of the task that `sim` measures; every one where None.
         engine: what `sim` measures: `mujoco` against bare loops and processes, `warp` by the number of worlds.
         worlds: numbers of worlds for `warp`; a list that suits the device where None.
         device: of `warp`: cpu, cuda or cuda:1; a GPU if there is one where None.
@@ -62,6 +62,8 @@ def run(arguments: list[str]) -> int:
     name = name or "all"
     if name not in _NAMES:
         raise UnknownNameError("benchmark", name, _NAMES)
+    if command.env is not None and name not in ("sim", "all"):
+        raise UsageError(f"--env is for `sim` and `all`; `{name}` takes none")
     figures: dict[str, Any] = {"command": " ".join(["robossl bench", *arguments]), "machine": machine()}
     if name in ("sim", "all"):
         figures |= _by_worlds(command) if command.engine == "warp" else _simulation(command.env)

@@ -43,6 +43,7 @@ _EVAL_ARM = ["eval", "--env", "robossl/ArmPush-v0", "--policy", "random", "--epi
         (["train", "quickstart", "--env.renderer", "rays"], 2, "robossl: invalid choice 'rays' for argument"),
         (["train", "quickstart", "--env.observations", "rgb_frnt"], 2, "did you mean 'rgb_front'?"),
         (["train", "quickstart", "--device", "cuda:99"], 1, "cuda:99"),
+        (["bench", "learn", "--env", "robossl/ArmReach-v0"], 2, "--env is for `sim` and `all`; `learn` takes none"),
         (["train", "--resume", "nowhere"], 1, "nowhere is not a run"),
         (["eval", "nowhere"], 1, "nowhere is not a run"),
         (["eval"], 2, "give a run"),
