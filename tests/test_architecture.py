@@ -14,7 +14,7 @@ ALLOWED = {
     "core": {"numpy"},
     "envs": {
         "core", "assets", "numpy", "mujoco", "pybullet", "gymnasium", "stable_baselines3", "cv2", "array_api_compat",
-        "torch", "warp", "mujoco_warp",
+        "torch", "warp", "mujoco_warp", "numba",
     },
     "data": {"core", "numpy", "torch", "safetensors"},
     "nets": {"core", "numpy", "torch", "safetensors"},
@@ -72,6 +72,27 @@ def test_imports_follow_the_arrows(path: Path) -> None:
 def test_every_folder_is_ruled() -> None:
     found = {part_of(path) for path in SOURCES} - {"root"}
     assert found <= set(ALLOWED) | ANYTHING
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_compiled_functions_need_their_own_file_only(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    ours = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("robossl")
+        for alias in node.names
+    }
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef) and _is_compiled(function):
+            used = {node.id for part in function.body for node in ast.walk(part) if isinstance(node, ast.Name)}
+            assert not used & ours, (
+                f"{path.relative_to(ROOT)}: {function.name} would not notice changes of {used & ours}"
+            )
+
+
+def _is_compiled(function: ast.FunctionDef) -> bool:
+    return any(isinstance(part, ast.Name) and part.id in ("compiled", "fused") for part in function.decorator_list)
 
 
 def test_import_is_light() -> None:

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+import torch
+
+from robossl.core import Array
+from robossl.envs.compiled import compiled, fused
+
+
+@compiled
+def running_sum(values: Array, out: Array) -> None:
+    """Fills `out`."""
+    total = 0.0
+    for i in range(len(values)):
+        total += values[i]
+        out[i] = total
+
+
+@fused
+def half_square(xp, x):  # type: ignore[no-untyped-def]
+    return 0.5 * xp.square(x)
+
+
+@fused
+def energy(xp, mass, speed, out):  # type: ignore[no-untyped-def]
+    out[...] = mass * half_square(xp, xp.maximum(speed, 0.0))
+
+
+def test_a_compiled_function_adds_in_the_order_that_is_written() -> None:
+    values = np.random.default_rng(0).normal(size=1000)
+    out = np.zeros(1000)
+    running_sum(values, out)
+    assert (out == values.cumsum()).all()
+
+
+def test_a_fused_function_is_the_same_in_numpy_and_in_torch() -> None:
+    mass, speed = np.array([1.0, 2.0, 3.0]), np.array([-1.0, 0.5, 4.0])
+    ours, theirs = np.zeros(3), torch.zeros(3, dtype=torch.float64)
+    energy(np, mass, speed, ours)
+    torch_maximum = type("Torch", (), {"maximum": lambda x, y: x.clamp(min=y), "square": torch.square})
+    energy(torch_maximum, torch.tensor(mass), torch.tensor(speed), theirs)
+    assert ours == pytest.approx(theirs.numpy())
+    assert ours.tolist() == [0.0, 0.25, 24.0]
+
+
+def test_what_is_not_understood_is_said_at_the_first_call() -> None:
+    @compiled
+    def wrong(x: Array) -> Array:
+        return np.no_such_function(x)  # type: ignore[attr-defined]
+
+    with pytest.raises(Exception, match="no_such_function"):
+        wrong(np.zeros(3))
