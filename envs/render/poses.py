@@ -1,11 +1,12 @@
 """Where the cameras of N worlds are, and where they and all geoms were one control step ago."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import CameraSpec, Tree
+from robossl.envs.compiled import compiled
 from robossl.envs.delayed_engine import undelayed
 from robossl.envs.host import on_host
 from robossl.envs.mujoco_engine import MujocoEngine
@@ -14,31 +15,48 @@ from robossl.envs.render.renderer import camera_index
 _FIELDS = ("geom_xpos", "geom_xmat", "cam_xpos", "cam_xmat")
 
 
+class Poses(NamedTuple):
+    """Where C cameras are in n worlds.
+
+    Attributes:
+        pos: [n, C, 3].
+        mat: [n, C, 3, 3]: the columns point right, up and backwards.
+        tan: [n, C] of half the vertical field of view.
+    """
+
+    pos: NDArray[np.float64]
+    mat: NDArray[np.float64]
+    tan: NDArray[np.float64]
+
+
 class CameraPoses:
     """Knows positions, orientations and fields of view of cameras."""
 
     def __init__(self, engine: MujocoEngine, cameras: tuple[CameraSpec, ...]) -> None:
         self._engine = undelayed(engine)
         self._index = np.array([camera_index(engine.model, camera) for camera in cameras], np.int64)
-        self._shift = np.array([camera.shift_m for camera in cameras])[:, None]
+        self._shift = np.array([camera.shift_m for camera in cameras])
         self._pos, self._mat = engine.view("cam_xpos"), engine.view("cam_xmat")
 
-    def now(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
-        """Returns [n, C, 3] positions, [n, C, 3, 3] orientations and [n, C] tangents of half the fovy."""
-        pos, mat = self.placed(self._pos[ids], self._mat[ids])
-        bad = ~(np.isfinite(pos).all(axis=-1) & np.isfinite(mat).all(axis=(-1, -2)))
-        pos[bad], mat[bad] = 0.0, np.eye(3)  # of worlds that diverged; what they show no longer matters
+    def now(self, ids: NDArray[np.int64]) -> Poses:
+        """Returns where the cameras are in the worlds `ids`."""
         expanded = self._engine.batch.expanded("cam_fovy")
         fovy = self._engine.model.cam_fovy[None] if expanded is None else expanded[ids]
         tan = np.tan(np.deg2rad(fovy[:, self._index]) / 2)
-        return pos, mat, np.broadcast_to(tan, pos.shape[:2])
+        pos, mat = self.placed(ids, self._pos, self._mat)
+        return Poses(pos, mat, np.broadcast_to(tan, pos.shape[:2]).copy())
 
     def placed(
-        self, cam_xpos: NDArray[np.float64], cam_xmat: NDArray[np.float64]
+        self, ids: NDArray[np.int64], cam_xpos: NDArray[np.float64], cam_xmat: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Returns [n, C, 3] positions and [n, C, 3, 3] orientations from those of all the model's cameras."""
-        mat = cam_xmat[:, self._index].reshape(len(cam_xmat), -1, 3, 3)
-        return cam_xpos[:, self._index] + self._shift * mat[..., 0], mat
+        """Returns [n, C, 3] positions and [n, C, 3, 3] orientations from those of all the model's cameras in N worlds.
+
+        Cameras of worlds that diverged are put where the world begins: what they show no longer matters.
+        """
+        shape = len(ids), len(self._index), 3
+        pos, mat = np.empty(shape), np.empty((*shape, 3))
+        _place(ids, self._index, self._shift, cam_xpos, cam_xmat, pos, mat)
+        return pos, mat
 
 
 class LastPoses:
@@ -59,9 +77,9 @@ class LastPoses:
         pos = self._kept["geom_xpos"][ids]
         return pos, self._kept["geom_xmat"][ids].reshape(*pos.shape, 3)
 
-    def cameras(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Returns [n, ncam, 3] positions and [n, ncam, 9] orientations of the model's cameras."""
-        return self._kept["cam_xpos"][ids], self._kept["cam_xmat"][ids]
+    def cameras(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Returns [N, ncam, 3] positions and [N, ncam, 9] orientations of the model's cameras."""
+        return self._kept["cam_xpos"], self._kept["cam_xmat"]
 
     def _now(self, name: str) -> NDArray[Any]:
         engine = self._engine
@@ -75,3 +93,23 @@ class LastPoses:
         """Puts back what `get_state` returned."""
         for name, values in state.items():
             self._kept[name][...] = values
+
+
+@compiled
+def _place(
+    ids: NDArray[np.int64],
+    index: NDArray[np.int64],
+    shift: NDArray[np.float64],
+    cam_xpos: NDArray[np.float64],
+    cam_xmat: NDArray[np.float64],
+    pos: NDArray[np.float64],
+    mat: NDArray[np.float64],
+) -> None:
+    """See `CameraPoses.placed`; fills `pos` and `mat`."""
+    for world in range(len(ids)):
+        for camera in range(len(index)):
+            place, turn = pos[world, camera], mat[world, camera]
+            turn[:] = cam_xmat[ids[world], index[camera]].reshape(3, 3)
+            place[:] = cam_xpos[ids[world], index[camera]] + shift[camera] * turn[:, 0]
+            if not np.isfinite(place.sum() + turn.sum()):
+                place[:], turn[:] = 0.0, np.eye(3)

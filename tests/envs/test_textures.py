@@ -80,6 +80,16 @@ def test_a_cube_map_has_its_own_image_on_top():
     np.testing.assert_array_equal(pictures["rgb_above"][0][top], np.tile(expected, (top.sum(), 1)))
 
 
+def test_a_camera_draws_textures_the_same_beside_another():
+    low = CameraSpec(name="above", width=7, height=5)
+    engine = textured(num_worlds=2)
+    other = CameraSpec(name="beside", of="above", shift_m=1.3, width=16, height=12)
+    both = make_renderer("raycast", engine, (low, other), ("rgb_above", "rgb_beside")).render()
+    alone = make_renderer("raycast", engine, (other,), ("rgb_beside",)).render()
+    np.testing.assert_array_equal(both["rgb_beside"], alone["rgb_beside"])
+    assert len(np.unique(alone["rgb_beside"][..., 0])) == 2  # a checker
+
+
 def test_a_texture_on_anything_else_is_refused_by_name():
     with pytest.raises(
         UserError, match="geom 'thing' has a texture: `raycast` draws textures on planes and boxes only"
