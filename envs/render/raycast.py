@@ -80,7 +80,7 @@ class RaycastRenderer:
         hits = Hits(ids, *poses, rays["vec"], depth, geom, *(normal or [_NO_NORMALS]))
 
         def paint(rows: slice) -> None:
-            some = Hits(*(part[rows] for part in hits))
+            some = Hits._make(part[rows] for part in hits)
             for view in self._views:
                 self._paint(view, some, {key: part[rows] for key, part in pictures.items()})
 
@@ -91,7 +91,7 @@ class RaycastRenderer:
 
         def aim_some(rows: slice) -> None:
             for view in self._views:
-                aim(view, Poses(*(part[rows] for part in poses)), start[rows], direction[rows])
+                aim(view, Poses._make(part[rows] for part in poses), start[rows], direction[rows])
 
         self._share_out(aim_some, len(ids))
         others = {"geomgroup": VISIBLE_GROUPS, "bodyexclude": self._hidden, "ids": ids, "normal": self._needs_normals}

@@ -172,7 +172,7 @@ def faces_of(model: mujoco.MjModel, index: int) -> NDArray[np.float64]:
     height, width, channels = model.tex_height[index], model.tex_width[index], model.tex_nchannel[index]
     texels = model.tex_data[model.tex_adr[index] :][: height * width * channels]
     num_faces = height // width if model.tex_type[index] != mujoco.mjtTexture.mjTEXTURE_2D.value else 1
-    return texels.reshape(num_faces, height // num_faces, width, channels)[..., :3].astype(np.float64)
+    return np.asarray(texels.reshape(num_faces, height // num_faces, width, channels)[..., :3], np.float64)
 
 
 @compiled
