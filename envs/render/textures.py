@@ -6,6 +6,7 @@ around the whole. On planes an image repeats from the lower left corner, without
 pixel takes one texel, of images scaled down to about its own size (a mip pyramid).
 """
 
+import math
 from typing import Any, NamedTuple
 
 import mujoco
@@ -179,55 +180,55 @@ def faces_of(model: mujoco.MjModel, index: int) -> NDArray[np.float64]:
 def _apply(
     images: _Pyramids, surfaces: _Surfaces, hits: Hits, camera: tuple[int, int, int], pixels: NDArray[np.uint8]
 ) -> None:
-    """See `TextureBank.apply`; `camera` holds its number, its first ray and the height of its pictures."""
+    """See `TextureBank.apply`; `camera` holds its number, its first ray and the height of its pictures.
+
+    Every number is indexed by itself: a view of an array costs as much as the rest.
+    """
     index, first, height = camera
-    ids, geom, depth, direction, normal = hits.ids, hits.geom, hits.depth, hits.direction, hits.normal
+    ids, origin, _, tan, direction, depth, geom, normal = hits
+    image, is_plane, pos, mat, half, slope, shift = surfaces
     for i in range(pixels.shape[0]):
+        world, width = ids[i], 2.0 * tan[i, index] / height
         for pixel in range(pixels.shape[1]):
             ray = first + pixel
-            if geom[i, ray] < 0 or surfaces.image[ids[i], geom[i, ray]] < 0:
+            g, far = geom[i, ray], depth[i, ray]
+            if g < 0 or image[world, g] < 0:
                 continue
-            x, y, z = direction[i, ray, 0], direction[i, ray, 1], direction[i, ray, 2]
+            dx, dy, dz = direction[i, ray, 0], direction[i, ray, 1], direction[i, ray, 2]
+            x = origin[i, index, 0] + far * dx - pos[world, g, 0]
+            y = origin[i, index, 1] + far * dy - pos[world, g, 1]
+            z = origin[i, index, 2] + far * dz - pos[world, g, 2]
+            local = (
+                x * mat[world, g, 0] + y * mat[world, g, 3] + z * mat[world, g, 6],
+                x * mat[world, g, 1] + y * mat[world, g, 4] + z * mat[world, g, 7],
+                x * mat[world, g, 2] + y * mat[world, g, 5] + z * mat[world, g, 8],
+            )
+            face = 4 if is_plane[g] else _face(local, (half[world, g, 0], half[world, g, 1], half[world, g, 2]))
+            shown = image[world, g]
+            u_axis, v_axis = _AXES[images.is_cube[shown], face, 0], _AXES[images.is_cube[shown], face, 1]
+            u_slope, v_slope = slope[world, g, face, 0], slope[world, g, face, 1]
             # A pixel covers more texels the farther and the more slanted the surface is.
-            slant = abs(x * normal[i, ray, 0] + y * normal[i, ray, 1] + z * normal[i, ray, 2])
-            width = depth[i, ray] * (2.0 * hits.tan[i, index] / height) / max(slant, 1e-3)
-            start, far = hits.pos[i, index], depth[i, ray]
-            point = start[0] + far * x, start[1] + far * y, start[2] + far * z
-            texel = _texel(images, surfaces, (ids[i], geom[i, ray]), point, width)
+            slant = max(abs(dx * normal[i, ray, 0] + dy * normal[i, ray, 1] + dz * normal[i, ray, 2]), 1e-3)
+            density = max(abs(u_slope) * images.width[shown, 0], abs(v_slope) * images.height[shown, 0])
+            level = max(min(math.frexp(far * width / slant * density)[1], images.num_levels[shown]) - 1, 0)
+            columns = images.width[shown, level]
+            column = _place(u_slope * local[u_axis] + shift[world, g, face, 0], columns)
+            row = _place(v_slope * local[v_axis] + shift[world, g, face, 1], images.height[shown, level])
+            texel = images.first[shown, level, face] + row * columns + column
             for channel in range(3):
                 product = int(pixels[i, pixel, channel]) * int(images.texels[texel, channel])
                 pixels[i, pixel, channel] = (product + 127) // 255
 
 
 @compiled
-def _texel(
-    images: _Pyramids, surfaces: _Surfaces, where: tuple[int, int], point: tuple[float, float, float], width: float
-) -> int:
-    """Returns the number of the texel at a point of a geom: where = (world, geom), under a pixel of that width in m."""
-    pos, mat, half = surfaces.pos[where], surfaces.mat[where], surfaces.half[where]
-    x, y, z = point[0] - pos[0], point[1] - pos[1], point[2] - pos[2]
-    local = (
-        x * mat[0] + y * mat[3] + z * mat[6],
-        x * mat[1] + y * mat[4] + z * mat[7],
-        x * mat[2] + y * mat[5] + z * mat[8],
-    )
-    face = 4
-    if not surfaces.is_plane[where[1]]:
-        axis = 0
-        for i in range(1, 3):
-            if abs(local[i] / half[i]) > abs(local[axis] / half[axis]):
-                axis = i
-        face = 2 * axis + int(local[axis] < 0)
-    image = surfaces.image[where]
-    slope, shift, axes = surfaces.slope[where][face], surfaces.shift[where][face], _AXES[images.is_cube[image], face]
-    num_texels = width * max(abs(slope[0]) * images.width[image, 0], abs(slope[1]) * images.height[image, 0])
-    level = 0
-    while num_texels >= 2.0 and level < images.num_levels[image] - 1:
-        num_texels, level = num_texels / 2, level + 1
-    columns, rows = images.width[image, level], images.height[image, level]
-    column = _place(slope[0] * local[axes[0]] + shift[0], columns)
-    row = _place(slope[1] * local[axes[1]] + shift[1], rows)
-    return int(images.first[image, level, face] + row * columns + column)
+def _face(local: tuple[float, float, float], half: tuple[float, float, float]) -> int:
+    """Returns the face of a box of half sizes `half` that a point of its surface is on."""
+    axis, most = 0, 0.0
+    for i in range(3):
+        share = abs(local[i] / half[i])
+        if share > most:
+            axis, most = i, share
+    return 2 * axis + int(local[axis] < 0)
 
 
 @compiled
