@@ -105,7 +105,8 @@ class RaycastRenderer:
             elif modality == "segmentation":
                 out[...] = hits.geom[:, view.rays].reshape(out.shape)
             elif modality == "normals":
-                _turn_normals(hits, view.index, view.rays.start, out.reshape(len(out), -1, 3))
+                seen = hits.normal, hits.direction, hits.mat
+                _turn_normals(seen, view.index, view.rays.start, out.reshape(len(out), -1, 3))
             elif self._shader is not None:
                 self._shader.shade(view, hits, out)
 
@@ -121,12 +122,16 @@ class RaycastRenderer:
 
 
 @compiled
-def _turn_normals(hits: Hits, camera: int, first: int, out: NDArray[np.float32]) -> None:
-    """Fills `out` [n, R, 3] with normals towards a camera, in its frame, by the rays from `first` on."""
+def _turn_normals(hits: tuple[NDArray[np.float64], ...], camera: int, first: int, out: NDArray[np.float32]) -> None:
+    """Fills `out` [n, R, 3] with normals towards a camera, in its frame, by the rays from `first` on.
+
+    `hits` are normal, direction and mat of `Hits`.
+    """
+    normals, directions, mats = hits
     num_worlds, num_rays, _ = out.shape
     for i in range(num_worlds):
         rays = slice(first, first + num_rays)
-        normal, direction, mat = hits.normal[i, rays], hits.direction[i, rays], hits.mat[i, camera]
+        normal, direction, mat = normals[i, rays], directions[i, rays], mats[i, camera]
         for ray in range(num_rays):
             x, y, z = normal[ray, 0], normal[ray, 1], normal[ray, 2]
             towards = -np.sign(x * direction[ray, 0] + y * direction[ray, 1] + z * direction[ray, 2])

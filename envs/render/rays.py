@@ -112,8 +112,9 @@ def _aim(
     start: NDArray[np.float64],
     direction: NDArray[np.float64],
 ) -> None:
+    positions, mats, tans = poses  # by place, not by name: this file does not notice when their class changes
     for world in range(len(start)):
-        pos, mat, tan = poses.pos[world, camera], poses.mat[world, camera], poses.tan[world, camera]
+        pos, mat, tan = positions[world, camera], mats[world, camera], tans[world, camera]
         x0, y0, z0 = pos[0], pos[1], pos[2]
         right, up, back = _column(mat, 0), _column(mat, 1), _column(mat, 2)
         ray = first

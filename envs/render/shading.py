@@ -6,6 +6,8 @@ Lights of different hues are mixed into one. Where there is no geom, the level i
 colours are those of the sky.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,7 +53,8 @@ class Shader:
         axis = -hits.mat[:, view.index, None, :, 2]
         towards = np.concatenate([self._light_dir[hits.ids], axis], axis=1) * self._weight[hits.ids]
         pixels = out.reshape(len(out), -1, 3)
-        _shade(hits, view.rays.start, towards, self._table, pixels)
+        known = hits.ids, hits.geom, hits.normal, hits.direction
+        _shade(known, view.rays.start, towards, self._table, pixels)
         self._textures.apply(view, hits, pixels)
 
     def _mix_colours(self, ids: NDArray[np.int64]) -> None:
@@ -98,7 +101,7 @@ class Shader:
 
 @compiled
 def _shade(
-    hits: Hits,
+    hits: tuple[NDArray[Any], ...],
     first: int,
     towards: NDArray[np.float64],
     table: NDArray[np.uint8],
@@ -107,18 +110,18 @@ def _shade(
     """Fills `out` [n, R, 3] by the rays from `first` on.
 
     Args:
-        hits: of all cameras.
+        hits: ids, geom, normal and direction of `Hits`.
         first: ray of the camera.
         towards: [n, lights, 3] directions towards the lights, as long as each brightens a surface that faces it, in
             levels; what is not finite, of worlds that diverged, is taken for dark or bright.
         table: [N, 1 + geoms, levels, 3] colours.
         out: filled.
     """
+    ids, geoms, normals, directions = hits
     num_worlds, num_rays, _ = out.shape
     for i in range(num_worlds):
         rays = slice(first, first + num_rays)
-        geom, normal, direction = hits.geom[i, rays], hits.normal[i, rays], hits.direction[i, rays]
-        colours = table[hits.ids[i]]
+        geom, normal, direction, colours = geoms[i, rays], normals[i, rays], directions[i, rays], table[ids[i]]
         for ray in range(num_rays):
             level = 0.0
             if geom[ray] < 0:
