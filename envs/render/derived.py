@@ -91,7 +91,7 @@ class DerivedRenderer:
         assert self._last is not None
         pos, mat, _ = self._poses.now(ids)
         pos, mat = pos[:, None, camera], mat[:, None, camera]
-        pos_then, mat_then = (part[:, None, camera] for part in self._poses.placed(ids, *self._last.cameras()))
+        pos_then, mat_then = (part[:, None, camera] for part in self._poses.placed(*self._last.cameras(ids)))
         geom_pos, geom_mat = self._geoms[0][ids], self._geoms[1][ids].reshape(len(ids), -1, 3, 3)
         geom_pos_then, geom_mat_then = self._last.geoms(ids)
         turned = geom_mat_then @ _transposed(geom_mat)  # in the world

@@ -43,19 +43,19 @@ class CameraPoses:
         expanded = self._engine.batch.expanded("cam_fovy")
         fovy = self._engine.model.cam_fovy[None] if expanded is None else expanded[ids]
         tan = np.tan(np.deg2rad(fovy[:, self._index]) / 2)
-        pos, mat = self.placed(ids, self._pos, self._mat)
+        pos, mat = self.placed(self._pos[ids], self._mat[ids])
         return Poses(pos, mat, np.broadcast_to(tan, pos.shape[:2]).copy())
 
     def placed(
-        self, ids: NDArray[np.int64], cam_xpos: NDArray[np.float64], cam_xmat: NDArray[np.float64]
+        self, cam_xpos: NDArray[np.float64], cam_xmat: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Returns [n, C, 3] positions and [n, C, 3, 3] orientations from those of all the model's cameras in N worlds.
+        """Returns [n, C, 3] positions and [n, C, 3, 3] orientations from those of all the model's cameras.
 
         Cameras of worlds that diverged are put where the world begins: what they show no longer matters.
         """
-        shape = len(ids), len(self._index), 3
+        shape = len(cam_xpos), len(self._index), 3
         pos, mat = np.empty(shape), np.empty((*shape, 3))
-        _place(ids, self._index, self._shift, cam_xpos, cam_xmat, pos, mat)
+        _place(self._index, self._shift, cam_xpos, cam_xmat, pos, mat)
         return pos, mat
 
 
@@ -77,9 +77,9 @@ class LastPoses:
         pos = self._kept["geom_xpos"][ids]
         return pos, self._kept["geom_xmat"][ids].reshape(*pos.shape, 3)
 
-    def cameras(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Returns [N, ncam, 3] positions and [N, ncam, 9] orientations of the model's cameras."""
-        return self._kept["cam_xpos"], self._kept["cam_xmat"]
+    def cameras(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Returns [n, ncam, 3] positions and [n, ncam, 9] orientations of the model's cameras."""
+        return self._kept["cam_xpos"][ids], self._kept["cam_xmat"][ids]
 
     def _now(self, name: str) -> NDArray[Any]:
         engine = self._engine
@@ -97,7 +97,6 @@ class LastPoses:
 
 @compiled
 def _place(
-    ids: NDArray[np.int64],
     index: NDArray[np.int64],
     shift: NDArray[np.float64],
     cam_xpos: NDArray[np.float64],
@@ -106,10 +105,10 @@ def _place(
     mat: NDArray[np.float64],
 ) -> None:
     """See `CameraPoses.placed`; fills `pos` and `mat`."""
-    for world in range(len(ids)):
+    for world in range(len(cam_xpos)):
         for camera in range(len(index)):
             place, turn = pos[world, camera], mat[world, camera]
-            turn[:] = cam_xmat[ids[world], index[camera]].reshape(3, 3)
-            place[:] = cam_xpos[ids[world], index[camera]] + shift[camera] * turn[:, 0]
+            turn[:] = cam_xmat[world, index[camera]].reshape(3, 3)
+            place[:] = cam_xpos[world, index[camera]] + shift[camera] * turn[:, 0]
             if not np.isfinite(place.sum() + turn.sum()):
                 place[:], turn[:] = 0.0, np.eye(3)
