@@ -1,12 +1,12 @@
 """Where the cameras of N worlds are, and where they and all geoms were one control step ago."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import CameraSpec, Tree
-from robossl.envs.compiled import compiled
 from robossl.envs.delayed_engine import undelayed
 from robossl.envs.host import on_host
 from robossl.envs.mujoco_engine import MujocoEngine
@@ -35,7 +35,7 @@ class CameraPoses:
     def __init__(self, engine: MujocoEngine, cameras: tuple[CameraSpec, ...]) -> None:
         self._engine = undelayed(engine)
         self._index = np.array([camera_index(engine.model, camera) for camera in cameras], np.int64)
-        self._shift = np.array([camera.shift_m for camera in cameras])
+        self._shift = np.array([camera.shift_m for camera in cameras])[:, None]
         self._pos, self._mat = engine.view("cam_xpos"), engine.view("cam_xmat")
 
     def now(self, ids: NDArray[np.int64]) -> Poses:
@@ -49,13 +49,12 @@ class CameraPoses:
     def placed(
         self, cam_xpos: NDArray[np.float64], cam_xmat: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Returns [n, C, 3] positions and [n, C, 3, 3] orientations from those of all the model's cameras.
-
-        Cameras of worlds that diverged are put where the world begins: what they show no longer matters.
-        """
-        shape = len(cam_xpos), len(self._index), 3
-        pos, mat = np.empty(shape), np.empty((*shape, 3))
-        _place(self._index, self._shift, cam_xpos, cam_xmat, pos, mat)
+        """Returns [n, C, 3] positions and [n, C, 3, 3] orientations from those of all the model's cameras."""
+        mat = cam_xmat[:, self._index].reshape(len(cam_xmat), -1, 3, 3)
+        pos = cam_xpos[:, self._index] + self._shift * mat[..., 0]
+        if not math.isfinite(pos.sum() + mat.sum()):  # of worlds that diverged; what they show no longer matters
+            bad = ~(np.isfinite(pos).all(axis=-1) & np.isfinite(mat).all(axis=(-1, -2)))
+            pos[bad], mat[bad] = 0.0, np.eye(3)
         return pos, mat
 
 
@@ -93,22 +92,3 @@ class LastPoses:
         """Puts back what `get_state` returned."""
         for name, values in state.items():
             self._kept[name][...] = values
-
-
-@compiled
-def _place(
-    index: NDArray[np.int64],
-    shift: NDArray[np.float64],
-    cam_xpos: NDArray[np.float64],
-    cam_xmat: NDArray[np.float64],
-    pos: NDArray[np.float64],
-    mat: NDArray[np.float64],
-) -> None:
-    """See `CameraPoses.placed`; fills `pos` and `mat`."""
-    for world in range(len(cam_xpos)):
-        for camera in range(len(index)):
-            place, turn = pos[world, camera], mat[world, camera]
-            turn[:] = cam_xmat[world, index[camera]].reshape(3, 3)
-            place[:] = cam_xpos[world, index[camera]] + shift[camera] * turn[:, 0]
-            if not np.isfinite(place.sum() + turn.sum()):
-                place[:], turn[:] = 0.0, np.eye(3)
