@@ -50,8 +50,8 @@ class CameraPoses:
         self, cam_xpos: NDArray[np.float64], cam_xmat: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Returns [n, C, 3] positions and [n, C, 3, 3] orientations from those of all the model's cameras."""
-        mat = cam_xmat[:, self._index].reshape(len(cam_xmat), -1, 3, 3)
-        pos = cam_xpos[:, self._index] + self._shift * mat[..., 0]
+        mat = cam_xmat.take(self._index, axis=1).reshape(len(cam_xmat), -1, 3, 3)
+        pos = cam_xpos.take(self._index, axis=1) + self._shift * mat[..., 0]
         if not math.isfinite(pos.sum() + mat.sum()):  # of worlds that diverged; what they show no longer matters
             bad = ~(np.isfinite(pos).all(axis=-1) & np.isfinite(mat).all(axis=(-1, -2)))
             pos[bad], mat[bad] = 0.0, np.eye(3)
