@@ -33,7 +33,7 @@ class Shader:
         self._version = np.full(engine.num_worlds, -1, np.int64)
         num_rows = engine.model.ngeom + 1  # row 0 is the sky: geom -1
         self._table = np.zeros((engine.num_worlds, num_rows, LEVELS, 3), np.uint8)
-        self._sky = sky_colours(engine.model, LEVELS)
+        self._table[:, 0] = sky_colours(engine.model, LEVELS)
         self._weight = np.zeros((engine.num_worlds, engine.model.nlight + 1, 1))
 
     def refresh(self, ids: NDArray[np.int64]) -> None:
@@ -63,16 +63,7 @@ class Shader:
         total = diffuse.sum(axis=1)  # [n, 3]
         brightness = diffuse.mean(axis=2, keepdims=True)
         self._weight[ids] = (1 - LEVELS) * brightness / np.maximum(brightness.sum(axis=1, keepdims=True), 1e-6)
-        rgb, emission = self._surfaces(ids)
-        pixels = np.empty((len(ids), *self._table.shape[1:]), np.uint8)
-        for channel in range(3):
-            light = (emission + ambient[:, channel, None])[..., None] + (total[:, channel, None] * _RAMP)[:, None]
-            np.minimum(light, 1.0, out=light)
-            light *= 255.0 * rgb[..., channel, None]
-            light += 0.5
-            pixels[:, 1:, :, channel] = light
-        pixels[:, 0] = self._sky
-        self._table[ids] = pixels
+        _mix(ids, self._surfaces(ids), (total, ambient), self._table)
 
     def _lights(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Returns the diffuse colours [n, lights, 3] of all lights, the headlight last, and ambient light [n, 3]."""
@@ -97,6 +88,26 @@ class Shader:
             world, geom, index = world[plain], geom[plain], index[plain]
             rgb[world, geom] = per_world(self._engine, "mat_rgba", ids)[world, index, :3]
         return rgb, emission
+
+
+@compiled
+def _mix(
+    ids: NDArray[np.int64],
+    surfaces: tuple[NDArray[np.float32], NDArray[np.float32]],
+    lights: tuple[NDArray[np.float32], NDArray[np.float32]],
+    table: NDArray[np.uint8],
+) -> None:
+    """Fills the tables of n worlds: surfaces of [n, ngeom, 3] and [n, ngeom] in diffuse and ambient light, [n, 3]."""
+    rgb, emission = surfaces
+    diffuse, ambient = lights
+    for i in range(len(ids)):
+        for geom in range(rgb.shape[1]):
+            for channel in range(3):
+                colour = np.float32(255.0) * rgb[i, geom, channel]
+                unlit = emission[i, geom] + ambient[i, channel]
+                for level in range(LEVELS):
+                    light = min(unlit + diffuse[i, channel] * _RAMP[level], np.float32(1.0))
+                    table[ids[i], geom + 1, level, channel] = int(light * colour + np.float32(0.5))
 
 
 @compiled

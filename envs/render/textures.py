@@ -19,6 +19,8 @@ from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.render.rays import Hits, View
 
 _PLANE, _BOX = mujoco.mjtGeom.mjGEOM_PLANE.value, mujoco.mjtGeom.mjGEOM_BOX.value
+_FIELDS = ("geom_matid", "mat_texid", "geom_size", "mat_texrepeat")
+"""On which it depends which images are shown, and where."""
 _ROLES = (mujoco.mjtTextureRole.mjTEXROLE_RGB.value, mujoco.mjtTextureRole.mjTEXROLE_RGBA.value)
 
 # Faces +x -x +y -y +z -z: which local coordinate runs along the image's width and height, and which way.
@@ -85,6 +87,7 @@ class TextureBank:
             slope=np.zeros((*shape, 6, 2)),
             shift=np.zeros((*shape, 6, 2)),
         )
+        self._lay_images(np.arange(engine.num_worlds))
 
     def refresh(self, ids: NDArray[np.int64]) -> None:
         """Follows model values of the worlds `ids` that changed.
@@ -92,6 +95,15 @@ class TextureBank:
         Raises:
             UserError: if a geom that is neither plane nor box has a texture.
         """
+        if any(self._engine.batch.expanded(field) is not None for field in _FIELDS):
+            self._lay_images(ids)
+
+    def apply(self, view: View, hits: Hits, pixels: NDArray[np.uint8]) -> None:
+        """Multiplies a camera's colours [n, H * W, 3] with the texels of textured geoms, in place."""
+        if (self._surfaces.image >= 0).any():
+            _apply(self._images, self._surfaces, hits, (view.index, view.rays.start, view.camera.height), pixels)
+
+    def _lay_images(self, ids: NDArray[np.int64]) -> None:
         engine, model = self._engine, self._engine.model
         if not model.ntex or not model.nmat:
             return
@@ -104,11 +116,6 @@ class TextureBank:
         uniform = model.mat_texuniform[material]
         self._surfaces.image[ids], self._surfaces.half[ids] = image, np.where(half > 0, half, 1.0)
         self._lay(ids, np.where(half > 0, half, 1.0), repeat, uniform)
-
-    def apply(self, view: View, hits: Hits, pixels: NDArray[np.uint8]) -> None:
-        """Multiplies a camera's colours [n, H * W, 3] with the texels of textured geoms, in place."""
-        if (self._surfaces.image >= 0).any():
-            _apply(self._images, self._surfaces, hits, (view.index, view.rays.start, view.camera.height), pixels)
 
     def _lay(
         self,
