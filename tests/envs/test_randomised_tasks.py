@@ -75,8 +75,10 @@ def test_the_planner_and_the_bumper_know_how_wide_obstacles_are(factor: float) -
     pose = np.zeros((3, 3), np.float32)
     pose[:, :2] = place[:, 5, :2] + [beside_m, 0.0]
     place[:, np.arange(place.shape[1]) != 5] = 99.0
-    reach2 = env.task._scene.squared_reach(env.engine)  # type: ignore[attr-defined]
-    assert judge(np, pose, place, reach2, np.zeros((3, 4)), env.task.new_memory(3))[2].all()
+    shapes = env.task._scene.shapes_in(env.engine)  # type: ignore[attr-defined]
+    quat = env.engine.read("mocap_quat")
+    gap = judge(np, pose, place, quat, shapes, np.zeros((3, 4)), env.task.new_memory(3), 0.5)[2]
+    np.testing.assert_allclose(gap, -0.01, atol=1e-5)
 
 
 @pytest.mark.parametrize("env_id", OWN_TASKS)
