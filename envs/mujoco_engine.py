@@ -47,6 +47,7 @@ class MujocoEngine:
 
     xp: Any = np
     device: Any = "cpu"
+    contact_slack_m = 0.001
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int) -> None:
         _silence_warnings()
@@ -112,7 +113,7 @@ class MujocoEngine:
         return values[ids].astype(np.float32)
 
     def view(self, name: str) -> Array:
-        """Returns the engine's own float64 array [N, ...] of a field, current after every call: to look at only.
+        """See `Engine.view`: it stays current, at every call.
 
         Raises:
             UnknownNameError: if the engine cannot keep that field current.

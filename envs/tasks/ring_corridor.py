@@ -43,9 +43,6 @@ NOMINAL_STEP_M = DRIVE.speed_m_s / CONTROL_HZ
 SIGHT_M = 6.0
 """How far `privileged` looks for the nearest obstacle."""
 
-_TOUCHING_M, _NEAR_M = (-0.2, -0.001), 0.03
-"""At which gaps the car certainly touches something, and beyond which certainly not, however coarse an engine is."""
-
 _OBSTACLES_IN_REACH, _CLUTTER_IN_REACH = 4, 10  # of the planner's plans
 _WALLS = tuple(f"outer_wall_{side}" for side in ("east", "north", "west", "south"))
 _RANDOMISATIONS: dict[str, AnyRandomisation] = {
@@ -143,11 +140,12 @@ class RingCorridor:
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """Judges a decision: signed progress along the ring, and whether any substep touched anything."""
         xp = engine.xp
-        fields = (engine.read(name) for name in ("qpos", "mocap_pos", "mocap_quat"))
+        fields = (engine.view(name) for name in ("qpos", "mocap_pos", "mocap_quat"))
         found = recorded["sensordata"][:, 1:, 0]
-        progress, collided, gap = judge(xp, *fields, self._scene.shapes_in(engine), found, memory, NOMINAL_STEP_M)
-        collided = collided | ((gap > _TOUCHING_M[0]) & (gap < _TOUCHING_M[1]))
-        unsure = xp.nonzero(~collided & (gap < _NEAR_M))[0]
+        progress, collided, is_unsure = judge(
+            xp, *fields, self._scene.shapes_in(engine), found, memory, NOMINAL_STEP_M, engine.contact_slack_m
+        )
+        unsure = xp.nonzero(is_unsure)[0]
         if len(unsure):  # few worlds, and each costs a substep more
             collided[unsure] = engine.read("sensordata", unsure)[:, 0] > 0
         collision = xp.astype(collided, xp.float32)

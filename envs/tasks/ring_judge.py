@@ -24,7 +24,10 @@ from robossl.envs.tasks.ring_geometry import (
     wrapped,
 )
 
-_RING = (OUTER_M, INNER_M, CENTRE_M, LENGTH_M, CAR_RADIUS_M)
+_DEEP_M, _SHALLOW_M = -0.2, -0.001
+"""Between these gaps the car touches something, whatever the engine; deeper it may be on the other side of a wall."""
+
+_NUMBERS = (OUTER_M, INNER_M, CENTRE_M, LENGTH_M, CAR_RADIUS_M, _DEEP_M, _SHALLOW_M)
 
 
 def judge(
@@ -36,6 +39,7 @@ def judge(
     found: Array,
     memory: Memory,
     nominal_m: float,
+    slack_m: float,
 ) -> tuple[Array, Array, Array]:
     """Brings the memory of N cars up to date.
 
@@ -48,18 +52,19 @@ def judge(
         found: [N, S] contacts as substeps began.
         memory: `RingCorridor.new_memory`.
         nominal_m: what full speed makes in one decision.
+        slack_m: beyond this gap there is no contact.
 
     Returns:
-        [N] the way made along the ring, as a share in [-1, 1] of `nominal_m`; whether there was a contact; and the gap
-        (m) between the car and the nearest thing now.
+        [N] the way made along the ring, as a share in [-1, 1] of `nominal_m`; whether there was a contact; and where
+        only the engine knows whether there is one now.
     """
     if xp is np:
-        share, gap = np.empty((2, len(pose)), np.float32)
-        touched = np.empty(len(pose), bool)
+        share = np.empty(len(pose), np.float32)
+        touched, is_unsure = np.empty((2, len(pose)), bool)
         kept = (memory[name] for name in ("direction", "arc_m", "distance_m", "decisions"))
         shapes = shapes if shapes.ndim == 3 else shapes[None]
-        _judge(_RING, pose, position, quat, shapes, found, *kept, nominal_m, share, touched, gap)
-        return share, touched, gap
+        _judge(_NUMBERS, pose, position, quat, shapes, found, *kept, nominal_m, slack_m, share, touched, is_unsure)
+        return share, touched, is_unsure
     x, y = pose[:, 0], pose[:, 1]
     arc = arc_coordinate(xp, x, y)
     progress = memory["direction"] * wrapped(xp, arc - memory["arc_m"])
@@ -69,12 +74,13 @@ def judge(
     obstacles = obstacle_table(xp, position, quat, shapes)
     distance = xp.min(obstacle_distance(xp, pose[:, 0:1], pose[:, 1:2], obstacles), axis=1)
     gap = xp.minimum(wall_distance(xp, x, y), distance) - CAR_RADIUS_M
-    return xp.clip(progress / nominal_m, -1.0, 1.0), xp.any(found > 0, axis=1), gap
+    touched = xp.any(found > 0, axis=1) | ((gap > _DEEP_M) & (gap < _SHALLOW_M))
+    return xp.clip(progress / nominal_m, -1.0, 1.0), touched, ~touched & (gap < slack_m)
 
 
 @compiled
 def _judge(
-    ring: tuple[float, ...],
+    numbers: tuple[float, ...],
     pose: Array,
     position: Array,
     quat: Array,
@@ -85,11 +91,12 @@ def _judge(
     distance_m: Array,
     decisions: Array,
     nominal_m: float,
+    slack_m: float,
     share: Array,
     touched: Array,
-    gap: Array,
+    is_unsure: Array,
 ) -> None:
-    outer, inner, centre, length, radius = ring
+    outer, inner, centre, length, radius, deep, shallow = numbers
     for i in range(len(pose)):
         x, y = pose[i, 0], pose[i, 1]
         far_x, far_y = abs(x), abs(y)
@@ -112,10 +119,11 @@ def _judge(
             over_x = abs(cos * dx + sin * dy) - shape[k, 0]
             over_y = abs(cos * dy - sin * dx) - shape[k, 1]
             nearest = min(nearest, _box_distance(over_x, over_y) - shape[k, 2])
-        gap[i] = nearest - radius
-        touched[i] = False
+        gap = nearest - radius
+        touched[i] = deep < gap < shallow
         for k in range(found.shape[1]):
             touched[i] |= found[i, k] > 0
+        is_unsure[i] = not touched[i] and gap < slack_m
 
 
 @compiled
