@@ -159,7 +159,7 @@ class ArmLift(ArmTask):
             "effort": effort(xp, action),
         }
         metrics = advance_progress(xp, memory, xp.where(lifted, zero, missing), lifted)
-        return Outcome(terms, block_w[:, 2] < FALLEN_BELOW_W_M, xp.asarray(memory["reached"], copy=True), metrics)
+        return Outcome(terms, block_w[:, 2] < FALLEN_BELOW_W_M, memory["reached"], metrics)
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`."""

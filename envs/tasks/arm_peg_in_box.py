@@ -143,7 +143,7 @@ class ArmPegInBox(ArmTask):
             "effort": effort(xp, action),
         }
         metrics = advance_progress(xp, memory, distance, inside)
-        return Outcome(terms, xp.zeros_like(inside), xp.asarray(memory["reached"], copy=True), metrics)
+        return Outcome(terms, xp.zeros_like(inside), memory["reached"], metrics)
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`."""

@@ -150,7 +150,7 @@ class ArmPush(ArmTask):
         }
         metrics = advance_progress(xp, memory, distance, inside)
         metrics["pushed"] = memory["start_distance_m"] - distance
-        return Outcome(terms, block_w[:, 2] < FALLEN_BELOW_W_M, xp.asarray(memory["reached"], copy=True), metrics)
+        return Outcome(terms, block_w[:, 2] < FALLEN_BELOW_W_M, memory["reached"], metrics)
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`."""

@@ -26,4 +26,4 @@ def advance_progress(xp: Any, memory: Memory, distance: Array, is_there: Array) 
     """Notes the distances [N], m, after a step, and which worlds are at the goal; returns the `METRICS`."""
     memory["reached"] |= is_there
     memory["min_distance_m"][...] = xp.minimum(memory["min_distance_m"], distance)
-    return {"distance": distance, "min_distance": xp.asarray(memory["min_distance_m"], copy=True)}
+    return {"distance": distance, "min_distance": memory["min_distance_m"]}

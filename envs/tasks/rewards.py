@@ -3,6 +3,8 @@
 from typing import Any
 
 from robossl.core import Array
+from robossl.envs.compiled import fused
+from robossl.envs.host import namespace_of
 
 
 def tolerance(value: Array, *, high: float, margin: float, low: float = 0.0) -> Array:
@@ -24,9 +26,16 @@ def tolerance(value: Array, *, high: float, margin: float, low: float = 0.0) -> 
     """
     if low > high or margin <= 0:
         raise ValueError(f"tolerance needs low <= high and margin > 0, got low={low}, high={high}, margin={margin}")
+    return _tolerance(namespace_of(value), value, low, high, margin)
+
+
+@fused
+def _tolerance(xp: Any, value: Array, low: float, high: float, margin: float) -> Array:
     below, above = low - value, value - high
     left = 1 - (below * (below > 0) + above * (above > 0)) / margin
-    return left * (left > 0)
+    result = xp.empty_like(value)
+    result[...] = left * (left > 0)
+    return result
 
 
 def indicator(xp: Any, condition: Array) -> Array:
