@@ -7,7 +7,6 @@ Limits are those of the Franka Control Interface documentation, "Robot and inter
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from robossl.core import Array, UserError, inverse_kinematics
 from robossl.core.inverse_kinematics import damped_targets
@@ -99,10 +98,10 @@ def tool_jacobian(anchor_w: Array, axis_w: Array, tool_w: Array) -> Array:
     return jacobian
 
 
-def rotation_error(rotation: Array, wanted: NDArray[np.float64]) -> Array:
-    """Returns the rotation vector, to first order, that turns `rotation` [N, 3, 3] into `wanted` [3, 3]: [N, 3] rad."""
-    xp = namespace_of(rotation)
-    return _rotation_error(xp, rotation, xp.asarray(wanted, device=rotation.device))
+def pose_error(tool_w: Array, rotation_w: Array, target_w: Array) -> Array:
+    """Returns what is missing [N, 6] from tools at [N, 3], turned by [N, 3, 3], to targets [N, 3] and `TOOL_DOWN`."""
+    xp = namespace_of(rotation_w)
+    return _pose_error(xp, tool_w, rotation_w, target_w, xp.asarray(TOOL_DOWN, device=rotation_w.device))
 
 
-_rotation_error = fused(inverse_kinematics.rotation_error)
+_pose_error = fused(inverse_kinematics.pose_error)

@@ -21,11 +21,10 @@ from robossl.envs.tasks.panda import (
     NUM_JOINTS,
     POSITION_MAX_RAD,
     POSITION_MIN_RAD,
-    TOOL_DOWN,
     VELOCITY_MAX_RAD_S,
     IKConfig,
     joint_targets,
-    rotation_error,
+    pose_error,
     tool_jacobian,
 )
 from robossl.envs.tasks.units import vector
@@ -134,7 +133,7 @@ class PandaArm:
         target_w = memory["tool_target_w"]
         _move_target(xp, tool_w, action, config.step_m, low_w, high_w, memory["has_target"], target_w)
         rotation = engine.read("site_xmat")[:, self._tool].reshape(-1, 3, 3)
-        error = xp.concat([target_w - tool_w, rotation_error(rotation, TOOL_DOWN)], axis=-1)
+        error = pose_error(tool_w, rotation, target_w)
         anchor_w, axis_w, joint_pos = (engine.read(name)[:, :NUM_JOINTS] for name in ("xanchor", "xaxis", "qpos"))
         jacobian = tool_jacobian(anchor_w, axis_w, tool_w)
         targets = joint_targets(joint_pos, jacobian, error, period_s=1 / config.control_hz, config=config.ik)

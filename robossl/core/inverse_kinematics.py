@@ -53,13 +53,22 @@ def damped_targets(
     return xp.clip(joint_pos + step / xp.clip(overspeed, 1.0, None), low, high)
 
 
-def rotation_error(xp: Any, rotation: Array, wanted: Array) -> Array:
-    """Returns the rotation vector, to first order, that turns `rotation` [N, 3, 3] into `wanted` [3, 3]: [N, 3] rad.
+def pose_error(xp: Any, position: Array, rotation: Array, wanted_position: Array, wanted_rotation: Array) -> Array:
+    """Returns what is missing from tools to where they should be, [N, 6]: m above rad, the turn to first order.
 
-    It is half the sum of the cross products of their columns.
+    The turn is half the sum of the cross products of the columns of both rotations.
+
+    Args:
+        xp: namespace of the arrays.
+        position: [N, 3] in m.
+        rotation: [N, 3, 3].
+        wanted_position: [N, 3] in m.
+        wanted_rotation: [3, 3] float64.
     """
+    way = xp.asarray(wanted_position - position, dtype=xp.float64)
     x, y, z = rotation[:, 0], rotation[:, 1], rotation[:, 2]
-    about_x = xp.sum(y * wanted[2] - z * wanted[1], axis=-1)
-    about_y = xp.sum(z * wanted[0] - x * wanted[2], axis=-1)
-    about_z = xp.sum(x * wanted[1] - y * wanted[0], axis=-1)
-    return 0.5 * xp.stack((about_x, about_y, about_z), axis=-1)
+    to_x, to_y, to_z = wanted_rotation[0], wanted_rotation[1], wanted_rotation[2]
+    about_x = 0.5 * xp.sum(y * to_z - z * to_y, axis=-1)
+    about_y = 0.5 * xp.sum(z * to_x - x * to_z, axis=-1)
+    about_z = 0.5 * xp.sum(x * to_y - y * to_x, axis=-1)
+    return xp.stack((way[:, 0], way[:, 1], way[:, 2], about_x, about_y, about_z), axis=-1)

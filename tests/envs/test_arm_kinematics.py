@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import array_api_compat.torch as torch_api
 import numpy as np
 import pytest
 import torch
@@ -72,10 +71,8 @@ def test_torch_computes_the_arm_as_numpy_does() -> None:
 
     def step(*arrays):  # type: ignore[no-untyped-def]
         anchor, axis, tool, rotation, joint_pos = arrays
-        turn = panda.rotation_error(rotation, panda.TOOL_DOWN)
+        error = 0.01 * panda.pose_error(tool, rotation, 2 * tool)
         jacobian = panda.tool_jacobian(anchor, axis, tool)
-        concat = np.concat if isinstance(turn, np.ndarray) else torch_api.concat
-        error = concat((0.01 * tool, 0.01 * turn), axis=-1)
         return panda.joint_targets(joint_pos, jacobian, error, period_s=0.08, config=panda.IKConfig())
 
     arrays = anchor, axis, tool, rotation, joint_pos
