@@ -13,20 +13,6 @@ Bounds = tuple[Any, Any]
 
 
 @fused
-def norm(xp: Any, vector: Array) -> Array:
-    """Returns the lengths [...] of vectors [..., 3]."""
-    x, y, z = vector[..., 0], vector[..., 1], vector[..., 2]
-    return xp.sqrt(x * x + y * y + z * z)
-
-
-@fused
-def planar_norm(xp: Any, vector: Array) -> Array:
-    """Returns the lengths [...] of vectors [..., 2 or more] seen from above."""
-    x, y = vector[..., 0], vector[..., 1]
-    return xp.sqrt(x * x + y * y)
-
-
-@fused
 def heading(xp: Any, quaternion: Array) -> Array:
     """Returns sin and cos [N, 2] of the yaw of unit quaternions [N, 4], scaled down where they tilt."""
     w, x, y, z = quaternion[:, 0], quaternion[:, 1], quaternion[:, 2], quaternion[:, 3]

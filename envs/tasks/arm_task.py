@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, CameraSpec, Draws, Obs, Policy, UserError
-from robossl.envs.compiled import fused
 from robossl.envs.engine import Engine
 from robossl.envs.motion import MotionConfig
 from robossl.envs.mujoco_engine import load_model
@@ -159,14 +158,6 @@ def arm_spec(
         description=description,
         success=success,
     )
-
-
-@fused
-def effort(xp: Any, action: Array) -> Array:
-    """Returns the mean squares [N] of actions [N, A]."""
-    result = xp.empty_like(action[:, 0])
-    result[...] = xp.sum(action * action, axis=-1) / action.shape[-1]
-    return result
 
 
 def require_positive(task: str, config: Any, *names: str) -> None:
