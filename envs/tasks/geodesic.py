@@ -1,4 +1,4 @@
-"""How far it is to a goal around everything that stands in the way: shortest paths on a grid, one world after the other.
+"""How far it is to a goal around everything that stands in the way: shortest paths on a grid, world by world.
 
 A node has 16 neighbours: the eight around it and the eight a knight's move away, so that a path of any direction is
 at most 2.8 % too long; what is in the way must be more than one node thick. Nodes are settled in buckets of distance,
@@ -62,7 +62,7 @@ class Grid:
             y_m: [N].
         """
         row = xp.arange(len(distance), device=distance.device)
-        return _between(xp, distance, row, self._nodes(xp, x_m), self._nodes(xp, y_m), self.size)
+        return _between(xp, distance, row, x_m, y_m, self.half_m, self.size)
 
     def lead(self, xp: Any, distance: Array, x_m: Array, y_m: Array, *, reach_m: float) -> tuple[Array, Array]:
         """Returns the nodes x, y [N] within reach through which the shortest paths from points [N] lead.
@@ -93,15 +93,18 @@ class Grid:
 
 
 @fused
-def _between(xp: Any, distance: Array, row: Array, i: Array, j: Array, size: int) -> Array:
-    """Returns what fields [N, G * G] tell at places i, j [N] between their nodes."""
+def _between(xp: Any, distance: Array, row: Array, x_m: Array, y_m: Array, half_m: float, size: int) -> Array:
+    """Returns what fields [N, G * G] tell at points [N] between their nodes."""
+    i, j = xp.clip((x_m + half_m) / NODE_M, 0.0, size - 1.001), xp.clip((y_m + half_m) / NODE_M, 0.0, size - 1.001)
     first_i, first_j = xp.floor(i), xp.floor(j)
     over_i, over_j = i - first_i, j - first_j
     node = xp.asarray(first_i * size + first_j, dtype=xp.int64) + row * distance.shape[1]
-    there = xp.reshape(xp.abs(distance), (-1,))
-    low = there[node] + over_j * (there[node + 1] - there[node])
-    high = there[node + size] + over_j * (there[node + size + 1] - there[node + size])
-    return low + over_i * (high - low)
+    there = xp.reshape(distance, (-1,))
+    low, far = xp.abs(there[node]), xp.abs(there[node + size])
+    low, far = low + over_j * (xp.abs(there[node + 1]) - low), far + over_j * (xp.abs(there[node + size + 1]) - far)
+    between = xp.empty_like(distance[:, 0])
+    between[...] = low + over_i * (far - low)
+    return between
 
 
 @compiled

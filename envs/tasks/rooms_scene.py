@@ -12,26 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, Draws
+from robossl.envs.compiled import compiled
 from robossl.envs.engine import Engine
 from robossl.envs.tasks import house_plan
-from robossl.envs.tasks.columns import columns
 from robossl.envs.tasks.geodesic import NODE_M, Grid
+from robossl.envs.tasks.house_plan import CLOSED, NUM_PLUGS, NUM_ROOMS, NUM_WALLS
 from robossl.envs.tasks.ring_geometry import footprints
 from robossl.envs.tasks.rooms_clearance import Clearance
 from robossl.envs.tasks.rooms_config import RoomsConfig
 from robossl.envs.tasks.rooms_geometry import (
-    CLOSED,
+    INNER_M,
     NUM_FURNITURE,
-    NUM_PLUGS,
-    NUM_ROOMS,
-    NUM_WALLS,
     OUTER_M,
     ROBOT_RADIUS_M,
     RUNS_NORTH,
-    WALL_HALF_M,
+    WALL_CENTRES_M,
     along_wall,
-    inner_distance,
-    placed,
     room_centres,
 )
 from robossl.envs.tasks.scene_colours import SceneColours
@@ -40,13 +36,12 @@ _SLOTS = 2 * NUM_ROOMS
 _APART_M = (0.24, 0.29)  # of the two pieces that a room has place for, from its middle
 _BAND_M = (0.69, 0.89)  # of starts and goals, from a room's middle: past all furniture and off the walls
 _LEAST_M = 1.0  # from start to goal
-_FAR_M = ROBOT_RADIUS_M + 0.03  # farther off, nothing touches, however coarsely an engine computes contacts
+_NEAR_M = ROBOT_RADIUS_M + 0.005  # farther off, nothing touches, however coarsely an engine computes contacts
 _COLOUR_SHIFT = {"floor": 0.08, "wall": 0.10, "furniture": 0.14, "robot": 0.0, "goal": 0.0}
 _WALL_PIECES = [f"wall_{wall:02d}_{piece}" for wall in range(NUM_WALLS) for piece in ("short", "long")]
 _PLUGS = [f"wall_plug_{plug}" for plug in range(NUM_PLUGS)]
 _FURNITURE = [f"furniture_{piece:02d}" for piece in range(NUM_FURNITURE)]
-_OF_FURNITURE = slice(-NUM_FURNITURE, None)  # of all these pieces
-_OF_PLUGS = slice(_OF_FURNITURE.start - NUM_PLUGS, _OF_FURNITURE.start)
+_NUM_PIECES = len(_WALL_PIECES) + NUM_PLUGS + NUM_FURNITURE
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -57,11 +52,12 @@ class RoomsScene:
 
     Attributes:
         grid: nodes of the shortest paths.
+        pieces_shape: (4, P), of what tells where inner walls and furniture are.
     """
 
     def __init__(self, model: Any, config: RoomsConfig) -> None:
         self.grid, self._config = Grid(OUTER_M - NODE_M), config
-        self._clearance = Clearance(self.grid, config.door_m)
+        self.pieces_shape = (4, _NUM_PIECES)
         self._colours = SceneColours(model, _COLOUR_SHIFT, _colour_of)
         bodies = np.array([model.body(name).id for name in (*_WALL_PIECES, *_PLUGS, *_FURNITURE)])
         geoms = model.body_geomadr[bodies]
@@ -69,24 +65,21 @@ class RoomsScene:
         first = model.body_mocapid[bodies[0]]
         assert (model.body_mocapid[bodies] == first + np.arange(len(bodies))).all()  # a slice is cheaper than a choice
         self._goal, self._pieces = int(model.body("goal").mocapid[0]), slice(first, first + len(bodies))
-        self._furniture = slice(first + len(bodies) - NUM_FURNITURE, first + len(bodies))
-        self._plugs = slice(self._furniture.start - NUM_PLUGS, self._furniture.start)
         self._parked = model.body_pos[np.flatnonzero(model.body_mocapid >= 0)].copy()
+        self._parking = np.stack([*self._parked[self._pieces, :2].T, np.zeros(len(bodies))])
         self._half_heights = np.where(is_box, size[:, 2], size[:, 1])
-        self._shapes, self._geoms, self._is_box = footprints(size, is_box), geoms, is_box
-        shapes = self._shapes.astype(np.float64)
-        reach = shapes[:, :2].copy()
-        reach[_OF_PLUGS] = config.door_m / 2  # turned either way
-        reach[_OF_FURNITURE] = (np.hypot(shapes[:, 0], shapes[:, 1]) + shapes[:, 2])[_OF_FURNITURE, None]  # any way
-        self._reach = (reach.T + _FAR_M).astype(np.float32)
-        self._furniture_reach2 = np.square(self._reach[0, _OF_FURNITURE])
+        self._geoms, self._is_box = geoms, is_box
+        self._shapes = np.ascontiguousarray(footprints(size, is_box).T)
+        self._clearance = Clearance(self.grid, config.door_m, self._shapes[:, -NUM_FURNITURE:].copy())
 
     def draw(self, draws: Draws) -> dict[str, Floats]:
         """Draws all that an episode needs, {name: [n, ...]} in [0, 1), in one call: the call is what costs."""
         shapes = {
             "joined": (NUM_WALLS,),
             "walls": (3, NUM_WALLS),
-            "start": (4,),
+            "start_room": (1,),
+            "start": (2,),
+            "yaw": (1,),
             "goal_room": (NUM_ROOMS,),
             "goal": (2,),
             "count": (1,),
@@ -100,26 +93,30 @@ class RoomsScene:
         }
         ends = np.cumsum([np.prod(shape) for shape in shapes.values()])
         parts = np.split(draws.uniform(shape=(int(ends[-1]),)), ends[:-1], axis=1)
+        parts = [np.ascontiguousarray(part) for part in parts]
         return {name: part.reshape(-1, *shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
 
     def lay_out(self, unit: dict[str, Floats]) -> dict[str, Array]:
         """Returns what episodes begin with, {name: [n, ...]}.
 
-        Beside state and model values by their MuJoCo names that is `goal` [n, 2], and `field` [n, G * G], what
-        `Grid.distance` returns.
+        Beside state and model values by their MuJoCo names that is `goal` [n, 2], `pieces` [n, 4, P], x, y, cosine and
+        sine of inner walls and then furniture, and `field` [n, G * G], what `Grid.distance` returns.
         """
         states = self._walls(unit)
         start, goal = self._ends(states, unit)
-        position, quat = self._placed(states, unit)
+        place = self._placed(states, unit)
+        position, quat = self._put_up(place)
         position[:, self._goal, :2] = goal
         position[:, self._goal, 2] = 0.001
-        furniture = self.pieces(np, position, quat, self._shapes)[:, -NUM_FURNITURE:]
-        field = self.grid.distance(self._clearance.is_free(states, furniture), goal)
+        pieces = np.stack([*place[:, :2].swapaxes(0, 1), np.cos(place[:, 2]), np.sin(place[:, 2])], axis=1)
+        pieces = pieces.astype(np.float32)
+        field = self.grid.distance(self._clearance.is_free(states, pieces[..., -NUM_FURNITURE:]), goal)
         return {
-            "qpos": np.concatenate([start, np.pi * (2 * unit["start"][:, 3:] - 1)], axis=1),
+            "qpos": np.concatenate([start, np.pi * (2 * unit["yaw"] - 1)], axis=1),
             "mocap_pos": position,
             "mocap_quat": quat,
             "goal": goal,
+            "pieces": pieces,
             "field": field.reshape(len(goal), -1),
             **self._colours.draw(unit["colour"], unit["light"]),
         }
@@ -127,82 +124,131 @@ class RoomsScene:
     def shapes_in(self, engine: Engine) -> NDArray[np.float32]:
         """Returns half_x, half_y and radius of the pieces, [P, 3], or [N, P, 3] where the worlds' sizes differ."""
         size = engine.own_values("geom_size")
-        return self._shapes if size is None else footprints(size[:, self._geoms], self._is_box)
+        return self._shapes.T if size is None else footprints(size[:, self._geoms], self._is_box)
 
-    def pieces(self, xp: Any, position: Array, quat: Array, shapes: NDArray[np.float32]) -> Array:
-        """Describes inner walls and furniture of worlds whose mocap bodies are at [N, M, 3], [N, M, 4]: [N, P, 7].
-
-        The columns are `ring_geometry.OBSTACLE_NAMES`; furniture comes last.
-        """
-        place, turn = position[:, self._pieces], quat[:, self._pieces]
-        w, z = turn[..., 0], turn[..., 3]
-        pose = columns(xp, place[..., 0], place[..., 1], 1 - 2 * z * z, 2 * w * z)
-        return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(shapes, device=pose.device)], axis=-1)
-
-    def is_near(self, xp: Any, pose: Array, position: Array) -> Array:
-        """Tells [N] whether robots at poses [N, 3] may touch something, mocap bodies being at [N, M, 3]."""
-        dx, dy = (xp.abs(position[:, self._pieces, axis] - pose[:, axis : axis + 1]) for axis in (0, 1))
-        reach_x, reach_y = xp.asarray(self._reach, device=position.device)
-        is_beside = (dx < reach_x) & (dy < reach_y)
-        is_beside[:, _OF_PLUGS] &= xp.minimum(dx[:, _OF_PLUGS], dy[:, _OF_PLUGS]) < WALL_HALF_M + _FAR_M
-        x, y = dx[:, _OF_FURNITURE], dy[:, _OF_FURNITURE]
-        is_beside[:, _OF_FURNITURE] &= x * x + y * y < xp.asarray(self._furniture_reach2, device=position.device)
-        return xp.any(is_beside, axis=1) | (inner_distance(xp, pose[:, 0], pose[:, 1]) < _FAR_M)
+    def is_near(self, pose: NDArray[np.float32], pieces: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Tells [N] whether robots at poses [N, 3] may touch something, `pieces` being as in the model at most."""
+        return _is_near(pose, pieces, self._shapes, INNER_M, _NEAR_M)
 
     def _walls(self, unit: dict[str, Floats]) -> Ints:
-        return house_plan.wall_states(
-            house_plan.spanning_tree(unit["joined"]),
-            unit["walls"].transpose(1, 0, 2),
-            closed_chance=self._config.closed_chance,
-            open_chance=self._config.open_chance,
-        )
+        must_pass = house_plan.spanning_tree(unit["joined"])
+        return house_plan.wall_states(must_pass, unit["walls"], self._config.closed_chance, self._config.open_chance)
 
     def _ends(self, states: Ints, unit: dict[str, Floats]) -> tuple[Floats, Floats]:
         """Chooses where episodes start, and their goals, [n, 2] each: as many doors apart as asked for."""
-        room = np.floor(unit["start"][:, 0] * NUM_ROOMS).astype(np.int64)
-        least, most = self._config.hops
-        goal_room = house_plan.choose_room(house_plan.hops(states, room), unit["goal_room"], least=least, most=most)
-        start, goal = _on_the_way_round(room, unit["start"][:, 1:3]), _on_the_way_round(goal_room, unit["goal"])
-        is_close = np.square(start - goal).sum(axis=1) < _LEAST_M**2
-        return np.where(is_close[:, None], 2 * room_centres()[room] - start, start), goal
+        room = (unit["start_room"][:, 0] * NUM_ROOMS).astype(np.int64)
+        goal_room = house_plan.choose_room(house_plan.hops(states, room), unit["goal_room"], *self._config.hops)
+        start, goal = np.empty((len(room), 2)), np.empty((len(room), 2))
+        _choose_ends(room_centres(), room, goal_room, unit["start"], unit["goal"], start, goal)
+        return start, goal
 
-    def _placed(self, states: Ints, unit: dict[str, Floats]) -> tuple[Floats, Floats]:
-        """Puts up walls and furniture, parks what is not needed: positions [n, M, 3] and orientations [n, M, 4]."""
-        position = np.repeat(self._parked[None], len(states), axis=0)
-        along = along_wall(self._config.door_m)
-        walls = placed(np.arange(NUM_WALLS)[:, None], along[states][..., :2]).reshape(len(states), -1, 2)
-        shut, is_shut = house_plan.closed_walls(states)
-        plugs = placed(shut, np.where(is_shut, along[CLOSED, 2], np.nan))
-        furniture = self._furnished(unit)
-        there = np.concatenate([walls, plugs, furniture], axis=1)
-        height = np.broadcast_to(self._half_heights[:, None], (*there.shape[:2], 1))
-        there = np.concatenate([there, height], axis=2)
-        position[:, self._pieces] = np.where(np.isnan(there), position[:, self._pieces], there)
-        half_yaw = np.zeros(position.shape[:2])
-        half_yaw[:, self._plugs] = np.where(RUNS_NORTH, 0.0, np.pi / 4)[shut]
-        half_yaw[:, self._furniture] = (np.pi / 2) * unit["turn"]
-        nothing = np.zeros_like(half_yaw)
-        return position, np.stack([np.cos(half_yaw), nothing, nothing, np.sin(half_yaw)], axis=2)
-
-    def _furnished(self, unit: dict[str, Floats]) -> Floats:
-        """Returns where furniture stands, two pieces to a room at most, [n, 12, 2]; NaN is in no room."""
-        slot = unit["slot"].argsort(axis=1, kind="stable")[:, :NUM_FURNITURE]
-        room, side = slot // 2, 1.0 - 2.0 * (slot % 2)
-        direction = 2 * np.pi * np.take_along_axis(unit["direction"], room, axis=1)
-        apart = side * (_APART_M[0] + (_APART_M[1] - _APART_M[0]) * unit["apart"])
+    def _placed(self, states: Ints, unit: dict[str, Floats]) -> Floats:
+        """Chooses x, y and yaw of walls and furniture, [n, 3, P]; what is not needed stays parked."""
+        place = np.repeat(self._parking[None], len(states), axis=0)
+        _place_walls(states, along_wall(self._config.door_m), WALL_CENTRES_M, RUNS_NORTH, CLOSED, place)
         fewest, most = self._config.furniture
-        rank = unit["chosen"].argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
-        apart[rank >= fewest + np.floor(unit["count"] * (most + 1 - fewest))] = np.nan
-        return room_centres()[room] + np.stack([apart * np.cos(direction), apart * np.sin(direction)], axis=2)
+        count = fewest + (unit["count"][:, 0] * (most + 1 - fewest)).astype(np.int64)
+        of_pieces = np.stack([unit["chosen"], unit["apart"], unit["turn"]], axis=1)
+        _place_furniture(room_centres(), count, unit["slot"], unit["direction"], of_pieces, place)
+        return place
+
+    def _put_up(self, place: Floats) -> tuple[Floats, Floats]:
+        """Returns positions [n, M, 3] and orientations [n, M, 4] of mocap bodies with walls and furniture in place."""
+        position = np.repeat(self._parked[None], len(place), axis=0)
+        quat = np.zeros((*position.shape[:2], 4))
+        quat[..., 0] = 1
+        of_pieces, half_yaw = position[:, self._pieces], place[:, 2] / 2
+        of_pieces[..., :2] = place[:, :2].swapaxes(1, 2)
+        of_pieces[..., 2] = np.where(place[:, 0] == self._parking[0], of_pieces[..., 2], self._half_heights)
+        quat[:, self._pieces, 0], quat[:, self._pieces, 3] = np.cos(half_yaw), np.sin(half_yaw)
+        return position, quat
 
 
-def _on_the_way_round(room: Ints, unit: Floats) -> Floats:
-    """Returns points [n, 2] on the way round the furniture of rooms [n], from `unit` [n, 2]."""
-    out = _BAND_M[0] + (_BAND_M[1] - _BAND_M[0]) * unit[:, 0]
-    side = np.floor(4 * unit[:, 1])
-    along = out * (2 * (4 * unit[:, 1] - side) - 1)
-    cos, sin = np.round(np.cos(side * (np.pi / 2))), np.round(np.sin(side * (np.pi / 2)))
-    return room_centres()[room] + np.stack([cos * out - sin * along, sin * out + cos * along], axis=1)
+@compiled
+def _is_near(
+    pose: NDArray[np.float32], pieces: NDArray[np.float32], shapes: NDArray[np.float32], inner_m: float, near_m: float
+) -> NDArray[np.bool_]:
+    """Tells which poses [N, 3] are nearer than `near_m` to pieces [N, 4, P] of shapes [3, P] or to the outer walls."""
+    is_near = np.zeros(len(pose), np.bool_)
+    for world in range(len(pose)):
+        x, y = pose[world, 0], pose[world, 1]
+        is_near[world] = inner_m - max(abs(x), abs(y)) < near_m
+        for piece in range(pieces.shape[2]):
+            dx, dy = x - pieces[world, 0, piece], y - pieces[world, 1, piece]
+            half_x, half_y, reach = shapes[0, piece], shapes[1, piece], shapes[2, piece] + near_m
+            if abs(dx) + abs(dy) < 1.5 * (half_x + half_y + reach):  # the box is in there however it is turned
+                cos, sin = pieces[world, 2, piece], pieces[world, 3, piece]
+                over_x = max(abs(cos * dx + sin * dy) - half_x, 0)
+                over_y = max(abs(cos * dy - sin * dx) - half_y, 0)
+                is_near[world] |= over_x * over_x + over_y * over_y < reach * reach
+    return is_near
+
+
+@compiled
+def _choose_ends(
+    centre: Floats, room: Ints, goal_room: Ints, unit: Floats, goal_unit: Floats, start: Floats, goal: Floats
+) -> None:
+    """Fills `start` and `goal` [n, 2]: on the way round the furniture of their rooms [n], not too near."""
+    for world in range(len(room)):
+        _go_round(centre[room[world]], unit[world], start[world])
+        _go_round(centre[goal_room[world]], goal_unit[world], goal[world])
+        if np.hypot(start[world, 0] - goal[world, 0], start[world, 1] - goal[world, 1]) < _LEAST_M:
+            start[world] = 2 * centre[room[world]] - start[world]
+
+
+@compiled
+def _go_round(centre: Floats, unit: Floats, point: Floats) -> None:
+    """Fills `point` [2] on the way round a room, from `unit` [2]."""
+    out = _BAND_M[0] + (_BAND_M[1] - _BAND_M[0]) * unit[0]
+    side = int(4 * unit[1])
+    along = out * (2 * (4 * unit[1] - side) - 1)
+    cos, sin = (1, 0, -1, 0)[side], (0, 1, 0, -1)[side]
+    point[0], point[1] = centre[0] + cos * out - sin * along, centre[1] + sin * out + cos * along
+
+
+@compiled
+def _place_walls(
+    states: Ints, along_m: Floats, centre: Floats, runs_north: NDArray[np.bool_], closed: int, place: Floats
+) -> None:
+    """Writes to `place` [n, 3, P] where the parts of walls [n, 12] are: the short and long pieces, then the plugs."""
+    num_walls = states.shape[1]
+    for world in range(len(states)):
+        plug = 2 * num_walls
+        for wall in range(num_walls):
+            state, along = states[world, wall], runs_north[wall]
+            for part in range(3):
+                piece = 2 * wall + part if part < 2 else plug
+                if not np.isnan(along_m[state, part]):
+                    place[world, 0, piece] = centre[wall, 0] + along_m[state, part] * (not along)
+                    place[world, 1, piece] = centre[wall, 1] + along_m[state, part] * along
+            if state == closed:
+                place[world, 2, plug] = 0.0 if along else np.pi / 2
+                plug += 1
+
+
+@compiled
+def _place_furniture(
+    centre: Floats, count: Ints, slot: Floats, direction: Floats, of_pieces: Floats, place: Floats
+) -> None:
+    """Writes to `place` [n, 3, P] where `count` [n] pieces of furniture stand, two to a room at most.
+
+    Args:
+        centre: [9, 2] of rooms.
+        count: [n].
+        slot: [n, 18] random numbers; the places with the lowest are taken.
+        direction: [n, 9] random numbers, in which a room's pieces are apart.
+        of_pieces: [n, 3, 12] random numbers: which pieces are chosen, how far from the middle, how they are turned.
+        place: written to.
+    """
+    first = place.shape[2] - of_pieces.shape[2]
+    for world in range(len(count)):
+        slots, chosen = np.argsort(slot[world]), np.argsort(of_pieces[world, 0])
+        for piece in chosen[: count[world]]:
+            room, side = slots[piece] // 2, 1 - 2 * (slots[piece] % 2)
+            apart = side * (_APART_M[0] + (_APART_M[1] - _APART_M[0]) * of_pieces[world, 1, piece])
+            place[world, 0, first + piece] = centre[room, 0] + apart * np.cos(2 * np.pi * direction[world, room])
+            place[world, 1, first + piece] = centre[room, 1] + apart * np.sin(2 * np.pi * direction[world, room])
+            place[world, 2, first + piece] = np.pi * of_pieces[world, 2, piece]
 
 
 def _colour_of(geom: str) -> str:

@@ -3,11 +3,11 @@ import pytest
 
 from robossl.core import Draws, Stream
 from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.tasks.house_plan import NUM_WALLS
 from robossl.envs.tasks.ring_geometry import obstacle_distance
 from robossl.envs.tasks.rooms_clearance import CLEAR_M
 from robossl.envs.tasks.rooms_geometry import (
     NUM_FURNITURE,
-    NUM_WALLS,
     OUTER_M,
     ROBOT_RADIUS_M,
     inner_distance,
@@ -35,7 +35,10 @@ def engine_with(task, start):
 
 def gap_to_everything(scene, start, x, y):
     """From points [n, K] to walls and furniture, from the bodies' places alone."""
-    pieces = scene.pieces(np, start["mocap_pos"], start["mocap_quat"], scene._shapes)
+    place, turn = start["mocap_pos"][:, scene._pieces], start["mocap_quat"][:, scene._pieces]
+    w, z = turn[..., 0], turn[..., 3]
+    columns = (place[..., 0], place[..., 1], 1 - 2 * z * z, 2 * w * z, *scene._shapes)
+    pieces = np.stack(np.broadcast_arrays(*columns), axis=-1)
     inner = obstacle_distance(np, x[..., None], y[..., None], pieces[:, None])
     return np.minimum(inner.min(axis=-1), inner_distance(np, x, y))
 
