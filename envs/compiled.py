@@ -7,13 +7,13 @@ Arithmetic is IEEE's, in the order that is written, so numbers depend neither on
 """
 
 from collections.abc import Callable
-from types import ModuleType
+from types import FunctionType
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
 from numba.core import types
-from numba.extending import NativeValue, typeof_impl, unbox
+from numba.extending import typeof_impl
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -26,10 +26,31 @@ def compiled(function: Function) -> Function:
 class _Fused:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.plain, self.compiled = function, compiled(function)
+        self._in_numpy = compiled(_in_numpy(function, self.compiled))
         self.__doc__, self.__name__ = function.__doc__, function.__name__
 
     def __call__(self, xp: Any, *arrays: Any) -> Any:
-        return (self.compiled if xp is np else self.plain)(xp, *arrays)
+        return self._in_numpy(*arrays) if xp is np else self.plain(xp, *arrays)
+
+
+def _in_numpy(function: Callable[..., Any], machine_code: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the function without its first parameter: by that alone numba would take 4 us to know its types.
+
+    To numba's cache it stands in the function's file. What it calls is no closure: the cache would not know one again.
+    """
+    code = _call_in_numpy.__code__.replace(
+        co_filename=function.__code__.co_filename, co_firstlineno=function.__code__.co_firstlineno
+    )
+    entry = FunctionType(code, {"np": np, "machine_code": machine_code, "__name__": function.__module__})
+    entry.__qualname__ = f"{function.__qualname__}.in_numpy"
+    return entry
+
+
+machine_code: Any = None  # in what `_in_numpy` returns: the function's
+
+
+def _call_in_numpy(*arrays: Any) -> Any:
+    return machine_code(np, *arrays)
 
 
 def fused(function: Function) -> Function:
@@ -44,14 +65,3 @@ def fused(function: Function) -> Function:
 def _type_of_fused(value: _Fused, context: Any) -> Any:
     """Tells numba how one fused function calls another."""
     return types.Dispatcher(value.compiled)
-
-
-@typeof_impl.register(ModuleType)
-def _type_of_namespace(value: ModuleType, context: Any) -> Any:
-    """Tells numba what a namespace is that is passed as an argument."""
-    return types.Module(value)
-
-
-@unbox(types.Module)
-def _unbox_namespace(kind: Any, value: Any, context: Any) -> Any:
-    return NativeValue(context.context.get_dummy_value())
