@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Array, Draws, Layout
 from robossl.envs.config import WorldSeed
+from robossl.envs.draws import FastDraws
 
 _MIN_DEPTH, _MAX_DEPTH = 2, 16  # episodes of a world
 _NUM_EPISODES = 1024  # of all worlds: bounds the memory
@@ -59,7 +60,7 @@ class Ahead:
         episode, slot = episode[world, k], slot[world, k]
         for first in range(0, len(world), _MAX_CALL):
             some = slice(first, first + _MAX_CALL)
-            draws = Draws(self._worlds.seed, self._worlds.stream, self._first_world + world[some], episode[some])
+            draws = FastDraws(self._worlds.seed, self._worlds.stream, self._first_world + world[some], episode[some])
             shelf.put(world[some], slot[some], episode[some], layout(draws))
 
 
@@ -96,7 +97,7 @@ class _Shelf:
         return world * self.episode.shape[1] + slot
 
 
-class _DrawsAhead(Draws):
+class _DrawsAhead(FastDraws):
     def __init__(
         self, ahead: Ahead, worlds: WorldSeed, first_world: int, ids: NDArray[np.int64], episodes: NDArray[np.int64]
     ) -> None:

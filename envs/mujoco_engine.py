@@ -17,6 +17,7 @@ from mujoco import batch as mujoco_batch
 from numpy.typing import NDArray
 
 from robossl.core import Array, UnknownNameError, UserError
+from robossl.envs.compiled import compiled
 from robossl.envs.engine import MAX_SPEED
 from robossl.envs.mujoco_fields import (
     NO_STAGE,
@@ -208,21 +209,12 @@ class MujocoEngine:
 
     def _flag_divergence(self, warnings: NDArray[np.integer[Any]]) -> None:
         """Flags the worlds that are no longer finite, too fast, or warned about since `warnings` [N, W, 2]."""
-        if self.batch.warning.tobytes() != warnings.tobytes():  # a tenth of the time of comparing the numbers
-            self._diverged |= (self.batch.warning != warnings)[..., 1].any(axis=1)
-        self._flag_not_finite(slice(None), slice(self._num_moving))  # all else is as it was before the step
+        moving = self.batch.state[:, : self._num_moving]  # all else is as it was before the step
+        _flag(moving, self._qvel, MAX_SPEED, warnings, self.batch.warning, self._diverged)
         written = self._is_written.nonzero()[0]
         if len(written):
-            self._flag_not_finite(written, slice(None))
+            self._diverged[written] |= ~np.isfinite(self.batch.state[written]).all(axis=1)
             self._is_written[written] = False
-        qvel = self._qvel
-        if not np.einsum("ij,ij->", qvel, qvel) < MAX_SPEED**2:  # likewise; all worlds' together are seldom so fast
-            self._diverged |= ~(np.abs(qvel) < MAX_SPEED).all(axis=1)
-
-    def _flag_not_finite(self, rows: Any, columns: slice) -> None:
-        state = self.batch.state[rows, columns]
-        if not math.isfinite(state.sum()):  # half the time of looking at each number
-            self._diverged[rows] |= ~np.isfinite(state).all(axis=1)
 
     def _step_recording(self, num_substeps: int, record: tuple[str, ...]) -> dict[str, Array]:
         """Steps with a rollout, which records derived fields as the substeps begin, but the state as they end."""
@@ -309,6 +301,20 @@ def load_model(source: str | Path, edit: Callable[[Any], None] | None = None) ->
     except (ValueError, OSError, mujoco.FatalError) as error:
         what = "the model" if is_xml else f"the model {source}"
         raise UserError(f"{what} cannot be compiled: {' '.join(str(error).split())}") from error
+
+
+@compiled
+def _flag(state: Array, qvel: Array, max_speed: float, warned: Array, warning: Array, diverged: Array) -> None:
+    """Flags worlds [N] with states [N, S] that are not finite, too fast, or warned about once more: [N, W, 2]."""
+    for world in range(len(diverged)):
+        is_well = True
+        for column in range(state.shape[1]):
+            is_well &= np.isfinite(state[world, column])
+        for joint in range(qvel.shape[1]):
+            is_well &= abs(qvel[world, joint]) < max_speed
+        for kind in range(warning.shape[1]):
+            is_well &= warning[world, kind, 1] == warned[world, kind, 1]
+        diverged[world] |= not is_well
 
 
 def _silence_warnings() -> None:

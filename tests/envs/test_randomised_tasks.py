@@ -9,6 +9,7 @@ from task_checks import OWN_TASKS
 from robossl.core import UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.task_env import TaskEnv
+from robossl.envs.tasks.ring_judge import judge
 
 
 def task_env(env_id: str, num_worlds: int = 4, **options: Any) -> TaskEnv:
@@ -74,8 +75,8 @@ def test_the_planner_and_the_bumper_know_how_wide_obstacles_are(factor: float) -
     pose = np.zeros((3, 3), np.float32)
     pose[:, :2] = place[:, 5, :2] + [beside_m, 0.0]
     place[:, np.arange(place.shape[1]) != 5] = 99.0
-    scene = env.task._scene  # type: ignore[attr-defined]
-    assert scene.is_near(np, pose, place, scene.shapes_in(env.engine)).all()
+    reach2 = env.task._scene.squared_reach(env.engine)  # type: ignore[attr-defined]
+    assert judge(np, pose, place, reach2, np.zeros((3, 4)), env.task.new_memory(3))[2].all()
 
 
 @pytest.mark.parametrize("env_id", OWN_TASKS)
