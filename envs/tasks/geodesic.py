@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array
-from robossl.envs.compiled import compiled, fused
+from robossl.envs.compiled import compiled
+from robossl.envs.tasks.path_progress import between
 
 NODE_M = 0.1
 _PAD = 2  # a knight's move
@@ -32,10 +33,12 @@ class Grid:
     Attributes:
         half_m: from the middle to the outermost nodes.
         size: nodes along a side, G.
+        measures: the two and `NODE_M`, as `path_progress.between` takes them.
     """
 
     def __init__(self, half_m: float) -> None:
         self.half_m, self.size = half_m, round(2 * half_m / NODE_M) + 1
+        self.measures = (half_m, NODE_M, self.size)
         self.axis_m = np.linspace(-half_m, half_m, self.size)
 
     def distance(self, is_free: NDArray[np.bool_], goal_m: NDArray[np.float64]) -> Floats:
@@ -62,7 +65,7 @@ class Grid:
             y_m: [N].
         """
         row = xp.arange(len(distance), device=distance.device)
-        return _between(xp, distance, row, x_m, y_m, self.half_m, self.size)
+        return between(xp, self.measures, distance, row, x_m, y_m)
 
     def lead(self, xp: Any, distance: Array, x_m: Array, y_m: Array, *, reach_m: float) -> tuple[Array, Array]:
         """Returns the nodes x, y [N] within reach through which the shortest paths from points [N] lead.
@@ -90,21 +93,6 @@ class Grid:
     def _nodes(self, xp: Any, position_m: Array) -> Array:
         """Returns positions in nodes from the first, a little before the last one at most."""
         return xp.clip((position_m + self.half_m) / NODE_M, 0.0, self.size - 1.001)
-
-
-@fused
-def _between(xp: Any, distance: Array, row: Array, x_m: Array, y_m: Array, half_m: float, size: int) -> Array:
-    """Returns what fields [N, G * G] tell at points [N] between their nodes."""
-    i, j = xp.clip((x_m + half_m) / NODE_M, 0.0, size - 1.001), xp.clip((y_m + half_m) / NODE_M, 0.0, size - 1.001)
-    first_i, first_j = xp.floor(i), xp.floor(j)
-    over_i, over_j = i - first_i, j - first_j
-    node = xp.asarray(first_i * size + first_j, dtype=xp.int64) + row * distance.shape[1]
-    there = xp.reshape(distance, (-1,))
-    low, far = xp.abs(there[node]), xp.abs(there[node + size])
-    low, far = low + over_j * (xp.abs(there[node + 1]) - low), far + over_j * (xp.abs(there[node + size + 1]) - far)
-    between = xp.empty_like(distance[:, 0])
-    between[...] = low + over_i * (far - low)
-    return between
 
 
 @compiled

@@ -20,7 +20,7 @@ from robossl.envs.mujoco_engine import load_model
 from robossl.envs.task import Memory, Outcome
 from robossl.envs.tasks.columns import columns
 from robossl.envs.tasks.house_plan import NUM_PLUGS, NUM_WALLS
-from robossl.envs.tasks.path_metrics import soft_spl, spl
+from robossl.envs.tasks.path_progress import advance
 from robossl.envs.tasks.ring_geometry import obstacle_distance
 from robossl.envs.tasks.rooms_config import LEVELS, RoomsConfig
 from robossl.envs.tasks.rooms_expert import PathExpert
@@ -39,7 +39,6 @@ from robossl.envs.tasks.scene_colours import RANDOM_FIELDS
 
 NOMINAL_STEP_M = FORWARD_M_S / CONTROL_HZ
 LOOK_AHEAD_M = 0.26
-_STEP_M = np.float32(NOMINAL_STEP_M)
 _LIMITS = (FORWARD_M_S, BACKWARD_M_S, FORWARD_STEP_M_S, YAW_RATE_RAD_S, TURN_STEP_RAD_S)
 _MIN_DISTANCE_M = 1e-6
 
@@ -99,16 +98,29 @@ class RoomsPointGoal:
         """Judges a decision by what is left of the shortest path, and by whether any substep touched anything."""
         xp = engine.xp
         pose = engine.read("qpos")
-        left = self._scene.grid.read(xp, memory["field"], pose[:, 0], pose[:, 1])
         collided = self._collided(engine, pose, recorded["sensordata"][:, 1:, 0], memory["pieces"])
-        own = [memory[name] for name in ("goal_w", "position_w", "driven_m", "left_m", "collisions")]
-        progress, collision, success = _advance(xp, pose, left, collided, *own, _STEP_M, self.config.success_radius_m)
-        is_there = success > 0
+        collision = xp.astype(collided, xp.float32)
+        memory["collisions"] += collision
+        row = xp.arange(len(pose), device=pose.device)
+        path = [memory[name] for name in ("goal_w", "position_w", "shortest_m", "left_m", "driven_m")]
+        done, success, spl, soft_spl = advance(
+            xp, self._scene.grid.measures, memory["field"], row, pose, *path, self.config.success_radius_m
+        )
         return Outcome(
-            terms={"progress": progress, "collision": collision, "success": success},
-            terminated=is_there | collided if self.config.ends_at_collision else is_there,
-            success=is_there,
-            metrics=self._metrics(xp, is_there, memory),
+            terms={
+                "progress": xp.clip(done / NOMINAL_STEP_M, -1.0, 1.0),
+                "collision": collision,
+                "success": xp.astype(success, xp.float32),
+            },
+            terminated=success | collided if self.config.ends_at_collision else success,
+            success=success,
+            metrics={
+                "spl": spl,
+                "soft_spl": soft_spl,
+                "collisions": memory["collisions"],
+                "distance_to_goal": memory["left_m"],
+                "path_length": memory["driven_m"],
+            },
         )
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
@@ -136,27 +148,16 @@ class RoomsPointGoal:
         """Returns the follower of shortest paths."""
         return PathExpert(period_s=1 / CONTROL_HZ, yaw_rate_rad_s=YAW_RATE_RAD_S, step_rad_s=TURN_STEP_RAD_S)
 
-    def _metrics(self, xp: Any, success: Array, memory: Memory) -> dict[str, Array]:
-        shortest, left, driven = memory["shortest_m"], memory["left_m"], memory["driven_m"]
-        return {
-            "spl": spl(xp, success, shortest, driven),
-            "soft_spl": soft_spl(xp, left, shortest, driven),
-            "collisions": memory["collisions"],
-            "distance_to_goal": left,
-            "path_length": driven,
-        }
-
     def _collided(self, engine: Engine, pose: Array, found: Array, pieces: Array) -> Array:
         """Tells [N] whether a robot touched something between substeps, `found` [N, 4], or touches something now.
 
         The engine is asked about now only where something is near: few worlds, and the rest cost a substep more. One
         with torch computes all worlds at once.
         """
-        xp = engine.xp
-        collided = xp.any(found, axis=1)
-        if xp is not np:
-            return collided | (engine.read("sensordata")[:, 0] > 0)
-        near = (self._scene.is_near(pose, pieces) & ~collided).nonzero()[0]
+        if engine.xp is not np:
+            return engine.xp.any(found, axis=1) | (engine.read("sensordata")[:, 0] > 0)
+        collided, is_near = self._scene.touches(found, pose, pieces)
+        near = is_near.nonzero()[0]
         if len(near):
             collided[near] = engine.read("sensordata", near)[:, 0] > 0
         return collided
@@ -209,33 +210,6 @@ def _drive(
     forward[...] = forward + xp.clip(wanted - forward, -forward_step_m_s, forward_step_m_s)
     turn[...] = turn + xp.clip(action[:, 1] * yaw_rate_rad_s - turn, -turn_step_rad_s, turn_step_rad_s)
     return xp.stack((forward, xp.zeros_like(forward), turn), axis=1)
-
-
-@fused
-def _advance(
-    xp: Any,
-    pose: Array,
-    left_now: Array,
-    collided: Array,
-    goal: Array,
-    position: Array,
-    driven: Array,
-    left: Array,
-    collisions: Array,
-    step_m: float,
-    radius_m: float,
-) -> tuple[Array, Array, Array]:
-    """Brings memory up to date; returns the reward's terms [N]: progress, collision and success."""
-    moved_x, moved_y = pose[:, 0] - position[:, 0], pose[:, 1] - position[:, 1]
-    driven[...] = driven + xp.sqrt(moved_x * moved_x + moved_y * moved_y)
-    position[...] = pose[:, :2]
-    progress = xp.clip((left - left_now) / step_m, -1.0, 1.0)
-    left[...] = left_now
-    one, nothing = xp.ones_like(left), xp.zeros_like(left)
-    collision = xp.where(collided, one, nothing)
-    collisions[...] = collisions + collision
-    dx, dy = goal[:, 0] - pose[:, 0], goal[:, 1] - pose[:, 1]
-    return progress, collision, xp.where(xp.sqrt(dx * dx + dy * dy) < radius_m, one, nothing)
 
 
 @fused

@@ -126,9 +126,17 @@ class RoomsScene:
         size = engine.own_values("geom_size")
         return self._shapes.T if size is None else footprints(size[:, self._geoms], self._is_box)
 
-    def is_near(self, pose: NDArray[np.float32], pieces: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Tells [N] whether robots at poses [N, 3] may touch something, `pieces` being as in the model at most."""
-        return _is_near(pose, pieces, self._shapes, INNER_M, _NEAR_M)
+    def touches(
+        self, found: NDArray[np.float32], pose: NDArray[np.float32], pieces: NDArray[np.float32]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Tells which robots touched something, and which others may touch something now, [N] each.
+
+        Args:
+            found: [N, S] contacts in substeps.
+            pose: [N, 3].
+            pieces: [N, 4, P] as in `lay_out`; none is larger than the model's.
+        """
+        return _touches(found, pose, pieces, self._shapes, INNER_M, _NEAR_M)
 
     def _walls(self, unit: dict[str, Floats]) -> Ints:
         must_pass = house_plan.spanning_tree(unit["joined"])
@@ -165,14 +173,17 @@ class RoomsScene:
 
 
 @compiled
-def _is_near(
-    pose: NDArray[np.float32], pieces: NDArray[np.float32], shapes: NDArray[np.float32], inner_m: float, near_m: float
-) -> NDArray[np.bool_]:
-    """Tells which poses [N, 3] are nearer than `near_m` to pieces [N, 4, P] of shapes [3, P] or to the outer walls."""
-    is_near = np.zeros(len(pose), np.bool_)
+def _touches(
+    found: Array, pose: Array, pieces: Array, shapes: Array, inner_m: float, near_m: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """See `RoomsScene.touches`; near is what is nearer than `near_m` to pieces of shapes [3, P] or to the outer walls."""
+    touched, is_near = np.zeros(len(pose), np.bool_), np.zeros(len(pose), np.bool_)
     for world in range(len(pose)):
         x, y = pose[world, 0], pose[world, 1]
-        is_near[world] = inner_m - max(abs(x), abs(y)) < near_m
+        if found[world].any():
+            touched[world] = True
+            continue
+        near = inner_m - max(abs(x), abs(y)) < near_m
         for piece in range(pieces.shape[2]):
             dx, dy = x - pieces[world, 0, piece], y - pieces[world, 1, piece]
             half_x, half_y, reach = shapes[0, piece], shapes[1, piece], shapes[2, piece] + near_m
@@ -180,8 +191,9 @@ def _is_near(
                 cos, sin = pieces[world, 2, piece], pieces[world, 3, piece]
                 over_x = max(abs(cos * dx + sin * dy) - half_x, 0)
                 over_y = max(abs(cos * dy - sin * dx) - half_y, 0)
-                is_near[world] |= over_x * over_x + over_y * over_y < reach * reach
-    return is_near
+                near |= over_x * over_x + over_y * over_y < reach * reach
+        is_near[world] = near
+    return touched, is_near
 
 
 @compiled

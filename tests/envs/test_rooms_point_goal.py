@@ -10,7 +10,7 @@ from robossl.core import Draws, Stream, UserError
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.task_env import TaskEnv
-from robossl.envs.tasks.path_metrics import soft_spl, spl
+from robossl.envs.tasks.path_progress import soft_spl, spl
 from robossl.envs.tasks.rooms_geometry import NUM_FURNITURE, OUTER_M, ROBOT_RADIUS_M, WALL_HALF_M
 from robossl.envs.tasks.rooms_point_goal import NOMINAL_STEP_M, RoomsPointGoal
 
