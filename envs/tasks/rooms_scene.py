@@ -176,7 +176,7 @@ class RoomsScene:
 def _touches(
     found: Array, pose: Array, pieces: Array, shapes: Array, inner_m: float, near_m: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """See `RoomsScene.touches`; near is what is nearer than `near_m` to pieces of shapes [3, P] or to the outer walls."""
+    """See `RoomsScene.touches`: near is what is nearer than `near_m` to pieces of shapes [3, P] or to outer walls."""
     touched, is_near = np.zeros(len(pose), np.bool_), np.zeros(len(pose), np.bool_)
     for world in range(len(pose)):
         x, y = pose[world, 0], pose[world, 1]
