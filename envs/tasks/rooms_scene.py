@@ -5,6 +5,7 @@ the rooms and leaves a way along all walls; starts and goals lie on that way. So
 other, whatever is drawn.
 """
 
+import math
 from typing import Any
 
 import mujoco
@@ -41,6 +42,23 @@ _COLOUR_SHIFT = {"floor": 0.08, "wall": 0.10, "furniture": 0.14, "robot": 0.0, "
 _WALL_PIECES = [f"wall_{wall:02d}_{piece}" for wall in range(NUM_WALLS) for piece in ("short", "long")]
 _PLUGS = [f"wall_plug_{plug}" for plug in range(NUM_PLUGS)]
 _FURNITURE = [f"furniture_{piece:02d}" for piece in range(NUM_FURNITURE)]
+_DRAWN = {
+    "joined": (NUM_WALLS,),
+    "walls": (3, NUM_WALLS),
+    "start_room": (),
+    "start": (2,),
+    "yaw": (1,),
+    "goal_room": (NUM_ROOMS,),
+    "goal": (2,),
+    "count": (),
+    "chosen": (NUM_FURNITURE,),
+    "slot": (_SLOTS,),
+    "direction": (NUM_ROOMS,),
+    "apart": (NUM_FURNITURE,),
+    "turn": (NUM_FURNITURE,),
+    "light": (1,),
+}
+"""The random numbers of an episode, beside those of the colours, which come last."""
 _NUM_PIECES = len(_WALL_PIECES) + NUM_PLUGS + NUM_FURNITURE
 
 Floats = NDArray[np.float64]
@@ -70,31 +88,19 @@ class RoomsScene:
         self._half_heights = np.where(is_box, size[:, 2], size[:, 1])
         self._geoms, self._is_box = geoms, is_box
         self._shapes = np.ascontiguousarray(footprints(size, is_box).T)
+        shapes = {**_DRAWN, "colour": (self._colours.num, 3)}
+        self._drawn, self._num_drawn = {}, 0
+        for name, shape in shapes.items():
+            first, self._num_drawn = self._num_drawn, self._num_drawn + math.prod(shape)
+            self._drawn[name] = (slice(first, self._num_drawn), shape)
+        self._centres, self._along = room_centres(), along_wall(config.door_m)
         self._clearance = Clearance(self.grid, config.door_m, self._shapes[:, -NUM_FURNITURE:].copy())
 
     def draw(self, draws: Draws) -> dict[str, Floats]:
         """Draws all that an episode needs, {name: [n, ...]} in [0, 1), in one call: the call is what costs."""
-        shapes = {
-            "joined": (NUM_WALLS,),
-            "walls": (3, NUM_WALLS),
-            "start_room": (1,),
-            "start": (2,),
-            "yaw": (1,),
-            "goal_room": (NUM_ROOMS,),
-            "goal": (2,),
-            "count": (1,),
-            "chosen": (NUM_FURNITURE,),
-            "slot": (_SLOTS,),
-            "direction": (NUM_ROOMS,),
-            "apart": (NUM_FURNITURE,),
-            "turn": (NUM_FURNITURE,),
-            "light": (1,),
-            "colour": (self._colours.num, 3),
-        }
-        ends = np.cumsum([np.prod(shape) for shape in shapes.values()])
-        parts = np.split(draws.uniform(shape=(int(ends[-1]),)), ends[:-1], axis=1)
-        parts = [np.ascontiguousarray(part) for part in parts]
-        return {name: part.reshape(-1, *shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+        unit = draws.uniform(shape=(self._num_drawn,))
+        parts = {name: (np.ascontiguousarray(unit[:, part]), shape) for name, (part, shape) in self._drawn.items()}
+        return {name: part.reshape(-1, *shape) for name, (part, shape) in parts.items()}
 
     def lay_out(self, unit: dict[str, Floats]) -> dict[str, Array]:
         """Returns what episodes begin with, {name: [n, ...]}.
@@ -144,20 +150,20 @@ class RoomsScene:
 
     def _ends(self, states: Ints, unit: dict[str, Floats]) -> tuple[Floats, Floats]:
         """Chooses where episodes start, and their goals, [n, 2] each: as many doors apart as asked for."""
-        room = (unit["start_room"][:, 0] * NUM_ROOMS).astype(np.int64)
+        room = (unit["start_room"] * NUM_ROOMS).astype(np.int64)
         goal_room = house_plan.choose_room(house_plan.hops(states, room), unit["goal_room"], *self._config.hops)
         start, goal = np.empty((len(room), 2)), np.empty((len(room), 2))
-        _choose_ends(room_centres(), room, goal_room, unit["start"], unit["goal"], start, goal)
+        _choose_ends(self._centres, room, goal_room, unit["start"], unit["goal"], start, goal)
         return start, goal
 
     def _placed(self, states: Ints, unit: dict[str, Floats]) -> Floats:
         """Chooses x, y and yaw of walls and furniture, [n, 3, P]; what is not needed stays parked."""
         place = np.repeat(self._parking[None], len(states), axis=0)
-        _place_walls(states, along_wall(self._config.door_m), WALL_CENTRES_M, RUNS_NORTH, CLOSED, place)
+        _place_walls(states, self._along, WALL_CENTRES_M, RUNS_NORTH, CLOSED, place)
         fewest, most = self._config.furniture
-        count = fewest + (unit["count"][:, 0] * (most + 1 - fewest)).astype(np.int64)
+        count = fewest + (unit["count"] * (most + 1 - fewest)).astype(np.int64)
         of_pieces = np.stack([unit["chosen"], unit["apart"], unit["turn"]], axis=1)
-        _place_furniture(room_centres(), count, unit["slot"], unit["direction"], of_pieces, place)
+        _place_furniture(self._centres, count, unit["slot"], unit["direction"], of_pieces, place)
         return place
 
     def _put_up(self, place: Floats) -> tuple[Floats, Floats]:
@@ -205,7 +211,8 @@ def _choose_ends(
         _go_round(centre[room[world]], unit[world], start[world])
         _go_round(centre[goal_room[world]], goal_unit[world], goal[world])
         if np.hypot(start[world, 0] - goal[world, 0], start[world, 1] - goal[world, 1]) < _LEAST_M:
-            start[world] = 2 * centre[room[world]] - start[world]
+            for axis in range(2):
+                start[world, axis] = 2 * centre[room[world], axis] - start[world, axis]
 
 
 @compiled
