@@ -89,6 +89,21 @@ def test_contacts_are_where_the_geometry_says():
     assert 50 < found.sum() < 350
 
 
+def test_near_are_those_within_two_millimetres_and_touched_those_that_were_found():
+    _, scene, start = laid_out("hard", count=400)
+    generator = np.random.default_rng(0)
+    pose = generator.uniform(-OUTER_M + 0.1, OUTER_M - 0.1, (400, 3)).astype(np.float32)
+    pose[:100, :2] = start["pieces"][:100, :2, -1] + [0.3, 0.0]  # beside a piece of furniture, turned as it may be
+    found = np.zeros((400, 4), np.float32)
+    found[::7, generator.integers(4, size=58)] = 1
+    touched, is_near = scene.touches(found, pose, start["pieces"])
+    np.testing.assert_array_equal(touched, found.any(axis=1))
+    gap = gap_to_everything(scene, start, pose[:, :1], pose[:, 1:2])[:, 0] - ROBOT_RADIUS_M - 0.002
+    certain = np.abs(gap) > 1e-5
+    np.testing.assert_array_equal(is_near[certain], ((gap < 0) & ~touched)[certain])
+    assert 100 < is_near.sum() < 300
+
+
 def test_levels_differ_in_doors_walls_furniture_and_distance():
     lengths, pieces, walls = [], [], []
     for level in LEVELS:
