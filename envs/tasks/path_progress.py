@@ -13,6 +13,7 @@ from robossl.envs.compiled import fused
 def advance(
     xp: Any,
     grid: tuple[float, float, int],
+    radius_m: float,
     field: Array,
     row: Array,
     pose: Array,
@@ -21,13 +22,13 @@ def advance(
     shortest: Array,
     left: Array,
     driven: Array,
-    radius_m: float,
 ) -> tuple[Array, Array, Array, Array]:
     """Brings up to date where robots are, what is left of their shortest paths, and how far they have driven.
 
     Args:
         xp: array namespace.
         grid: as in `between`.
+        radius_m: of a goal.
         field: as in `between`.
         row: as in `between`.
         pose: [N, 3].
@@ -36,7 +37,6 @@ def advance(
         shortest: [N] m, of the path from where they started.
         left: [N] m, before the step.
         driven: [N] m, before the step.
-        radius_m: of a goal.
 
     Returns:
         [N] metres of the shortest path that are done, whether the goal is reached, SPL and soft SPL.

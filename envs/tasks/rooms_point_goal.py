@@ -24,7 +24,7 @@ from robossl.envs.tasks.path_progress import advance
 from robossl.envs.tasks.ring_geometry import obstacle_distance
 from robossl.envs.tasks.rooms_config import LEVELS, RoomsConfig
 from robossl.envs.tasks.rooms_expert import PathExpert
-from robossl.envs.tasks.rooms_geometry import ROBOT_RADIUS_M, inner_distance, piece_lengths
+from robossl.envs.tasks.rooms_geometry import INNER_M, ROBOT_RADIUS_M, inner_distance, piece_lengths
 from robossl.envs.tasks.rooms_options import (
     BACKWARD_M_S,
     CONTROL_HZ,
@@ -35,6 +35,7 @@ from robossl.envs.tasks.rooms_options import (
     rooms_spec,
 )
 from robossl.envs.tasks.rooms_scene import RoomsScene
+from robossl.envs.tasks.rooms_touch import touches
 from robossl.envs.tasks.scene_colours import RANDOM_FIELDS
 
 NOMINAL_STEP_M = FORWARD_M_S / CONTROL_HZ
@@ -101,10 +102,15 @@ class RoomsPointGoal:
         collided = self._collided(engine, pose, recorded["sensordata"][:, 1:, 0], memory["pieces"])
         collision = xp.astype(collided, xp.float32)
         memory["collisions"] += collision
-        row = xp.arange(len(pose), device=pose.device)
-        path = [memory[name] for name in ("goal_w", "position_w", "shortest_m", "left_m", "driven_m")]
+        names = ("goal_w", "position_w", "shortest_m", "left_m", "driven_m")
         done, success, spl, soft_spl = advance(
-            xp, self._scene.grid.measures, memory["field"], row, pose, *path, self.config.success_radius_m
+            xp,
+            self._scene.grid.measures,
+            self.config.success_radius_m,
+            memory["field"],
+            xp.arange(len(pose), device=pose.device),
+            pose,
+            *(memory[name] for name in names),
         )
         return Outcome(
             terms={
@@ -156,7 +162,7 @@ class RoomsPointGoal:
         """
         if engine.xp is not np:
             return engine.xp.any(found, axis=1) | (engine.read("sensordata")[:, 0] > 0)
-        collided, is_near = self._scene.touches(found, pose, pieces)
+        collided, is_near = touches(found, pose, pieces, self._scene.shapes, ROBOT_RADIUS_M, INNER_M)
         near = is_near.nonzero()[0]
         if len(near):
             collided[near] = engine.read("sensordata", near)[:, 0] > 0

@@ -6,6 +6,7 @@ other, whatever is drawn.
 """
 
 import math
+from itertools import accumulate
 from typing import Any
 
 import mujoco
@@ -13,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, Draws
-from robossl.envs.compiled import compiled
 from robossl.envs.engine import Engine
 from robossl.envs.tasks import house_plan
 from robossl.envs.tasks.geodesic import NODE_M, Grid
@@ -22,22 +22,17 @@ from robossl.envs.tasks.ring_geometry import footprints
 from robossl.envs.tasks.rooms_clearance import Clearance
 from robossl.envs.tasks.rooms_config import RoomsConfig
 from robossl.envs.tasks.rooms_geometry import (
-    INNER_M,
     NUM_FURNITURE,
     OUTER_M,
-    ROBOT_RADIUS_M,
     RUNS_NORTH,
     WALL_CENTRES_M,
     along_wall,
     room_centres,
 )
+from robossl.envs.tasks.rooms_placing import choose_ends, place_furniture, place_walls
 from robossl.envs.tasks.scene_colours import SceneColours
 
 _SLOTS = 2 * NUM_ROOMS
-_APART_M = (0.24, 0.29)  # of the two pieces that a room has place for, from its middle
-_BAND_M = (0.69, 0.89)  # of starts and goals, from a room's middle: past all furniture and off the walls
-_LEAST_M = 1.0  # from start to goal
-_NEAR_M = ROBOT_RADIUS_M + 0.002  # farther off, nothing touches, however coarsely an engine computes contacts
 _COLOUR_SHIFT = {"floor": 0.08, "wall": 0.10, "furniture": 0.14, "robot": 0.0, "goal": 0.0}
 _WALL_PIECES = [f"wall_{wall:02d}_{piece}" for wall in range(NUM_WALLS) for piece in ("short", "long")]
 _PLUGS = [f"wall_plug_{plug}" for plug in range(NUM_PLUGS)]
@@ -71,6 +66,7 @@ class RoomsScene:
     Attributes:
         grid: nodes of the shortest paths.
         pieces_shape: (4, P), of what tells where inner walls and furniture are.
+        shapes: [3, P] half_x, half_y and radius of these pieces.
     """
 
     def __init__(self, model: Any, config: RoomsConfig) -> None:
@@ -87,18 +83,14 @@ class RoomsScene:
         self._parking = np.stack([*self._parked[self._pieces, :2].T, np.zeros(len(bodies))])
         self._half_heights = np.where(is_box, size[:, 2], size[:, 1])
         self._geoms, self._is_box = geoms, is_box
-        self._shapes = np.ascontiguousarray(footprints(size, is_box).T)
-        shapes = {**_DRAWN, "colour": (self._colours.num, 3)}
-        self._drawn, self._num_drawn = {}, 0
-        for name, shape in shapes.items():
-            first, self._num_drawn = self._num_drawn, self._num_drawn + math.prod(shape)
-            self._drawn[name] = (slice(first, self._num_drawn), shape)
+        self.shapes = np.ascontiguousarray(footprints(size, is_box).T)
+        self._drawn = _side_by_side({**_DRAWN, "colour": (self._colours.num, 3)})
         self._centres, self._along = room_centres(), along_wall(config.door_m)
-        self._clearance = Clearance(self.grid, config.door_m, self._shapes[:, -NUM_FURNITURE:].copy())
+        self._clearance = Clearance(self.grid, config.door_m, self.shapes[:, -NUM_FURNITURE:].copy())
 
     def draw(self, draws: Draws) -> dict[str, Floats]:
         """Draws all that an episode needs, {name: [n, ...]} in [0, 1), in one call: the call is what costs."""
-        unit = draws.uniform(shape=(self._num_drawn,))
+        unit = draws.uniform(shape=(self._drawn["colour"][0].stop,))
         parts = {name: (np.ascontiguousarray(unit[:, part]), shape) for name, (part, shape) in self._drawn.items()}
         return {name: part.reshape(-1, *shape) for name, (part, shape) in parts.items()}
 
@@ -130,19 +122,7 @@ class RoomsScene:
     def shapes_in(self, engine: Engine) -> NDArray[np.float32]:
         """Returns half_x, half_y and radius of the pieces, [P, 3], or [N, P, 3] where the worlds' sizes differ."""
         size = engine.own_values("geom_size")
-        return self._shapes.T if size is None else footprints(size[:, self._geoms], self._is_box)
-
-    def touches(
-        self, found: NDArray[np.float32], pose: NDArray[np.float32], pieces: NDArray[np.float32]
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Tells which robots touched something, and which others may touch something now, [N] each.
-
-        Args:
-            found: [N, S] contacts in substeps.
-            pose: [N, 3].
-            pieces: [N, 4, P] as in `lay_out`; none is larger than the model's.
-        """
-        return _touches(found, pose, pieces, self._shapes, INNER_M, _NEAR_M)
+        return self.shapes.T if size is None else footprints(size[:, self._geoms], self._is_box)
 
     def _walls(self, unit: dict[str, Floats]) -> Ints:
         must_pass = house_plan.spanning_tree(unit["joined"])
@@ -153,17 +133,17 @@ class RoomsScene:
         room = (unit["start_room"] * NUM_ROOMS).astype(np.int64)
         goal_room = house_plan.choose_room(house_plan.hops(states, room), unit["goal_room"], *self._config.hops)
         start, goal = np.empty((len(room), 2)), np.empty((len(room), 2))
-        _choose_ends(self._centres, room, goal_room, unit["start"], unit["goal"], start, goal)
+        choose_ends(self._centres, room, goal_room, unit["start"], unit["goal"], start, goal)
         return start, goal
 
     def _placed(self, states: Ints, unit: dict[str, Floats]) -> Floats:
         """Chooses x, y and yaw of walls and furniture, [n, 3, P]; what is not needed stays parked."""
         place = np.repeat(self._parking[None], len(states), axis=0)
-        _place_walls(states, self._along, WALL_CENTRES_M, RUNS_NORTH, CLOSED, place)
+        place_walls(states, self._along, WALL_CENTRES_M, RUNS_NORTH, CLOSED, place)
         fewest, most = self._config.furniture
         count = fewest + (unit["count"] * (most + 1 - fewest)).astype(np.int64)
         of_pieces = np.stack([unit["chosen"], unit["apart"], unit["turn"]], axis=1)
-        _place_furniture(self._centres, count, unit["slot"], unit["direction"], of_pieces, place)
+        place_furniture(self._centres, count, unit["slot"], unit["direction"], of_pieces, place)
         return place
 
     def _put_up(self, place: Floats) -> tuple[Floats, Floats]:
@@ -178,96 +158,11 @@ class RoomsScene:
         return position, quat
 
 
-@compiled
-def _touches(
-    found: Array, pose: Array, pieces: Array, shapes: Array, inner_m: float, near_m: float
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """See `RoomsScene.touches`: near is what is nearer than `near_m` to pieces of shapes [3, P] or to outer walls."""
-    touched, is_near = np.zeros(len(pose), np.bool_), np.zeros(len(pose), np.bool_)
-    for world in range(len(pose)):
-        x, y = pose[world, 0], pose[world, 1]
-        if found[world].any():
-            touched[world] = True
-            continue
-        near = inner_m - max(abs(x), abs(y)) < near_m
-        for piece in range(pieces.shape[2]):
-            dx, dy = x - pieces[world, 0, piece], y - pieces[world, 1, piece]
-            half_x, half_y, reach = shapes[0, piece], shapes[1, piece], shapes[2, piece] + near_m
-            if abs(dx) + abs(dy) < 1.5 * (half_x + half_y + reach):  # the box is in there however it is turned
-                cos, sin = pieces[world, 2, piece], pieces[world, 3, piece]
-                over_x = max(abs(cos * dx + sin * dy) - half_x, 0)
-                over_y = max(abs(cos * dy - sin * dx) - half_y, 0)
-                near |= over_x * over_x + over_y * over_y < reach * reach
-        is_near[world] = near
-    return touched, is_near
-
-
-@compiled
-def _choose_ends(
-    centre: Floats, room: Ints, goal_room: Ints, unit: Floats, goal_unit: Floats, start: Floats, goal: Floats
-) -> None:
-    """Fills `start` and `goal` [n, 2]: on the way round the furniture of their rooms [n], not too near."""
-    for world in range(len(room)):
-        _go_round(centre[room[world]], unit[world], start[world])
-        _go_round(centre[goal_room[world]], goal_unit[world], goal[world])
-        if np.hypot(start[world, 0] - goal[world, 0], start[world, 1] - goal[world, 1]) < _LEAST_M:
-            for axis in range(2):
-                start[world, axis] = 2 * centre[room[world], axis] - start[world, axis]
-
-
-@compiled
-def _go_round(centre: Floats, unit: Floats, point: Floats) -> None:
-    """Fills `point` [2] on the way round a room, from `unit` [2]."""
-    out = _BAND_M[0] + (_BAND_M[1] - _BAND_M[0]) * unit[0]
-    side = int(4 * unit[1])
-    along = out * (2 * (4 * unit[1] - side) - 1)
-    cos, sin = (1, 0, -1, 0)[side], (0, 1, 0, -1)[side]
-    point[0], point[1] = centre[0] + cos * out - sin * along, centre[1] + sin * out + cos * along
-
-
-@compiled
-def _place_walls(
-    states: Ints, along_m: Floats, centre: Floats, runs_north: NDArray[np.bool_], closed: int, place: Floats
-) -> None:
-    """Writes to `place` [n, 3, P] where the parts of walls [n, 12] are: the short and long pieces, then the plugs."""
-    num_walls = states.shape[1]
-    for world in range(len(states)):
-        plug = 2 * num_walls
-        for wall in range(num_walls):
-            state, along = states[world, wall], runs_north[wall]
-            for part in range(3):
-                piece = 2 * wall + part if part < 2 else plug
-                if not np.isnan(along_m[state, part]):
-                    place[world, 0, piece] = centre[wall, 0] + along_m[state, part] * (not along)
-                    place[world, 1, piece] = centre[wall, 1] + along_m[state, part] * along
-            if state == closed:
-                place[world, 2, plug] = 0.0 if along else np.pi / 2
-                plug += 1
-
-
-@compiled
-def _place_furniture(
-    centre: Floats, count: Ints, slot: Floats, direction: Floats, of_pieces: Floats, place: Floats
-) -> None:
-    """Writes to `place` [n, 3, P] where `count` [n] pieces of furniture stand, two to a room at most.
-
-    Args:
-        centre: [9, 2] of rooms.
-        count: [n].
-        slot: [n, 18] random numbers; the places with the lowest are taken.
-        direction: [n, 9] random numbers, in which a room's pieces are apart.
-        of_pieces: [n, 3, 12] random numbers: which pieces are chosen, how far from the middle, how they are turned.
-        place: written to.
-    """
-    first = place.shape[2] - of_pieces.shape[2]
-    for world in range(len(count)):
-        slots, chosen = np.argsort(slot[world]), np.argsort(of_pieces[world, 0])
-        for piece in chosen[: count[world]]:
-            room, side = slots[piece] // 2, 1 - 2 * (slots[piece] % 2)
-            apart = side * (_APART_M[0] + (_APART_M[1] - _APART_M[0]) * of_pieces[world, 1, piece])
-            place[world, 0, first + piece] = centre[room, 0] + apart * np.cos(2 * np.pi * direction[world, room])
-            place[world, 1, first + piece] = centre[room, 1] + apart * np.sin(2 * np.pi * direction[world, room])
-            place[world, 2, first + piece] = np.pi * of_pieces[world, 2, piece]
+def _side_by_side(shapes: dict[str, tuple[int, ...]]) -> dict[str, tuple[slice, tuple[int, ...]]]:
+    """Returns where in a row of numbers arrays of those shapes are, one after the other, and the shapes."""
+    counts = [math.prod(shape) for shape in shapes.values()]
+    parts = (slice(end - count, end) for count, end in zip(counts, accumulate(counts), strict=True))
+    return dict(zip(shapes, zip(parts, shapes.values(), strict=True), strict=True))
 
 
 def _colour_of(geom: str) -> str:
