@@ -260,8 +260,9 @@ class TaskEnv:
         if self._sensors.specs:
             others = {**others, **self._sensors.read(np.arange(self.num_worlds) if ids is None else ids)}
         rows = slice(None) if ids is None else ids
+        copy = True if ids is None else None  # rows that are picked out are copies already
         return {
-            key: others[key] if key in others else np.array(on_host(vectors[key][rows]), np.float32)
+            key: others[key] if key in others else np.array(on_host(vectors[key][rows]), np.float32, copy=copy)
             for key in self._keys
         }
 

@@ -27,6 +27,7 @@ from robossl.envs.tasks.ring_geometry import (
     SIDE_M,
     arc_coordinate,
     obstacle_distance,
+    obstacle_table,
     outward_offset,
 )
 from robossl.envs.tasks.ring_judge import judge
@@ -139,15 +140,17 @@ class RingCorridor:
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """Judges a decision: signed progress along the ring, and whether any substep touched anything."""
         xp = engine.xp
-        found, reach2 = recorded["sensordata"][:, 1:, 0], self._scene.squared_reach(engine)
-        progress, collided, is_near = judge(xp, engine.read("qpos"), engine.read("mocap_pos"), reach2, found, memory)
-        # The engine is asked about now only where something is near: few worlds, and the rest cost a substep more.
-        near = xp.nonzero(~collided & is_near)[0]
-        if len(near):
-            collided[near] = engine.read("sensordata", near)[:, 0] > 0
+        fields = (engine.view(name) for name in ("qpos", "mocap_pos", "mocap_quat"))
+        found = recorded["sensordata"][:, 1:, 0]
+        progress, collided, is_unsure = judge(
+            xp, *fields, self._scene.shapes_in(engine), found, memory, NOMINAL_STEP_M, engine.contact_slack_m
+        )
+        unsure = xp.nonzero(is_unsure)[0]
+        if len(unsure):  # few worlds, and each costs a substep more
+            collided[unsure] = engine.read("sensordata", unsure)[:, 0] > 0
         collision = xp.astype(collided, xp.float32)
         return Outcome(
-            terms={"progress": xp.clip(progress / NOMINAL_STEP_M, -1.0, 1.0), "collision": collision},
+            terms={"progress": progress, "collision": collision},
             terminated=collided,
             success=(memory["decisions"] >= self.config.max_decisions) & ~collided,
             metrics={"distance": memory["distance_m"], "collision": collision},
@@ -170,7 +173,7 @@ class RingCorridor:
         heading = pose[:, 2] - (xp.floor(arc / SIDE_M) + 2 - direction) * (np.pi / 2)
         left = -direction * outward_offset(xp, x, y)
         shapes = self._scene.shapes_in(engine)
-        obstacles = self._scene.table(xp, engine.read("mocap_pos"), engine.read("mocap_quat"), shapes)
+        obstacles = obstacle_table(xp, engine.read("mocap_pos"), engine.read("mocap_quat"), shapes)
         return {
             "pose": pose,
             "route": columns(xp, direction, arc),

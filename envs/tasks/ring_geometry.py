@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Array
 from robossl.envs.compiled import compiled
+from robossl.envs.tasks.columns import columns
 
 Floats = NDArray[np.float64]
 
@@ -78,6 +79,13 @@ def obstacle_distance(xp: Any, x_m: Array, y_m: Array, obstacles: Array) -> Arra
     cos, sin = obstacles[..., 2], obstacles[..., 3]
     along, across = xp.abs(cos * dx + sin * dy), xp.abs(cos * dy - sin * dx)
     return box_distance(xp, along - obstacles[..., 4], across - obstacles[..., 5]) - obstacles[..., 6]
+
+
+def obstacle_table(xp: Any, position: Array, quat: Array, shapes: NDArray[np.float32]) -> Array:
+    """Describes obstacles at positions [N, M, 3] with orientations [N, M, 4] as [N, M, 7] `OBSTACLE_NAMES`."""
+    w, z = quat[..., 0], quat[..., 3]
+    pose = columns(xp, position[..., 0], position[..., 1], 1 - 2 * z * z, 2 * w * z)
+    return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(shapes, device=pose.device)], axis=-1)
 
 
 def box_distance(xp: Any, over_x: Array, over_y: Array) -> Array:

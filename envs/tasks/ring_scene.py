@@ -9,19 +9,16 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, Draws
+from robossl.core import Draws
 from robossl.envs.compiled import compiled
 from robossl.envs.engine import Engine
-from robossl.envs.tasks.columns import columns
 from robossl.envs.tasks.ring_clutter import litter
 from robossl.envs.tasks.ring_geometry import (
-    CAR_RADIUS_M,
     LENGTH_M,
     SIDE_M,
     centre_line,
     footprints,
 )
-from robossl.envs.tasks.ring_judge import NEAR_M
 from robossl.envs.tasks.scene_colours import SceneColours
 
 NUM_OBSTACLES = 12
@@ -50,7 +47,6 @@ class RingScene:
         geoms = model.body_geomadr[bodies]
         size, is_box = model.geom_size[geoms], model.geom_type[geoms] == mujoco.mjtGeom.mjGEOM_BOX
         self.shapes = footprints(size, is_box)
-        self._reach2 = _squared_reach(self.shapes)
         self._geoms, self._is_box = geoms, is_box
         self._half_heights = np.where(is_box, size[:, 2], size[:, 1])
         self._parked = model.body_pos[bodies].copy()
@@ -126,23 +122,6 @@ class RingScene:
         size = engine.own_values("geom_size")
         return self.shapes if size is None else footprints(size[:, self._geoms], self._is_box)
 
-    def squared_reach(self, engine: Engine) -> NDArray[np.float32]:
-        """Returns the squares [M] or [N, M] of the distances at which a car may touch an obstacle."""
-        shapes = self.shapes_in(engine)
-        return self._reach2 if shapes is self.shapes else _squared_reach(shapes)
-
-    def table(self, xp: Any, position: Array, quat: Array, shapes: NDArray[np.float32]) -> Array:
-        """Describes obstacles at positions [N, M, 3] with orientations [N, M, 4] as [N, M, 7] `OBSTACLE_NAMES`."""
-        w, z = quat[..., 0], quat[..., 3]
-        pose = columns(xp, position[..., 0], position[..., 1], 1 - 2 * z * z, 2 * w * z)
-        return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(shapes, device=pose.device)], axis=-1)
-
-
-def _squared_reach(shapes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns the squares [...] of the distances at which a car may touch things of shapes [..., 3]."""
-    reach = np.hypot(shapes[..., 0], shapes[..., 1]) + shapes[..., 2] + CAR_RADIUS_M + NEAR_M
-    return np.asarray(np.square(reach), np.float32)
-
 
 def _side_by_side(**shapes: tuple[int, ...]) -> dict[str, tuple[slice, tuple[int, ...]]]:
     """Returns for each of several arrays which numbers of one row are its own, and its shape."""
@@ -165,8 +144,9 @@ def _random_orders(unit: Floats) -> NDArray[np.int64]:
     ranks = np.zeros((num_rows, num, length), np.int64)
     for i in range(num):
         for row in range(num_rows):
-            for k in range(length):
-                for j in range(k):
-                    later = k if unit[i, row, j] <= unit[i, row, k] else j
-                    ranks[row, i, later] += 1
+            for j in range(length):
+                for k in range(length):
+                    ranks[row, i, k] += unit[i, row, j] < unit[i, row, k]
+                for k in range(j + 1, length):
+                    ranks[row, i, k] += unit[i, row, j] == unit[i, row, k]
     return ranks
