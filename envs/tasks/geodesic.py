@@ -129,8 +129,9 @@ def _spread(distance: Floats, width: int) -> None:
             node = bucket[now & _BUCKETS, k]
             if rank[node] != now:
                 continue  # a shorter path was found since
+            here = distance[node]
             for move in range(len(step)):
-                other, length = node + step[move], distance[node] + _LENGTHS[move]
+                other, length = node + step[move], here + _LENGTHS[move]
                 if length < distance[other]:
                     distance[other], later = length, int(length * _BUCKETS_PER_M)
                     if rank[other] != later:

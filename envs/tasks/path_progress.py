@@ -14,6 +14,7 @@ def advance(
     xp: Any,
     grid: tuple[float, float, int],
     radius_m: float,
+    nominal_m: float,
     field: Array,
     row: Array,
     pose: Array,
@@ -29,6 +30,7 @@ def advance(
         xp: array namespace.
         grid: as in `between`.
         radius_m: of a goal.
+        nominal_m: what full speed can do of a path in a step.
         field: as in `between`.
         row: as in `between`.
         pose: [N, 3].
@@ -39,18 +41,20 @@ def advance(
         driven: [N] m, before the step.
 
     Returns:
-        [N] metres of the shortest path that are done, whether the goal is reached, SPL and soft SPL.
+        [N] what was done of the shortest path, over `nominal_m` and in [-1, 1], whether the goal is reached, SPL and
+        soft SPL.
     """
     x, y = pose[:, 0], pose[:, 1]
     moved_x, moved_y = x - position[:, 0], y - position[:, 1]
     driven[...] = driven + xp.sqrt(moved_x * moved_x + moved_y * moved_y)
     position[...] = pose[:, :2]
     left_now = between(xp, grid, field, row, x, y)
-    done = left - left_now
+    progress = xp.empty_like(left)
+    progress[...] = xp.clip((left - left_now) / nominal_m, -1.0, 1.0)
     left[...] = left_now
     dx, dy = goal[:, 0] - x, goal[:, 1] - y
     success = xp.sqrt(dx * dx + dy * dy) < radius_m
-    return done, success, spl(xp, success, shortest, driven), soft_spl(xp, left, shortest, driven)
+    return progress, success, spl(xp, success, shortest, driven), soft_spl(xp, left, shortest, driven)
 
 
 @fused

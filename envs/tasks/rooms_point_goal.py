@@ -99,14 +99,14 @@ class RoomsPointGoal:
         """Judges a decision by what is left of the shortest path, and by whether any substep touched anything."""
         xp = engine.xp
         pose = engine.read("qpos")
-        collided = self._collided(engine, pose, recorded["sensordata"][:, 1:, 0], memory["pieces"])
-        collision = xp.astype(collided, xp.float32)
+        collision = self._collision(engine, pose, recorded["sensordata"][:, 1:, 0], memory["pieces"])
         memory["collisions"] += collision
         names = ("goal_w", "position_w", "shortest_m", "left_m", "driven_m")
-        done, success, spl, soft_spl = advance(
+        progress, success, spl, soft_spl = advance(
             xp,
             self._scene.grid.measures,
             self.config.success_radius_m,
+            NOMINAL_STEP_M,
             memory["field"],
             xp.arange(len(pose), device=pose.device),
             pose,
@@ -114,11 +114,11 @@ class RoomsPointGoal:
         )
         return Outcome(
             terms={
-                "progress": xp.clip(done / NOMINAL_STEP_M, -1.0, 1.0),
+                "progress": progress,
                 "collision": collision,
                 "success": xp.astype(success, xp.float32),
             },
-            terminated=success | collided if self.config.ends_at_collision else success,
+            terminated=success | (collision > 0) if self.config.ends_at_collision else success,
             success=success,
             metrics={
                 "spl": spl,
@@ -154,19 +154,20 @@ class RoomsPointGoal:
         """Returns the follower of shortest paths."""
         return PathExpert(period_s=1 / CONTROL_HZ, yaw_rate_rad_s=YAW_RATE_RAD_S, step_rad_s=TURN_STEP_RAD_S)
 
-    def _collided(self, engine: Engine, pose: Array, found: Array, pieces: Array) -> Array:
-        """Tells [N] whether a robot touched something between substeps, `found` [N, 4], or touches something now.
+    def _collision(self, engine: Engine, pose: Array, found: Array, pieces: Array) -> Array:
+        """Returns 1 where [N] a robot touched something between substeps, `found` [N, 4], or touches something now.
 
         The engine is asked about now only where something is near: few worlds, and the rest cost a substep more. One
         with torch computes all worlds at once.
         """
-        if engine.xp is not np:
-            return engine.xp.any(found, axis=1) | (engine.read("sensordata")[:, 0] > 0)
-        collided, is_near = touches(found, pose, pieces, self._scene.shapes, ROBOT_RADIUS_M, INNER_M)
+        xp = engine.xp
+        if xp is not np:
+            return xp.astype(xp.any(found, axis=1) | (engine.read("sensordata")[:, 0] > 0), xp.float32)
+        collision, is_near = touches(found, pose, pieces, self._scene.shapes, ROBOT_RADIUS_M, INNER_M)
         near = is_near.nonzero()[0]
         if len(near):
-            collided[near] = engine.read("sensordata", near)[:, 0] > 0
-        return collided
+            collision[near] = engine.read("sensordata", near)[:, 0] > 0
+        return collision
 
     def _gap(self, engine: Engine, pose: Array, pieces: Array) -> Array:
         """Returns the distance [N] from the robot's side to the nearest wall or piece of furniture."""

@@ -13,8 +13,8 @@ Floats = NDArray[np.float32]
 @compiled
 def touches(
     found: Floats, pose: Floats, pieces: Floats, shapes: Floats, radius_m: float, inner_m: float
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Tells which robots touched something, and which others may touch something now, [N] each.
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Returns 1 where robots touched something, and tells which others may touch something now, [N] each.
 
     Args:
         found: [N, S] contacts in substeps.
@@ -25,11 +25,11 @@ def touches(
         inner_m: from the middle to the outer walls.
     """
     near_m = radius_m + _MARGIN_M
-    touched, is_near = np.zeros(len(pose), np.bool_), np.zeros(len(pose), np.bool_)
+    touched, is_near = np.zeros(len(pose), np.float32), np.zeros(len(pose), np.bool_)
     for world in range(len(pose)):
         x, y = pose[world, 0], pose[world, 1]
         if found[world].any():
-            touched[world] = True
+            touched[world] = 1
             continue
         near = inner_m - max(abs(x), abs(y)) < near_m
         for piece in range(pieces.shape[2]):
