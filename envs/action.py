@@ -1,11 +1,10 @@
 """The action border: what every environment checks before it moves."""
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, UserError
+from robossl.envs.compiled import compiled
 
 
 class ActionError(UserError, ValueError):
@@ -21,7 +20,18 @@ def checked_action(action: Array, shape: tuple[int, ...]) -> NDArray[np.float32]
     values = np.asarray(action, np.float32)
     if values.shape != shape:
         raise ActionError(f"action has shape {list(values.shape)}, expected {list(shape)}")
-    if not math.isfinite(values.sum(dtype=np.float64)):
+    clipped = np.empty(shape, np.float32)
+    if not _clip(values.reshape(-1), clipped.reshape(-1)):
         worlds = np.flatnonzero(~np.isfinite(values).all(axis=-1))
         raise ActionError(f"action is not finite in world(s) {worlds[:5].tolist()}")
-    return np.minimum(np.maximum(values, np.float32(-1)), np.float32(1))
+    return clipped
+
+
+@compiled
+def _clip(values: Array, out: Array) -> bool:
+    """Fills `out` [M]; tells whether all values are finite."""
+    is_finite = True
+    for i in range(len(values)):
+        is_finite &= np.isfinite(values[i])
+        out[i] = min(max(values[i], -1.0), 1.0)
+    return is_finite

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, Draws, Layout
+from robossl.envs.compiled import compiled
 from robossl.envs.config import WorldSeed
+from robossl.envs.draws import FastDraws
 
 _MIN_DEPTH, _MAX_DEPTH = 2, 16  # episodes of a world
 _NUM_EPISODES = 1024  # of all worlds: bounds the memory
@@ -43,11 +45,10 @@ class Ahead:
         """Returns what `layout` gives for the episodes, {name: [n, ...]}."""
         if layout not in self._shelves:
             self._shelves[layout] = _Shelf(len(self._episode), self._depth)
-        shelf, slots = self._shelves[layout], episodes % self._depth
-        if (shelf.episode[ids, slots] != episodes).any():
+        shelf = self._shelves[layout]
+        if not shelf.holds(ids, episodes):
             self._fill(layout, shelf, ids)
-        shelf.episode[ids, slots] = _NONE  # each is given out once: a rewound environment pays for them again
-        return shelf.take(ids, slots)
+        return shelf.take(ids, episodes)
 
     def _fill(self, layout: Layout, shelf: "_Shelf", ids: NDArray[np.int64]) -> None:
         """Computes whatever the worlds `ids` begin now, and all begin next, that is not on the shelf."""
@@ -59,7 +60,7 @@ class Ahead:
         episode, slot = episode[world, k], slot[world, k]
         for first in range(0, len(world), _MAX_CALL):
             some = slice(first, first + _MAX_CALL)
-            draws = Draws(self._worlds.seed, self._worlds.stream, self._first_world + world[some], episode[some])
+            draws = FastDraws(self._worlds.seed, self._worlds.stream, self._first_world + world[some], episode[some])
             shelf.put(world[some], slot[some], episode[some], layout(draws))
 
 
@@ -84,19 +85,38 @@ class _Shelf:
         records = np.empty(len(world), self._records.dtype)
         for name, value in values.items():
             records[name] = value
-        self._records.put(self._places(world, slot), records)
+        self._records.put(world * self.episode.shape[1] + slot, records)
         self.episode[world, slot] = episode
 
-    def take(self, world: NDArray[np.int64], slot: NDArray[np.int64]) -> dict[str, Array]:
-        """Returns copies of the values."""
-        records = self._records.take(self._places(world, slot))
+    def holds(self, world: NDArray[np.int64], episode: NDArray[np.int64]) -> bool:
+        """Tells whether all of these episodes are there."""
+        return _holds(self.episode, world, episode)
+
+    def take(self, world: NDArray[np.int64], episode: NDArray[np.int64]) -> dict[str, Array]:
+        """Takes the values of episodes out, each once: a rewound environment pays for them again."""
+        places = np.empty(len(world), np.int64)
+        _take_out(self.episode, world, episode, places)
+        records = self._records.take(places)
         return {name: records[name] for name in records.dtype.names or ()}
 
-    def _places(self, world: NDArray[np.int64], slot: NDArray[np.int64]) -> NDArray[np.int64]:
-        return world * self.episode.shape[1] + slot
+
+@compiled
+def _holds(shelf: Array, world: Array, episode: Array) -> bool:
+    depth, is_there = shelf.shape[1], True
+    for i in range(len(world)):
+        is_there &= shelf[world[i], episode[i] % depth] == episode[i]
+    return is_there
 
 
-class _DrawsAhead(Draws):
+@compiled
+def _take_out(shelf: Array, world: Array, episode: Array, places: Array) -> None:
+    depth = shelf.shape[1]
+    for i in range(len(world)):
+        shelf[world[i], episode[i] % depth] = _NONE
+        places[i] = world[i] * depth + episode[i] % depth
+
+
+class _DrawsAhead(FastDraws):
     def __init__(
         self, ahead: Ahead, worlds: WorldSeed, first_world: int, ids: NDArray[np.int64], episodes: NDArray[np.int64]
     ) -> None:

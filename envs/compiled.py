@@ -7,13 +7,12 @@ Arithmetic is IEEE's, in the order that is written, so numbers depend neither on
 """
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
 from numba.core import types
-from numba.extending import NativeValue, typeof_impl, unbox
+from numba.extending import typeof_impl
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -25,11 +24,24 @@ def compiled(function: Function) -> Function:
 
 class _Fused:
     def __init__(self, function: Callable[..., Any]) -> None:
-        self.plain, self.compiled = function, compiled(function)
+        self.plain, self.inlined = function, numba.njit(function, inline="always")
+        self._in_numpy = compiled(_in_numpy(function, self.inlined))
         self.__doc__, self.__name__ = function.__doc__, function.__name__
 
     def __call__(self, xp: Any, *arrays: Any) -> Any:
-        return (self.compiled if xp is np else self.plain)(xp, *arrays)
+        return self._in_numpy(*arrays) if xp is np else self.plain(xp, *arrays)
+
+
+def _in_numpy(function: Callable[..., Any], inlined: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the function without its first parameter, as numba takes 4 us to recognise a module.
+
+    To numba's cache it stands where the function does.
+    """
+    code, scope = function.__code__, {"np": np, "inlined": inlined, "__name__": function.__module__}
+    names = ", ".join(code.co_varnames[1 : code.co_argcount])
+    source = "\n" * (code.co_firstlineno - 1) + f"def {function.__name__}({names}): return inlined(np, {names})"
+    exec(compile(source, code.co_filename, "exec"), scope)
+    return cast(Callable[..., Any], scope[function.__name__])
 
 
 def fused(function: Function) -> Function:
@@ -43,15 +55,4 @@ def fused(function: Function) -> Function:
 @typeof_impl.register(_Fused)
 def _type_of_fused(value: _Fused, context: Any) -> Any:
     """Tells numba how one fused function calls another."""
-    return types.Dispatcher(value.compiled)
-
-
-@typeof_impl.register(ModuleType)
-def _type_of_namespace(value: ModuleType, context: Any) -> Any:
-    """Tells numba what a namespace is that is passed as an argument."""
-    return types.Module(value)
-
-
-@unbox(types.Module)
-def _unbox_namespace(kind: Any, value: Any, context: Any) -> Any:
-    return NativeValue(context.context.get_dummy_value())
+    return types.Dispatcher(value.inlined)

@@ -28,6 +28,8 @@ class Engine(Protocol):
     """Array namespace of all it takes and returns but states and `diverged`: numpy, or torch on a GPU."""
     device: Any
     """Where those arrays are, as the namespace calls it."""
+    contact_slack_m: float
+    """Up to which gap between two bodies it may still tell of a contact."""
 
     def reset(self, ids: NDArray[np.int64]) -> None:
         """Puts the worlds `ids` back to the model's defaults; a `forward` must follow the writes of a task."""
@@ -54,6 +56,9 @@ class Engine(Protocol):
         A field that is read of all worlds is kept current from then on, at every step. To ask about few worlds, where
         the others do not matter, costs what those few cost.
         """
+
+    def view(self, name: str) -> Array:
+        """Returns what `read` does for all worlds, but the engine's own array in its own precision: to look at only."""
 
     def write(self, name: str, values: Array, ids: NDArray[np.int64]) -> None:
         """Sets the state field `name` (qpos, qvel, mocap_pos, ...) of the worlds `ids` to `values` [n, ...]."""

@@ -17,6 +17,7 @@ from mujoco import batch as mujoco_batch
 from numpy.typing import NDArray
 
 from robossl.core import Array, UnknownNameError, UserError
+from robossl.envs.compiled import compiled
 from robossl.envs.engine import MAX_SPEED
 from robossl.envs.mujoco_fields import (
     NO_STAGE,
@@ -46,6 +47,7 @@ class MujocoEngine:
 
     xp: Any = np
     device: Any = "cpu"
+    contact_slack_m = 0.001
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int) -> None:
         _silence_warnings()
@@ -67,6 +69,7 @@ class MujocoEngine:
         self._default_state = self.batch.state[0].copy()
         is_moving_last = mujoco.mj_stateSize(self.model, _MOVING_LAST) > 0
         self._num_moving = self.batch.nstate if is_moving_last else mujoco.mj_stateSize(self.model, _MOVING)
+        self._touched: Any = None  # the rows that `_touch` noted last
         self._is_written = np.zeros(num_worlds, bool)  # worlds whose other columns may have changed since the last step
         self._sensor_stage = stage_of("sensordata", self.model)
         self._solids = SolidBodies(self.model)
@@ -75,7 +78,7 @@ class MujocoEngine:
     def reset(self, ids: NDArray[np.int64]) -> None:
         """See `Engine.reset`; also mocap bodies go where the compiled model has them."""
         self.batch.state[ids] = self._default_state  # a tenth of the cost of Batch.reset
-        self._computed[ids] = NO_STAGE
+        self._touch(ids)
         self._diverged[ids] = False
 
     def forward(self, ids: NDArray[np.int64] | None = None) -> None:
@@ -110,7 +113,7 @@ class MujocoEngine:
         return values[ids].astype(np.float32)
 
     def view(self, name: str) -> Array:
-        """Returns the engine's own float64 array [N, ...] of a field, current after every call: to look at only.
+        """See `Engine.view`: it stays current, at every call.
 
         Raises:
             UnknownNameError: if the engine cannot keep that field current.
@@ -126,8 +129,7 @@ class MujocoEngine:
         if name not in STATE_FIELDS:
             raise UnknownNameError("state field", name, STATE_FIELDS)
         self.view(name)[ids] = values
-        self._computed[ids] = NO_STAGE
-        self._is_written[ids] = True
+        self._touch(ids)
 
     def jac(self, body: int, point: Array, ids: NDArray[np.int64] | None = None) -> tuple[Array, Array]:
         """See `Engine.jac`. With `ids`, points and Jacobians are those of the worlds `ids` alone."""
@@ -163,7 +165,7 @@ class MujocoEngine:
         if field not in self._randomised:
             self._randomised.append(field)
         self.model_version[ids] += 1
-        self._computed[ids] = NO_STAGE
+        self._touch(ids)
         if feeds_constants(field):
             self._stale[ids] = self._is_any_stale = True
 
@@ -184,8 +186,7 @@ class MujocoEngine:
         """See `Engine.set_state`."""
         rows = slice(None) if ids is None else ids
         self.batch.state[rows, : state.shape[1]] = state
-        self._computed[rows] = NO_STAGE
-        self._is_written[rows] = True
+        self._touch(rows)
         self._diverged[rows] = False
         self.forward(ids)
 
@@ -206,23 +207,26 @@ class MujocoEngine:
         """See `Engine.close`."""
         self.batch = None
 
+    def _touch(self, rows: Any) -> None:
+        """Notes that these worlds were changed: once is enough until something is computed."""
+        if rows is not self._touched:
+            self._computed[rows] = NO_STAGE
+            self._is_written[rows] = True
+            self._touched = rows
+
     def _flag_divergence(self, warnings: NDArray[np.integer[Any]]) -> None:
         """Flags the worlds that are no longer finite, too fast, or warned about since `warnings` [N, W, 2]."""
-        if self.batch.warning.tobytes() != warnings.tobytes():  # a tenth of the time of comparing the numbers
-            self._diverged |= (self.batch.warning != warnings)[..., 1].any(axis=1)
-        self._flag_not_finite(slice(None), slice(self._num_moving))  # all else is as it was before the step
-        written = self._is_written.nonzero()[0]
-        if len(written):
-            self._flag_not_finite(written, slice(None))
-            self._is_written[written] = False
-        qvel = self._qvel
-        if not np.einsum("ij,ij->", qvel, qvel) < MAX_SPEED**2:  # likewise; all worlds' together are seldom so fast
-            self._diverged |= ~(np.abs(qvel) < MAX_SPEED).all(axis=1)
-
-    def _flag_not_finite(self, rows: Any, columns: slice) -> None:
-        state = self.batch.state[rows, columns]
-        if not math.isfinite(state.sum()):  # half the time of looking at each number
-            self._diverged[rows] |= ~np.isfinite(state).all(axis=1)
+        batch = self.batch
+        _flag(
+            batch.state,
+            self._num_moving,
+            self._is_written,
+            self._qvel,
+            MAX_SPEED,
+            warnings,
+            batch.warning,
+            self._diverged,
+        )
 
     def _step_recording(self, num_substeps: int, record: tuple[str, ...]) -> dict[str, Array]:
         """Steps with a rollout, which records derived fields as the substeps begin, but the state as they end."""
@@ -274,6 +278,7 @@ class MujocoEngine:
 
     def _call(self, function: Callable[..., Any], ids: NDArray[np.int64] | None, **options: Any) -> None:
         """Calls Batch; worlds in which MuJoCo raises an error are marked, the others are unharmed."""
+        self._touched = None
         try:
             function(ids=ids, **options)
         except mujoco_batch.SimulationError as error:
@@ -309,6 +314,33 @@ def load_model(source: str | Path, edit: Callable[[Any], None] | None = None) ->
     except (ValueError, OSError, mujoco.FatalError) as error:
         what = "the model" if is_xml else f"the model {source}"
         raise UserError(f"{what} cannot be compiled: {' '.join(str(error).split())}") from error
+
+
+@compiled
+def _flag(
+    state: Array,
+    num_moving: int,
+    is_written: Array,
+    qvel: Array,
+    max_speed: float,
+    warned: Array,
+    warning: Array,
+    diverged: Array,
+) -> None:
+    """Flags worlds [N] with states [N, S] that are not finite, too fast, or warned about once more: [N, W, 2].
+
+    Only the first columns move; the others are looked at in worlds where they were written, and not since.
+    """
+    for world in range(len(diverged)):
+        is_well = True
+        for column in range(state.shape[1] if is_written[world] else num_moving):
+            is_well &= np.isfinite(state[world, column])
+        for joint in range(qvel.shape[1]):
+            is_well &= abs(qvel[world, joint]) < max_speed
+        for kind in range(warning.shape[1]):
+            is_well &= warning[world, kind, 1] == warned[world, kind, 1]
+        diverged[world] |= not is_well
+        is_written[world] = False
 
 
 def _silence_warnings() -> None:

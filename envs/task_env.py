@@ -15,6 +15,7 @@ from robossl.envs.action import checked_action
 from robossl.envs.ahead import Ahead
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.delayed_engine import undelayed
+from robossl.envs.draws import FastDraws
 from robossl.envs.engines import make_delayed, make_engine
 from robossl.envs.host import for_sensors, on_host
 from robossl.envs.memory import require_memory
@@ -250,7 +251,7 @@ class TaskEnv:
 
     def _draws(self, ids: NDArray[np.int64]) -> Draws:
         """Returns the random numbers of the running episodes of the worlds `ids`."""
-        return Draws(self.worlds.seed, self.worlds.stream, self._first_world + ids, self._episode[ids])
+        return FastDraws(self.worlds.seed, self.worlds.stream, self._first_world + ids, self._episode[ids])
 
     def _observe(self, ids: NDArray[np.int64] | None) -> Obs:
         vectors = self.task.observe(self.engine, self._memory)
@@ -259,8 +260,9 @@ class TaskEnv:
         if self._sensors.specs:
             others = {**others, **self._sensors.read(np.arange(self.num_worlds) if ids is None else ids)}
         rows = slice(None) if ids is None else ids
+        copy = True if ids is None else None  # rows that are picked out are copies already
         return {
-            key: others[key] if key in others else np.array(on_host(vectors[key][rows]), np.float32)
+            key: others[key] if key in others else np.array(on_host(vectors[key][rows]), np.float32, copy=copy)
             for key in self._keys
         }
 

@@ -42,6 +42,8 @@ class BulletEngine(MujocoEngine):
     The state has MuJoCo's columns, but in place of the solver's warm start it keeps the force of contacts and limits.
     """
 
+    contact_slack_m = 0.03
+
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int) -> None:
         require_room(num_worlds)
         blueprint = lay_out(model)

@@ -1,10 +1,8 @@
-"""How far it is to a goal around everything that stands in the way: shortest paths on a grid, many worlds at once.
+"""How far it is to a goal around everything that stands in the way: shortest paths on a grid, world by world.
 
 A node has 16 neighbours: the eight around it and the eight a knight's move away, so that a path of any direction is
-at most 2.8 % too long; what is in the way must be more than one node thick. Sweeps in four directions settle all worlds
-together until none changes any more (fast sweeping, Zhao, Math. Comp. 2005, with a graph's edges in place of the upwind
-difference): what a sweep costs is shared by them, and it passes over lines next to which nothing has changed.
-A node's distance is the least sum over all paths, added up from the goal, so it does not depend on the other worlds.
+at most 2.8 % too long; what is in the way must be more than one node thick. Nodes are settled in buckets of distance,
+narrower than any step, so that those of a bucket cannot lead to one another (Dial, Comm. ACM 1969).
 """
 
 from typing import Any
@@ -13,11 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array
-from robossl.envs.tasks.columns import columns
+from robossl.envs.compiled import compiled
+from robossl.envs.tasks.path_progress import between
 
 NODE_M = 0.1
 _PAD = 2  # a knight's move
-_STEPS = tuple(np.float32(NODE_M * length) for length in (1.0, 2.0**0.5, 5.0**0.5))
+_AROUND = range(-_PAD, _PAD + 1)
+_MOVES = np.array([(i, j) for i in _AROUND for j in _AROUND if i * i + j * j in (1, 2, 5)])
+_LENGTHS = (NODE_M * np.hypot(*_MOVES.T)).astype(np.float32)
+_BUCKETS_PER_M = 1 / (0.99 * NODE_M)
+_BUCKETS = 0b111  # eight in turns: steps from nodes near the goal, which share the first, lead four on
 _UNREACHABLE_M = np.float32(50.0)
 _NEAR_GOAL_M = 0.2  # nodes as near as this are joined to the goal by a straight line
 
@@ -30,10 +33,12 @@ class Grid:
     Attributes:
         half_m: from the middle to the outermost nodes.
         size: nodes along a side, G.
+        measures: the two and `NODE_M`, as `path_progress.between` takes them.
     """
 
     def __init__(self, half_m: float) -> None:
         self.half_m, self.size = half_m, round(2 * half_m / NODE_M) + 1
+        self.measures = (half_m, NODE_M, self.size)
         self.axis_m = np.linspace(-half_m, half_m, self.size)
 
     def distance(self, is_free: NDArray[np.bool_], goal_m: NDArray[np.float64]) -> Floats:
@@ -46,19 +51,9 @@ class Grid:
         Returns:
             [n, G, G] m; negative where the robot does not fit: less what it is from the nearest node where it does.
         """
-        free = np.ascontiguousarray(is_free.transpose(1, 2, 0))
-        padded = np.full((self.size + 2 * _PAD, self.size + 2 * _PAD, len(goal_m)), np.inf, np.float32)
-        distance = padded[_PAD:-_PAD, _PAD:-_PAD]
-        wall = np.where(free, np.float32(0), np.float32(np.inf))
-        distance[...] = self._from_goal(goal_m) + wall
-        axes = ((padded, wall), (padded.transpose(1, 0, 2), wall.transpose(1, 0, 2)))
-        is_begun = np.stack([np.isfinite(nodes).any(axis=(1, 2)) for nodes, _ in axes])
-        is_news = np.stack([is_begun, is_begun])  # [way, axis, line] which lines each sweep has yet to lead on from
-        while is_news.any():
-            for way, line in enumerate((1, -1)):
-                for axis, (nodes, walls) in enumerate(axes):
-                    _sweep(nodes[::line], walls[::line], way, is_news[:, axis, ::line], is_news[:, 1 - axis])
-        return np.ascontiguousarray(_signed(padded).transpose(2, 0, 1))
+        distance = np.empty(is_free.shape, np.float32)
+        _shortest_paths(is_free, (goal_m + self.half_m) / NODE_M, distance)
+        return distance
 
     def read(self, xp: Any, distance: Array, x_m: Array, y_m: Array) -> Array:
         """Returns the distance [N] at points [N], between nodes in straight lines.
@@ -69,15 +64,8 @@ class Grid:
             x_m: [N].
             y_m: [N].
         """
-        place = self._nodes(xp, columns(xp, x_m, y_m))
-        node = xp.floor(place)
-        beyond = place - node
-        first = xp.astype(node[:, 0] * self.size + node[:, 1], xp.int64)
-        corners = first[:, None] + xp.asarray((0, 1, self.size, self.size + 1), device=first.device)
-        share = columns(xp, 1 - beyond, beyond)
-        weights = xp.reshape(share[:, 0, :, None] * share[:, 1, None, :], (-1, 4))
-        there = distance[xp.arange(len(first), device=first.device)[:, None], corners]
-        return xp.sum(weights * xp.abs(there), axis=1)
+        row = xp.arange(len(distance), device=distance.device)
+        return between(xp, self.measures, distance, row, x_m, y_m)
 
     def lead(self, xp: Any, distance: Array, x_m: Array, y_m: Array, *, reach_m: float) -> tuple[Array, Array]:
         """Returns the nodes x, y [N] within reach through which the shortest paths from points [N] lead.
@@ -106,56 +94,69 @@ class Grid:
         """Returns positions in nodes from the first, a little before the last one at most."""
         return xp.clip((position_m + self.half_m) / NODE_M, 0.0, self.size - 1.001)
 
-    def _from_goal(self, goal_m: NDArray[np.float64]) -> Floats:
-        """Returns [G, G, n]: straight distances of the nodes around the goals, infinite elsewhere."""
-        dx, dy = self.axis_m[:, None] - goal_m[:, 0], self.axis_m[:, None] - goal_m[:, 1]
-        straight = np.sqrt((dx * dx)[:, None] + (dy * dy)[None])
-        return np.where(straight <= _NEAR_GOAL_M, straight, np.inf).astype(np.float32)
+
+@compiled
+def _shortest_paths(is_free: NDArray[np.bool_], goal: NDArray[np.float64], out: Floats) -> None:
+    """Fills `out` [n, G, G] for goals [n, 2] in nodes from the first."""
+    size = is_free.shape[1]
+    padded = np.empty((size + 2 * _PAD, size + 2 * _PAD), np.float32)
+    for world in range(len(is_free)):
+        padded[:] = -np.inf  # nothing is lower: not to be entered
+        for i in range(size):
+            for j in range(size):
+                if is_free[world, i, j]:
+                    square = (i - goal[world, 0]) ** 2 + (j - goal[world, 1]) ** 2
+                    is_near = square <= (_NEAR_GOAL_M / NODE_M) ** 2
+                    padded[i + _PAD, j + _PAD] = NODE_M * np.sqrt(square) if is_near else np.inf
+        _spread(padded.ravel(), len(padded))
+        _sign(padded, out[world])
 
 
-def _sweep(padded: Floats, wall: Floats, way: int, is_news: NDArray[np.bool_], across: NDArray[np.bool_]) -> None:
-    """Lowers distances [G + 4, G + 4, n] line by line by what the two lines before lead to, in place.
-
-    Args:
-        padded: the distances.
-        wall: [G, G, n] infinite where the robot does not fit.
-        way: in which this sweep goes, 0 or 1.
-        is_news: [2, G + 4] lines that have changed since the last sweep that way; brought up to date.
-        across: [2, G + 4] the same of the lines across these.
-    """
-    straight, diagonal, knight = _STEPS
-    best, other = np.empty_like(padded[0, 2:-2]), np.empty_like(padded[0, 2:-2])
-    for index in range(_PAD, len(padded) - _PAD):
-        if not (is_news[way, index - 1] or is_news[way, index - 2]):
-            continue
-        last, second = padded[index - 1], padded[index - 2]
-        np.minimum(last[:-4], last[4:], out=best)
-        np.minimum(best, second[1:-3], out=best)
-        np.minimum(best, second[3:-1], out=best)
-        best += knight
-        np.minimum(last[1:-3], last[3:-1], out=other)
-        other += diagonal
-        np.minimum(best, other, out=best)
-        np.add(last[2:-2], straight, out=other)
-        np.minimum(best, other, out=best)
-        best += wall[index - _PAD]
-        line = padded[index, 2:-2]
-        is_lower = (best < line).any(axis=1)
-        if is_lower.any():
-            np.minimum(line, best, out=line)
-            is_news[:, index] = True
-            across[:, _PAD:-_PAD] |= is_lower
-    is_news[way] = False
+@compiled
+def _spread(distance: Floats, width: int) -> None:
+    """Lowers the distances [W * W] to the lengths of the shortest paths from nodes where they are finite."""
+    bucket = np.empty((_BUCKETS + 1, len(distance)), np.int32)  # of nodes; each holds a node once
+    count = np.zeros(_BUCKETS + 1, np.int64)
+    rank = np.full(len(distance), -1)  # of the last bucket each was put into, all counted on
+    step = _MOVES[:, 0] * width + _MOVES[:, 1]
+    for node in range(len(distance)):
+        if np.isfinite(distance[node]):
+            bucket[0, count[0]], rank[node] = node, 0
+            count[0] += 1
+    now = 0
+    while count.any():
+        for k in range(count[now & _BUCKETS]):
+            node = bucket[now & _BUCKETS, k]
+            if rank[node] != now:
+                continue  # a shorter path was found since
+            here = distance[node]
+            for move in range(len(step)):
+                other, length = node + step[move], here + _LENGTHS[move]
+                if length < distance[other]:
+                    distance[other], later = length, int(length * _BUCKETS_PER_M)
+                    if rank[other] != later:
+                        bucket[later & _BUCKETS, count[later & _BUCKETS]], rank[other] = other, later
+                        count[later & _BUCKETS] += 1
+        count[now & _BUCKETS] = 0
+        now += 1
 
 
-def _signed(padded: Floats) -> Floats:
-    """Gives nodes [G + 4, G + 4, n] where the robot does not fit the distance of those nearby, with a minus."""
-    distance = padded.copy()
-    for _ in range(2):
-        inner = distance[1:-1, 1:-1]
-        near = np.minimum(np.minimum(distance[:-2, 1:-1], distance[2:, 1:-1]), distance[1:-1, :-2])
-        near = np.minimum(near, distance[1:-1, 2:]) + _STEPS[0]
-        distance[1:-1, 1:-1] = np.where(np.isinf(inner), near, inner)
-    inside = (slice(_PAD, -_PAD), slice(_PAD, -_PAD))
-    distance = np.minimum(distance[inside], _UNREACHABLE_M)
-    return np.where(np.isinf(padded[inside]), -distance, distance)
+@compiled
+def _sign(padded: Floats, out: Floats) -> None:
+    """Fills `out` [G, G]; a node that no path leads to gets what those nearby have and the way to them, negative."""
+    for i in range(len(out)):
+        for j in range(len(out)):
+            here = padded[i + _PAD, j + _PAD]
+            if np.isfinite(here):
+                out[i, j] = min(here, _UNREACHABLE_M)
+                continue
+            nearby = np.float32(np.inf)
+            for reach in range(1, _PAD + 1):
+                for di in range(-reach, reach + 1):
+                    for dj in (reach - abs(di), abs(di) - reach):
+                        there = padded[i + _PAD + di, j + _PAD + dj]
+                        if np.isfinite(there):
+                            nearby = min(nearby, there + np.float32(reach * NODE_M))
+                if np.isfinite(nearby):
+                    break
+            out[i, j] = -min(nearby, _UNREACHABLE_M)

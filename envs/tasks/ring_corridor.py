@@ -27,9 +27,10 @@ from robossl.envs.tasks.ring_geometry import (
     SIDE_M,
     arc_coordinate,
     obstacle_distance,
+    obstacle_table,
     outward_offset,
-    wrapped,
 )
+from robossl.envs.tasks.ring_judge import judge
 from robossl.envs.tasks.ring_planner import Drive, RingPlanner
 from robossl.envs.tasks.ring_scene import NUM_OBSTACLES, RingScene
 from robossl.envs.tasks.scene_colours import RANDOM_FIELDS
@@ -43,7 +44,6 @@ SIGHT_M = 6.0
 """How far `privileged` looks for the nearest obstacle."""
 
 _OBSTACLES_IN_REACH, _CLUTTER_IN_REACH = 4, 10  # of the planner's plans
-_STRAIGHT_ON, _STEERING = (DRIVE.speed_m_s, 0.0, 0.0), (0.0, 0.0, DRIVE.yaw_rate_rad_s)
 _WALLS = tuple(f"outer_wall_{side}" for side in ("east", "north", "west", "south"))
 _RANDOMISATIONS: dict[str, AnyRandomisation] = {
     "mass": Randomisation(field="body_mass", elements=("car",), low=0.7, high=1.5),
@@ -132,23 +132,25 @@ class RingCorridor:
     def control(self, engine: Engine, action: Array, memory: Memory) -> Array:
         """Maps steering to forward speed, sideways speed and yaw rate."""
         xp = engine.xp
-        numbers = (_STEERING, _STRAIGHT_ON)
-        steering, straight_on = (xp.asarray(part, dtype=xp.float32, device=action.device) for part in numbers)
-        return action * steering + straight_on
+        ctrl = xp.zeros((len(action), 3), dtype=xp.float32, device=action.device)
+        ctrl[:, 0] = DRIVE.speed_m_s
+        ctrl[:, 2] = DRIVE.yaw_rate_rad_s * action[:, 0]
+        return ctrl
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """Judges a decision: signed progress along the ring, and whether any substep touched anything."""
         xp = engine.xp
-        pose = engine.read("qpos")
-        arc = arc_coordinate(xp, pose[:, 0], pose[:, 1])
-        progress = memory["direction"] * wrapped(xp, arc - memory["arc_m"])
-        memory["arc_m"][...] = arc
-        memory["distance_m"] += progress
-        memory["decisions"] += 1
-        collided = self._collided(engine, pose, recorded["sensordata"][:, 1:, 0])
+        fields = (engine.view(name) for name in ("qpos", "mocap_pos", "mocap_quat"))
+        found = recorded["sensordata"][:, 1:, 0]
+        progress, collided, is_unsure = judge(
+            xp, *fields, self._scene.shapes_in(engine), found, memory, NOMINAL_STEP_M, engine.contact_slack_m
+        )
+        unsure = xp.nonzero(is_unsure)[0]
+        if len(unsure):  # few worlds, and each costs a substep more
+            collided[unsure] = engine.read("sensordata", unsure)[:, 0] > 0
         collision = xp.astype(collided, xp.float32)
         return Outcome(
-            terms={"progress": xp.clip(progress / NOMINAL_STEP_M, -1.0, 1.0), "collision": collision},
+            terms={"progress": progress, "collision": collision},
             terminated=collided,
             success=(memory["decisions"] >= self.config.max_decisions) & ~collided,
             metrics={"distance": memory["distance_m"], "collision": collision},
@@ -158,8 +160,9 @@ class RingCorridor:
         """Returns `proprio` [N, 2]: speed and yaw rate."""
         xp = engine.xp
         velocity = engine.read("qvel")
-        speed = xp.sqrt(velocity[:, 0] ** 2 + velocity[:, 1] ** 2)
-        return {"proprio": xp.concat([speed[:, None], velocity[:, 2:]], axis=1)}
+        forward, sideways = velocity[:, 0], velocity[:, 1]
+        velocity[:, 1] = xp.sqrt(forward * forward + sideways * sideways)
+        return {"proprio": velocity[:, 1:]}
 
     def privileged(self, engine: Engine, memory: Memory) -> Obs:
         """Returns the car's pose, its route and place in the lane, the nearest obstacle ahead, and all obstacles."""
@@ -170,7 +173,7 @@ class RingCorridor:
         heading = pose[:, 2] - (xp.floor(arc / SIDE_M) + 2 - direction) * (np.pi / 2)
         left = -direction * outward_offset(xp, x, y)
         shapes = self._scene.shapes_in(engine)
-        obstacles = self._scene.table(xp, engine.read("mocap_pos"), engine.read("mocap_quat"), shapes)
+        obstacles = obstacle_table(xp, engine.read("mocap_pos"), engine.read("mocap_quat"), shapes)
         return {
             "pose": pose,
             "route": columns(xp, direction, arc),
@@ -203,19 +206,6 @@ class RingCorridor:
             "mocap_quat": quat,
             **self._scene.looks.draw(unit["colour"], unit["light"]),
         }
-
-    def _collided(self, engine: Engine, pose: Array, found: Array) -> Array:
-        """Tells [N] whether a car touched something between substeps, `found` [N, 4], or touches something now.
-
-        The engine is asked about now only where something is near: few worlds, and the rest cost a substep more.
-        """
-        xp = engine.xp
-        collided = xp.any(found, axis=1)
-        is_near = self._scene.is_near(xp, pose, engine.read("mocap_pos"), self._scene.shapes_in(engine))
-        near = xp.nonzero(~collided & is_near)[0]
-        if len(near):
-            collided[near] = engine.read("sensordata", near)[:, 0] > 0
-        return collided
 
     @cached_property
     def _scene(self) -> RingScene:

@@ -11,6 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array
+from robossl.envs.compiled import compiled
+from robossl.envs.tasks.columns import columns
+
+Floats = NDArray[np.float64]
 
 OUTER_M = 8.0
 INNER_M = 5.0
@@ -77,6 +81,13 @@ def obstacle_distance(xp: Any, x_m: Array, y_m: Array, obstacles: Array) -> Arra
     return box_distance(xp, along - obstacles[..., 4], across - obstacles[..., 5]) - obstacles[..., 6]
 
 
+def obstacle_table(xp: Any, position: Array, quat: Array, shapes: NDArray[np.float32]) -> Array:
+    """Describes obstacles at positions [N, M, 3] with orientations [N, M, 4] as [N, M, 7] `OBSTACLE_NAMES`."""
+    w, z = quat[..., 0], quat[..., 3]
+    pose = columns(xp, position[..., 0], position[..., 1], 1 - 2 * z * z, 2 * w * z)
+    return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(shapes, device=pose.device)], axis=-1)
+
+
 def box_distance(xp: Any, over_x: Array, over_y: Array) -> Array:
     """Returns the signed distance to a box from how far |x| and |y| exceed its half sizes, [...] each."""
     inside = xp.clip(xp.maximum(over_x, over_y), None, 0.0)
@@ -84,10 +95,14 @@ def box_distance(xp: Any, over_x: Array, over_y: Array) -> Array:
     return xp.sqrt(over_x * over_x + over_y * over_y) + inside
 
 
-def centre_line(arc_m: NDArray[np.float64], offset_m: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+@compiled
+def centre_line(arc_m: Floats, offset_m: Floats) -> tuple[Floats, Floats, Floats]:
     """Returns x, y and the anticlockwise travel direction (rad), [...] each, at arc coordinates and outward offsets."""
-    side = np.floor(arc_m / SIDE_M)
-    along, out = arc_m - side * SIDE_M - CENTRE_M, CENTRE_M + offset_m
-    index = side.astype(np.int64)
-    cos, sin = _COS.take(index, mode="wrap"), _SIN.take(index, mode="wrap")
-    return along * cos + out * sin, along * sin - out * cos, (side + 1) * (np.pi / 2)
+    x, y, heading = np.empty_like(arc_m), np.empty_like(arc_m), np.empty_like(arc_m)
+    for i in range(arc_m.size):
+        side = np.floor(arc_m.flat[i] / SIDE_M)
+        along, out = arc_m.flat[i] - side * SIDE_M - CENTRE_M, CENTRE_M + offset_m.flat[i]
+        cos, sin = _COS[int(side) % 4], _SIN[int(side) % 4]
+        x.flat[i], y.flat[i] = along * cos + out * sin, along * sin - out * cos
+        heading.flat[i] = (side + 1) * (np.pi / 2)
+    return x, y, heading

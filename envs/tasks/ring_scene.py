@@ -9,19 +9,15 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, Draws
+from robossl.core import Draws
+from robossl.envs.compiled import compiled
 from robossl.envs.engine import Engine
-from robossl.envs.tasks.columns import columns
 from robossl.envs.tasks.ring_clutter import litter
 from robossl.envs.tasks.ring_geometry import (
-    CAR_RADIUS_M,
-    CENTRE_M,
     LENGTH_M,
-    OUTER_M,
     SIDE_M,
     centre_line,
     footprints,
-    outward_offset,
 )
 from robossl.envs.tasks.scene_colours import SceneColours
 
@@ -33,8 +29,6 @@ _OBSTACLE_OFFSET_M = 0.9
 _START_SLOTS = np.array([slot for slot in range(NUM_OBSTACLES) if slot % (SIDE_M / _SLOT_M)])  # not at a corner
 _START_ALONG_SLOT, _START_OFFSET_M, _START_TURN_RAD = 0.05, 0.5, 0.4
 _COLOUR_SHIFT = {"floor": 0.06, "outer": 0.08, "inner": 0.08, "obstacle": 0.14, "clutter": 0.14, "car": 0.0}
-_NEAR_M = 0.03  # farther apart, nothing touches, however coarsely an engine computes contacts
-_FREE_M = OUTER_M - CENTRE_M - CAR_RADIUS_M - _NEAR_M  # from the centre line
 
 Floats = NDArray[np.float64]
 
@@ -53,7 +47,6 @@ class RingScene:
         geoms = model.body_geomadr[bodies]
         size, is_box = model.geom_size[geoms], model.geom_type[geoms] == mujoco.mjtGeom.mjGEOM_BOX
         self.shapes = footprints(size, is_box)
-        self._reach2 = _squared_reach(self.shapes)
         self._geoms, self._is_box = geoms, is_box
         self._half_heights = np.where(is_box, size[:, 2], size[:, 1])
         self._parked = model.body_pos[bodies].copy()
@@ -129,32 +122,6 @@ class RingScene:
         size = engine.own_values("geom_size")
         return self.shapes if size is None else footprints(size[:, self._geoms], self._is_box)
 
-    def is_near(self, xp: Any, pose: Array, position: Array, shapes: NDArray[np.float32]) -> Array:
-        """Tells [N] whether cars at poses [N, 3] may touch a wall or an obstacle.
-
-        Args:
-            xp: array namespace.
-            pose: [N, 3].
-            position: [N, M, 3] of the obstacles.
-            shapes: what `shapes_in` returns.
-        """
-        dx, dy = position[..., 0] - pose[:, 0:1], position[..., 1] - pose[:, 1:2]
-        reach2 = self._reach2 if shapes is self.shapes else _squared_reach(shapes)
-        obstacle = xp.any(dx * dx + dy * dy < xp.asarray(reach2, device=position.device), axis=1)
-        return obstacle | (xp.abs(outward_offset(xp, pose[:, 0], pose[:, 1])) > _FREE_M)
-
-    def table(self, xp: Any, position: Array, quat: Array, shapes: NDArray[np.float32]) -> Array:
-        """Describes obstacles at positions [N, M, 3] with orientations [N, M, 4] as [N, M, 7] `OBSTACLE_NAMES`."""
-        w, z = quat[..., 0], quat[..., 3]
-        pose = columns(xp, position[..., 0], position[..., 1], 1 - 2 * z * z, 2 * w * z)
-        return xp.concat([pose, xp.zeros_like(pose[..., :3]) + xp.asarray(shapes, device=pose.device)], axis=-1)
-
-
-def _squared_reach(shapes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns the squares [...] of the distances at which a car may touch things of shapes [..., 3]."""
-    reach = np.hypot(shapes[..., 0], shapes[..., 1]) + shapes[..., 2] + CAR_RADIUS_M + _NEAR_M
-    return np.asarray(np.square(reach), np.float32)
-
 
 def _side_by_side(**shapes: tuple[int, ...]) -> dict[str, tuple[slice, tuple[int, ...]]]:
     """Returns for each of several arrays which numbers of one row are its own, and its shape."""
@@ -170,7 +137,16 @@ def _colour_of(geom: str) -> str:
     return geom if geom.startswith(("obstacle", "clutter")) else geom.partition("_")[0]
 
 
+@compiled
 def _random_orders(unit: Floats) -> NDArray[np.int64]:
     """Returns random orders of range(D), [M, n, D], from random keys [n, M, D]: the rank of every key in its row."""
-    ranks = unit.argsort(axis=-1, kind="stable").argsort(axis=-1, kind="stable")
-    return ranks.transpose(1, 0, 2)
+    num, num_rows, length = unit.shape
+    ranks = np.zeros((num_rows, num, length), np.int64)
+    for i in range(num):
+        for row in range(num_rows):
+            for j in range(length):
+                for k in range(length):
+                    ranks[row, i, k] += unit[i, row, j] < unit[i, row, k]
+                for k in range(j + 1, length):
+                    ranks[row, i, k] += unit[i, row, j] == unit[i, row, k]
+    return ranks

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from robossl.core import UserError
-from robossl.envs.tasks.rooms_geometry import NUM_FURNITURE, NUM_ROOMS
+from robossl.envs.tasks.house_plan import NUM_ROOMS
+from robossl.envs.tasks.rooms_geometry import NUM_FURNITURE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
 """Sizes of the house of nine rooms, and where the pieces of its inner walls stand.
 
-Rooms are numbered row by row from the south-west, the twelve inner walls first those between neighbours in a row, then
-those between rows. Where a number comes from stands in assets/rooms_point_goal/README.md.
+Where a number comes from stands in assets/rooms_point_goal/README.md.
 """
 
 from typing import Any
@@ -10,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array
+from robossl.envs.tasks.house_plan import NUM_ROOMS, NUM_SIDE, NUM_WALLS, WALL_ROOMS
 
-NUM_SIDE = 3
-NUM_ROOMS = NUM_SIDE**2
 PITCH_M = 2.2
 """From the middle of a room to that of the next, and the length of a wall between two."""
 OUTER_M = NUM_SIDE * PITCH_M / 2
 WALL_HALF_M = 0.05
+INNER_M = OUTER_M - WALL_HALF_M
 PIECES_DIFFER_M = 0.4
 """By how much the long piece of a wall is longer than the short one: doorways are at one of four places."""
 ROBOT_RADIUS_M = 0.12
@@ -24,10 +23,6 @@ FURNITURE_RADIUS_M = 0.24
 """Of the circle that every piece of furniture fits into."""
 
 NUM_FURNITURE = 12
-
-DOORS, CLOSED, OPEN = (0, 1, 2, 3), 4, 5
-"""How a wall may be: with a doorway at one of four places, shut, or not there at all."""
-NUM_STATES = 6
 
 Floats = NDArray[np.float64]
 
@@ -38,18 +33,6 @@ def room_centres() -> Floats:
     return (np.stack([column, row], axis=1) - (NUM_SIDE - 1) / 2) * PITCH_M
 
 
-def wall_rooms() -> NDArray[np.int64]:
-    """Returns the two rooms [12, 2] on the sides of each inner wall."""
-    room = np.arange(NUM_ROOMS).reshape(NUM_SIDE, NUM_SIDE)
-    beside = np.stack([room[:, :-1].ravel(), room[:, 1:].ravel()], axis=1)
-    above = np.stack([room[:-1].ravel(), room[1:].ravel()], axis=1)
-    return np.concatenate([beside, above])
-
-
-WALL_ROOMS = wall_rooms()
-NUM_WALLS = len(WALL_ROOMS)
-NUM_PLUGS = NUM_WALLS - NUM_ROOMS + 1
-"""Pieces that shut doorways: so many walls can be shut before a room is cut off."""
 WALL_CENTRES_M = room_centres()[WALL_ROOMS].mean(axis=1)
 RUNS_NORTH = np.arange(NUM_WALLS) < NUM_WALLS // 2
 """[12] whether a wall runs from south to north, not from west to east."""
@@ -90,4 +73,4 @@ def placed(wall: NDArray[np.int64], along_m: Floats) -> Floats:
 
 def inner_distance(xp: Any, x_m: Array, y_m: Array) -> Array:
     """Returns the distance [...] of points in the house from the outer walls."""
-    return OUTER_M - WALL_HALF_M - xp.maximum(xp.abs(x_m), xp.abs(y_m))
+    return INNER_M - xp.maximum(xp.abs(x_m), xp.abs(y_m))

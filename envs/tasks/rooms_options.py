@@ -4,7 +4,8 @@ from robossl.core import ArraySpec, CameraSpec, CommandSpec
 from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Randomisation
 from robossl.envs.sensors import ContactFlags, Imu, Lidar, Odometry, Sensor, stereo
 from robossl.envs.task import TaskSpec
-from robossl.envs.tasks.rooms_geometry import NUM_FURNITURE, NUM_PLUGS, NUM_WALLS
+from robossl.envs.tasks.house_plan import NUM_PLUGS, NUM_WALLS
+from robossl.envs.tasks.rooms_geometry import NUM_FURNITURE
 from robossl.envs.tasks.scene_ranges import scene_ranges
 from robossl.envs.tasks.units import vector
 

@@ -14,16 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, Draws, Obs, Policy
+from robossl.envs.compiled import fused
 from robossl.envs.engine import Engine
 from robossl.envs.mujoco_engine import load_model
 from robossl.envs.task import Memory, Outcome
 from robossl.envs.tasks.columns import columns
-from robossl.envs.tasks.path_metrics import soft_spl, spl
-from robossl.envs.tasks.rewards import indicator
+from robossl.envs.tasks.house_plan import NUM_PLUGS, NUM_WALLS
+from robossl.envs.tasks.path_progress import advance
 from robossl.envs.tasks.ring_geometry import obstacle_distance
 from robossl.envs.tasks.rooms_config import LEVELS, RoomsConfig
 from robossl.envs.tasks.rooms_expert import PathExpert
-from robossl.envs.tasks.rooms_geometry import NUM_PLUGS, NUM_WALLS, ROBOT_RADIUS_M, inner_distance, piece_lengths
+from robossl.envs.tasks.rooms_geometry import INNER_M, ROBOT_RADIUS_M, inner_distance, piece_lengths
 from robossl.envs.tasks.rooms_options import (
     BACKWARD_M_S,
     CONTROL_HZ,
@@ -34,10 +35,12 @@ from robossl.envs.tasks.rooms_options import (
     rooms_spec,
 )
 from robossl.envs.tasks.rooms_scene import RoomsScene
+from robossl.envs.tasks.rooms_touch import touches
 from robossl.envs.tasks.scene_colours import RANDOM_FIELDS
 
 NOMINAL_STEP_M = FORWARD_M_S / CONTROL_HZ
 LOOK_AHEAD_M = 0.26
+_LIMITS = (FORWARD_M_S, BACKWARD_M_S, FORWARD_STEP_M_S, YAW_RATE_RAD_S, TURN_STEP_RAD_S)
 _MIN_DISTANCE_M = 1e-6
 
 
@@ -64,10 +67,11 @@ class RoomsPointGoal:
         return load_model(Path(str(files("robossl.assets") / "rooms_point_goal" / "rooms_point_goal.xml")), self._adapt)
 
     def new_memory(self, num_worlds: int) -> Memory:
-        """Returns the shortest paths to the goal, where it and the robot are, path lengths, contacts and commands."""
+        """Returns shortest paths, where goal, pieces and robot are, path lengths, contacts and commands."""
         names = ("shortest_m", "left_m", "driven_m", "collisions", "forward_m_s", "turn_rad_s")
         return {
             "field": np.zeros((num_worlds, self._scene.grid.size**2), np.float32),
+            "pieces": np.zeros((num_worlds, *self._scene.pieces_shape), np.float32),
             "goal_w": np.zeros((num_worlds, 2), np.float32),
             "position_w": np.zeros((num_worlds, 2), np.float32),
             **{name: np.zeros(num_worlds, np.float32) for name in names},
@@ -77,7 +81,7 @@ class RoomsPointGoal:
         """Puts up walls and furniture, and sets the robot down at rest."""
         start = draws.apply(self._layout)
         memory["field"][ids], memory["goal_w"][ids] = start["field"], start["goal"]
-        memory["position_w"][ids] = start["qpos"][:, :2]
+        memory["pieces"][ids], memory["position_w"][ids] = start["pieces"], start["qpos"][:, :2]
         memory["shortest_m"][ids] = memory["left_m"][ids] = start["shortest_m"]
         for name in ("driven_m", "collisions", "forward_m_s", "turn_rad_s"):
             memory[name][ids] = 0
@@ -88,103 +92,90 @@ class RoomsPointGoal:
 
     def control(self, engine: Engine, action: Array, memory: Memory) -> Array:
         """Maps actions to forward speed, none sideways (wheels roll), and yaw rate; both change gradually."""
-        xp = engine.xp
-        forward, turn = memory["forward_m_s"], memory["turn_rad_s"]
-        wanted = xp.clip(action[:, 0] * FORWARD_M_S, -BACKWARD_M_S, FORWARD_M_S)
-        forward += xp.clip(wanted - forward, -FORWARD_STEP_M_S, FORWARD_STEP_M_S)
-        turn += xp.clip(action[:, 1] * YAW_RATE_RAD_S - turn, -TURN_STEP_RAD_S, TURN_STEP_RAD_S)
-        return columns(xp, forward, xp.zeros_like(forward), turn)
+        speeds = memory["forward_m_s"], memory["turn_rad_s"]
+        return _drive(engine.xp, action, *speeds, *_LIMITS)
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """Judges a decision by what is left of the shortest path, and by whether any substep touched anything."""
         xp = engine.xp
         pose = engine.read("qpos")
-        moved = pose[:, :2] - memory["position_w"]
-        memory["position_w"][...] = pose[:, :2]
-        memory["driven_m"] += xp.sqrt(moved[:, 0] ** 2 + moved[:, 1] ** 2)
-        left = self._scene.grid.read(xp, memory["field"], pose[:, 0], pose[:, 1])
-        progress = memory["left_m"] - left
-        memory["left_m"][...] = left
-        collided = self._collided(engine, pose, recorded["sensordata"][:, 1:, 0])
-        collision = indicator(xp, collided)
+        collision = self._collision(engine, pose, recorded["sensordata"][:, 1:, 0], memory["pieces"])
         memory["collisions"] += collision
-        success = self._goal_distance(xp, pose, memory)[0] < self.config.success_radius_m
+        names = ("goal_w", "position_w", "shortest_m", "left_m", "driven_m")
+        progress, success, spl, soft_spl = advance(
+            xp,
+            self._scene.grid.measures,
+            self.config.success_radius_m,
+            NOMINAL_STEP_M,
+            memory["field"],
+            xp.arange(len(pose), device=pose.device),
+            pose,
+            *(memory[name] for name in names),
+        )
         return Outcome(
             terms={
-                "progress": xp.clip(progress / NOMINAL_STEP_M, -1.0, 1.0),
+                "progress": progress,
                 "collision": collision,
-                "success": indicator(xp, success),
+                "success": xp.astype(success, xp.float32),
             },
-            terminated=success | collided if self.config.ends_at_collision else success,
+            terminated=success | (collision > 0) if self.config.ends_at_collision else success,
             success=success,
-            metrics=self._metrics(xp, success, memory),
+            metrics={
+                "spl": spl,
+                "soft_spl": soft_spl,
+                "collisions": memory["collisions"],
+                "distance_to_goal": memory["left_m"],
+                "path_length": memory["driven_m"],
+            },
         )
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """Returns `goal` [N, 3], distance and direction from the robot, and `proprio` [N, 2], speed and yaw rate."""
-        xp = engine.xp
-        pose, velocity = engine.read("qpos"), engine.read("qvel")
-        cos, sin = xp.cos(pose[:, 2]), xp.sin(pose[:, 2])
-        distance, dx, dy = self._goal_distance(xp, pose, memory)
-        scale = 1 / xp.clip(distance, _MIN_DISTANCE_M, None)
-        forward = cos * velocity[:, 0] + sin * velocity[:, 1]
-        return {
-            "goal": columns(xp, distance, scale * (cos * dx + sin * dy), scale * (cos * dy - sin * dx)),
-            "proprio": columns(xp, forward, velocity[:, 2]),
-        }
+        goal, proprio = _seen(engine.xp, engine.read("qpos"), engine.read("qvel"), memory["goal_w"])
+        return {"goal": goal, "proprio": proprio}
 
     def privileged(self, engine: Engine, memory: Memory) -> Obs:
         """Returns pose and goal, the length of the shortest path and a point on it, and the room around the robot."""
         xp = engine.xp
         pose, field = engine.read("qpos"), memory["field"]
         x, y = self._scene.grid.lead(xp, field, pose[:, 0], pose[:, 1], reach_m=LOOK_AHEAD_M)
-        is_close = self._goal_distance(xp, pose, memory)[0] < LOOK_AHEAD_M
+        dx, dy = memory["goal_w"][:, 0] - pose[:, 0], memory["goal_w"][:, 1] - pose[:, 1]
+        is_close = dx * dx + dy * dy < LOOK_AHEAD_M**2
         way = xp.where(is_close[:, None], memory["goal_w"], columns(xp, x, y))
         return {
             "pose": pose,
             "goal_position": columns(xp, memory["goal_w"][:, 0], memory["goal_w"][:, 1]),
             "way": xp.astype(way, xp.float32),
             "geodesic": columns(xp, memory["left_m"]),
-            "gap": self._gap(engine, pose)[:, None],
+            "gap": self._gap(engine, pose, memory["pieces"])[:, None],
         }
 
     def expert(self) -> Policy:
         """Returns the follower of shortest paths."""
         return PathExpert(period_s=1 / CONTROL_HZ, yaw_rate_rad_s=YAW_RATE_RAD_S, step_rad_s=TURN_STEP_RAD_S)
 
-    def _metrics(self, xp: Any, success: Array, memory: Memory) -> dict[str, Array]:
-        shortest, left, driven = memory["shortest_m"], memory["left_m"], memory["driven_m"]
-        return {
-            "spl": spl(xp, success, shortest, driven),
-            "soft_spl": soft_spl(xp, left, shortest, driven),
-            "collisions": memory["collisions"],
-            "distance_to_goal": left,
-            "path_length": driven,
-        }
+    def _collision(self, engine: Engine, pose: Array, found: Array, pieces: Array) -> Array:
+        """Returns 1 where [N] a robot touched something between substeps, `found` [N, 4], or touches something now.
 
-    def _goal_distance(self, xp: Any, pose: Array, memory: Memory) -> tuple[Array, Array, Array]:
-        """Returns the straight distance to the goal and its x and y, [N] each."""
-        dx, dy = memory["goal_w"][:, 0] - pose[:, 0], memory["goal_w"][:, 1] - pose[:, 1]
-        return xp.sqrt(dx * dx + dy * dy), dx, dy
-
-    def _collided(self, engine: Engine, pose: Array, found: Array) -> Array:
-        """Tells [N] whether a robot touched something between substeps, `found` [N, 4], or touches something now.
-
-        The engine is asked about now only where something is near: few worlds, and the rest cost a substep more.
+        The engine is asked about now only where something is near: few worlds, and the rest cost a substep more. One
+        with torch computes all worlds at once.
         """
         xp = engine.xp
-        collided = xp.any(found, axis=1)
-        near = xp.nonzero(~collided & self._scene.is_near(xp, pose, engine.read("mocap_pos")))[0]
+        if xp is not np:
+            return xp.astype(xp.any(found, axis=1) | (engine.read("sensordata")[:, 0] > 0), xp.float32)
+        collision, is_near = touches(found, pose, pieces, self._scene.shapes, ROBOT_RADIUS_M, INNER_M)
+        near = is_near.nonzero()[0]
         if len(near):
-            collided[near] = engine.read("sensordata", near)[:, 0] > 0
-        return collided
+            collision[near] = engine.read("sensordata", near)[:, 0] > 0
+        return collision
 
-    def _gap(self, engine: Engine, pose: Array) -> Array:
+    def _gap(self, engine: Engine, pose: Array, pieces: Array) -> Array:
         """Returns the distance [N] from the robot's side to the nearest wall or piece of furniture."""
         xp = engine.xp
-        shapes = self._scene.shapes_in(engine)
-        pieces = self._scene.pieces(xp, engine.read("mocap_pos"), engine.read("mocap_quat"), shapes)
-        inner = xp.min(obstacle_distance(xp, pose[:, 0:1], pose[:, 1:2], pieces), axis=1)
+        place = xp.permute_dims(pieces, (0, 2, 1))
+        shapes = xp.zeros_like(place[..., :3]) + xp.asarray(self._scene.shapes_in(engine), device=place.device)
+        obstacles = xp.concat([place, shapes], axis=-1)
+        inner = xp.min(obstacle_distance(xp, pose[:, 0:1], pose[:, 1:2], obstacles), axis=1)
         return xp.minimum(inner, inner_distance(xp, pose[:, 0], pose[:, 1])) - ROBOT_RADIUS_M
 
     def _layout(self, draws: Draws) -> dict[str, Array]:
@@ -207,3 +198,34 @@ class RoomsPointGoal:
     @cached_property
     def _scene(self) -> RoomsScene:
         return RoomsScene(self.build_model(), self.config)
+
+
+@fused
+def _drive(
+    xp: Any,
+    action: Array,
+    forward: Array,
+    turn: Array,
+    forward_m_s: float,
+    backward_m_s: float,
+    forward_step_m_s: float,
+    yaw_rate_rad_s: float,
+    turn_step_rad_s: float,
+) -> Array:
+    """Changes the set-points [N] of both speeds; returns controls [N, 3]."""
+    wanted = xp.clip(action[:, 0] * forward_m_s, -backward_m_s, forward_m_s)
+    forward[...] = forward + xp.clip(wanted - forward, -forward_step_m_s, forward_step_m_s)
+    turn[...] = turn + xp.clip(action[:, 1] * yaw_rate_rad_s - turn, -turn_step_rad_s, turn_step_rad_s)
+    return xp.stack((forward, xp.zeros_like(forward), turn), axis=1)
+
+
+@fused
+def _seen(xp: Any, pose: Array, velocity: Array, goal: Array) -> tuple[Array, Array]:
+    """Returns distance and direction of the goal [N, 3], and speed and yaw rate [N, 2]."""
+    cos, sin = xp.cos(pose[:, 2]), xp.sin(pose[:, 2])
+    dx, dy = goal[:, 0] - pose[:, 0], goal[:, 1] - pose[:, 1]
+    distance = xp.sqrt(dx * dx + dy * dy)
+    far = xp.clip(distance, _MIN_DISTANCE_M, None)
+    forward = cos * velocity[:, 0] + sin * velocity[:, 1]
+    to_goal = xp.stack((distance, (cos * dx + sin * dy) / far, (cos * dy - sin * dx) / far), axis=1)
+    return to_goal, xp.stack((forward, velocity[:, 2]), axis=1)

@@ -41,6 +41,7 @@ class WarpEngine:
     """
 
     xp: Any = xp
+    contact_slack_m = 0.03  # of cylinders
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int, device: str | None = None) -> None:
         place = device_named(device)
@@ -89,12 +90,17 @@ class WarpEngine:
 
     def read(self, name: str, ids: NDArray[np.int64] | None = None) -> Array:
         """See `Engine.read`."""
-        values = self._bound(name)
         if ids is not None and len(ids) == 0:
-            return self._empty((0, *values.shape[1:]))
-        self._compute(stage_of(name, self.model))
+            return self._empty((0, *self._bound(name).shape[1:]))
+        values = self.view(name)
         values = values if ids is None else values[self._rows(ids)]
         return values.to(torch.float32, copy=True)
+
+    def view(self, name: str) -> Array:
+        """See `Engine.view`."""
+        values = self._bound(name)
+        self._compute(stage_of(name, self.model))
+        return values
 
     def write(self, name: str, values: Array, ids: NDArray[np.int64]) -> None:
         """See `Engine.write`."""

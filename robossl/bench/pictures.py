@@ -119,8 +119,9 @@ def end_to_end(config: SimulationBench, driver: Any) -> dict[str, float]:
     """
     name = f"rgb_{robot_camera(make(config, 1)).name}"
     env = make(config, config.num_picture_worlds, pictures=(name,), size=SQUARE)
-    tape = record(env, max(1, config.num_steps // 4), driver)
-    replay, renderer = Replay(env, tape), _raycaster(env, SQUARE, ("rgb",))
+    num_steps = max(1, config.num_steps // 4)
+    tape = record(env, num_steps * config.num_turns, driver)
+    replay, renderer = Replay(env, tape, num_steps), _raycaster(env, SQUARE, ("rgb",))
     rays = _bare_rays(env, renderer, config)
     turns = seconds_in_turns([replay.ours(), replay.bare(), rays], config.num_repeats)
     renderer.close()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robossl.bench.turns import WARM_UP
 from robossl.core import CameraSpec
 from robossl.core.registry import TASKS, load
 from robossl.envs import EnvConfig, WorldSeed
@@ -33,6 +34,11 @@ class SimulationBench:
     num_pictures: int = 4
     num_repeats: int = 9
     num_threads: int | None = None
+
+    @property
+    def num_turns(self) -> int:
+        """Turns made, those included that warm up."""
+        return WARM_UP + self.num_repeats
 
 
 def make(

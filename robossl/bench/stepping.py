@@ -1,5 +1,7 @@
 """Control steps per second against bare loops over `mujoco.batch`, and against environments in processes."""
 
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import SubprocVecEnv
 
 from robossl.bench.setting import SimulationBench, make
-from robossl.bench.turns import Side, compare, seconds_in_turns
+from robossl.bench.turns import Side, Work, compare, seconds_in_turns
 from robossl.core import Array, Obs
 from robossl.envs import EnvConfig
 from robossl.envs.gym_env import GymEnv
@@ -37,10 +39,19 @@ class Tape:
 
 
 class Replay:
-    """Steps an environment along a tape, and a bare batch that reads nothing along the same controls and resets."""
+    """Steps an environment along a tape, and a bare batch that reads nothing along the same controls and resets.
 
-    def __init__(self, env: TaskEnv, tape: Tape) -> None:
-        self._env, self._tape = env, tape
+    Each turn goes on where the one before it ended, and from the tape's end back to its beginning: an environment that
+    is put back has to lay out the same episodes again, as it never does in use.
+
+    Args:
+        env: that the tape is of.
+        tape: of whole turns.
+        num_steps: of a turn.
+    """
+
+    def __init__(self, env: TaskEnv, tape: Tape, num_steps: int) -> None:
+        self._env, self._tape, self._num_steps = env, tape, num_steps
         self._num_substeps = env.task.spec.num_substeps
         self._bare = mujoco_batch.Batch(env.engine.model, env.num_worlds, env.engine.num_threads)
 
@@ -50,27 +61,36 @@ class Replay:
 
     def bare(self) -> Side:
         """Steps the bare batch."""
-        return self._side(self.repeat, self.rewind)
+        return self._side(self._repeat, self._rewind)
 
-    def rewind(self) -> None:
-        """Puts the bare batch where the tape begins."""
+    def bare_state(self) -> NDArray[np.float64]:
+        """Returns the physics state [N, S] of the bare batch."""
+        return np.array(self._bare.state)
+
+    def _rewind(self) -> None:
         self._bare.state[:] = self._tape.start["physics"]
 
-    def repeat(self) -> NDArray[np.float64]:
-        """Repeats the physics of the tape; returns the state it ends in."""
+    def _repeat(self, turn: slice) -> None:
         ctrl = self._bare.bind("ctrl")
-        for values, (ids, states) in zip(self._tape.controls, self._tape.resets, strict=True):
+        for values, (ids, states) in zip(self._tape.controls[turn], self._tape.resets[turn], strict=True):
             ctrl[:] = values
             self._bare.step(nstep=self._num_substeps)
             self._bare.state[ids] = states
-        return np.asarray(self._bare.state)
 
-    def _step(self) -> None:
-        for action in self._tape.actions:
+    def _step(self, turn: slice) -> None:
+        for action in self._tape.actions[turn]:
             self._env.step(action)
 
-    def _side(self, work: Any, before: Any) -> Side:
-        return Side(work=work, count=len(self._tape.actions) * self._env.num_worlds, before=before)
+    def _side(self, work: Callable[[slice], None], rewind: Work) -> Side:
+        first = [slice(i, i + self._num_steps) for i in range(0, len(self._tape.actions), self._num_steps)]
+        turns, now = itertools.cycle(first), list[slice]()
+
+        def before() -> None:
+            now[:] = [next(turns)]
+            if now[0].start == 0:
+                rewind()
+
+        return Side(work=lambda: work(now[0]), count=self._num_steps * self._env.num_worlds, before=before)
 
 
 def record(env: TaskEnv, num_steps: int, driver: Driver = "random") -> Tape:
@@ -101,8 +121,8 @@ def record(env: TaskEnv, num_steps: int, driver: Driver = "random") -> Tape:
 def steps(config: SimulationBench, driver: Driver) -> dict[str, float]:
     """Compares `TaskEnv.step` with the bare loop; says how many worlds a step resets."""
     env = make(config, config.num_step_worlds)
-    tape = record(env, config.num_steps, driver)
-    replay = Replay(env, tape)
+    tape = record(env, config.num_steps * config.num_turns, driver)
+    replay = Replay(env, tape, config.num_steps)
     figures = compare(replay.ours(), replay.bare(), config.num_repeats, "steps_per_s")
     env.close()
     return {**figures, "resets_per_step": tape.resets_per_step}
@@ -111,7 +131,8 @@ def steps(config: SimulationBench, driver: Driver) -> dict[str, float]:
 def thread_scaling(config: SimulationBench) -> dict[str, float]:
     """Compares what a second thread brings `TaskEnv` with what it brings the bare loop."""
     envs = [make(replace(config, num_threads=threads), config.num_step_worlds) for threads in (1, 2)]
-    replays = [Replay(env, record(env, config.num_steps)) for env in envs]
+    tapes = [record(env, config.num_steps * config.num_turns) for env in envs]
+    replays = [Replay(env, tape, config.num_steps) for env, tape in zip(envs, tapes, strict=True)]
     sides = [side for replay in replays for side in (replay.ours(), replay.bare())]
     turns = seconds_in_turns(sides, config.num_repeats)
     for env in envs:

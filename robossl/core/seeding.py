@@ -106,13 +106,20 @@ class Draws:
 
     def _lanes(self, num_blocks: int) -> NDArray[np.uint64]:
         """Returns the next [N, num_blocks, 4] lanes of 32 bits."""
+        key, first, columns = self._counters(num_blocks)
+        block = np.arange(first, first + num_blocks, dtype=np.uint64)
+        return philox((int(key[0]), int(key[1])), block[None, :], *(column[:, None] for column in columns.T))
+
+    def _counters(self, num_blocks: int) -> tuple[NDArray[np.uint64], int, NDArray[np.uint64]]:
+        """Returns the key [2], the number of the next of `num_blocks` blocks, and [N, 3] the counters' other parts."""
         seed, stream, worlds, episodes = self._origin
         key = (seed & 0xFFFFFFFF, int(stream) | (zlib.crc32(self._purpose.encode()) & 0xFFFFFF) << 8)
-        block = np.arange(self._block, self._block + num_blocks, dtype=np.uint64)
-        self._block += num_blocks
-        decisions = np.zeros(1, np.int64) if self._of is None else self._of
-        columns = (np.asarray(part, np.uint64)[:, None] & _MASK for part in (worlds, episodes, decisions))
-        return philox(key, block[None, :], *columns)
+        columns = np.zeros((self._num_episodes, 3), np.uint64)
+        columns[:, 0], columns[:, 1] = worlds, episodes
+        if self._of is not None:
+            columns[:, 2] = self._of
+        first, self._block = self._block, self._block + num_blocks
+        return np.array(key, np.uint64), first, columns & _MASK
 
 
 @cache

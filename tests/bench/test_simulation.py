@@ -34,12 +34,15 @@ def test_the_bare_loop_repeats_the_environments_physics_bit_for_bit(driver):
     tape = record(env, 12, driver)
     assert (tape.resets_per_step > 0) == (driver == "random")
     end = env.world_state()
-    replay = Replay(env, tape)
-    replay.rewind()
-    np.testing.assert_array_equal(replay.repeat(), end)
-    replay.ours().before()
-    replay.ours().work()
-    np.testing.assert_array_equal(env.world_state(), end)
+    replay = Replay(env, tape, 4)
+    ours, bare = replay.ours(), replay.bare()
+    for _ in range(2):  # to the tape's end, and once more from its beginning
+        for turn in range(3):
+            for side in (ours, bare):
+                side.before()
+                side.work()
+            np.testing.assert_array_equal(replay.bare_state(), env.world_state())
+            assert (env.world_state() == end).all() == (turn == 2)
 
 
 def test_sides_take_turns_and_rates_are_per_counted_thing(monkeypatch):

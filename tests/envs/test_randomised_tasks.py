@@ -9,6 +9,7 @@ from task_checks import OWN_TASKS
 from robossl.core import UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.task_env import TaskEnv
+from robossl.envs.tasks.ring_judge import judge
 
 
 def task_env(env_id: str, num_worlds: int = 4, **options: Any) -> TaskEnv:
@@ -70,12 +71,14 @@ def test_the_planner_and_the_bumper_know_how_wide_obstacles_are(factor: float) -
     np.testing.assert_allclose(own[:, is_box, 1], np.tile(plain[is_box, 1], (3, 1)), rtol=1e-6)
     np.testing.assert_allclose(own[:, ~is_box, 2], np.tile(factor * plain[~is_box, 2], (3, 1)), rtol=1e-6)
     place = env.engine.read("mocap_pos")
-    beside_m = factor * plain[5, 2] + 0.24  # a centimetre into the cylinder
-    pose = np.zeros((3, 3), np.float32)
-    pose[:, :2] = place[:, 5, :2] + [beside_m, 0.0]
     place[:, np.arange(place.shape[1]) != 5] = 99.0
-    scene = env.task._scene  # type: ignore[attr-defined]
-    assert scene.is_near(np, pose, place, scene.shapes_in(env.engine)).all()
+    fields = place, env.engine.read("mocap_quat"), env.task._scene.shapes_in(env.engine)  # type: ignore[attr-defined]
+    for gap_m, touches in ((-0.01, True), (0.01, False)):
+        pose = np.zeros((3, 3), np.float32)
+        pose[:, :2] = place[:, 5, :2] + [factor * plain[5, 2] + 0.25 + gap_m, 0.0]
+        _, touched, is_unsure = judge(np, pose, *fields, np.zeros((3, 4)), env.task.new_memory(3), 0.5, 0.03)
+        assert (touched == touches).all()
+        assert (is_unsure != touches).all()
 
 
 @pytest.mark.parametrize("env_id", OWN_TASKS)

@@ -219,7 +219,8 @@ def test_the_per_step_functions_run_on_torch():
     def read(name, ids=None):
         return torch.from_numpy(engine.read(name, None if ids is None else ids.numpy()))
 
-    on_torch = SimpleNamespace(xp=array_api_compat.torch, model=engine.model, read=read, own_values=engine.own_values)
+    on_torch = SimpleNamespace(xp=array_api_compat.torch, model=engine.model, own_values=engine.own_values)
+    on_torch.read, on_torch.view, on_torch.contact_slack_m = read, read, engine.contact_slack_m
     action = np.linspace(-1, 1, 6, dtype=np.float32)[:, None]
     ctrl = task.control(engine, action, memory)
     np.testing.assert_array_equal(task.control(on_torch, torch.from_numpy(action), tensors).numpy(), ctrl)

@@ -10,7 +10,7 @@ from robossl.core import Draws, Stream, UserError
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.task_env import TaskEnv
-from robossl.envs.tasks.path_metrics import soft_spl, spl
+from robossl.envs.tasks.path_progress import soft_spl, spl
 from robossl.envs.tasks.rooms_geometry import NUM_FURNITURE, OUTER_M, ROBOT_RADIUS_M, WALL_HALF_M
 from robossl.envs.tasks.rooms_point_goal import NOMINAL_STEP_M, RoomsPointGoal
 
@@ -46,6 +46,7 @@ def put_robot(task, engine, memory, pose):
     engine.write("qvel", np.zeros((len(ids), 3)), ids)
     engine.write("mocap_pos", np.full((len(ids), engine.model.nmocap, 3), 50.0), ids)
     engine.forward()
+    memory["pieces"][...] = 50.0
     memory["position_w"][...] = pose[:2]
     left = task._scene.grid.read(np, memory["field"], *np.array(pose[:2], np.float32)[:, None].repeat(len(ids), axis=1))
     memory["left_m"][...] = left
@@ -175,6 +176,7 @@ def test_a_touch_in_one_substep_counts(ends):
     position = engine.read("mocap_pos").astype(np.float64)
     position[0, piece] = [0.025, ROBOT_RADIUS_M + radius - 0.0003, 0.2]  # abreast in the middle of the decision
     engine.write("mocap_pos", position, np.arange(1))
+    memory["pieces"][0, :2, 1 - NUM_FURNITURE] = position[0, piece, :2]
     outcome, recorded = decide(task, engine, memory, 1.0, 0.0)
     assert recorded["sensordata"][0, 1:-1, 0].any()
     assert not recorded["sensordata"][0, 0, 0]

@@ -3,17 +3,19 @@ import pytest
 
 from robossl.core import Draws, Stream
 from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.tasks.house_plan import NUM_WALLS
 from robossl.envs.tasks.ring_geometry import obstacle_distance
 from robossl.envs.tasks.rooms_clearance import CLEAR_M
 from robossl.envs.tasks.rooms_geometry import (
+    INNER_M,
     NUM_FURNITURE,
-    NUM_WALLS,
     OUTER_M,
     ROBOT_RADIUS_M,
     inner_distance,
     room_centres,
 )
 from robossl.envs.tasks.rooms_point_goal import RoomsPointGoal
+from robossl.envs.tasks.rooms_touch import touches
 
 LEVELS = ("easy", "medium", "hard")
 
@@ -35,7 +37,10 @@ def engine_with(task, start):
 
 def gap_to_everything(scene, start, x, y):
     """From points [n, K] to walls and furniture, from the bodies' places alone."""
-    pieces = scene.pieces(np, start["mocap_pos"], start["mocap_quat"], scene._shapes)
+    place, turn = start["mocap_pos"][:, scene._pieces], start["mocap_quat"][:, scene._pieces]
+    w, z = turn[..., 0], turn[..., 3]
+    columns = (place[..., 0], place[..., 1], 1 - 2 * z * z, 2 * w * z, *scene.shapes)
+    pieces = np.stack(np.broadcast_arrays(*columns), axis=-1)
     inner = obstacle_distance(np, x[..., None], y[..., None], pieces[:, None])
     return np.minimum(inner.min(axis=-1), inner_distance(np, x, y))
 
@@ -84,6 +89,21 @@ def test_contacts_are_where_the_geometry_says():
     certain = np.abs(gap) > 1e-4
     np.testing.assert_array_equal(found[certain], (gap < 0)[certain])
     assert 50 < found.sum() < 350
+
+
+def test_near_are_those_within_two_millimetres_and_touched_those_that_were_found():
+    _, scene, start = laid_out("hard", count=400)
+    generator = np.random.default_rng(0)
+    pose = generator.uniform(-OUTER_M + 0.1, OUTER_M - 0.1, (400, 3)).astype(np.float32)
+    pose[:100, :2] = start["pieces"][:100, :2, -1] + [0.3, 0.0]  # beside a piece of furniture, turned as it may be
+    found = np.zeros((400, 4), np.float32)
+    found[::7, generator.integers(4, size=58)] = 1
+    touched, is_near = touches(found, pose, start["pieces"], scene.shapes, ROBOT_RADIUS_M, INNER_M)
+    np.testing.assert_array_equal(touched, found.any(axis=1))
+    gap = gap_to_everything(scene, start, pose[:, :1], pose[:, 1:2])[:, 0] - ROBOT_RADIUS_M - 0.002
+    certain = np.abs(gap) > 1e-5
+    np.testing.assert_array_equal(is_near[certain], ((gap < 0) & (touched == 0))[certain])
+    assert 100 < is_near.sum() < 300
 
 
 def test_levels_differ_in_doors_walls_furniture_and_distance():

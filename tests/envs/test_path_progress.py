@@ -1,6 +1,6 @@
 import numpy as np
 
-from robossl.envs.tasks.path_metrics import soft_spl, spl
+from robossl.envs.tasks.path_progress import soft_spl, spl
 
 SHORTEST = np.array([4.0, 4.0, 4.0, 4.0])
 DRIVEN = np.array([5.0, 5.0, 3.9, 16.0])  # the third arrived at the goal's rim
