@@ -176,10 +176,9 @@ def _move_target(
     target_w: Array,
 ) -> None:
     """Moves the commanded tool positions `target_w` [N, 3], in place: from where the tool is, where there are none."""
-    moved_w = xp.where(has_target[:, None], target_w, tool_w) + step_m * action[:, :3]
+    ahead_w = (target_w - tool_w) * has_target[:, None] + step_m * action[:, :3]
     lead_m = MAX_LEAD_STEPS * step_m
-    near_w = xp.minimum(xp.maximum(moved_w, tool_w - lead_m), tool_w + lead_m)
-    target_w[...] = xp.minimum(xp.maximum(near_w, low_w), high_w)
+    target_w[...] = xp.minimum(xp.maximum(tool_w + xp.clip(ahead_w, -lead_m, lead_m), low_w), high_w)
     has_target[...] = True
 
 

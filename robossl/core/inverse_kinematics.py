@@ -66,9 +66,9 @@ def pose_error(xp: Any, position: Array, rotation: Array, wanted_position: Array
         wanted_rotation: [3, 3] float64.
     """
     way = xp.asarray(wanted_position - position, dtype=xp.float64)
-    x, y, z = rotation[:, 0], rotation[:, 1], rotation[:, 2]
-    to_x, to_y, to_z = wanted_rotation[0], wanted_rotation[1], wanted_rotation[2]
-    about_x = 0.5 * xp.sum(y * to_z - z * to_y, axis=-1)
-    about_y = 0.5 * xp.sum(z * to_x - x * to_z, axis=-1)
-    about_z = 0.5 * xp.sum(x * to_y - y * to_x, axis=-1)
-    return xp.stack((way[:, 0], way[:, 1], way[:, 2], about_x, about_y, about_z), axis=-1)
+    turn = xp.zeros_like(way)
+    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        for column in range(3):
+            axis, to = rotation[:, :, column], wanted_rotation[:, column]
+            turn[:, i] += axis[:, j] * to[k] - axis[:, k] * to[j]
+    return xp.concatenate((way, 0.5 * turn), axis=-1)
