@@ -7,7 +7,6 @@ Arithmetic is IEEE's, in the order that is written, so numbers depend neither on
 """
 
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any, TypeVar, cast
 
 import numba
@@ -25,32 +24,24 @@ def compiled(function: Function) -> Function:
 
 class _Fused:
     def __init__(self, function: Callable[..., Any]) -> None:
-        self.plain, self.compiled = function, compiled(function)
-        self._in_numpy = compiled(_in_numpy(function, self.compiled))
+        self.plain, self.inlined = function, numba.njit(function, inline="always")
+        self._in_numpy = compiled(_in_numpy(function, self.inlined))
         self.__doc__, self.__name__ = function.__doc__, function.__name__
 
     def __call__(self, xp: Any, *arrays: Any) -> Any:
         return self._in_numpy(*arrays) if xp is np else self.plain(xp, *arrays)
 
 
-def _in_numpy(function: Callable[..., Any], machine_code: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns the function without its first parameter: by that alone numba would take 4 us to know its types.
+def _in_numpy(function: Callable[..., Any], inlined: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the function without its first parameter, as numba takes 4 us to recognise a module.
 
-    To numba's cache it stands in the function's file. What it calls is no closure: the cache would not know one again.
+    To numba's cache it stands where the function does.
     """
-    code = _call_in_numpy.__code__.replace(
-        co_filename=function.__code__.co_filename, co_firstlineno=function.__code__.co_firstlineno
-    )
-    entry = FunctionType(code, {"np": np, "machine_code": machine_code, "__name__": function.__module__})
-    entry.__qualname__ = f"{function.__qualname__}.in_numpy"
-    return entry
-
-
-machine_code: Any = None  # in what `_in_numpy` returns: the function's
-
-
-def _call_in_numpy(*arrays: Any) -> Any:
-    return machine_code(np, *arrays)
+    code, scope = function.__code__, {"np": np, "inlined": inlined, "__name__": function.__module__}
+    names = ", ".join(code.co_varnames[1 : code.co_argcount])
+    source = "\n" * (code.co_firstlineno - 1) + f"def {function.__name__}({names}): return inlined(np, {names})"
+    exec(compile(source, code.co_filename, "exec"), scope)
+    return cast(Callable[..., Any], scope[function.__name__])
 
 
 def fused(function: Function) -> Function:
@@ -64,4 +55,4 @@ def fused(function: Function) -> Function:
 @typeof_impl.register(_Fused)
 def _type_of_fused(value: _Fused, context: Any) -> Any:
     """Tells numba how one fused function calls another."""
-    return types.Dispatcher(value.compiled)
+    return types.Dispatcher(value.inlined)

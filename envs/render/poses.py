@@ -1,6 +1,7 @@
 """Where the cameras of N worlds are, and where they and all geoms were one control step ago."""
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,20 @@ from robossl.envs.render.renderer import camera_index
 _FIELDS = ("geom_xpos", "geom_xmat", "cam_xpos", "cam_xmat")
 
 
+class Poses(NamedTuple):
+    """Where C cameras are in n worlds.
+
+    Attributes:
+        pos: [n, C, 3].
+        mat: [n, C, 3, 3]: the columns point right, up and backwards.
+        tan: [n, C] of half the vertical field of view.
+    """
+
+    pos: NDArray[np.float64]
+    mat: NDArray[np.float64]
+    tan: NDArray[np.float64]
+
+
 class CameraPoses:
     """Knows positions, orientations and fields of view of cameras."""
 
@@ -23,22 +38,24 @@ class CameraPoses:
         self._shift = np.array([camera.shift_m for camera in cameras])[:, None]
         self._pos, self._mat = engine.view("cam_xpos"), engine.view("cam_xmat")
 
-    def now(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
-        """Returns [n, C, 3] positions, [n, C, 3, 3] orientations and [n, C] tangents of half the fovy."""
-        pos, mat = self.placed(self._pos[ids], self._mat[ids])
-        bad = ~(np.isfinite(pos).all(axis=-1) & np.isfinite(mat).all(axis=(-1, -2)))
-        pos[bad], mat[bad] = 0.0, np.eye(3)  # of worlds that diverged; what they show no longer matters
+    def now(self, ids: NDArray[np.int64]) -> Poses:
+        """Returns where the cameras are in the worlds `ids`."""
         expanded = self._engine.batch.expanded("cam_fovy")
         fovy = self._engine.model.cam_fovy[None] if expanded is None else expanded[ids]
         tan = np.tan(np.deg2rad(fovy[:, self._index]) / 2)
-        return pos, mat, np.broadcast_to(tan, pos.shape[:2])
+        pos, mat = self.placed(self._pos[ids], self._mat[ids])
+        return Poses(pos, mat, np.broadcast_to(tan, pos.shape[:2]).copy())
 
     def placed(
         self, cam_xpos: NDArray[np.float64], cam_xmat: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Returns [n, C, 3] positions and [n, C, 3, 3] orientations from those of all the model's cameras."""
-        mat = cam_xmat[:, self._index].reshape(len(cam_xmat), -1, 3, 3)
-        return cam_xpos[:, self._index] + self._shift * mat[..., 0], mat
+        mat = cam_xmat.take(self._index, axis=1).reshape(len(cam_xmat), -1, 3, 3)
+        pos = cam_xpos.take(self._index, axis=1) + self._shift * mat[..., 0]
+        if not math.isfinite(pos.sum() + mat.sum()):  # of worlds that diverged; what they show no longer matters
+            bad = ~(np.isfinite(pos).all(axis=-1) & np.isfinite(mat).all(axis=(-1, -2)))
+            pos[bad], mat[bad] = 0.0, np.eye(3)
+        return pos, mat
 
 
 class LastPoses:

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import CameraSpec, Obs
+from robossl.envs.compiled import compiled
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_fields import VISIBLE_GROUPS
-from robossl.envs.render.poses import CameraPoses
-from robossl.envs.render.rays import View, aim, inverse_lengths, make_views
+from robossl.envs.render.poses import CameraPoses, Poses
+from robossl.envs.render.rays import Hits, View, aim, make_views
 from robossl.envs.render.renderer import blank, wanted
-from robossl.envs.render.shading import Hits, Shader
+from robossl.envs.render.shading import Shader
 
 _MAX_RAYS = 1 << 19  # of one call: bounds the memory that rays and hits take
 _MIN_RAYS = 1 << 15  # of one thread: with fewer, the threads wait for each other longer than they work
@@ -66,59 +67,48 @@ class RaycastRenderer:
 
     def rays(self, ids: NDArray[np.int64]) -> dict[str, Any]:
         """Points the rays of the worlds `ids`; returns all that `mujoco.batch.Batch.ray` is to be called with."""
-        return self._aim(ids, *self._poses.now(ids))
+        return self._aim(ids, self._poses.now(ids))
 
     def close(self) -> None:
         """See `Renderer.close`."""
         self._threads.shutdown()
 
     def _render(self, ids: NDArray[np.int64], pictures: Obs) -> None:
-        pos, mat, tan = self._poses.now(ids)
-        rays = self._aim(ids, pos, mat, tan)
+        poses = self._poses.now(ids)
+        rays = self._aim(ids, poses)
         depth, geom, *normal = self._engine.batch.ray(**rays)
+        hits = Hits(ids, *poses, rays["vec"], depth, geom, *(normal or [_NO_NORMALS]))
 
         def paint(rows: slice) -> None:
+            some = Hits._make(part[rows] for part in hits)
             for view in self._views:
-                hits = Hits(
-                    ids=ids[rows],
-                    start=pos[rows, view.index],
-                    axis=-mat[rows, view.index, :, 2],
-                    direction=rays["vec"][rows, view.rays],
-                    inverse_length=inverse_lengths(view, tan[rows, view.index]),
-                    pixel=2.0 * tan[rows, view.index] / view.camera.height,
-                    depth=depth[rows, view.rays],
-                    geom=geom[rows, view.rays],
-                    normal=normal[0][rows, view.rays] if normal else _NO_NORMALS,
-                )
-                self._paint(view, hits, mat[rows, view.index], {key: part[rows] for key, part in pictures.items()})
+                self._paint(view, some, {key: part[rows] for key, part in pictures.items()})
 
         self._share_out(paint, len(ids))
 
-    def _aim(
-        self, ids: NDArray[np.int64], pos: NDArray[np.float64], mat: NDArray[np.float64], tan: NDArray[np.float64]
-    ) -> dict[str, Any]:
+    def _aim(self, ids: NDArray[np.int64], poses: Poses) -> dict[str, Any]:
+        start, direction = self._rays[:, : len(ids)]
+
         def aim_some(rows: slice) -> None:
             for view in self._views:
-                camera = rows, view.index
-                aim(view, pos[camera], mat[camera], tan[camera], self._rays[:, rows, view.rays])
+                aim(view, Poses._make(part[rows] for part in poses), start[rows], direction[rows])
 
         self._share_out(aim_some, len(ids))
-        start, direction = self._rays[:, : len(ids)]
         others = {"geomgroup": VISIBLE_GROUPS, "bodyexclude": self._hidden, "ids": ids, "normal": self._needs_normals}
         return {"pnt": start, "vec": direction, **others}
 
-    def _paint(self, view: View, hits: Hits, mat: NDArray[np.float64], pictures: Obs) -> None:
+    def _paint(self, view: View, hits: Hits, pictures: Obs) -> None:
         for modality in view.modalities:
             out = pictures[f"{modality}_{view.camera.name}"]
             if modality == "depth":
-                np.maximum(hits.depth.reshape(out.shape), 0.0, out=out, casting="same_kind")
+                np.maximum(hits.depth[:, view.rays].reshape(out.shape), 0.0, out=out, casting="same_kind")
             elif modality == "segmentation":
-                out[...] = hits.geom.reshape(out.shape)
+                out[...] = hits.geom[:, view.rays].reshape(out.shape)
             elif modality == "normals":
-                away = np.sign((hits.normal * hits.direction).sum(axis=-1, keepdims=True))
-                out[...] = ((-away * hits.normal) @ mat).reshape(out.shape)
+                seen = hits.normal, hits.direction, hits.mat
+                _turn_normals(seen, view.index, view.rays.start, out.reshape(len(out), -1, 3))
             elif self._shader is not None:
-                self._shader.shade(hits, out)
+                self._shader.shade(view, hits, out)
 
     def _share_out(self, work: Callable[[slice], None], num_worlds: int) -> None:
         """Calls `work` with the rows of all worlds, in as many threads as are worth it."""
@@ -129,3 +119,21 @@ class RaycastRenderer:
         work(parts[0])
         for other in others:
             other.result()
+
+
+@compiled
+def _turn_normals(hits: tuple[NDArray[np.float64], ...], camera: int, first: int, out: NDArray[np.float32]) -> None:
+    """Fills `out` [n, R, 3] with normals towards a camera, in its frame, by the rays from `first` on.
+
+    `hits` are normal, direction and mat of `Hits`.
+    """
+    normals, directions, mats = hits
+    num_worlds, num_rays, _ = out.shape
+    for i in range(num_worlds):
+        rays = slice(first, first + num_rays)
+        normal, direction, mat = normals[i, rays], directions[i, rays], mats[i, camera]
+        for ray in range(num_rays):
+            x, y, z = normal[ray, 0], normal[ray, 1], normal[ray, 2]
+            towards = -np.sign(x * direction[ray, 0] + y * direction[ray, 1] + z * direction[ray, 2])
+            for axis in range(3):
+                out[i, ray, axis] = towards * (x * mat[0, axis] + y * mat[1, axis] + z * mat[2, axis])

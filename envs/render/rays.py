@@ -1,6 +1,7 @@
 """The rays that a camera's pixels look along."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import mujoco
 import numpy as np
@@ -8,6 +9,8 @@ from numpy.typing import NDArray
 
 from robossl.core import CameraSpec
 from robossl.core.errors import UserError
+from robossl.envs.compiled import compiled
+from robossl.envs.render.poses import Poses
 from robossl.envs.render.renderer import camera_index
 
 _PRIMITIVES = {
@@ -39,6 +42,28 @@ class View:
     hidden_body: int
 
 
+class Hits(NamedTuple):
+    """What the R rays of C cameras hit in n worlds.
+
+    Attributes:
+        ids: [n] the worlds.
+        pos, mat, tan: see `Poses`.
+        direction: [n, R, 3] of length 1 along the cameras' axes.
+        depth: [n, R] along the axes, -1 where nothing is hit.
+        geom: [n, R], -1 where nothing is hit.
+        normal: [n, R, 3] of the surfaces, 0 where nothing is hit.
+    """
+
+    ids: NDArray[np.int64]
+    pos: NDArray[np.float64]
+    mat: NDArray[np.float64]
+    tan: NDArray[np.float64]
+    direction: NDArray[np.float64]
+    depth: NDArray[np.float64]
+    geom: NDArray[np.int32]
+    normal: NDArray[np.float64]
+
+
 def make_views(
     model: mujoco.MjModel, cameras: tuple[CameraSpec, ...], wanted: dict[str, tuple[str, ...]]
 ) -> list[View]:
@@ -65,36 +90,52 @@ def make_views(
     return views
 
 
-def aim(
-    view: View, pos: NDArray[np.float64], mat: NDArray[np.float64], tan: NDArray[np.float64], out: NDArray[np.float64]
-) -> None:
+def aim(view: View, poses: Poses, start: NDArray[np.float64], direction: NDArray[np.float64]) -> None:
     """Points the rays of a camera in n worlds.
 
     Args:
         view: the camera.
-        pos: [n, 3].
-        mat: [n, 3, 3].
-        tan: [n] of half its vertical field of view.
-        out: [2, n, H * W, 3] filled with starting points, and with directions of length 1 along the optical axis:
-            distances along them are depths.
+        poses: of all cameras.
+        start: [n, R, 3], of all cameras; this one's are filled.
+        direction: [n, R, 3] likewise, of length 1 along the optical axis: distances along them are depths.
     """
-    num_worlds, width, height = len(tan), len(view.x), len(view.y)
-    columns = (view.x * tan[:, None])[:, :, None] * mat[:, None, :, 0]
-    rows = (view.y * tan[:, None])[:, :, None] * mat[:, None, :, 1] - mat[:, None, :, 2]
-    # columns + rows as a product of [H, 4] and [4, 3 W]: half the time of a broadcast sum, and the same bits.
-    left = np.concatenate([np.ones((num_worlds, height, 1)), rows], axis=2)
-    spread = np.broadcast_to(np.tile(np.eye(3), width), (num_worlds, 3, 3 * width))
-    right = np.concatenate([columns.reshape(num_worlds, 1, -1), spread], axis=1)
-    np.matmul(left, right, out=out[1].reshape(num_worlds, height, 3 * width))
-    out[0].reshape(num_worlds, height, 3 * width)[...] = np.tile(pos, width)[:, None]
+    _aim(view.x, view.y, view.index, view.rays.start, poses, start, direction)
 
 
-def inverse_lengths(view: View, tan: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns 1 / length of the directions [n, H * W], or [1, H * W] where all worlds have one field of view."""
-    if (tan == tan[:1]).all():
-        tan = tan[:1]
-    x, y = np.square(view.x * tan[:, None]), np.square(view.y * tan[:, None])
-    return np.asarray(1.0 / np.sqrt(1.0 + y[:, :, None] + x[:, None, :])).reshape(len(tan), -1)
+@compiled
+def _aim(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    camera: int,
+    first: int,
+    poses: Poses,
+    start: NDArray[np.float64],
+    direction: NDArray[np.float64],
+) -> None:
+    positions, mats, tans = poses  # by place, not by name: this file does not notice when their class changes
+    for world in range(len(start)):
+        pos, mat, tan = positions[world, camera], mats[world, camera], tans[world, camera]
+        x0, y0, z0 = pos[0], pos[1], pos[2]
+        right, up, back = _column(mat, 0), _column(mat, 1), _column(mat, 2)
+        ray = first
+        for row in range(len(y)):
+            high = y[row] * tan
+            ahead = high * up[0] - back[0], high * up[1] - back[1], high * up[2] - back[2]
+            for column in range(len(x)):
+                wide = x[column] * tan
+                here, there = start[world, ray], direction[world, ray]
+                here[0], here[1], here[2] = x0, y0, z0
+                there[0], there[1], there[2] = (
+                    wide * right[0] + ahead[0],
+                    wide * right[1] + ahead[1],
+                    wide * right[2] + ahead[2],
+                )
+                ray += 1
+
+
+@compiled
+def _column(matrix: NDArray[np.float64], index: int) -> tuple[float, float, float]:
+    return matrix[0, index], matrix[1, index], matrix[2, index]
 
 
 def _enclosing_body(model: mujoco.MjModel, camera: int) -> int:

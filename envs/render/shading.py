@@ -6,13 +6,14 @@ Lights of different hues are mixed into one. Where there is no geom, the level i
 colours are those of the sky.
 """
 
-from dataclasses import dataclass
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from robossl.envs.compiled import compiled
 from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.render.rays import Hits, View
 from robossl.envs.render.sky import sky_colours
 from robossl.envs.render.textures import TextureBank, per_world
 
@@ -20,33 +21,6 @@ LEVELS = 256
 _DEFAULT_RGBA = np.array([0.5, 0.5, 0.5, 1.0], np.float32)  # MuJoCo's sign for "take the material's colour"
 _HALF = LEVELS / 2 - 0.01  # so that the zenith is still below LEVELS
 _RAMP = np.linspace(0.0, 1.0, LEVELS, dtype=np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Hits:
-    """What the R rays of a camera hit in n worlds.
-
-    Attributes:
-        ids: [n] the worlds.
-        start: [n, 3] where all rays begin.
-        axis: [n, 3] the camera's viewing direction.
-        direction: [n, R, 3] of length 1 along the axis.
-        inverse_length: [1 or n, R] of the directions.
-        depth: [n, R] along the axis, -1 where nothing is hit.
-        geom: [n, R], -1 where nothing is hit.
-        pixel: [n] width of a pixel at depth 1.
-        normal: [n, R, 3] of the surfaces, 0 where nothing is hit.
-    """
-
-    ids: NDArray[np.int64]
-    start: NDArray[np.float64]
-    axis: NDArray[np.float64]
-    direction: NDArray[np.float64]
-    inverse_length: NDArray[np.float64]
-    depth: NDArray[np.float64]
-    geom: NDArray[np.int32]
-    pixel: NDArray[np.float64]
-    normal: NDArray[np.float64]
 
 
 class Shader:
@@ -58,7 +32,7 @@ class Shader:
         self._light_dir = engine.view("light_xdir")
         self._version = np.full(engine.num_worlds, -1, np.int64)
         num_rows = engine.model.ngeom + 1  # row 0 is the sky: geom -1
-        self._table = np.zeros((engine.num_worlds, num_rows, LEVELS), np.uint32)
+        self._table = np.zeros((engine.num_worlds, num_rows, LEVELS, 3), np.uint8)
         self._sky = sky_colours(engine.model, LEVELS)
         self._weight = np.zeros((engine.num_worlds, engine.model.nlight + 1, 1))
 
@@ -74,34 +48,14 @@ class Shader:
             self._textures.refresh(changed)
             self._version[changed] = self._engine.model_version[changed]
 
-    def shade(self, hits: Hits, out: NDArray[np.uint8]) -> None:
-        """Fills `out` [n, H, W, 3]."""
-        # The place in the table, (world * rows + geom + 1) * LEVELS + level, in as few passes as numpy allows.
-        level = self._brightness(hits)
-        scratch = np.empty_like(level)
-        sky = hits.geom < 0
-        if sky.any():
-            np.multiply(hits.direction[..., 2], hits.inverse_length * _HALF, out=scratch)
-            scratch += _HALF
-            np.copyto(level, scratch, where=sky)
-        level += np.multiply(hits.geom, float(LEVELS), out=scratch)
-        level += ((hits.ids * self._table.shape[1] + 1) * LEVELS)[:, None]
-        packed = self._table.reshape(-1).take(level.astype(np.intp), mode="wrap")
-        self._textures.apply(hits, packed)
-        rgbx = packed.view(np.uint8).reshape(*packed.shape, 4)
-        cv2.cvtColor(rgbx, cv2.COLOR_RGBA2RGB, dst=out.reshape(*packed.shape, 3))
-
-    def _brightness(self, hits: Hits) -> NDArray[np.float64]:
-        """Returns [n, R] in [0, LEVELS - 1]: the share of all light that reaches a surface."""
-        towards = np.concatenate([self._light_dir[hits.ids], hits.axis[:, None]], axis=1) * self._weight[hits.ids]
-        if not np.isfinite(towards.sum()):  # of worlds that diverged
-            towards = np.nan_to_num(towards)
-        lit = np.matmul(towards, hits.normal.transpose(0, 2, 1))  # [n, lights, R]
-        np.maximum(lit, 0.0, out=lit)
-        level = lit[:, 0]
-        for light in range(1, lit.shape[1]):
-            level += lit[:, light]
-        return np.asarray(level)
+    def shade(self, view: View, hits: Hits, out: NDArray[np.uint8]) -> None:
+        """Fills a camera's pictures `out` [n, H, W, 3]."""
+        axis = -hits.mat[:, view.index, None, :, 2]
+        towards = np.concatenate([self._light_dir[hits.ids], axis], axis=1) * self._weight[hits.ids]
+        pixels = out.reshape(len(out), -1, 3)
+        known = hits.ids, hits.geom, hits.normal, hits.direction
+        _shade(known, view.rays.start, towards, self._table, pixels)
+        self._textures.apply(view, hits, pixels)
 
     def _mix_colours(self, ids: NDArray[np.int64]) -> None:
         """Fills the tables of n worlds."""
@@ -110,15 +64,15 @@ class Shader:
         brightness = diffuse.mean(axis=2, keepdims=True)
         self._weight[ids] = (1 - LEVELS) * brightness / np.maximum(brightness.sum(axis=1, keepdims=True), 1e-6)
         rgb, emission = self._surfaces(ids)
-        pixels = np.empty((len(ids), *self._table.shape[1:], 4), np.uint8)
+        pixels = np.empty((len(ids), *self._table.shape[1:]), np.uint8)
         for channel in range(3):
             light = (emission + ambient[:, channel, None])[..., None] + (total[:, channel, None] * _RAMP)[:, None]
             np.minimum(light, 1.0, out=light)
             light *= 255.0 * rgb[..., channel, None]
             light += 0.5
             pixels[:, 1:, :, channel] = light
-        self._table[ids] = pixels.view(np.uint32)[..., 0]
-        self._table[ids, 0] = self._sky
+        pixels[:, 0] = self._sky
+        self._table[ids] = pixels
 
     def _lights(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Returns the diffuse colours [n, lights, 3] of all lights, the headlight last, and ambient light [n, 3]."""
@@ -143,3 +97,41 @@ class Shader:
             world, geom, index = world[plain], geom[plain], index[plain]
             rgb[world, geom] = per_world(self._engine, "mat_rgba", ids)[world, index, :3]
         return rgb, emission
+
+
+@compiled
+def _shade(
+    hits: tuple[NDArray[Any], ...],
+    first: int,
+    towards: NDArray[np.float64],
+    table: NDArray[np.uint8],
+    out: NDArray[np.uint8],
+) -> None:
+    """Fills `out` [n, R, 3] by the rays from `first` on.
+
+    Args:
+        hits: ids, geom, normal and direction of `Hits`.
+        first: ray of the camera.
+        towards: [n, lights, 3] directions towards the lights, as long as each brightens a surface that faces it, in
+            levels; what is not finite, of worlds that diverged, is taken for dark or bright.
+        table: [N, 1 + geoms, levels, 3] colours.
+        out: filled.
+    """
+    ids, geoms, normals, directions = hits
+    num_worlds, num_rays, _ = out.shape
+    for i in range(num_worlds):
+        rays = slice(first, first + num_rays)
+        geom, normal, direction, colours = geoms[i, rays], normals[i, rays], directions[i, rays], table[ids[i]]
+        for ray in range(num_rays):
+            level = 0.0
+            if geom[ray] < 0:
+                x, y, z = direction[ray, 0], direction[ray, 1], direction[ray, 2]
+                level = z / np.sqrt(x * x + y * y + z * z) * _HALF + _HALF
+            else:
+                x, y, z = normal[ray, 0], normal[ray, 1], normal[ray, 2]
+                for light in range(towards.shape[1]):
+                    lit = towards[i, light, 0] * x + towards[i, light, 1] * y + towards[i, light, 2] * z
+                    if lit > 0.0:
+                        level += lit
+            colour, pixel = colours[geom[ray] + 1, int(min(level, LEVELS - 1.0))], out[i, ray]
+            pixel[0], pixel[1], pixel[2] = colour[0], colour[1], colour[2]

@@ -10,18 +10,15 @@ _GROUND, _HORIZON, _ZENITH = (0.45, 0.45, 0.45), (0.80, 0.87, 0.93), (0.35, 0.55
 _UP, _DOWN, _FRONT = 2, 3, 4  # MuJoCo's order of a skybox's faces
 
 
-def sky_colours(model: mujoco.MjModel, num_levels: int) -> NDArray[np.uint32]:
-    """Returns [num_levels] 32-bit pixels, equally spaced in the sine of the elevation from straight down to up.
+def sky_colours(model: mujoco.MjModel, num_levels: int) -> NDArray[np.uint8]:
+    """Returns [num_levels, 3] colours, equally spaced in the sine of the elevation from straight down to up.
 
     They are those of the model's skybox, averaged over all directions of one elevation, or else of a clear day.
     """
     boxes = np.flatnonzero(model.tex_type == mujoco.mjtTexture.mjTEXTURE_SKYBOX.value)
     known, rgb = _skybox(model, int(boxes[0])) if len(boxes) else _clear_day()
     sine = np.linspace(-1.0, 1.0, num_levels)
-    pixels = np.zeros((num_levels, 4), np.uint8)
-    for channel in range(3):
-        pixels[:, channel] = np.rint(np.interp(sine, known, rgb[:, channel]))
-    return pixels.view(np.uint32)[:, 0]
+    return np.stack([np.rint(np.interp(sine, known, column)) for column in rgb.T], axis=1).astype(np.uint8)
 
 
 def _clear_day() -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -6,25 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array
+from robossl.envs.compiled import fused
 
 Bounds = tuple[Any, Any]
 """The least and the greatest value of something drawn: numbers, or arrays such as two corners of a region."""
 
 
-def norm(xp: Any, vector: Array) -> Array:
-    """Returns the lengths [...] of vectors [..., 3]."""
-    return xp.sqrt(vector[..., 0] ** 2 + vector[..., 1] ** 2 + vector[..., 2] ** 2)
-
-
-def planar_norm(xp: Any, vector: Array) -> Array:
-    """Returns the lengths [...] of vectors [..., 2 or more] seen from above."""
-    return xp.sqrt(vector[..., 0] ** 2 + vector[..., 1] ** 2)
-
-
+@fused
 def heading(xp: Any, quaternion: Array) -> Array:
     """Returns sin and cos [N, 2] of the yaw of unit quaternions [N, 4], scaled down where they tilt."""
-    w, x, y, z = (quaternion[:, i] for i in range(4))
-    return xp.stack([2 * (w * z + x * y), 1 - 2 * (y * y + z * z)], axis=-1)
+    w, x, y, z = quaternion[:, 0], quaternion[:, 1], quaternion[:, 2], quaternion[:, 3]
+    result = xp.empty_like(quaternion[:, :2])
+    result[:, 0] = 2 * (w * z + x * y)
+    result[:, 1] = 1 - 2 * (y * y + z * z)
+    return result
 
 
 def between(bounds: Bounds, unit: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,14 +10,14 @@ from robossl.core import Array, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
 from robossl.envs.task import Memory, Outcome, TaskSpec
 from robossl.envs.tasks import block as cube
-from robossl.envs.tasks.arm_geometry import between, norm
-from robossl.envs.tasks.arm_task import TABLE_GREY, ArmTask, arm_spec, effort, require_positive
+from robossl.envs.tasks.arm_geometry import between
+from robossl.envs.tasks.arm_rewards import judge_lift, tolerance
+from robossl.envs.tasks.arm_task import TABLE_GREY, ArmTask, arm_spec, require_positive
 from robossl.envs.tasks.block import TOOL_TO_BLOCK, Block
 from robossl.envs.tasks.lift_expert import LiftExpert
 from robossl.envs.tasks.panda import FINGER_OPEN_M, NUM_JOINTS, IKConfig
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
-from robossl.envs.tasks.progress import METRICS, advance_progress, begin_progress
-from robossl.envs.tasks.rewards import indicator, tolerance
+from robossl.envs.tasks.progress import METRICS, begin_progress, progress
 from robossl.envs.tasks.variation import varied
 
 NUM_SUBSTEPS = 20
@@ -146,20 +146,23 @@ class ArmLift(ArmTask):
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """See `Task.outcome`."""
-        xp, block_w, lift_m = engine.xp, self._block.position(engine), self.config.lift_m
-        to_block = norm(xp, block_w - self.arm.tool(engine))
-        missing = lift_m - (block_w[:, 2] - self.config.block_half_m)
-        lifted, zero = missing < 0, xp.zeros_like(missing)
-        squeeze = tolerance(self.arm.squeeze(engine), low=SQUEEZE_M, high=FINGER_OPEN_M, margin=SQUEEZE_M)
-        terms = {
-            "reach": tolerance(to_block, high=0.01, margin=0.30),
-            "grip": xp.where(to_block < BETWEEN_FINGERS_M, squeeze, zero),
-            "lift": tolerance(missing, low=-lift_m, high=0.0, margin=lift_m),
-            "lifted": indicator(xp, lifted),
-            "effort": effort(xp, action),
-        }
-        metrics = advance_progress(xp, memory, xp.where(lifted, zero, missing), lifted)
-        return Outcome(terms, block_w[:, 2] < FALLEN_BELOW_W_M, xp.asarray(memory["reached"], copy=True), metrics)
+        xp, config, block_w = engine.xp, self.config, self._block.position(engine)
+        reached, nearest_m = memory["reached"], memory["min_distance_m"]
+        squeeze = tolerance(xp, self.arm.squeeze(engine), SQUEEZE_M, FINGER_OPEN_M, SQUEEZE_M)
+        *terms, distance = judge_lift(
+            xp,
+            block_w,
+            self.arm.tool(engine),
+            squeeze,
+            action,
+            BETWEEN_FINGERS_M,
+            config.block_half_m,
+            config.lift_m,
+            reached,
+            nearest_m,
+        )
+        named = dict(zip(self.spec.reward_weights, terms, strict=True))
+        return Outcome(named, block_w[:, 2] < FALLEN_BELOW_W_M, reached, progress(memory, distance))
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`."""

@@ -10,13 +10,13 @@ from robossl.core import Array, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
 from robossl.envs.randomisation import Randomisation
 from robossl.envs.task import Memory, Outcome, TaskSpec
-from robossl.envs.tasks.arm_geometry import between, norm, planar_norm
-from robossl.envs.tasks.arm_task import TABLE_GREY, ArmTask, arm_spec, effort, require_positive
+from robossl.envs.tasks.arm_geometry import between
+from robossl.envs.tasks.arm_rewards import judge_peg
+from robossl.envs.tasks.arm_task import TABLE_GREY, ArmTask, arm_spec, require_positive
 from robossl.envs.tasks.panda import NUM_JOINTS, IKConfig
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
 from robossl.envs.tasks.peg_expert import PegExpert
-from robossl.envs.tasks.progress import METRICS, advance_progress, begin_progress
-from robossl.envs.tasks.rewards import indicator, tolerance
+from robossl.envs.tasks.progress import METRICS, begin_progress, progress
 from robossl.envs.tasks.variation import varied
 
 NUM_SUBSTEPS = 16
@@ -29,6 +29,7 @@ BOX_HEIGHT_M = 0.08
 WALL_M = 0.012
 FLOOR_M = 0.006
 GOAL_HEIGHT_W_M = 0.02
+_ABOVE_BOX_M = np.array([0.0, 0.0, GOAL_HEIGHT_W_M], np.float32)
 """Where the tip of the peg is to go: just above the floor of the box."""
 OVER_BOX_M = 0.05
 """How far aside of the box's middle the peg is rewarded for going down."""
@@ -132,18 +133,11 @@ class ArmPegInBox(ArmTask):
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """See `Task.outcome`."""
-        xp = engine.xp
-        to_goal = self._goal(engine) - self.arm.tool(engine)
-        aside, distance = planar_norm(xp, to_goal), norm(xp, to_goal)
-        inside, zero = distance < self.config.success_radius_m, xp.zeros_like(distance)
-        terms = {
-            "align": tolerance(aside, high=0.005, margin=0.25),
-            "insert": xp.where(aside < OVER_BOX_M, tolerance(distance, high=0.01, margin=0.20), zero),
-            "inside": indicator(xp, inside),
-            "effort": effort(xp, action),
-        }
-        metrics = advance_progress(xp, memory, distance, inside)
-        return Outcome(terms, xp.zeros_like(inside), xp.asarray(memory["reached"], copy=True), metrics)
+        goal_w, tool_w, radius_m = self._goal(engine), self.arm.tool(engine), self.config.success_radius_m
+        reached, nearest_m = memory["reached"], memory["min_distance_m"]
+        *terms, distance = judge_peg(engine.xp, goal_w, tool_w, action, OVER_BOX_M, radius_m, reached, nearest_m)
+        named = dict(zip(self.spec.reward_weights, terms, strict=True))
+        return Outcome(named, engine.xp.zeros_like(reached), reached, progress(memory, distance))
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`."""
@@ -169,9 +163,8 @@ class ArmPegInBox(ArmTask):
         return self._goal(engine)
 
     def _goal(self, engine: Engine) -> Array:
-        above = np.array([0.0, 0.0, GOAL_HEIGHT_W_M], np.float32)
         box_w = engine.read("mocap_pos")[:, self._box_mocap]
-        return box_w + engine.xp.asarray(above, device=box_w.device)
+        return box_w + engine.xp.asarray(_ABOVE_BOX_M, device=box_w.device)
 
 
 def _spec(arm: PandaArm, config: ArmPegInBoxConfig) -> TaskSpec:

@@ -11,15 +11,15 @@ from robossl.envs.engine import Engine
 from robossl.envs.randomisation import AnyRandomisation, Randomisation
 from robossl.envs.task import Memory, Outcome, TaskSpec
 from robossl.envs.tasks import block as cube
-from robossl.envs.tasks.arm_geometry import between, first_far, norm, planar_norm
-from robossl.envs.tasks.arm_task import TABLE_GREY, ArmTask, arm_spec, effort, require_positive
+from robossl.envs.tasks.arm_geometry import between, first_far
+from robossl.envs.tasks.arm_rewards import judge_push, planar_norm
+from robossl.envs.tasks.arm_task import TABLE_GREY, ArmTask, arm_spec, require_positive
 from robossl.envs.tasks.block import TOOL_TO_BLOCK, Block
 from robossl.envs.tasks.panda import NUM_JOINTS
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
 from robossl.envs.tasks.panda_options import TOUCH
-from robossl.envs.tasks.progress import METRICS, advance_progress, begin_progress
+from robossl.envs.tasks.progress import METRICS, begin_progress, progress
 from robossl.envs.tasks.push_expert import PushExpert
-from robossl.envs.tasks.rewards import indicator, tolerance
 from robossl.envs.tasks.variation import varied
 
 NUM_SUBSTEPS = 16
@@ -36,7 +36,6 @@ FALLEN_BELOW_W_M = -0.05
 NUM_GOAL_CANDIDATES = 8
 
 _DRAWS = (NUM_JOINTS, 1, 2, 2 * NUM_GOAL_CANDIDATES, 5, 1)
-_HORIZONTAL = np.array([1.0, 1.0, 0.0], np.float32)
 _GOAL = ("goal_x_w_m", "goal_y_w_m")
 _RANDOMISATIONS: dict[str, AnyRandomisation] = {
     **cube.randomisations(BLOCK_MASS_KG, BLOCK_FRICTION),
@@ -135,22 +134,15 @@ class ArmPush(ArmTask):
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """See `Task.outcome`."""
-        xp, block_w = engine.xp, self._block.position(engine)
-        to_goal = self._goal(engine) - block_w
-        distance = planar_norm(xp, to_goal)
-        horizontal = xp.asarray(_HORIZONTAL, device=to_goal.device)
-        contact = self._block.half(engine) + TOOL_RADIUS_M
-        behind = to_goal * (contact / (distance + 1e-6))[:, None] * horizontal
-        inside = distance < self.config.success_radius_m
-        terms = {
-            "reach": tolerance(norm(xp, block_w - self.arm.tool(engine) - behind), high=0.01, margin=0.20),
-            "push": tolerance(distance, high=0.02, margin=0.30),
-            "at_goal": indicator(xp, inside),
-            "effort": effort(xp, action),
-        }
-        metrics = advance_progress(xp, memory, distance, inside)
-        metrics["pushed"] = memory["start_distance_m"] - distance
-        return Outcome(terms, block_w[:, 2] < FALLEN_BELOW_W_M, xp.asarray(memory["reached"], copy=True), metrics)
+        goal_w, block_w, tool_w = self._goal(engine), self._block.position(engine), self.arm.tool(engine)
+        contact_m, radius_m = self._block.half(engine) + TOOL_RADIUS_M, self.config.success_radius_m
+        reached, nearest_m = memory["reached"], memory["min_distance_m"]
+        *terms, distance = judge_push(
+            engine.xp, goal_w, block_w, tool_w, action, contact_m, radius_m, reached, nearest_m
+        )
+        named = dict(zip(self.spec.reward_weights, terms, strict=True))
+        metrics = {**progress(memory, distance), "pushed": memory["start_distance_m"] - distance}
+        return Outcome(named, block_w[:, 2] < FALLEN_BELOW_W_M, reached, metrics)
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`."""

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from robossl.core import Array, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
 from robossl.envs.task import Memory, Outcome, TaskSpec
-from robossl.envs.tasks.arm_geometry import between, first_far, norm
-from robossl.envs.tasks.arm_task import TABLE_GREY, ArmTask, arm_spec, effort, require_positive
+from robossl.envs.tasks.arm_geometry import between, first_far
+from robossl.envs.tasks.arm_rewards import judge_reach
+from robossl.envs.tasks.arm_task import TABLE_GREY, ArmTask, arm_spec, require_positive
 from robossl.envs.tasks.panda import NUM_JOINTS, IKConfig
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
-from robossl.envs.tasks.progress import advance_progress, begin_progress
+from robossl.envs.tasks.progress import begin_progress, progress
 from robossl.envs.tasks.reach_expert import ReachExpert
-from robossl.envs.tasks.rewards import indicator, tolerance
 from robossl.envs.tasks.variation import varied
 
 NUM_SUBSTEPS = 16
@@ -119,16 +119,11 @@ class ArmReach(ArmTask):
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """See `Task.outcome`."""
-        xp = engine.xp
-        distance = norm(xp, self._goal(engine) - self.arm.tool(engine))
-        inside = distance < self.config.success_radius_m
-        terms = {
-            "reach": tolerance(distance, high=0.01, margin=0.40),
-            "at_goal": indicator(xp, inside),
-            "effort": effort(xp, action),
-        }
-        metrics = advance_progress(xp, memory, distance, inside)
-        return Outcome(terms, xp.zeros_like(inside), xp.asarray(memory["reached"], copy=True), metrics)
+        goal_w, tool_w, radius_m = self._goal(engine), self.arm.tool(engine), self.config.success_radius_m
+        reached, nearest_m = memory["reached"], memory["min_distance_m"]
+        *terms, distance = judge_reach(engine.xp, goal_w, tool_w, action, radius_m, reached, nearest_m)
+        named = dict(zip(self.spec.reward_weights, terms, strict=True))
+        return Outcome(named, engine.xp.zeros_like(reached), reached, progress(memory, distance))
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`."""

@@ -160,11 +160,6 @@ def arm_spec(
     )
 
 
-def effort(xp: Any, action: Array) -> Array:
-    """Returns the mean squares [N] of actions [N, A]."""
-    return xp.mean(action * action, axis=-1)
-
-
 def require_positive(task: str, config: Any, *names: str) -> None:
     """Checks numbers of a task's configuration.
 

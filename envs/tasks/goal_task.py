@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, Draws, Obs, Policy
+from robossl.envs.compiled import fused
 from robossl.envs.engine import Engine
 from robossl.envs.motion import MotionConfig
 from robossl.envs.task import Memory, Outcome, TaskSpec
@@ -19,7 +20,6 @@ from robossl.envs.tasks.arm_peg_in_box import ArmPegInBox
 from robossl.envs.tasks.arm_push import ArmPush
 from robossl.envs.tasks.arm_reach import ArmReach
 from robossl.envs.tasks.arm_task import ArmTask
-from robossl.envs.tasks.rewards import indicator
 from robossl.envs.tasks.units import vector
 
 _AWAY = -1.0
@@ -77,7 +77,7 @@ class GoalTask:
         outcome = self.task.outcome(engine, action, recorded, memory)
         away = self._away(engine.xp, self.task.achieved_goal(engine), self.task.desired_goal(engine, memory))
         memory["was_at_goal"] |= away == 0
-        return replace(outcome, terms={"away": away}, success=engine.xp.asarray(memory["was_at_goal"], copy=True))
+        return replace(outcome, terms={"away": away}, success=memory["was_at_goal"])
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`."""
@@ -97,12 +97,17 @@ class GoalTask:
         return self.task.expert()
 
     def _away(self, xp: Any, achieved: Array, desired: Array) -> Array:
-        squares = (achieved - desired) ** 2
-        total = squares[..., 0]
-        for element in range(1, squares.shape[-1]):
-            total = total + squares[..., element]
-        distance = xp.sqrt(total)
-        return indicator(xp, distance >= self.task.goal_radius_m)
+        missing = achieved - desired
+        away = _is_away(xp, missing.reshape(-1, missing.shape[-1]), self.task.goal_radius_m)
+        return away.reshape(missing.shape[:-1])
+
+
+@fused
+def _is_away(xp: Any, missing: Array, radius_m: float) -> Array:
+    """Returns 0 where vectors [n, G] are shorter than a radius, else 1."""
+    result = xp.empty_like(missing[:, 0])
+    result[...] = xp.sqrt(xp.sum(missing * missing, axis=-1)) >= radius_m
+    return result
 
 
 class ArmReachGoal(GoalTask):

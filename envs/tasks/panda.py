@@ -7,11 +7,12 @@ Limits are those of the Franka Control Interface documentation, "Robot and inter
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from robossl.core import Array, UserError, inverse_kinematics
-from robossl.core.inverse_kinematics import CYCLES, damped_targets
+from robossl.core.inverse_kinematics import damped_targets
+from robossl.envs.compiled import fused
 from robossl.envs.host import namespace_of
+from robossl.envs.tasks.arm_kinematics import damped_steps, fill_tool_jacobian
 
 NUM_JOINTS = 7
 POSITION_MIN_RAD = np.array([-2.8973, -1.7628, -2.8973, -3.0718, -2.8973, -0.0175, -2.8973])
@@ -61,8 +62,13 @@ def joint_targets(joint_pos: Array, jacobian: Array, pose_error: Array, *, perio
         [N, 7] joint positions in rad within the limits, at most `period_s` at the greatest velocity away.
     """
     xp = namespace_of(joint_pos)
+    numbers = (config.posture_rad, VELOCITY_MAX_RAD_S * period_s, POSITION_MIN_RAD, POSITION_MAX_RAD)
+    if xp is np:
+        posture, fastest, low, high = map(np.asarray, numbers)
+        return damped_steps(
+            joint_pos, jacobian, pose_error, posture, config.posture_gain, config.damping, fastest, low, high
+        )
     q, J, error = (xp.asarray(part, dtype=xp.float64) for part in (joint_pos, jacobian, pose_error))
-    numbers = (config.posture_rad, VELOCITY_MAX_RAD_S, POSITION_MIN_RAD, POSITION_MAX_RAD)
     posture, fastest, low, high = (xp.asarray(part, dtype=xp.float64, device=q.device) for part in numbers)
     return damped_targets(
         xp,
@@ -72,7 +78,7 @@ def joint_targets(joint_pos: Array, jacobian: Array, pose_error: Array, *, perio
         posture=posture,
         posture_gain=config.posture_gain,
         damping=config.damping,
-        greatest_step=fastest * period_s,
+        greatest_step=fastest,
         low=low,
         high=high,
     )
@@ -87,15 +93,15 @@ def tool_jacobian(anchor_w: Array, axis_w: Array, tool_w: Array) -> Array:
         tool_w: [N, 3] points that all joints carry, m.
     """
     xp = namespace_of(axis_w)
-    axis = xp.moveaxis(xp.asarray(axis_w, dtype=xp.float64), -1, 0)
-    arm = xp.moveaxis(xp.asarray(tool_w, dtype=xp.float64)[:, None] - anchor_w, -1, 0)
-    jacobian = xp.empty((axis.shape[1], 6, NUM_JOINTS), dtype=xp.float64, device=axis.device)
-    for i, j, k in CYCLES:
-        jacobian[:, i] = axis[j] * arm[k] - axis[k] * arm[j]
-        jacobian[:, 3 + i] = axis[i]
+    jacobian = xp.empty((len(axis_w), 6, NUM_JOINTS), dtype=xp.float64, device=axis_w.device)
+    fill_tool_jacobian(xp, anchor_w, axis_w, tool_w, jacobian)
     return jacobian
 
 
-def rotation_error(rotation: Array, wanted: NDArray[np.float64]) -> Array:
-    """Returns the rotation vector, to first order, that turns `rotation` [N, 3, 3] into `wanted` [3, 3]: [N, 3] rad."""
-    return inverse_kinematics.rotation_error(namespace_of(rotation), rotation, wanted)
+def pose_error(tool_w: Array, rotation_w: Array, target_w: Array) -> Array:
+    """Returns what is missing [N, 6] from tools at [N, 3], turned by [N, 3, 3], to targets [N, 3] and `TOOL_DOWN`."""
+    xp = namespace_of(rotation_w)
+    return _pose_error(xp, tool_w, rotation_w, target_w, xp.asarray(TOOL_DOWN, device=rotation_w.device))
+
+
+_pose_error = fused(inverse_kinematics.pose_error)

@@ -1,7 +1,7 @@
 """The arm as a task has it: where it starts, what an action does with it, what it feels of itself.
 
 An action moves the commanded position of the tool, which keeps pointing down, and with a gripper also says how far the
-fingers are to open. Inverse kinematics and memory are in numpy on the host.
+fingers are to open.
 """
 
 from dataclasses import dataclass, field, replace
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, ArraySpec, CommandSpec, MotionSpec, SetpointSpec, UserError
+from robossl.envs.compiled import fused
 from robossl.envs.engine import Engine
 from robossl.envs.motion import LedJoints, MotionConfig
 from robossl.envs.task import Memory
@@ -20,11 +21,10 @@ from robossl.envs.tasks.panda import (
     NUM_JOINTS,
     POSITION_MAX_RAD,
     POSITION_MIN_RAD,
-    TOOL_DOWN,
     VELOCITY_MAX_RAD_S,
     IKConfig,
     joint_targets,
-    rotation_error,
+    pose_error,
     tool_jacobian,
 )
 from robossl.envs.tasks.units import vector
@@ -130,14 +130,10 @@ class PandaArm:
         """Maps actions [N, 3 or 4] to position targets [N, J] of the joints, rad, and fingers, m."""
         xp, config, tool_w = engine.xp, self.config, self.tool(engine)
         low_w, high_w = xp.asarray(self._box_w_m, device=tool_w.device)
-        target_w = xp.where(memory["has_target"][:, None], memory["tool_target_w"], tool_w)
-        target_w = target_w + config.step_m * action[:, :3]
-        lead_m = MAX_LEAD_STEPS * config.step_m
-        target_w = tool_w + xp.clip(target_w - tool_w, -lead_m, lead_m)
-        memory["tool_target_w"][...] = target_w = xp.clip(target_w, low_w, high_w)
-        memory["has_target"][...] = True
+        target_w = memory["tool_target_w"]
+        _move_target(xp, tool_w, action, config.step_m, low_w, high_w, memory["has_target"], target_w)
         rotation = engine.read("site_xmat")[:, self._tool].reshape(-1, 3, 3)
-        error = xp.concat([target_w - tool_w, rotation_error(rotation, TOOL_DOWN)], axis=-1)
+        error = pose_error(tool_w, rotation, target_w)
         anchor_w, axis_w, joint_pos = (engine.read(name)[:, :NUM_JOINTS] for name in ("xanchor", "xaxis", "qpos"))
         jacobian = tool_jacobian(anchor_w, axis_w, tool_w)
         targets = joint_targets(joint_pos, jacobian, error, period_s=1 / config.control_hz, config=config.ik)
@@ -166,6 +162,25 @@ class PandaArm:
         """Returns joint positions, their velocities and the tool's position, [N, 2 J + 3]."""
         qpos, qvel = (engine.read(name)[:, : self.num_joints] for name in ("qpos", "qvel"))
         return engine.xp.concat([qpos, qvel, self.tool(engine)], axis=-1)
+
+
+@fused
+def _move_target(
+    xp: Any,
+    tool_w: Array,
+    action: Array,
+    step_m: float,
+    low_w: Array,
+    high_w: Array,
+    has_target: Array,
+    target_w: Array,
+) -> None:
+    """Moves the commanded tool positions `target_w` [N, 3], in place: from where the tool is, where there are none."""
+    moved_w = xp.where(has_target[:, None], target_w, tool_w) + step_m * action[:, :3]
+    lead_m = MAX_LEAD_STEPS * step_m
+    near_w = xp.minimum(xp.maximum(moved_w, tool_w - lead_m), tool_w + lead_m)
+    target_w[...] = xp.minimum(xp.maximum(near_w, low_w), high_w)
+    has_target[...] = True
 
 
 _GRIP = CommandSpec(

@@ -1,7 +1,5 @@
 """How near an episode has come to its goal: kept in a task's memory, told as its success and metrics."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,8 +20,6 @@ def begin_progress(memory: Memory, ids: NDArray[np.int64], distance: Array) -> N
     memory["min_distance_m"][ids] = distance
 
 
-def advance_progress(xp: Any, memory: Memory, distance: Array, is_there: Array) -> dict[str, Array]:
-    """Notes the distances [N], m, after a step, and which worlds are at the goal; returns the `METRICS`."""
-    memory["reached"] |= is_there
-    memory["min_distance_m"][...] = xp.minimum(memory["min_distance_m"], distance)
-    return {"distance": distance, "min_distance": xp.asarray(memory["min_distance_m"], copy=True)}
+def progress(memory: Memory, distance: Array) -> dict[str, Array]:
+    """Returns the `METRICS`, given the distances [N], m, after a step."""
+    return {"distance": distance, "min_distance": memory["min_distance_m"]}

@@ -1,7 +1,7 @@
 """From where a tool should go to where joints go: damped least squares (Nakamura and Hanafusa, 1986).
 
 Written against the Python array API, `xp`: simulated arms run it in numpy or torch, a robot's bridge in numpy. It
-stands here once, since a policy must move the real arm as it moved the simulated one.
+stands here, since a policy must move the real arm as it moved the simulated one.
 """
 
 from typing import Any
@@ -9,9 +9,6 @@ from typing import Any
 import numpy as np
 
 from robossl.core.protocols import Array
-
-CYCLES = ((0, 1, 2), (1, 2, 0), (2, 0, 1))
-"""The cyclic orders of x, y, z: a cross product without the cost of numpy's."""
 
 
 def damped_targets(
@@ -56,8 +53,22 @@ def damped_targets(
     return xp.clip(joint_pos + step / xp.clip(overspeed, 1.0, None), low, high)
 
 
-def rotation_error(xp: Any, rotation: Array, wanted: Array) -> Array:
-    """Returns the rotation vector, to first order, that turns `rotation` [N, 3, 3] into `wanted` [3, 3]: [N, 3] rad."""
-    rotation = xp.asarray(rotation, dtype=xp.float64)
-    turn = xp.asarray(wanted, device=rotation.device) @ rotation.mT
-    return xp.stack([0.5 * (turn[:, k, j] - turn[:, j, k]) for _, j, k in CYCLES], axis=-1)
+def pose_error(xp: Any, position: Array, rotation: Array, wanted_position: Array, wanted_rotation: Array) -> Array:
+    """Returns what is missing from tools to where they should be, [N, 6]: m above rad, the turn to first order.
+
+    The turn is half the sum of the cross products of the columns of both rotations.
+
+    Args:
+        xp: namespace of the arrays.
+        position: [N, 3] in m.
+        rotation: [N, 3, 3].
+        wanted_position: [N, 3] in m.
+        wanted_rotation: [3, 3] float64.
+    """
+    way = xp.asarray(wanted_position - position, dtype=xp.float64)
+    x, y, z = rotation[:, 0], rotation[:, 1], rotation[:, 2]
+    to_x, to_y, to_z = wanted_rotation[0], wanted_rotation[1], wanted_rotation[2]
+    about_x = 0.5 * xp.sum(y * to_z - z * to_y, axis=-1)
+    about_y = 0.5 * xp.sum(z * to_x - x * to_z, axis=-1)
+    about_z = 0.5 * xp.sum(x * to_y - y * to_x, axis=-1)
+    return xp.stack((way[:, 0], way[:, 1], way[:, 2], about_x, about_y, about_z), axis=-1)

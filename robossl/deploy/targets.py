@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from robossl.core import CommandSpec, Contract, UserError
 from robossl.core.errors import suggestion
-from robossl.core.inverse_kinematics import damped_targets, rotation_error
+from robossl.core.inverse_kinematics import damped_targets, pose_error
 from robossl.deploy.kinematics import ToolKinematics
 from robossl.deploy.limits import ArmLimits
 from robossl.deploy.motion import Measured
@@ -142,12 +142,12 @@ class ToolTargets:
         if not np.isfinite(target_w).all():
             return np.full(len(self._low), np.nan)
         position_w, rotation_w, J = self._kinematics.jacobian(measured.position)
-        turn = rotation_error(np, rotation_w[None], self._rotation_w)[0]
+        error = pose_error(np, position_w[None], rotation_w[None], target_w[None], self._rotation_w)
         targets = damped_targets(
             np,
             measured.position[None],
             J[None],
-            np.concatenate([target_w - position_w, turn])[None],
+            error,
             posture=self._posture,
             posture_gain=self._control.posture_gain,
             damping=self._control.damping,

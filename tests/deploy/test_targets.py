@@ -21,11 +21,10 @@ from robossl.deploy.targets import make_targets
 from robossl.envs.tasks.panda import (
     POSITION_MAX_RAD,
     POSITION_MIN_RAD,
-    TOOL_DOWN,
     VELOCITY_MAX_RAD_S,
     IKConfig,
     joint_targets,
-    rotation_error,
+    pose_error,
 )
 
 STILL = Measured(position=np.zeros(2), velocity=np.zeros(2))
@@ -124,9 +123,9 @@ def test_tool_motions_become_the_joints_of_the_simulated_arm() -> None:
         targets.start(values)
         step = rng.uniform(-0.04, 0.04, 3)
         wanted = targets.wanted(step, values, Measured(position=q, velocity=np.zeros(7)))
-        error = np.concatenate([step, rotation_error(rotation_w[None], TOOL_DOWN)[0]])
-        expected = joint_targets(q[None], jacobian[None], error[None], period_s=0.08, config=IKConfig())[0]
-        np.testing.assert_allclose(wanted, expected, rtol=0, atol=1e-15)
+        error = pose_error(position_w[None], rotation_w[None], (position_w + step)[None])
+        expected = joint_targets(q[None], jacobian[None], error, period_s=0.08, config=IKConfig())[0]
+        np.testing.assert_allclose(wanted, expected, rtol=0, atol=1e-12)
 
 
 def test_an_arm_without_a_preferred_posture_keeps_the_one_in_which_it_was_armed() -> None:
@@ -139,10 +138,10 @@ def test_an_arm_without_a_preferred_posture_keeps_the_one_in_which_it_was_armed(
     values = {f"tool_{axis}_w_m": float(x) for axis, x in zip("xyz", position_w, strict=True)}
     targets.start(values | {f"position:joint{i + 1}": float(x) for i, x in enumerate(armed)})
     wanted = targets.wanted(np.zeros(3), values, Measured(position=q, velocity=np.zeros(7)))
-    error = np.concatenate([np.zeros(3), rotation_error(rotation_w[None], TOOL_DOWN)[0]])
+    error = pose_error(position_w[None], rotation_w[None], position_w[None])
     config = IKConfig(posture_rad=tuple(armed.tolist()))
-    expected = joint_targets(q[None], jacobian[None], error[None], period_s=0.08, config=config)[0]
-    np.testing.assert_allclose(wanted, expected, rtol=0, atol=1e-15)
+    expected = joint_targets(q[None], jacobian[None], error, period_s=0.08, config=config)[0]
+    np.testing.assert_allclose(wanted, expected, rtol=0, atol=1e-12)
 
 
 def test_crooked_tool_axes_are_refused() -> None:

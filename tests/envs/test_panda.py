@@ -155,15 +155,15 @@ def test_an_arm_does_not_depend_on_how_many_others_there_are() -> None:
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_rotation_error_is_the_turn_that_is_missing(axis: int) -> None:
+def test_pose_error_is_the_way_and_the_turn_that_are_missing(axis: int) -> None:
     angle = 0.01
     i, j = (axis + 1) % 3, (axis + 2) % 3
     turn = np.eye(3)
     turn[i, i] = turn[j, j] = np.cos(angle)
     turn[j, i], turn[i, j] = np.sin(angle), -np.sin(angle)
-    rotation = np.array([panda.TOOL_DOWN])
-    expected = np.sin(angle) * np.eye(3)[axis]
-    np.testing.assert_allclose(panda.rotation_error(rotation, turn @ panda.TOOL_DOWN)[0], expected, atol=1e-12)
+    tool, target = np.array([[0.5, 0.0, 0.2]]), np.array([[0.4, 0.1, 0.2]])
+    error = panda.pose_error(tool, (turn.T @ panda.TOOL_DOWN)[None], target)
+    np.testing.assert_allclose(error, [[-0.1, 0.1, 0.0, *np.sin(angle) * np.eye(3)[axis]]], atol=1e-12)
 
 
 @pytest.mark.parametrize("options", [{"damping": 0.0}, {"posture_rad": (0.0, 0.0)}])
@@ -182,5 +182,5 @@ def _pose_error(
     jacobian = np.zeros((6, model.nv))
     mujoco.mj_jacSite(model, data, jacobian[:3], jacobian[3:], tool.id)
     rotation = tool.xmat.reshape(1, 3, 3)
-    error = np.concatenate([target - tool.xpos, panda.rotation_error(rotation, panda.TOOL_DOWN)[0]])
+    error = panda.pose_error(tool.xpos[None], rotation, target[None])[0]
     return error, jacobian[:, :7]

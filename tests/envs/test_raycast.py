@@ -53,7 +53,10 @@ def varied(num_worlds, num_threads):
 
 
 def one_ray_at_a_time(engine, camera, world=0):
-    """Returns depth and geom [H, W] by `mj_ray` along unit rays, built from the definition of fovy."""
+    """Returns depth and geom [H, W], surface normal and direction [H, W, 3] by `mj_ray` along unit rays.
+
+    The rays are built from the definition of fovy; normals and directions are the world's.
+    """
     model = engine.batch.get_model(world)
     data = mujoco.MjData(model)
     mujoco.mj_setState(model, data, engine.get_state()[world], mujoco.mjtState.mjSTATE_INTEGRATION)
@@ -62,6 +65,7 @@ def one_ray_at_a_time(engine, camera, world=0):
     half = np.tan(np.deg2rad(model.camera(camera.name).fovy[0]) / 2)
     own = model.camera(camera.name).bodyid[0] if camera.name == "front" else -1
     depth, geom = np.zeros((camera.height, camera.width)), np.full((camera.height, camera.width), -1)
+    normals, rays = np.zeros((2, *depth.shape, 3))
     for row in range(camera.height):
         for column in range(camera.width):
             y = half * (1 - 2 * (row + 0.5) / camera.height)
@@ -70,10 +74,11 @@ def one_ray_at_a_time(engine, camera, world=0):
             ray /= np.linalg.norm(ray)
             hit = np.zeros(1, np.int32)
             groups = np.array([1, 1, 1, 0, 0, 0], np.uint8)
-            distance = mujoco.mj_ray(model, data, position, ray, groups, 1, own, hit, None)
+            distance = mujoco.mj_ray(model, data, position, ray, groups, 1, own, hit, normals[row, column])
+            rays[row, column] = ray
             if distance >= 0:
                 depth[row, column], geom[row, column] = distance * -(ray @ back), hit[0]
-    return depth, geom
+    return depth, geom, normals, rays
 
 
 @pytest.mark.parametrize("camera", CAMERAS, ids=lambda camera: camera.name)
@@ -81,10 +86,43 @@ def one_ray_at_a_time(engine, camera, world=0):
 def test_depth_and_segmentation_are_those_of_single_rays(camera, world):
     engine = varied(3, 1)
     pictures = make_renderer("raycast", engine, CAMERAS, KEYS).render()
-    depth, geom = one_ray_at_a_time(engine, camera, world)
+    depth, geom, _, _ = one_ray_at_a_time(engine, camera, world)
     assert len(np.unique(geom)) >= 2
     np.testing.assert_array_equal(pictures[f"segmentation_{camera.name}"][world, ..., 0], geom)
     np.testing.assert_allclose(pictures[f"depth_{camera.name}"][world, ..., 0], depth, rtol=1e-6)
+
+
+@pytest.mark.parametrize("camera", CAMERAS, ids=lambda camera: camera.name)
+def test_colours_and_normals_are_those_of_single_rays(camera):
+    world, engine = 2, varied(3, 1)
+    keys = tuple(f"{modality}_{each.name}" for each in CAMERAS for modality in ("rgb", "normals"))
+    pictures = make_renderer("raycast", engine, CAMERAS, keys).render()
+    _, geom, normal, ray = one_ray_at_a_time(engine, camera, world)
+    assert (geom < 0).any() == (camera.name == "front")
+    model, mat = engine.batch.get_model(world), engine.view("cam_xmat")[world, engine.model.camera(camera.name).id]
+    mat, head = mat.reshape(3, 3), model.vis.headlight
+    np.testing.assert_allclose(pictures[f"normals_{camera.name}"][world], normal @ mat, atol=1e-6)
+    lights = [(model.light_diffuse[0], -engine.view("light_xdir")[world, 0]), (head.diffuse, mat[:, 2])]
+    total = sum(diffuse for diffuse, _ in lights)
+    lit = sum(diffuse.mean() * np.maximum(normal @ towards, 0) for diffuse, towards in lights) / total.mean()
+    light = model.light_ambient[0] + head.ambient + total * np.floor(255 * lit)[..., None] / 255
+    expected = 255 * model.geom_rgba[geom, :3] * np.minimum(light, 1.0)
+    elevation = np.array([-1.0, -1e-6, 1e-6, 1.0])
+    below, horizon, zenith = 255 * np.array([[0.45, 0.45, 0.45], [0.80, 0.87, 0.93], [0.35, 0.55, 0.80]])
+    for channel, known in enumerate(np.stack([below, below, horizon, zenith], axis=1)):
+        expected[..., channel] = np.where(geom < 0, np.interp(ray[..., 2], elevation, known), expected[..., channel])
+    np.testing.assert_allclose(pictures[f"rgb_{camera.name}"][world], expected, atol=1.01)
+
+
+def test_a_camera_draws_the_same_beside_another():
+    engine, keys = varied(3, 1), (*KEYS, "normals_front", "normals_above")
+    together = make_renderer("raycast", engine, CAMERAS, keys).render()
+    for camera in CAMERAS:
+        own = tuple(key for key in keys if key.endswith(camera.name))
+        alone = make_renderer("raycast", engine, (camera,), own).render()
+        assert set(alone) == set(own)
+        for key in own:
+            np.testing.assert_array_equal(together[key], alone[key])
 
 
 def test_pictures_have_the_promised_shapes_and_only_what_is_asked_for():
@@ -115,7 +153,8 @@ def test_what_is_hidden_or_clear_is_not_drawn():
 
 
 @pytest.mark.parametrize(("num_worlds", "num_threads"), [(1, 2), (3, 1), (17, 2)])
-def test_a_picture_is_the_same_among_any_number_of_worlds_and_threads(num_worlds, num_threads):
+def test_a_picture_is_the_same_among_any_number_of_worlds_and_threads(num_worlds, num_threads, monkeypatch):
+    monkeypatch.setattr(raycast, "_MIN_RAYS", 1)  # so that few small pictures are shared out
     alone = make_renderer("raycast", varied(1, 1), CAMERAS, KEYS).render()
     among = make_renderer("raycast", varied(num_worlds, num_threads), CAMERAS, KEYS).render()
     for key in KEYS:
@@ -187,19 +226,31 @@ def test_colours_follow_each_worlds_own_values():
     np.testing.assert_array_equal(renderer.render()["rgb_above"][0], 0)
 
 
+LAMP = """
+<mujoco><visual><headlight active="0"/></visual><worldbody>
+  <geom type="plane" size="9 9 0.1" rgba="1 1 1 1"/>
+  <body pos="0 0 3"><joint axis="0 1 0"/><geom size="0.1" group="3"/>
+    <light type="directional" dir="0 0 -1" diffuse="1 1 1"/></body>
+  <camera name="above" pos="0 0 5"/>
+</worldbody></mujoco>
+"""
+
+
 def test_a_light_of_a_body_turns_with_it():
-    xml = """
-    <mujoco><visual><headlight active="0"/></visual><worldbody>
-      <geom type="plane" size="9 9 0.1" rgba="1 1 1 1"/>
-      <body pos="0 0 3"><joint axis="0 1 0"/><geom size="0.1" group="3"/>
-        <light type="directional" dir="0 0 -1" diffuse="1 1 1"/></body>
-      <camera name="above" pos="0 0 5"/>
-    </worldbody></mujoco>"""
-    engine = engine_of(xml, num_worlds=3)
+    engine = engine_of(LAMP, num_worlds=3)
     renderer = make_renderer("raycast", engine, CAMERAS, ("rgb_above",))
     engine.write("qpos", np.deg2rad([[0.0], [60.0], [120.0]]), np.arange(3))
     engine.forward()
     np.testing.assert_allclose(renderer.render()["rgb_above"][:, 4, 4, 0], [255, 127.5, 0], atol=1.0)
+
+
+def test_a_light_that_points_nowhere_gives_no_light():
+    engine = engine_of(LAMP, num_worlds=3)
+    renderer = make_renderer("raycast", engine, CAMERAS, ("rgb_above",))
+    engine.write("qpos", np.array([[np.nan]]), np.array([1]))
+    engine.forward()
+    assert not np.isfinite(engine.view("light_xdir")[1]).any()
+    np.testing.assert_array_equal(renderer.render()["rgb_above"].max(axis=(1, 2, 3)), [255, 0, 255])
 
 
 def test_the_sky_has_a_horizon():

@@ -80,6 +80,63 @@ def test_a_cube_map_has_its_own_image_on_top():
     np.testing.assert_array_equal(pictures["rgb_above"][0][top], np.tile(expected, (top.sum(), 1)))
 
 
+PAINTED = """
+<mujoco>
+  <visual><headlight ambient="1 1 1" diffuse="0 0 0"/></visual>
+  <asset>
+    <texture name="fade" type="2d" builtin="gradient" rgb1="1 0.2 0" rgb2="0 1 0.6" width="8" height="8"
+      mark="edge" markrgb="1 1 1"/>
+    <material name="fade" texture="fade" rgba="1 1 1 1"/>
+  </asset>
+  <worldbody>
+    <geom name="box" type="box" size="0.5 0.4 0.3" euler="35 30 30" material="fade"/>
+    <camera name="above" pos="0 0 1.6" fovy="50"/>
+    <camera name="left" pos="0 1.6 0" xyaxes="-1 0 0 0 0 1" fovy="50"/>
+    <camera name="below" pos="0 0 -1.6" xyaxes="1 0 0 0 -1 0" fovy="50"/>
+  </worldbody>
+</mujoco>
+"""
+
+
+def test_an_image_lies_on_each_face_of_a_box():
+    engine, faces = MujocoEngine(load_model(PAINTED), 1, 1), set()
+    image = engine.model.tex_data.reshape(8, 8, 3)
+    cameras = tuple(CameraSpec(name=name, width=96, height=96) for name in ("above", "left", "below"))
+    keys = tuple(f"{kind}_{camera.name}" for camera in cameras for kind in ("rgb", "depth", "segmentation"))
+    pictures = make_renderer("raycast", engine, cameras, keys).render()
+    half, pos = engine.model.geom_size[0], engine.view("geom_xpos")[0, 0]
+    for index, camera in enumerate(cameras):
+        seen = pictures[f"segmentation_{camera.name}"][0, ..., 0] == 0
+        rows, columns = np.nonzero(seen)
+        tan, depth = np.tan(np.deg2rad(25.0)), pictures[f"depth_{camera.name}"][0, ..., 0][seen]
+        x, y = (columns + 0.5) / 48 - 1, 1 - (rows + 0.5) / 48
+        away = (
+            np.stack([x * tan, y * tan, -np.ones(len(x))], axis=1) @ engine.view("cam_xmat")[0, index].reshape(3, 3).T
+        )
+        point = engine.view("cam_xpos")[0, index] + depth[:, None] * away
+        local = (point - pos) @ engine.view("geom_xmat")[0, 0].reshape(3, 3) / half
+        across = np.abs(local).argmax(axis=1)
+        faces |= {(axis, local[place, axis] > 0) for place, axis in enumerate(across)}
+        u, v = np.array([[1, 2], [0, 2], [0, 1]])[across].T  # to the right and down
+        every = np.arange(len(local))
+        right, down = 4 * (1 + local[every, u]), 4 * (1 - local[every, v])
+        expected = image[down.astype(int).clip(0, 7), right.astype(int).clip(0, 7)]
+        inside = np.minimum(np.abs(right - np.rint(right)), np.abs(down - np.rint(down))) > 1e-4
+        assert inside.mean() > 0.95
+        np.testing.assert_array_equal(pictures[f"rgb_{camera.name}"][0][seen][inside], expected[inside])
+    assert len(faces) >= 5
+
+
+def test_a_camera_draws_textures_the_same_beside_another():
+    low = CameraSpec(name="above", width=7, height=5)
+    engine = textured(num_worlds=2)
+    other = CameraSpec(name="beside", of="above", shift_m=1.3, width=16, height=12)
+    both = make_renderer("raycast", engine, (low, other), ("rgb_above", "rgb_beside")).render()
+    alone = make_renderer("raycast", engine, (other,), ("rgb_beside",)).render()
+    np.testing.assert_array_equal(both["rgb_beside"], alone["rgb_beside"])
+    assert len(np.unique(alone["rgb_beside"][..., 0])) == 2  # a checker
+
+
 def test_a_texture_on_anything_else_is_refused_by_name():
     with pytest.raises(
         UserError, match="geom 'thing' has a texture: `raycast` draws textures on planes and boxes only"
