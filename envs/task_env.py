@@ -181,10 +181,12 @@ class TaskEnv:
         """See `BatchEnv.set_state`.
 
         Raises:
-            UserError: if it is the state of another number of worlds.
+            UserError: if it is the state of another number of worlds, or of another version of the task.
         """
         if len(state["episode"]) != self.num_worlds:
             raise UserError(f"the state holds {len(state['episode'])} worlds, the environment {self.num_worlds}")
+        if unknown := sorted(state["memory"].keys() ^ self._memory.keys()):
+            raise UserError(f"the state is of another version of {self.config.id}: {', '.join(unknown)} differ")
         everyone = np.arange(self.num_worlds)
         for field, values in state["model_values"].items():
             self.engine.randomise(field, values, everyone)

@@ -140,11 +140,10 @@ class RingCorridor:
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """Judges a decision: signed progress along the ring, and whether any substep touched anything."""
         xp = engine.xp
-        fields = (engine.view(name) for name in ("qpos", "mocap_pos", "mocap_quat"))
-        found = recorded["sensordata"][:, 1:, 0]
-        progress, collided, is_unsure = judge(
-            xp, *fields, self._scene.shapes_in(engine), found, memory, NOMINAL_STEP_M, engine.contact_slack_m
-        )
+        pose, position, quat = (engine.view(name) for name in ("qpos", "mocap_pos", "mocap_quat"))
+        shapes, found = self._scene.shapes_in(engine), recorded["sensordata"][:, 1:, 0]
+        slack_m = engine.contact_slack_m
+        progress, collided, is_unsure = judge(xp, pose, position, quat, shapes, found, memory, NOMINAL_STEP_M, slack_m)
         unsure = xp.nonzero(is_unsure)[0]
         if len(unsure):  # few worlds, and each costs a substep more
             collided[unsure] = engine.read("sensordata", unsure)[:, 0] > 0

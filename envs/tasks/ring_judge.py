@@ -61,9 +61,10 @@ def judge(
     if xp is np:
         share = np.empty(len(pose), np.float32)
         touched, is_unsure = np.empty((2, len(pose)), bool)
-        kept = (memory[name] for name in ("direction", "arc_m", "distance_m", "decisions"))
+        kept = [memory[name] for name in ("direction", "arc_m", "distance_m", "decisions")]
         shapes = shapes if shapes.ndim == 3 else shapes[None]
-        _judge(_NUMBERS, pose, position, quat, shapes, found, *kept, nominal_m, slack_m, share, touched, is_unsure)
+        numbers = (*_NUMBERS, nominal_m, slack_m)
+        _judge(numbers, pose, position, quat, shapes, found, share, touched, is_unsure, *kept)
         return share, touched, is_unsure
     x, y = pose[:, 0], pose[:, 1]
     arc = arc_coordinate(xp, x, y)
@@ -86,17 +87,15 @@ def _judge(
     quat: Array,
     shapes: Array,
     found: Array,
+    share: Array,
+    touched: Array,
+    is_unsure: Array,
     direction: Array,
     arc_m: Array,
     distance_m: Array,
     decisions: Array,
-    nominal_m: float,
-    slack_m: float,
-    share: Array,
-    touched: Array,
-    is_unsure: Array,
 ) -> None:
-    outer, inner, centre, length, radius, deep, shallow = numbers
+    outer, inner, centre, length, radius, deep, shallow, nominal, slack = numbers
     for i in range(len(pose)):
         x, y = pose[i, 0], pose[i, 1]
         far_x, far_y = abs(x), abs(y)
@@ -106,7 +105,7 @@ def _judge(
         arc = arc - length if arc >= length else arc
         change = arc - arc_m[i]
         progress = direction[i] * (change - length * np.floor(change / length + 0.5))
-        share[i] = min(max(progress / nominal_m, -1.0), 1.0)
+        share[i] = min(max(progress / nominal, -1.0), 1.0)
         arc_m[i] = arc
         distance_m[i] += progress
         decisions[i] += 1
@@ -123,10 +122,10 @@ def _judge(
         touched[i] = deep < gap < shallow
         for k in range(found.shape[1]):
             touched[i] |= found[i, k] > 0
-        is_unsure[i] = not touched[i] and gap < slack_m
+        is_unsure[i] = not touched[i] and gap < slack
 
 
 @compiled
 def _box_distance(over_x: float, over_y: float) -> float:
     x, y = max(over_x, 0.0), max(over_y, 0.0)
-    return np.sqrt(x * x + y * y) + min(max(over_x, over_y), 0.0)
+    return float(np.sqrt(x * x + y * y) + min(max(over_x, over_y), 0.0))

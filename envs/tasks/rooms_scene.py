@@ -153,7 +153,7 @@ class RoomsScene:
         quat[..., 0] = 1
         of_pieces, half_yaw = position[:, self._pieces], place[:, 2] / 2
         of_pieces[..., :2] = place[:, :2].swapaxes(1, 2)
-        of_pieces[..., 2] = np.where(place[:, 0] == self._parking[0], of_pieces[..., 2], self._half_heights)
+        of_pieces[..., 2] = self._half_heights  # those that are not needed, too: far below, they would slow the physics
         quat[:, self._pieces, 0], quat[:, self._pieces, 3] = np.cos(half_yaw), np.sin(half_yaw)
         return position, quat
 

@@ -123,6 +123,16 @@ def test_levels_differ_in_doors_walls_furniture_and_distance():
     assert walls[0] < 0.6 < walls[1] < walls[2] == 1.0
 
 
+def test_what_is_not_needed_stands_beside_the_house_at_the_height_of_the_rest():
+    """Bodies far below would slow the search for pairs that touch, and the physics by a tenth."""
+    _, scene, start = laid_out("easy")
+    pieces = start["mocap_pos"][:, scene._pieces]
+    parked = np.abs(pieces[..., 0]) > OUTER_M
+    assert parked.any()
+    np.testing.assert_array_equal(pieces[..., 2], np.broadcast_to(pieces[0, :, 2], parked.shape))
+    assert (pieces[..., 2] > 0).all()
+
+
 def test_every_episode_is_another():
     _, _, start = laid_out("medium")
     for name in ("qpos", "goal", "field", "mocap_pos", "mocap_quat", "geom_rgba", "light_diffuse"):
