@@ -18,8 +18,12 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """Compiles loops over numpy arrays; other threads run meanwhile."""
-    return cast(Function, numba.njit(function, cache=True, nogil=True, error_model="numpy"))
+    """Compiles loops over numpy arrays; other threads run meanwhile. Indices are not checked."""
+    options = {"nogil": True, "error_model": "numpy"}
+    try:
+        return cast(Function, numba.njit(function, cache=True, **options))
+    except RuntimeError:  # neither folder can be written: it is compiled anew by every process
+        return cast(Function, numba.njit(function, **options))
 
 
 class _Fused:

@@ -11,7 +11,7 @@ from robossl.cli.arguments import parse
 from robossl.core import UserError
 from robossl.core.processor import num_cores
 
-_PACKAGES = ("torch", "mujoco", "stable-baselines3", "gymnasium", "numpy", "tensorboard", "safetensors")
+_PACKAGES = ("torch", "mujoco", "stable-baselines3", "gymnasium", "numpy", "numba", "tensorboard", "safetensors")
 _RENDERERS = ("raycast", "gl")
 _PRESETS_CHOICE = "raycast"
 

@@ -49,3 +49,9 @@ def test_what_is_not_understood_is_said_at_the_first_call() -> None:
 
     with pytest.raises(Exception, match="no_such_function"):
         wrong(np.zeros(3))
+
+
+def test_where_nothing_can_be_kept_it_is_compiled_all_the_same() -> None:
+    scope = {"compiled": compiled}
+    exec("@compiled\ndef twice(x):\n    return 2 * x\n", scope)  # numba finds no folder for what is in no file
+    assert scope["twice"](4) == 8  # type: ignore[operator]
