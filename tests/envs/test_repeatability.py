@@ -132,5 +132,5 @@ def test_restored_state_continues_bit_for_bit(env_id: str) -> None:
     assert ends
     with pytest.raises(UserError, match="holds 4 worlds"):
         make(env_id, 2).set_state(state)
-    with pytest.raises(UserError, match="another version of robossl/.*: once differ"):
+    with pytest.raises(UserError, match="another version of robossl"):
         other.set_state({**state, "memory": {**state["memory"], "once": np.zeros(4)}})
