@@ -13,6 +13,7 @@ from robossl.core.errors import UnknownNameError, UserError
 from robossl.core.processor import num_cores
 from robossl.envs.action import checked_action
 from robossl.envs.ahead import Ahead
+from robossl.envs.compiled import compiled
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.delayed_engine import undelayed
 from robossl.envs.draws import FastDraws
@@ -96,13 +97,13 @@ class TaskEnv:
         action = checked_action(action, (self.num_worlds, *self.task.spec.action.shape))
         start = self._clock()
         outcome, diverged = self._simulate(action)
-        terminated = np.array(outcome.terminated, bool)
-        truncated = (diverged | (self._elapsed >= self.task.spec.max_episode_steps)) & ~terminated
+        terminated, truncated, final_ids = _ends(
+            outcome.terminated, diverged, self._elapsed, self.task.spec.max_episode_steps
+        )
         reward = np.zeros(self.num_worlds, np.float32)
         for name, weight in self._weights.items():
             reward += weight * outcome.terms[name]
         info = {**outcome.info(diverged), **self._randomiser.info()}
-        final_ids = (terminated | truncated).nonzero()[0]
         obs = self._observe(None)
         final_obs = {key: value[final_ids] for key, value in obs.items()}
         if len(final_ids):
@@ -293,3 +294,17 @@ class TaskEnv:
             commands=task.commands,
             motion=task.motion,
         )
+
+
+@compiled
+def _ends(judged: Array, diverged: Array, elapsed: Array, limit: int) -> tuple[Array, Array, Array]:
+    """Returns which worlds [N] were terminated, which truncated, and the numbers of all that ended."""
+    terminated, truncated = np.empty(len(judged), np.bool_), np.empty(len(judged), np.bool_)
+    ids, count = np.empty(len(judged), np.int64), 0
+    for world in range(len(judged)):
+        terminated[world] = judged[world]
+        truncated[world] = not judged[world] and (diverged[world] or elapsed[world] >= limit)
+        if terminated[world] or truncated[world]:
+            ids[count] = world
+            count += 1
+    return terminated, truncated, ids[:count].copy()

@@ -90,15 +90,14 @@ class RingScene:
             Positions [n, 12, 3] and orientations [n, 12, 4].
         """
         num_placed = self._min_obstacles + np.floor(count * (self._max_obstacles + 1 - self._min_obstacles))
-        along, lateral, turn = unit[:, 2], unit[:, 3], unit[:, 4]
+        along, lateral = unit[:, 2], unit[:, 3]
         slot, rank = _random_orders(unit[:, :2])
         arc = (slot + _ALONG_SLOT[0] + (_ALONG_SLOT[1] - _ALONG_SLOT[0]) * along) * _SLOT_M
         x, y, _ = centre_line(arc, _OBSTACLE_OFFSET_M * (2 * lateral - 1))
-        position = np.stack([x, y, np.broadcast_to(self._half_heights[:NUM_OBSTACLES], x.shape)], axis=-1)
-        half_yaw = turn * (np.pi / 2)
-        quat = np.zeros((*half_yaw.shape, 4))
-        quat[..., 0], quat[..., 3] = np.cos(half_yaw), np.sin(half_yaw)
-        return np.where((rank < num_placed)[..., None], position, self._parked[:NUM_OBSTACLES]), quat
+        position, quat = np.empty((*x.shape, 3)), np.zeros((*x.shape, 4))
+        is_placed = rank < num_placed
+        _stand(x, y, unit[:, 4], is_placed, self._half_heights, self._parked, position, quat)
+        return position, quat
 
     def clutter(self, start: Floats, unit: Floats) -> tuple[Floats, Floats]:
         """Puts clutter everywhere but where episodes start.
@@ -135,6 +134,25 @@ def _side_by_side(**shapes: tuple[int, ...]) -> dict[str, tuple[slice, tuple[int
 def _colour_of(geom: str) -> str:
     """Returns what shares a colour with the geom: all outer walls are alike, every obstacle is its own."""
     return geom if geom.startswith(("obstacle", "clutter")) else geom.partition("_")[0]
+
+
+@compiled
+def _stand(
+    x: Floats,
+    y: Floats,
+    turn: Floats,
+    is_placed: NDArray[np.bool_],
+    height: Floats,
+    parked: Floats,
+    position: Floats,
+    quat: Floats,
+) -> None:
+    """Fills positions [n, D, 3], at a point or parked, and orientations [n, D, 4] within a quarter turn."""
+    for i in range(x.shape[0]):
+        for k in range(x.shape[1]):
+            place = (x[i, k], y[i, k], height[k]) if is_placed[i, k] else (parked[k, 0], parked[k, 1], parked[k, 2])
+            position[i, k, 0], position[i, k, 1], position[i, k, 2] = place
+            quat[i, k, 0], quat[i, k, 3] = np.cos(turn[i, k] * (np.pi / 2)), np.sin(turn[i, k] * (np.pi / 2))
 
 
 @compiled
