@@ -15,7 +15,8 @@ from robossl.envs.draws import FastDraws
 _MIN_DEPTH, _MAX_DEPTH = 2, 16  # episodes of a world
 _NUM_EPISODES = 1024  # of all worlds: bounds the memory
 _NONE = -1
-_MAX_CALL = 256  # episodes computed by one call: the arrays of more do not stay in the cache
+_AHEAD = 32  # times as many as begin now are laid out at once: few enough that no step waits for long
+_MIN_CALL, _MAX_CALL = 16, 256  # episodes computed by one call: the arrays of more do not stay in the cache
 
 
 class Ahead:
@@ -51,17 +52,14 @@ class Ahead:
         return shelf.take(ids, episodes)
 
     def _fill(self, layout: Layout, shelf: "_Shelf", ids: NDArray[np.int64]) -> None:
-        """Computes whatever the worlds `ids` begin now, and all begin next, that is not on the shelf."""
-        episode = self._episode[:, None] + np.arange(self._depth)
-        slot = episode % self._depth
-        is_missing = np.take_along_axis(shelf.episode, slot, axis=1) != episode
-        is_missing[np.isin(np.arange(len(episode)), ids, invert=True), 0] = False  # these have theirs already
-        world, k = np.nonzero(is_missing)
-        episode, slot = episode[world, k], slot[world, k]
+        """Computes whatever the worlds `ids` begin now, and much of what all begin next, that is not on the shelf."""
+        world, episode = np.empty((2, max(_AHEAD * len(ids), _MIN_CALL)), np.int64)
+        count = _find_missing(shelf.episode, self._episode, ids, world, episode)
+        world, episode = world[:count], episode[:count]
         for first in range(0, len(world), _MAX_CALL):
             some = slice(first, first + _MAX_CALL)
             draws = FastDraws(self._worlds.seed, self._worlds.stream, self._first_world + world[some], episode[some])
-            shelf.put(world[some], slot[some], episode[some], layout(draws))
+            shelf.put(world[some], episode[some], layout(draws))
 
 
 class _Shelf:
@@ -75,9 +73,7 @@ class _Shelf:
         self.episode = np.full((num_worlds, depth), _NONE)
         self._records = np.zeros(0, np.dtype([]))  # [N * depth]: `take` and `put` are faster than any other way
 
-    def put(
-        self, world: NDArray[np.int64], slot: NDArray[np.int64], episode: NDArray[np.int64], values: dict[str, Array]
-    ) -> None:
+    def put(self, world: NDArray[np.int64], episode: NDArray[np.int64], values: dict[str, Array]) -> None:
         """Lays down the values {name: [n, ...]} of n episodes."""
         if not self._records.dtype.names:
             record = np.dtype([(name, value.dtype, value.shape[1:]) for name, value in values.items()])
@@ -85,6 +81,7 @@ class _Shelf:
         records = np.empty(len(world), self._records.dtype)
         for name, value in values.items():
             records[name] = value
+        slot = episode % self.episode.shape[1]
         self._records.put(world * self.episode.shape[1] + slot, records)
         self.episode[world, slot] = episode
 
@@ -98,6 +95,23 @@ class _Shelf:
         _take_out(self.episode, world, episode, places)
         records = self._records.take(places)
         return {name: records[name] for name in records.dtype.names or ()}
+
+
+@compiled
+def _find_missing(shelf: Array, now: Array, ids: Array, world: Array, episode: Array) -> int:
+    """Fills `world` and `episode` with what is not on the shelf, the soonest first; returns how many there are.
+
+    Of the episodes that worlds are in `now` [N], only those of the worlds `ids` are wanted: they begin.
+    """
+    count, depth = 0, shelf.shape[1]
+    for ahead in range(depth):
+        for i in range(len(ids) if ahead == 0 else len(now)):
+            here = ids[i] if ahead == 0 else i
+            wanted = now[here] + ahead
+            if shelf[here, wanted % depth] != wanted and count < len(world):
+                world[count], episode[count] = here, wanted
+                count += 1
+    return count
 
 
 @compiled

@@ -7,12 +7,15 @@ Arithmetic is IEEE's, in the order that is written, so numbers depend neither on
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
 from numba.core import types
 from numba.extending import typeof_impl
+
+from robossl.core.files import exclusive
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -21,9 +24,22 @@ def compiled(function: Function) -> Function:
     """Compiles loops over numpy arrays; other threads run meanwhile. Indices are not checked."""
     options = {"nogil": True, "error_model": "numpy"}
     try:
-        return cast(Function, numba.njit(function, cache=True, **options))
+        dispatcher = numba.njit(function, cache=True, **options)
     except RuntimeError:  # neither folder can be written: it is compiled anew by every process
         return cast(Function, numba.njit(function, **options))
+    _save_one_at_a_time(dispatcher._cache)
+    return cast(Function, dispatcher)
+
+
+def _save_one_at_a_time(cache: Any) -> None:
+    """Keeps two processes from writing one function's index at once: one would find the other's code in its place."""
+    save = cache.save_overload
+
+    def save_alone(*arguments: Any) -> None:
+        with exclusive(Path(cache.cache_path) / ".compiled.lock", lambda: None):
+            save(*arguments)
+
+    cache.save_overload = save_alone
 
 
 class _Fused:

@@ -18,7 +18,8 @@ propeller's; explicit integration that has become unstable passes it within a fe
 class Engine(Protocol):
     """N worlds of one `MjModel`.
 
-    After `step`, `forward` or `reset` everything that `read` returns is current and float32.
+    After `step`, `forward` or `reset` everything that `read` returns is current and float32. Arrays of `ids` are not
+    changed afterwards by who passes them.
     """
 
     model: Any
@@ -58,7 +59,7 @@ class Engine(Protocol):
         """
 
     def view(self, name: str) -> Array:
-        """Returns what `read` does for all worlds, but the engine's own array in its own precision: to look at only."""
+        """Returns what `read` does for all worlds as the engine's own array: to look at, until the state changes."""
 
     def write(self, name: str, values: Array, ids: NDArray[np.int64]) -> None:
         """Sets the state field `name` (qpos, qvel, mocap_pos, ...) of the worlds `ids` to `values` [n, ...]."""

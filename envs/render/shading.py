@@ -144,5 +144,6 @@ def _shade(
                     lit = towards[i, light, 0] * x + towards[i, light, 1] * y + towards[i, light, 2] * z
                     if lit > 0.0:
                         level += lit
-            colour, pixel = colours[geom[ray] + 1, int(min(level, LEVELS - 1.0))], out[i, ray]
+            level = min(level, LEVELS - 1.0) if level >= 0.0 else 0.0  # NaN is no index
+            colour, pixel = colours[geom[ray] + 1, int(level)], out[i, ray]
             pixel[0], pixel[1], pixel[2] = colour[0], colour[1], colour[2]

@@ -27,7 +27,7 @@ def _clear_day() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def _skybox(model: mujoco.MjModel, image: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Returns the sines of some elevations, rising, and the colours there: rows of the front face between the poles."""
-    faces = faces_of(model, image)[..., :3]
+    faces = faces_of(model, image)
     faces = np.broadcast_to(faces, (6, *faces.shape[1:]))  # one image may stand for all six
     front = faces[_FRONT].mean(axis=1)[::-1]
     tangent = (2.0 * np.arange(len(front)) + 1.0) / len(front) - 1.0

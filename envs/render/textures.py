@@ -241,4 +241,5 @@ def _face(local: tuple[float, float, float], half: tuple[float, float, float]) -
 @compiled
 def _place(at: float, num: int) -> int:
     """Returns which one of `num` texels is at a place in an image that repeats: its first one where not finite."""
-    return max(min(int((at - np.floor(at)) * num), num - 1), 0)
+    place = (at - np.floor(at)) * num
+    return min(int(place), num - 1) if place >= 0.0 else 0

@@ -161,7 +161,7 @@ class ArmLift(ArmTask):
             reached,
             nearest_m,
         )
-        named = dict(zip(self.spec.reward_weights, terms, strict=True))
+        named = dict(zip(("reach", "grip", "lift", "lifted", "effort"), terms, strict=True))
         return Outcome(named, block_w[:, 2] < FALLEN_BELOW_W_M, reached, progress(memory, distance))
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:

@@ -29,11 +29,11 @@ BOX_HEIGHT_M = 0.08
 WALL_M = 0.012
 FLOOR_M = 0.006
 GOAL_HEIGHT_W_M = 0.02
-_ABOVE_BOX_M = np.array([0.0, 0.0, GOAL_HEIGHT_W_M], np.float32)
 """Where the tip of the peg is to go: just above the floor of the box."""
 OVER_BOX_M = 0.05
 """How far aside of the box's middle the peg is rewarded for going down."""
 
+_ABOVE_BOX_M = np.array([0.0, 0.0, GOAL_HEIGHT_W_M], np.float32)
 _DRAWS = (NUM_JOINTS, 2, 3, 1)
 _RGB = (np.array([0.10, 0.30, 0.55]), np.array([0.35, 0.60, 0.95]))
 _GOAL = ("goal_x_w_m", "goal_y_w_m", "goal_z_w_m")
@@ -136,7 +136,7 @@ class ArmPegInBox(ArmTask):
         goal_w, tool_w, radius_m = self._goal(engine), self.arm.tool(engine), self.config.success_radius_m
         reached, nearest_m = memory["reached"], memory["min_distance_m"]
         *terms, distance = judge_peg(engine.xp, goal_w, tool_w, action, OVER_BOX_M, radius_m, reached, nearest_m)
-        named = dict(zip(self.spec.reward_weights, terms, strict=True))
+        named = dict(zip(("align", "insert", "inside", "effort"), terms, strict=True))
         return Outcome(named, engine.xp.zeros_like(reached), reached, progress(memory, distance))
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:

@@ -140,7 +140,7 @@ class ArmPush(ArmTask):
         *terms, distance = judge_push(
             engine.xp, goal_w, block_w, tool_w, action, contact_m, radius_m, reached, nearest_m
         )
-        named = dict(zip(self.spec.reward_weights, terms, strict=True))
+        named = dict(zip(("reach", "push", "at_goal", "effort"), terms, strict=True))
         metrics = {**progress(memory, distance), "pushed": memory["start_distance_m"] - distance}
         return Outcome(named, block_w[:, 2] < FALLEN_BELOW_W_M, reached, metrics)
 

@@ -122,7 +122,7 @@ class ArmReach(ArmTask):
         goal_w, tool_w, radius_m = self._goal(engine), self.arm.tool(engine), self.config.success_radius_m
         reached, nearest_m = memory["reached"], memory["min_distance_m"]
         *terms, distance = judge_reach(engine.xp, goal_w, tool_w, action, radius_m, reached, nearest_m)
-        named = dict(zip(self.spec.reward_weights, terms, strict=True))
+        named = dict(zip(("reach", "at_goal", "effort"), terms, strict=True))
         return Outcome(named, engine.xp.zeros_like(reached), reached, progress(memory, distance))
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:

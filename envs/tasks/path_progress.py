@@ -71,7 +71,8 @@ def between(xp: Any, grid: tuple[float, float, int], field: Array, row: Array, x
     """
     half_m, node_m, size = grid
     i, j = xp.clip((x_m + half_m) / node_m, 0.0, size - 1.001), xp.clip((y_m + half_m) / node_m, 0.0, size - 1.001)
-    first_i, first_j = xp.floor(i), xp.floor(j)
+    nowhere = xp.zeros_like(i)  # where a point is not finite: that is no index
+    first_i, first_j = xp.where(i >= 0, xp.floor(i), nowhere), xp.where(j >= 0, xp.floor(j), nowhere)
     over_i, over_j = i - first_i, j - first_j
     node = xp.asarray(first_i * size + first_j, dtype=xp.int64) + row * field.shape[1]
     there = xp.reshape(field, (-1,))

@@ -163,7 +163,8 @@ class RoomsPointGoal:
         xp = engine.xp
         if xp is not np:
             return xp.astype(xp.any(found, axis=1) | (engine.read("sensordata")[:, 0] > 0), xp.float32)
-        collision, is_near = touches(found, pose, pieces, self._scene.shapes, ROBOT_RADIUS_M, INNER_M)
+        shapes, slack_m = self._scene.shapes, engine.contact_slack_m
+        collision, is_near = touches(found, pose, pieces, shapes, ROBOT_RADIUS_M, INNER_M, slack_m)
         near = is_near.nonzero()[0]
         if len(near):
             collision[near] = engine.read("sensordata", near)[:, 0] > 0

@@ -5,14 +5,12 @@ from numpy.typing import NDArray
 
 from robossl.envs.compiled import compiled
 
-_MARGIN_M = 0.002  # farther off, nothing touches, however coarsely an engine computes contacts
-
 Floats = NDArray[np.float32]
 
 
 @compiled
 def touches(
-    found: Floats, pose: Floats, pieces: Floats, shapes: Floats, radius_m: float, inner_m: float
+    found: Floats, pose: Floats, pieces: Floats, shapes: Floats, radius_m: float, inner_m: float, slack_m: float
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Returns 1 where robots touched something, and tells which others may touch something now, [N] each.
 
@@ -23,8 +21,9 @@ def touches(
         shapes: [3, P] half_x, half_y and radius of that, as large as it may be.
         radius_m: of the robot.
         inner_m: from the middle to the outer walls.
+        slack_m: farther off, nothing touches.
     """
-    near_m = radius_m + _MARGIN_M
+    near_m = radius_m + slack_m
     touched, is_near = np.zeros(len(pose), np.float32), np.zeros(len(pose), np.bool_)
     for world in range(len(pose)):
         x, y = pose[world, 0], pose[world, 1]

@@ -1,9 +1,13 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from robossl.core import Array
-from robossl.envs.compiled import compiled, fused
+from robossl.envs.compiled import _save_one_at_a_time, compiled, fused
 
 
 @compiled
@@ -55,3 +59,25 @@ def test_where_nothing_can_be_kept_it_is_compiled_all_the_same() -> None:
     scope = {"compiled": compiled}
     exec("@compiled\ndef twice(x):\n    return 2 * x\n", scope)  # numba finds no folder for what is in no file
     assert scope["twice"](4) == 8  # type: ignore[operator]
+
+
+def test_saving_takes_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[bool] = []
+
+    @contextmanager
+    def lock(path: Path, wait: object) -> Iterator[None]:
+        held.append(True)
+        yield
+        held.append(False)
+
+    class Cache:
+        cache_path = str(tmp_path)
+
+        def save_overload(self, name: str) -> None:
+            assert held[-1]
+
+    cache = Cache()
+    monkeypatch.setattr("robossl.envs.compiled.exclusive", lock)
+    _save_one_at_a_time(cache)
+    cache.save_overload("a")
+    assert held == [True, False]

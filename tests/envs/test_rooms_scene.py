@@ -98,7 +98,7 @@ def test_near_are_those_within_two_millimetres_and_touched_those_that_were_found
     pose[:100, :2] = start["pieces"][:100, :2, -1] + [0.3, 0.0]  # beside a piece of furniture, turned as it may be
     found = np.zeros((400, 4), np.float32)
     found[::7, generator.integers(4, size=58)] = 1
-    touched, is_near = touches(found, pose, start["pieces"], scene.shapes, ROBOT_RADIUS_M, INNER_M)
+    touched, is_near = touches(found, pose, start["pieces"], scene.shapes, ROBOT_RADIUS_M, INNER_M, 0.002)
     np.testing.assert_array_equal(touched, found.any(axis=1))
     gap = gap_to_everything(scene, start, pose[:, :1], pose[:, 1:2])[:, 0] - ROBOT_RADIUS_M - 0.002
     certain = np.abs(gap) > 1e-5
