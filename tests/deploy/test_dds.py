@@ -251,6 +251,32 @@ def test_who_else_speaks_is_known_of_any_type_and_forgotten_when_it_is_killed() 
     transport.close()
 
 
+LATE = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from test_dds import *
+from cyclonedds.domain import Domain
+settings = configuration(RosConfig()).replace('<Peers><Peer address="127.0.0.1"/>', '<Peers AddLocalhost="false">')
+domain, participant = Domain(int(sys.argv[2]), settings), DomainParticipant(int(sys.argv[2]))
+writer = DataWriter(participant, DdsTopic(participant, "rt/stop", raw_type(TYPES.store, "std_msgs/msg/Bool")))
+time.sleep(60)
+"""
+
+
+def test_who_starts_after_the_bridge_and_looks_for_nobody_is_found() -> None:
+    """As ROS 2's nodes do, which announce themselves by multicast alone."""
+    transport = DdsTransport(RosConfig(domain_id=DOMAIN_ID + 4), TYPES)
+    time.sleep(1.0)  # those that are there at the start have been looked for
+    late = subprocess.Popen([sys.executable, "-c", LATE, str(Path(__file__).parent), str(DOMAIN_ID + 4)])
+    deadline = time.monotonic() + 20.0
+    while not transport.speakers("/stop") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    late.kill()
+    late.wait()
+    assert transport.speakers("/stop") == 1
+    transport.close()
+
+
 def test_a_robot_in_another_process_is_driven_and_stopped_when_it_falls_silent(tmp_path: Path) -> None:
     bundle = write_toy_bundle(tmp_path / "bundle", gain=2.0, control_hz=10.0)
     profile = base_profile(

@@ -34,7 +34,6 @@ def main(kinds: list[str]) -> None:
                     info.topic_type,
                     info.qos_profile.reliability.name,
                     info.qos_profile.durability.name,
-                    str(getattr(info, "topic_type_hash", "")),
                 ]
                 for info in node.get_publishers_info_by_topic(f"/there/n{i}")
             ]
