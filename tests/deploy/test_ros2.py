@@ -225,12 +225,12 @@ def drive_base(
         ros=ros,
     )
     write_json(folder / "profile.json", to_json(profile))
-    robot = started(str(PEERS / "ros2_base.py"), "60" if kill else "1.0", "2.5")
-    flags = ["--live", "--confirm", profile.name, "--arm", "--speed", "1.0", "--seconds", "20", "--json"]
+    flags = ["--live", "--confirm", profile.name, "--arm", "--speed", "1.0", "--seconds", "30", "--json"]
     words = [str(bundle), "--profile", str(folder / "profile.json"), "--record", str(folder / "bags"), *flags]
     bridge = started("-m", "robossl.deploy", *words)
     assert bridge.stdout is not None
-    said = ""
+    said = bridge.stdout.readline()  # it waits, and has asked for its topics
+    robot = started(str(PEERS / "ros2_base.py"), "60" if kill else "1.0", "2.5")
     while kill and " run" not in said and bridge.poll() is None:
         said += bridge.stdout.readline()
     if kill:

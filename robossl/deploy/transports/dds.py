@@ -27,8 +27,8 @@ _LEASE_S = 3
 _LAST_INDEX = 119
 """Of participants on one machine, by the ports that DDS has for them: a robot has a process for each driver."""
 _PING_S = 2
-"""After which a peer is pinged again, for as long as the bridge runs: ROS 2's nodes announce themselves by multicast, which
-is off here, so who starts after the bridge is found by nothing else."""
+"""After which a peer is pinged again, for as long as the bridge runs: ROS 2's nodes announce themselves by multicast,
+which is off here, so who starts after the bridge is found by nothing else."""
 DEPTH = 5
 """Messages that a reader keeps, the sensor profile of ROS 2."""
 _HASHED_DISTROS = ("iron", "jazzy", "kilted")
