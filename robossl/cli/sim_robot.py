@@ -83,6 +83,8 @@ class SimRobotCommand:
             raise UsageError(
                 "--network profile is for a robot by itself: --with-bridge and --demo have one of their own"
             )
+        if self.bridge_transport != "dds" and not (self.with_bridge or self.demo):
+            raise UsageError("--bridge-transport is of the bridge that --with-bridge or --demo runs")
 
 
 def run(arguments: list[str]) -> int:
