@@ -181,17 +181,15 @@ def test_a_stop_is_heard_from_whoever_speaks(transport: DdsTransport, offer: tup
     assert (got[0][:5] == before) == (sure and offer[1] is Policy.Durability.TransientLocal)
 
 
-def test_spoilt_messages_and_datagrams_that_are_no_rtps_are_survived() -> None:
-    """The reader is a process of its own: what it must survive reaches native code."""
-    code = f"""
+READER = """
 import sys, time
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path.insert(0, sys.argv[1])
 from deploy_robots import TYPES
 from robossl.deploy.profile import RosConfig
 from robossl.deploy.transports import Topic
-from robossl.deploy.transports.dds import DdsTransport
+from robossl.deploy.transports.choice import open_transport
 from robossl.deploy.trips import RefusedMessageError
-transport, refused, stamps = DdsTransport(RosConfig(domain_id={DOMAIN_ID + 2}), TYPES), [], []
+transport, refused, stamps = open_transport(RosConfig(transport=sys.argv[2], domain_id=int(sys.argv[3])), TYPES), [], []
 def receive(data):
     try:
         stamps.append(TYPES.from_bytes(data, "sensor_msgs/msg/JointState").header.stamp.sec)
@@ -204,12 +202,18 @@ while 7 not in stamps[-3:] and time.monotonic() < deadline:
 transport.close()
 print(len(refused), set(refused), stamps[-1])
 """
-    reader = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+
+
+def test_spoilt_messages_and_datagrams_that_are_no_rtps_are_survived() -> None:
+    require_survived("dds", DOMAIN_ID + 2)
+
+
+def require_survived(transport: str, domain_id: int) -> None:
+    """Has a reader in a process of its own hear peers/hostile_dds.py: what it must survive reaches native code."""
+    words = [sys.executable, "-c", READER, str(Path(__file__).parent), transport, str(domain_id)]
+    reader = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     hostile = str(Path(__file__).parent / "peers" / "hostile_dds.py")
-    words = [sys.executable, hostile, str(DOMAIN_ID + 2), "300", "500"]
-    subprocess.run(words, check=True, capture_output=True, timeout=60)
+    subprocess.run([sys.executable, hostile, str(domain_id), "300", "500"], check=True, capture_output=True, timeout=60)
     said, _ = reader.communicate(timeout=60)
     assert reader.returncode == 0
     count, kind, stamp = said.split()

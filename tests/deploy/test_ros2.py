@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from deploy_robots import SAFETY, base, base_profile
 from namespaces import NAMESPACE, needs_namespaces
-from test_dds import everything
+from test_dds import everything, require_survived
 from toy_bundle import write_toy_bundle
 
 from robossl.cli.profiles import load_profile
@@ -125,6 +125,10 @@ def test_every_message_comes_back_as_it_was_sent_and_the_graph_knows_the_node(
     assert spin_until(transport, is_known), graph
     echo.communicate("", timeout=20)
     assert echo.returncode == 0
+
+
+def test_spoilt_messages_and_datagrams_that_are_no_rtps_are_survived() -> None:
+    require_survived("rclpy", DOMAIN_ID)
 
 
 STOP = """

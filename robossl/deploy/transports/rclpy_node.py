@@ -54,6 +54,7 @@ class RclpyTransport:
                     start_parameter_services=False,
                 )
         except RuntimeError as error:  # of the C library; one line is ours, its own stand above
+            self._context.try_shutdown()
             raise UserError(f"no ROS 2 node could be made: {str(error).splitlines()[0]}") from error
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
