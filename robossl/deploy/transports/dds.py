@@ -135,7 +135,7 @@ class DdsTransport:
             Policy.History.KeepLast(1),
             Policy.Durability.TransientLocal,
             Policy.WriterDataLifecycle(autodispose=False),
-            Policy.DataRepresentation(use_cdrv0_representation=True),
+            *self._endpoint_policies(Topic(name=dds_graph.TOPIC, type=dds_graph.TYPE)),
         )
         raw = raw_type(self._types.store, dds_graph.TYPE)
         return DataWriter(self._participant, DdsTopic(self._participant, dds_graph.TOPIC, raw), qos), raw

@@ -7,6 +7,7 @@ offers it sees when it is told anything on /look, as JSON on /seen; ends with it
 import json
 import sys
 import threading
+from typing import Any
 
 import rclpy
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
@@ -15,6 +16,10 @@ from std_msgs.msg import String
 
 OFFER = QoSProfile(depth=10)
 WISH = QoSProfile(depth=10, reliability=QoSReliabilityPolicy.RELIABLE)  # nothing of who speaks best effort is heard
+
+
+def type_hash(info: Any) -> str:
+    return str(getattr(info, "topic_type_hash", "Humble has none"))
 
 
 def main(kinds: list[str]) -> None:
@@ -34,6 +39,7 @@ def main(kinds: list[str]) -> None:
                     info.topic_type,
                     info.qos_profile.reliability.name,
                     info.qos_profile.durability.name,
+                    type_hash(info) == type_hash(node.get_publishers_info_by_topic(f"/back/n{i}")[0]),
                 ]
                 for info in node.get_publishers_info_by_topic(f"/there/n{i}")
             ]
