@@ -6,7 +6,7 @@ PIP_ARGS ?=
 BIN := $(VENV)/bin
 SOURCES := setup.py robossl envs agents configs assets packaging tests
 
-.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu wheel-test deploy-test ros-demo fuzz middleware soak docs bench bench-sim evidence clean
+.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu wheel-test deploy-test ros2-test ros-demo fuzz middleware soak docs bench bench-sim evidence clean
 .DELETE_ON_ERROR:
 
 quickstart: $(VENV)/.installed
@@ -68,6 +68,12 @@ deploy-test: $(VENV)/.installed-dev
 	$(PYTHON) -m venv "$$folder/venv" && \
 	"$$folder/venv/bin/python" -m pip install --quiet $(PIP_ARGS) './packaging/robossl-deploy[dds,rosbridge]' && \
 	"$$folder/venv/bin/python" tests/deploy/small_run.py "$$folder/bundle"
+
+# The transports against a real ROS 2, in a shell where its setup.bash was sourced: rclpy, DDS, a rosbridge server.
+ros2-test: $(VENV)/.installed-dev
+	@$(BIN)/python -c "import rclpy" 2>/dev/null || { \
+	  echo "ros2-test: $$($(BIN)/python -V) imports no rclpy: source the setup.bash of a ROS 2 for this version"; exit 1; }
+	$(BIN)/pytest -rs tests/deploy/test_ros2.py
 
 # A million random, malformed, reordered and hostile messages for each codec and the guard behind it; about ten minutes.
 # An interrupted run goes on where it was. FUZZ_ARGS: e.g. --seed 1.

@@ -19,7 +19,7 @@ from robossl.deploy.policy import OnnxPolicy
 from robossl.deploy.profile import RobotProfile
 from robossl.deploy.training_limits import tighter_limits
 from robossl.rehearsal.demo import Act, run_demo
-from robossl.rehearsal.stage import Stage, run_episodes
+from robossl.rehearsal.stage import BridgeTransport, Stage, run_episodes
 from robossl.training.progress import Progress
 
 SHIPPED = (("panda", "arm_reach", True), ("ring_car", "ring_corridor", False))
@@ -27,7 +27,14 @@ SHIPPED = (("panda", "arm_reach", True), ("ring_car", "ring_corridor", False))
 _FULL_SPEED = ("--speed", "1.0")
 
 
-def play_episodes(profile: RobotProfile, bundle: Path | None, episodes: int, *, words: list[str]) -> dict[str, Any]:
+def play_episodes(
+    profile: RobotProfile,
+    bundle: Path | None,
+    episodes: int,
+    *,
+    words: list[str],
+    bridge_transport: BridgeTransport = "dds",
+) -> dict[str, Any]:
     """Plays episodes through a bridge; returns the robot's figures and the bridge's latencies and trips.
 
     Args:
@@ -35,6 +42,7 @@ def play_episodes(profile: RobotProfile, bundle: Path | None, episodes: int, *, 
         bundle: whose policy plays.
         episodes: how many.
         words: all options of `robossl sim-robot`.
+        bridge_transport: see `Stage`.
 
     Raises:
         UserError: if bundle or profile do not do.
@@ -44,12 +52,12 @@ def play_episodes(profile: RobotProfile, bundle: Path | None, episodes: int, *, 
     trained = _fitting(bundle, profile).contract.trained_on
     if tighter := tighter_limits(profile, trained.motion):
         _say(tighter)
-    for flag in ("--bundle", "--episodes"):
+    for flag in ("--bundle", "--episodes", "--bridge-transport"):
         _, words = take_option(words, flag)
     words = [word for word in words if word not in ("--with-bridge", "--json")]
     with (
         _ended_by_sigterm(),
-        Stage(bundle, profile, robot_words=words, bridge_words=_FULL_SPEED) as stage,
+        Stage(bundle, profile, robot_words=words, bridge_words=_FULL_SPEED, bridge_transport=bridge_transport) as stage,
         Progress("rehearse", episodes, "episodes") as progress,
     ):
 
@@ -62,7 +70,9 @@ def play_episodes(profile: RobotProfile, bundle: Path | None, episodes: int, *, 
     return {**robot, "trips": trips, "latency": bridge.get("latency")}
 
 
-def demonstrate(name: str | None, bundle: Path | None, *, as_json: bool) -> None:
+def demonstrate(
+    name: str | None, bundle: Path | None, *, as_json: bool, bridge_transport: BridgeTransport = "dds"
+) -> None:
     """Plays the demonstration of a bundle on a profile's robot, or of those that come with robossl, and prints it.
 
     Raises:
@@ -77,7 +87,7 @@ def demonstrate(name: str | None, bundle: Path | None, *, as_json: bool) -> None
         else:
             shipped = stack.enter_context(as_file(files("robossl.assets").joinpath("bundles")))
             acts = [_act(robot, shipped / folder, succeeds=succeeds) for robot, folder, succeeds in SHIPPED]
-        stops = run_demo(acts, _say)
+        stops = run_demo(acts, _say, bridge_transport=bridge_transport)
     seconds = time.monotonic() - begun_s
     _say(f"{seconds:.0f} s in all")
     if as_json:

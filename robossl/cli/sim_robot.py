@@ -22,9 +22,12 @@ from robossl.deploy.ros_types import RosTypes
 from robossl.deploy.transports.choice import open_transport
 from robossl.envs.config import Difficulty, EnvConfig, RendererName
 from robossl.rehearsal.sim_robot import CONTROL, STATUS, SimRobot, SimRobotConfig
+from robossl.rehearsal.stage import BridgeTransport
 from robossl.rehearsal.world import SimulatedWorld
 from robossl.training.evaluate import bootstrap_interval
 from robossl.training.progress import Progress
+
+_NODE = "robossl_sim_robot"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,8 @@ class SimRobotCommand:
         episodes: ends after so many; never where None.
         with_bridge: plays the episodes with `bundle`: runs the bridge in another process, live and at full speed, and
             arms, holds and resets it.
+        bridge_transport: over which that bridge, or the one of `demo`, finds the robot: rclpy goes through the ROS 2
+            that is sourced, the robot itself is on DDS.
         seconds: ends after this time.
         demo: shows what it is for: to success, then faults with the times to a safe stop, with `bundle` on the
             profile's robot, or, without both, with the bundles that come with robossl.
@@ -63,6 +68,7 @@ class SimRobotCommand:
     episodes: int | None = None
     seconds: float | None = None
     with_bridge: bool = False
+    bridge_transport: BridgeTransport = "dds"
     demo: bool = False
     json: bool = False
 
@@ -77,6 +83,8 @@ class SimRobotCommand:
             raise UsageError(
                 "--network profile is for a robot by itself: --with-bridge and --demo have one of their own"
             )
+        if self.bridge_transport != "dds" and not (self.with_bridge or self.demo):
+            raise UsageError("--bridge-transport is of the bridge that --with-bridge or --demo runs")
 
 
 def run(arguments: list[str]) -> int:
@@ -92,7 +100,7 @@ def run(arguments: list[str]) -> int:
         ' {"reset": true} and {"fault": "nan", "on": true}.',
     )
     if command.demo:
-        demonstrate(name, command.bundle, as_json=command.json)
+        demonstrate(name, command.bundle, as_json=command.json, bridge_transport=command.bridge_transport)
         return 0
     if name is None:
         raise UsageError(f"give a profile: {', '.join(profile_names())}, or a file's path")
@@ -100,7 +108,9 @@ def run(arguments: list[str]) -> int:
     if command.network == "simulated":
         profile = replace(profile, ros=profile.ros.simulated())
     if command.with_bridge:
-        figures = play_episodes(profile, command.bundle, command.episodes or 1, words=rest)
+        figures = play_episodes(
+            profile, command.bundle, command.episodes or 1, words=rest, bridge_transport=command.bridge_transport
+        )
         print_summary(figures, as_json=command.json)
     else:
         print_summary(_alone(command, profile), as_json=command.json)
@@ -116,7 +126,7 @@ def _alone(command: SimRobotCommand, profile: RobotProfile) -> dict[str, Any]:
     types, clock = RosTypes(profile.ros.distro), MonotonicClock()
     world = SimulatedWorld(config, seed=seed)
     try:
-        transport = open_transport(profile.ros, types)
+        transport = open_transport(replace(profile.ros, node=_NODE), types)  # the bridge has the profile's own name
         try:
             robot = SimRobot(world, profile, transport, types=types, clock=clock, config=command.robot)
             seconds = _live(robot, command)

@@ -13,7 +13,7 @@ from robossl.core.contract import CameraInput
 from robossl.deploy.clock import now_s
 from robossl.deploy.limits import ArmLimits
 from robossl.deploy.profile import RobotProfile
-from robossl.rehearsal.stage import Stage, run_episodes
+from robossl.rehearsal.stage import BridgeTransport, Stage, run_episodes
 
 _EPISODES = 3
 _DRIVE_S = 4.0
@@ -58,7 +58,7 @@ class Stop:
         return f"{self.cause:<20} {named:>12} {self.rest_s * 1e3:>11.0f} ms  {self.named}"
 
 
-def run_demo(acts: list[Act], say: Callable[[str], None]) -> list[Stop]:
+def run_demo(acts: list[Act], say: Callable[[str], None], *, bridge_transport: BridgeTransport = "dds") -> list[Stop]:
     """Plays all acts; returns the stops.
 
     Raises:
@@ -68,7 +68,9 @@ def run_demo(acts: list[Act], say: Callable[[str], None]) -> list[Stop]:
     for act in acts:
         say(f"# {act.profile.name}: {act.bundle.name}, trained in {act.contract.trained_on.env}")
         begun_s = now_s()
-        with Stage(act.bundle, act.profile, bridge_words=["--speed", "1.0"]) as stage:
+        with Stage(
+            act.bundle, act.profile, bridge_words=["--speed", "1.0"], bridge_transport=bridge_transport
+        ) as stage:
             say(f"simulated robot and bridge found each other after {now_s() - begun_s:.1f} s")
             if act.succeeds:
                 _do_task(stage, say)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from robossl.core.files import write_json
 from robossl.core.strict_json import to_json
-from robossl.deploy.profile import RobotProfile
+from robossl.deploy.profile import RobotProfile, RosConfig
 from robossl.deploy.ros_types import RosTypes
 from robossl.deploy.transports.choice import open_transport
 from robossl.rehearsal.child import Child
@@ -19,6 +19,7 @@ from robossl.rehearsal.partners import BridgeChild, RobotWatch
 _START_S = 90.0
 """Until a process on a busy machine has imported everything and found the others."""
 _EPISODE_S = 600.0
+BridgeTransport: TypeAlias = Literal["dds", "rclpy"]
 _COMMAND_LINE = """
 from robossl.cli.main import main
 from robossl.rehearsal.child import end_with_operator
@@ -35,20 +36,27 @@ class Stage:
         profile: of the robot.
         robot_words: options of `robossl sim-robot`, without profile and bundle.
         bridge_words: options of the bridge.
+        bridge_transport: of the bridge; the robot, and who watches it, are on DDS.
     """
 
     def __init__(
-        self, bundle: Path, profile: RobotProfile, *, robot_words: Sequence[str] = (), bridge_words: Sequence[str] = ()
+        self,
+        bundle: Path,
+        profile: RobotProfile,
+        *,
+        robot_words: Sequence[str] = (),
+        bridge_words: Sequence[str] = (),
+        bridge_transport: BridgeTransport = "dds",
     ) -> None:
         ros = replace(profile.ros.simulated(), domain_id=100 + os.getpid() % 100)
         self.bundle, self.profile = bundle, replace(profile, ros=ros)
         self._folder = tempfile.TemporaryDirectory(prefix="robossl-rehearsal-")
         self._bridge_words = ["--record", str(Path(self._folder.name) / "recordings"), *bridge_words]
-        self._profile_file = Path(self._folder.name) / f"{profile.name}.json"
-        write_json(self._profile_file, to_json(self.profile))
+        robots_file = self._write_profile("robot", ros)
+        self._profile_file = self._write_profile("bridge", replace(ros, transport=bridge_transport))
         types = RosTypes(ros.distro)
         self._transport = open_transport(ros, types)
-        words = ["sim-robot", str(self._profile_file), "--network", "profile", "--bundle", str(bundle), "--json"]
+        words = ["sim-robot", str(robots_file), "--network", "profile", "--bundle", str(bundle), "--json"]
         self._robot = Child("the simulated robot", ["-c", _COMMAND_LINE, *words, *robot_words])
         self.watch = RobotWatch(self._transport, types, self._robot)
         self.bridge = self.start_bridge()
@@ -94,6 +102,11 @@ class Stage:
         """Ends both processes, the bridge first, so that it stops the robot; returns their summaries."""
         bridge = self.bridge.end()
         return self._robot.end(), bridge
+
+    def _write_profile(self, whose: str, ros: RosConfig) -> Path:
+        path = Path(self._folder.name) / f"{whose}.json"
+        write_json(path, to_json(replace(self.profile, ros=ros)))
+        return path
 
 
 def run_episodes(stage: Stage, episodes: int, *, progress: Callable[[int, float], None]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A fake of the few parts of rclpy that the transport uses: no ROS 2 is at hand. The real one was never tried."""
+"""A fake of the few parts of rclpy that the transport uses, for what a real one (test_ros2.py) never does to order."""
 
 import sys
 from enum import Enum
@@ -19,21 +19,19 @@ class Policy(Enum):
 
 
 class Node:
-    """Keeps subscriptions; whoever they are of never falls silent."""
+    """Keeps subscriptions; whoever they are of never falls silent. Discovery tells of no publisher."""
 
     def __init__(self) -> None:
-        self.published: list[str] = []
-        self.subscriptions: list[tuple[str, Any, SimpleNamespace]] = []
+        self.receivers: list[Any] = []
 
-    def create_subscription(self, kind: Any, topic: str, receive: Any, qos: SimpleNamespace, *, raw: bool) -> None:
-        self.subscriptions.append((topic, receive, qos))
+    def create_subscription(self, kind: Any, topic: str, receive: Any, qos: SimpleNamespace, **_: Any) -> None:
+        self.receivers.append(receive)
 
     def create_publisher(self, kind: Any, topic: str, qos: SimpleNamespace) -> None:
-        self.published.append(topic)
+        pass
 
     def count_publishers(self, topic: str) -> int:
-        """Counts the node's own ones, too, as rclpy does."""
-        return 1 + self.published.count(topic)
+        return 0
 
 
 class Executor:
@@ -46,18 +44,19 @@ class Executor:
         self.nodes.append(node)
 
     def spin_once(self, *, timeout_sec: float) -> None:
-        self.nodes[0].subscriptions[0][1](b"\x00\x01\x00\x00\x01")
+        self.nodes[0].receivers[0](b"\x00\x01\x00\x00\x01")
 
 
-def install(monkeypatch: pytest.MonkeyPatch) -> Node:
-    """Makes the fake importable; returns the node that the transport will have."""
-    node = Node()
+def install(monkeypatch: pytest.MonkeyPatch, *, middleware: str = "rmw_cyclonedds_cpp") -> None:
+    """Makes the fake importable."""
     parts = {
         "rclpy": {
             "Context": lambda: SimpleNamespace(),
             "init": lambda **_: None,
-            "create_node": lambda *_, **__: node,
+            "create_node": lambda *_, **__: Node(),
+            "get_rmw_implementation_identifier": lambda: middleware,
         },
+        "rclpy.event_handler": {"SubscriptionEventCallbacks": SimpleNamespace},
         "rclpy.executors": {"SingleThreadedExecutor": Executor},
         "rclpy.qos": {
             **dict.fromkeys(("QoSDurabilityPolicy", "QoSHistoryPolicy", "QoSReliabilityPolicy"), Policy),
@@ -70,5 +69,8 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Node:
         module = ModuleType(name)
         module.__dict__.update(content)
         monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.delitem(sys.modules, "robossl.deploy.transports.rclpy_node", raising=False)
-    return node
+    module_name = "robossl.deploy.transports.rclpy_node"
+    monkeypatch.setitem(sys.modules, module_name, None)  # so that a later test does not find the one that has the fake
+    monkeypatch.delitem(sys.modules, module_name)
+    for name in ("ROS_LOCALHOST_ONLY", "ROS_AUTOMATIC_DISCOVERY_RANGE"):  # which the transport sets
+        monkeypatch.setenv(name, "")

@@ -1,4 +1,4 @@
-"""A fake rosbridge server: it speaks as much of the protocol as the tests need. The real one was only tried by hand."""
+"""A fake rosbridge server: it speaks as much of the protocol as the tests need. The real one: test_ros2.py."""
 
 import json
 import ssl

@@ -181,17 +181,15 @@ def test_a_stop_is_heard_from_whoever_speaks(transport: DdsTransport, offer: tup
     assert (got[0][:5] == before) == (sure and offer[1] is Policy.Durability.TransientLocal)
 
 
-def test_spoilt_messages_and_datagrams_that_are_no_rtps_are_survived() -> None:
-    """The reader is a process of its own: what it must survive reaches native code."""
-    code = f"""
+READER = """
 import sys, time
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path.insert(0, sys.argv[1])
 from deploy_robots import TYPES
 from robossl.deploy.profile import RosConfig
 from robossl.deploy.transports import Topic
-from robossl.deploy.transports.dds import DdsTransport
+from robossl.deploy.transports.choice import open_transport
 from robossl.deploy.trips import RefusedMessageError
-transport, refused, stamps = DdsTransport(RosConfig(domain_id={DOMAIN_ID + 2}), TYPES), [], []
+transport, refused, stamps = open_transport(RosConfig(transport=sys.argv[2], domain_id=int(sys.argv[3])), TYPES), [], []
 def receive(data):
     try:
         stamps.append(TYPES.from_bytes(data, "sensor_msgs/msg/JointState").header.stamp.sec)
@@ -204,12 +202,18 @@ while 7 not in stamps[-3:] and time.monotonic() < deadline:
 transport.close()
 print(len(refused), set(refused), stamps[-1])
 """
-    reader = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+
+
+def test_spoilt_messages_and_datagrams_that_are_no_rtps_are_survived() -> None:
+    require_survived("dds", DOMAIN_ID + 2)
+
+
+def require_survived(transport: str, domain_id: int) -> None:
+    """Has a reader in a process of its own hear peers/hostile_dds.py: what it must survive reaches native code."""
+    words = [sys.executable, "-c", READER, str(Path(__file__).parent), transport, str(domain_id)]
+    reader = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     hostile = str(Path(__file__).parent / "peers" / "hostile_dds.py")
-    words = [sys.executable, hostile, str(DOMAIN_ID + 2), "300", "500"]
-    subprocess.run(words, check=True, capture_output=True, timeout=60)
+    subprocess.run([sys.executable, hostile, str(domain_id), "300", "500"], check=True, capture_output=True, timeout=60)
     said, _ = reader.communicate(timeout=60)
     assert reader.returncode == 0
     count, kind, stamp = said.split()
@@ -248,6 +252,32 @@ def test_who_else_speaks_is_known_of_any_type_and_forgotten_when_it_is_killed() 
     other.kill()
     other.wait()
     wait(0)
+    transport.close()
+
+
+LATE = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from test_dds import *
+from cyclonedds.domain import Domain
+settings = configuration(RosConfig()).replace('<Peers><Peer address="127.0.0.1"/>', '<Peers AddLocalhost="false">')
+domain, participant = Domain(int(sys.argv[2]), settings), DomainParticipant(int(sys.argv[2]))
+writer = DataWriter(participant, DdsTopic(participant, "rt/stop", raw_type(TYPES.store, "std_msgs/msg/Bool")))
+time.sleep(60)
+"""
+
+
+def test_who_starts_after_the_bridge_and_looks_for_nobody_is_found() -> None:
+    """As ROS 2's nodes do, which announce themselves by multicast alone."""
+    transport = DdsTransport(RosConfig(domain_id=DOMAIN_ID + 4), TYPES)
+    time.sleep(1.0)  # those that are there at the start have been looked for
+    late = subprocess.Popen([sys.executable, "-c", LATE, str(Path(__file__).parent), str(DOMAIN_ID + 4)])
+    deadline = time.monotonic() + 20.0
+    while not transport.speakers("/stop") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    late.kill()
+    late.wait()
+    assert transport.speakers("/stop") == 1
     transport.close()
 
 

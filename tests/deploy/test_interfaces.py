@@ -18,7 +18,7 @@ PEERS = Path(__file__).parent / "peers"
 
 def outside(interface: str) -> Any:
     """Returns what peers/outside_packets.py says of a transport on this interface."""
-    words = [*NAMESPACE, sys.executable, str(PEERS / "outside_packets.py"), interface]
+    words = [*NAMESPACE, sys.executable, str(PEERS / "outside_packets.py"), interface, "dds"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=90)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

@@ -1,17 +1,20 @@
-"""The transport on a fake: what is tested is what it asks of rclpy, not that rclpy does it."""
+"""What the transport does where rclpy is slower, or its middleware another, than the one that test_ros2.py runs on."""
 
 import pytest
 from deploy_robots import TYPES
-from fake_rclpy import Policy, install
+from fake_rclpy import install
 
+from robossl.core import UserError
 from robossl.deploy.profile import RosConfig
 from robossl.deploy.transports import Topic
 from robossl.deploy.transports.choice import open_transport
 
+ROS = RosConfig(transport="rclpy")
+
 
 def test_a_flood_does_not_keep_the_bridge_from_deciding(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch)
-    transport, got = open_transport(RosConfig(transport="rclpy", interface="eth0"), TYPES), list[bytes]()
+    transport, got = open_transport(ROS, TYPES), list[bytes]()
 
     def receive(data: bytes) -> None:
         got.append(data)
@@ -22,21 +25,14 @@ def test_a_flood_does_not_keep_the_bridge_from_deciding(monkeypatch: pytest.Monk
     assert 1 < len(got) <= 64
 
 
-@pytest.mark.parametrize("sure", [False, True])
-def test_a_stop_is_asked_for_in_every_way_that_somebody_may_offer_it(
-    monkeypatch: pytest.MonkeyPatch, sure: bool
-) -> None:
-    node = install(monkeypatch)
-    transport = open_transport(RosConfig(transport="rclpy", interface="eth0"), TYPES)
-    transport.subscribe(Topic(name="/stop", type="std_msgs/msg/Bool", sure=sure), list[bytes]().append)
-    asked = [(qos.reliability, qos.durability) for _, _, qos in node.subscriptions]
-    eager, reliable = (Policy.BEST_EFFORT, Policy.VOLATILE), Policy.RELIABLE
-    assert asked == [eager, *([(reliable, Policy.VOLATILE), (reliable, Policy.TRANSIENT_LOCAL)] if sure else [])]
-
-
-def test_its_own_publisher_is_no_second_commander(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_own_publisher_is_nobody_else_even_before_discovery_tells_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch)
-    transport = open_transport(RosConfig(transport="rclpy", interface="eth0"), TYPES)
-    assert transport.speakers("/cmd_vel") == 1
+    transport = open_transport(ROS, TYPES)
     transport.advertise(Topic(name="/cmd_vel", type="geometry_msgs/msg/Twist"))
-    assert transport.speakers("/cmd_vel") == 1
+    assert transport.speakers("/cmd_vel") == 0
+
+
+def test_a_middleware_that_may_leave_this_machine_is_refused_on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, middleware="rmw_zenoh_cpp")
+    with pytest.raises(UserError, match="rmw_zenoh_cpp is not known to stay on interface lo: name the robot's"):
+        open_transport(ROS, TYPES)

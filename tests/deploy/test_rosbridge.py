@@ -118,6 +118,30 @@ def test_a_flood_does_not_keep_the_bridge_from_deciding(server: FakeRosbridge) -
     transport.close()
 
 
+def test_what_stays_silent_is_asked_for_again_until_it_is_heard_but_not_a_stop(
+    server: FakeRosbridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("robossl.deploy.transports.rosbridge._ASK_AGAIN_S", 0.05)
+    transport, got = open_transport(config(server), TYPES), list[bytes]()
+    transport.subscribe(JOINTS, got.append)
+    transport.subscribe(Topic(name="/stop", type="std_msgs/msg/Bool", sure=True), got.append)
+    deadline = time.monotonic() + 20.0
+    while len(server.said) < 6 and time.monotonic() < deadline:
+        transport.spin_once(0.02)
+    asked = [(said["op"], said["topic"]) for said in server.said]
+    again = [("unsubscribe", "/joint_states"), ("subscribe", "/joint_states")]
+    assert asked[:6] == [("subscribe", "/joint_states"), ("subscribe", "/stop"), *again, *again]
+    server.send(JOINTS.name, TYPES.to_bytes(joint_state(1, (0.1, 0.2))))
+    while not got:
+        transport.spin_once(0.1)
+    time.sleep(0.2)
+    count = len(server.said)
+    for _ in range(10):
+        transport.spin_once(0.02)
+    transport.close()
+    assert len(server.said) == count
+
+
 def test_a_server_that_leaves_is_a_lost_peer(server: FakeRosbridge) -> None:
     transport = RosbridgeTransport(config(server), TYPES)
     transport.subscribe(JOINTS, list[bytes]().append)

@@ -76,6 +76,11 @@ def test_an_unknown_profile_is_named_before_any_bundle_is_read(typed: Run) -> No
         (("panda", "--env", "robossl/ArmReach-v0", "--episodes", "0"), 1, "episodes must be at least 1, got 0"),
         (("panda", "--env", "robossl/ArmReach-v0", "--with-bridge"), 2, "--with-bridge needs --bundle FOLDER"),
         (("panda", "--bundle", "b", "--with-bridge", "--network", "profile"), 2, "--network profile is for a robot by"),
+        (
+            ("panda", "--bundle", "b", "--bridge-transport", "rclpy"),
+            2,
+            "--bridge-transport is of the bridge that --with-",
+        ),
         (("camera_base", "--bundle", "b", "--with-bridge"), 1, "profile camera_base may not go live: it lacks"),
         (("panda", "--demo"), 2, "a demo takes a profile and --bundle FOLDER, or neither of them"),
     ],
@@ -135,7 +140,7 @@ def test_it_speaks_where_no_real_robot_listens_unless_it_is_told_to(
     assert typed(*words, "--network", "profile")[0] == 0
     own, told = opened
     assert (own.transport, own.interface, own.peers, own.domain_id) == ("dds", "lo", (), SIMULATED_DOMAIN)
-    assert told == real
+    assert told == replace(real, node="robossl_sim_robot")
     assert typed(*words, "--network", "both")[0] == 2
 
 

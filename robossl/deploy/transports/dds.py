@@ -24,6 +24,11 @@ from robossl.deploy.transports.transport import Receive, Topic
 
 _LEASE_S = 3
 """After which others forget a bridge that was killed, so that the next one is not taken for a second commander."""
+_LAST_INDEX = 119
+"""Of participants on one machine, by the ports that DDS has for them: a robot has a process for each driver."""
+_PING_S = 2
+"""After which a peer is pinged again, for as long as the bridge runs: ROS 2's nodes announce themselves by multicast,
+which is off here, so who starts after the bridge is found by nothing else."""
 DEPTH = 5
 """Messages that a reader keeps, the sensor profile of ROS 2."""
 _HASHED_DISTROS = ("iron", "jazzy", "kilted")
@@ -130,7 +135,7 @@ class DdsTransport:
             Policy.History.KeepLast(1),
             Policy.Durability.TransientLocal,
             Policy.WriterDataLifecycle(autodispose=False),
-            Policy.DataRepresentation(use_cdrv0_representation=True),
+            *self._endpoint_policies(Topic(name=dds_graph.TOPIC, type=dds_graph.TYPE)),
         )
         raw = raw_type(self._types.store, dds_graph.TYPE)
         return DataWriter(self._participant, DdsTopic(self._participant, dds_graph.TOPIC, raw), qos), raw
@@ -168,6 +173,8 @@ def configuration(ros: RosConfig) -> str:
         '<CycloneDDS><Domain Id="any"><General>'
         f'<Interfaces><NetworkInterface name="{ros.interface}" multicast="false"/></Interfaces>'
         "<AllowMulticast>false</AllowMulticast><MaxMessageSize>65500B</MaxMessageSize></General>"
-        "<Discovery><ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>30</MaxAutoParticipantIndex>"
+        "<Discovery><ParticipantIndex>auto</ParticipantIndex>"
+        f"<MaxAutoParticipantIndex>{_LAST_INDEX}</MaxAutoParticipantIndex><SPDPInterval>{_PING_S} s</SPDPInterval>"
+        "<InitialLocatorPruneDelay>inf</InitialLocatorPruneDelay>"
         f"<Peers>{peers}</Peers><LeaseDuration>{_LEASE_S} s</LeaseDuration></Discovery></Domain></CycloneDDS>"
     )

@@ -1,7 +1,7 @@
 """A node of a ROS 2 that is installed beside the bridge: `rclpy` moves the bytes, by whatever middleware it is set to.
 
-Not tried: no ROS 2 is part of the project's tests. Where the profile names the loopback interface, the node is kept on
-this machine; other interfaces are the business of the middleware's own settings.
+Where the profile names the loopback interface, the node is kept on this machine, or refused where its middleware cannot
+be. Of another interface alone it hears, too; on which ones it speaks is the business of the middleware's own settings.
 """
 
 import os
@@ -13,26 +13,49 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSDurabilityPolicy, QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from rosidl_runtime_py.utilities import get_message
 
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # until Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
 from robossl.core import UserError
 from robossl.deploy.profile import RosConfig
 from robossl.deploy.ros_types import RosTypes
+from robossl.deploy.transports.interfaces import address_of, confined
 from robossl.deploy.transports.transport import Receive, Topic
 
 DEPTH = 5
+_KEPT_LOCAL = ("rmw_cyclonedds_cpp", "rmw_fastrtps_cpp", "rmw_fastrtps_dynamic_cpp")
+"""Middlewares that stay on this machine when they are told so."""
+_QUIET = SubscriptionEventCallbacks(use_default_callbacks=False)
+"""Else rclpy says of a stop that nothing of it will be received, where one of three subscriptions does not match."""
 _MOST_MESSAGES = 64
 """Handed over at once, so that a flood does not keep the bridge from deciding."""
 
 
 class RclpyTransport:
-    """See `Transport`."""
+    """See `Transport`.
+
+    Raises:
+        UserError: if the middleware cannot do what the profile asks for, or its domain cannot be joined.
+    """
 
     def __init__(self, ros: RosConfig, types: RosTypes) -> None:
-        if ros.interface == "lo":
-            os.environ["ROS_LOCALHOST_ONLY"] = "1"  # until Humble
-            os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"  # since Iron
         self._context = rclpy.Context()
-        rclpy.init(args=[], context=self._context, domain_id=ros.domain_id)
-        self._node = rclpy.create_node(ros.node or "robossl_bridge", context=self._context)
+        try:
+            _confine(ros)
+            with confined(ros.interface):
+                rclpy.init(args=[], context=self._context, domain_id=ros.domain_id)
+                self._node = rclpy.create_node(
+                    ros.node or "robossl_bridge",
+                    context=self._context,
+                    use_global_arguments=False,
+                    enable_rosout=False,
+                    start_parameter_services=False,
+                )
+        except RuntimeError as error:  # of the C library; one line is ours, its own stand above
+            self._context.try_shutdown()
+            raise UserError(f"no ROS 2 node could be made: {str(error).splitlines()[0]}") from error
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._publishers: dict[str, Any] = {}
@@ -45,7 +68,9 @@ class RclpyTransport:
             durabilities = (QoSDurabilityPolicy.VOLATILE, QoSDurabilityPolicy.TRANSIENT_LOCAL)
             wishes += [_qos(QoSReliabilityPolicy.RELIABLE, DEPTH, durability) for durability in durabilities]
         for qos in wishes:
-            self._node.create_subscription(_class(topic), topic.name, self._counted(receive), qos, raw=True)
+            self._node.create_subscription(
+                _class(topic), topic.name, self._counted(receive), qos, event_callbacks=_QUIET, raw=True
+            )
 
     def advertise(self, topic: Topic) -> None:
         """See `Transport.advertise`."""
@@ -73,7 +98,8 @@ class RclpyTransport:
 
     def speakers(self, topic: str) -> int | None:
         """See `Transport.speakers`."""
-        return int(self._node.count_publishers(topic)) - (topic in self._publishers)
+        others = int(self._node.count_publishers(topic)) - (topic in self._publishers)
+        return max(others, 0)  # discovery has not told of our own one yet
 
     def close(self) -> None:
         """See `Transport.close`."""
@@ -87,6 +113,20 @@ class RclpyTransport:
             receive(data)
 
         return count
+
+
+def _confine(ros: RosConfig) -> None:
+    """Has the middleware do what it can to use the profile's interface alone; refuses what it cannot."""
+    if ros.peers:
+        raise UserError("peers are for transport dds: tell them to ROS 2 by the settings of its middleware")
+    address_of(ros.interface)
+    if ros.interface != "lo":
+        return
+    middleware = rclpy.get_rmw_implementation_identifier()
+    if middleware not in _KEPT_LOCAL:
+        raise UserError(f"{middleware} is not known to stay on interface lo: name the robot's interface")
+    os.environ["ROS_LOCALHOST_ONLY"] = "1"  # until Humble
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"  # since Iron
 
 
 def _qos(

@@ -32,6 +32,9 @@ _MOST_FRAMES = 64
 """Handed over at once, so that a flood does not keep the bridge from deciding."""
 MOST_UNANSWERED = 4
 """Commands on their way at once: at 50 Hz enough for answers that take 80 ms."""
+_ASK_AGAIN_S = 3.0
+"""A server of ROS 2 listens as those who spoke when it was first asked would have it, reliably where nobody did: who
+comes later and offers best effort is never heard. So what stays silent is asked for again."""
 STALLED_S = 0.5
 """A server that takes longer to answer counts as gone. Ours: as long as bases wait for a command."""
 
@@ -46,6 +49,7 @@ class RosbridgeTransport:
     def __init__(self, ros: RosConfig, types: RosTypes) -> None:
         self._types = types
         self._receivers: dict[str, Receive] = {}
+        self._unheard: dict[str, tuple[Topic, float]] = {}
         self._advertised: dict[str, str] = {}
         self._connected = True
         self._waiting: dict[str, Any] | None = None
@@ -66,8 +70,9 @@ class RosbridgeTransport:
     def subscribe(self, topic: Topic, receive: Receive) -> None:
         """See `Transport.subscribe`."""
         self._receivers[topic.name] = receive
-        wish = {"compression": "cbor-raw", "throttle_rate": 0, "queue_length": 1}
-        self._say({"op": "subscribe", "topic": topic.name, "type": topic.type, **wish})
+        if not topic.sure:  # a stop that is pressed meanwhile would be missed
+            self._unheard[topic.name] = (topic, now_s())
+        self._ask_for(topic)
 
     def advertise(self, topic: Topic) -> None:
         """See `Transport.advertise`."""
@@ -82,6 +87,7 @@ class RosbridgeTransport:
 
     def spin_once(self, timeout_s: float) -> None:
         """See `Transport.spin_once`."""
+        self._ask_again()
         for _ in range(_MOST_FRAMES):
             self._send_waiting()
             if not self._connected:
@@ -111,6 +117,17 @@ class RosbridgeTransport:
         """See `Transport.close`."""
         self._socket.close()
 
+    def _ask_for(self, topic: Topic) -> None:
+        wish = {"compression": "cbor-raw", "throttle_rate": 0, "queue_length": 1}
+        self._say({"op": "subscribe", "topic": topic.name, "type": topic.type, **wish})
+
+    def _ask_again(self) -> None:
+        for topic, asked_s in list(self._unheard.values()):
+            if now_s() - asked_s > _ASK_AGAIN_S:
+                self._unheard[topic.name] = (topic, now_s())
+                self._say({"op": "unsubscribe", "topic": topic.name})
+                self._ask_for(topic)
+
     def _send_waiting(self) -> None:
         self._forget_answered()
         if self._waiting is None or len(self._unanswered) >= MOST_UNANSWERED:
@@ -134,6 +151,7 @@ class RosbridgeTransport:
     def _hear(self, frame: str | bytes) -> None:
         message = read_frame(frame)
         if message is not None and message[0] in self._receivers:
+            self._unheard.pop(message[0], None)
             self._receivers[message[0]](message[1])
 
 

@@ -1,6 +1,6 @@
-"""In a network namespace of its own: what a DDS transport on one interface hears of another, and says on it.
+"""In a network namespace of its own: what a transport on one interface hears of another, and says on it.
 
-usage: unshare --user --map-root-user --net PYTHON outside_packets.py INTERFACE
+usage: unshare --user --map-root-user --net PYTHON outside_packets.py INTERFACE dds|rclpy
 Lays a cable between ve0 and ve1, gives only ve0 an address, opens a transport and another process's on the same
 interface, and sends datagrams into ve1, so that they come in by ve0 as from another machine. Prints as JSON: datagrams
 sent, those that the transport's sockets were handed and dropped, those that an ordinary socket heard, packets that went
@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 OURS, THEIRS, COUNT = "10.9.0.1", "10.9.0.2", 20
 
 
-def main(interface: str) -> None:
+def main(interface: str, name: str) -> None:
     commands = (
         "ip link set lo up",
         "ip link add ve0 address 02:00:00:00:00:01 type veth peer name ve1 address 02:00:00:00:00:02",
@@ -34,11 +34,13 @@ def main(interface: str) -> None:
 
     from robossl.deploy.profile import RosConfig
     from robossl.deploy.transports import Topic
-    from robossl.deploy.transports.dds import DdsTransport
+    from robossl.deploy.transports.choice import open_transport
 
-    peers = ("127.0.0.1",) if interface == "lo" else (OURS,)
+    ros = {"transport": name, "domain_id": 3, "interface": interface}
+    if name == "dds":
+        ros["peers"] = ("127.0.0.1",) if interface == "lo" else (OURS,)
     topic = Topic(name="/stop", type="std_msgs/msg/Bool")
-    transport = DdsTransport(RosConfig(domain_id=3, interface=interface, peers=peers), TYPES)
+    transport = open_transport(RosConfig(**ros), TYPES)
     heard: list[bytes] = []
     transport.subscribe(topic, heard.append)
     code = f"""
@@ -47,8 +49,8 @@ sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from deploy_robots import TYPES
 from robossl.deploy.profile import RosConfig
 from robossl.deploy.transports import Topic
-from robossl.deploy.transports.dds import DdsTransport
-transport = DdsTransport(RosConfig(domain_id=3, interface={interface!r}, peers={peers!r}), TYPES)
+from robossl.deploy.transports.choice import open_transport
+transport = open_transport(RosConfig(**{ros!r}), TYPES)
 transport.advertise(Topic(name="/stop", type="std_msgs/msg/Bool"))
 while True:
     transport.publish("/stop", TYPES.to_bytes(TYPES.make("std_msgs/msg/Bool", data=True)))
@@ -104,4 +106,4 @@ def packets_out(interface: str) -> int:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
