@@ -22,9 +22,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def compiled(function: Function) -> Function:
     """Compiles loops over numpy arrays; other threads run meanwhile. Indices are not checked."""
-    options = {"nogil": True, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
-        dispatcher = numba.njit(function, cache=True, **options)
+        dispatcher: Any = numba.njit(function, cache=True, **options)
     except RuntimeError:  # neither folder can be written: it is compiled anew by every process
         return cast(Function, numba.njit(function, **options))
     _save_one_at_a_time(dispatcher._cache)
