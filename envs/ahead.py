@@ -53,7 +53,8 @@ class Ahead:
 
     def _fill(self, layout: Layout, shelf: "_Shelf", ids: NDArray[np.int64]) -> None:
         """Computes whatever the worlds `ids` begin now, and much of what all begin next, that is not on the shelf."""
-        world, episode = np.empty((2, max(_AHEAD * len(ids), _MIN_CALL)), np.int64)
+        most = len(ids) * (1 if len(ids) == len(self._episode) else _AHEAD)  # where all begin, the next are far off
+        world, episode = np.empty((2, max(most, _MIN_CALL)), np.int64)
         count = _find_missing(shelf.episode, self._episode, ids, world, episode)
         world, episode = world[:count], episode[:count]
         for first in range(0, len(world), _MAX_CALL):
