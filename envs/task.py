@@ -121,7 +121,10 @@ class Task(Protocol):
         """Returns zeroed memory for N worlds."""
 
     def reset(self, engine: Engine, ids: NDArray[np.int64], draws: Draws, memory: Memory) -> None:
-        """Draws new episodes for the worlds `ids` (n of them; `draws` gives [n, ...]) and writes state and memory."""
+        """Draws new episodes for the worlds `ids` (n of them; `draws` gives [n, ...]) and writes state and memory.
+
+        State and memory of these worlds are as they were made: at the model's defaults, and zero.
+        """
 
     def control(self, engine: Engine, action: Array, memory: Memory) -> Array:
         """Maps actions [N, A] in [-1, 1] to actuator controls [N, num_actuators] in SI units."""

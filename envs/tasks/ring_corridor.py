@@ -122,7 +122,6 @@ class RingCorridor:
         start = draws.apply(self._layout)
         for name in ("direction", "arc_m"):
             memory[name][ids] = start[name]
-        memory["distance_m"][ids] = memory["decisions"][ids] = 0
         for name in ("qpos", "qvel", "ctrl", "mocap_pos", "mocap_quat"):
             engine.write(name, start[name], ids)
         if self.config.is_recoloured:
