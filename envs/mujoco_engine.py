@@ -6,7 +6,6 @@ What it costs to be current is paid for the fields that are read of all worlds, 
 """
 
 import copy
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -152,20 +151,21 @@ class MujocoEngine:
         """
         if field not in RANDOM_FIELDS:
             raise UnknownNameError("model field that can be randomised", field, RANDOM_FIELDS)
-        if not math.isfinite(values.sum()) and not np.isfinite(values).all():
-            raise UserError(f"{field} cannot be randomised to values that are not finite")
         rows = self.batch.expand(field)
+        flat = rows.reshape(self.num_worlds, -1)
+        given = np.asarray(values).reshape(len(ids), flat.shape[1])
+        if not _is_finite(given):
+            raise UserError(f"{field} cannot be randomised to values that are not finite")
         if field in SHAPE_FIELDS:
             self._solids.require_known_inertia(field, np.asarray(rows[ids] != values))
-        rows[ids] = values
+        self._touch(ids)  # also refuses what is no world, which machine code does not
+        _give(flat, ids, given, self.model_version)
         if field in ("body_mass", "geom_size") and "body_inertia" not in self._randomised:
             own = (self.own_values(name) for name in ("body_mass", "geom_size"))
             mass, size = (None if values is None else values[ids] for values in own)
             self.batch.expand("body_inertia")[ids] = self._solids.inertia(mass, size, len(ids))
         if field not in self._randomised:
             self._randomised.append(field)
-        self.model_version[ids] += 1
-        self._touch(ids)
         if feeds_constants(field):
             self._stale[ids] = self._is_any_stale = True
 
@@ -314,6 +314,25 @@ def load_model(source: str | Path, edit: Callable[[Any], None] | None = None) ->
     except (ValueError, OSError, mujoco.FatalError) as error:
         what = "the model" if is_xml else f"the model {source}"
         raise UserError(f"{what} cannot be compiled: {' '.join(str(error).split())}") from error
+
+
+@compiled
+def _is_finite(values: Array) -> bool:
+    """Tells whether all values [n, K] are finite."""
+    is_finite = True
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            is_finite &= np.isfinite(values[i, j])
+    return is_finite
+
+
+@compiled
+def _give(rows: Array, ids: Array, values: Array, version: Array) -> None:
+    """Puts values [n, K] into rows [N, K], whose versions [N] rise."""
+    for i in range(len(ids)):
+        version[ids[i]] += 1
+        for j in range(rows.shape[1]):
+            rows[ids[i], j] = values[i, j]
 
 
 @compiled
