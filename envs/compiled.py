@@ -6,6 +6,8 @@ file only: it calls no compiled function of another module, and uses no number o
 Arithmetic is IEEE's, in the order that is written, so numbers depend neither on threads nor on other worlds.
 """
 
+import functools
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -27,19 +29,32 @@ def compiled(function: Function) -> Function:
         dispatcher: Any = numba.njit(function, cache=True, **options)
     except RuntimeError:  # neither folder can be written: it is compiled anew by every process
         return cast(Function, numba.njit(function, **options))
-    _save_one_at_a_time(dispatcher._cache)
+    _watch(dispatcher._cache)
     return cast(Function, dispatcher)
 
 
-def _save_one_at_a_time(cache: Any) -> None:
-    """Keeps two processes from writing one function's index at once: one would find the other's code in its place."""
-    save = cache.save_overload
+def _watch(cache: Any) -> None:
+    """Tells of compilation, and has processes save in turn: else one may find the other's code in its place."""
+    load, save = cache.load_overload, cache.save_overload
+
+    def load_or_tell(*arguments: Any) -> Any:
+        found = load(*arguments)
+        if found is None:
+            _tell()
+        return found
 
     def save_alone(*arguments: Any) -> None:
         with exclusive(Path(cache.cache_path) / ".compiled.lock", lambda: None):
             save(*arguments)
 
-    cache.save_overload = save_alone
+    cache.load_overload, cache.save_overload = load_or_tell, save_alone
+
+
+@functools.cache
+def _tell() -> None:
+    """Says once, to a person, what takes so long."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\rcompiling what runs at every step: some seconds, once on this machine\n")
 
 
 class _Fused:

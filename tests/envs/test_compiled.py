@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from robossl.core import Array
-from robossl.envs.compiled import _save_one_at_a_time, compiled, fused
+from robossl.envs.compiled import _tell, _watch, compiled, fused
 
 
 @compiled
@@ -61,23 +61,42 @@ def test_where_nothing_can_be_kept_it_is_compiled_all_the_same() -> None:
     assert scope["twice"](4) == 8  # type: ignore[operator]
 
 
+class Cache:
+    """What numba keeps of a function, as far as it is watched; there is nothing in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.cache_path, self.saved = str(path), list[str]()
+
+    def load_overload(self, name: str) -> None:
+        return None
+
+    def save_overload(self, name: str) -> None:
+        self.saved.append(name)
+
+
 def test_saving_takes_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    held: list[bool] = []
+    saved_within: list[list[str]] = []
 
     @contextmanager
     def lock(path: Path, wait: object) -> Iterator[None]:
-        held.append(True)
+        before = list(cache.saved)
         yield
-        held.append(False)
+        saved_within.append(cache.saved[len(before) :])
 
-    class Cache:
-        cache_path = str(tmp_path)
-
-        def save_overload(self, name: str) -> None:
-            assert held[-1]
-
-    cache = Cache()
+    cache = Cache(tmp_path)
     monkeypatch.setattr("robossl.envs.compiled.exclusive", lock)
-    _save_one_at_a_time(cache)
+    _watch(cache)
     cache.save_overload("a")
-    assert held == [True, False]
+    assert saved_within == [["a"]]
+
+
+@pytest.mark.parametrize("is_person", [False, True])
+def test_a_person_is_told_once_what_takes_so_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_person: bool
+) -> None:
+    cache = Cache(tmp_path)
+    _watch(cache)
+    _tell.cache_clear()
+    monkeypatch.setattr("sys.stderr.isatty", lambda: is_person)
+    assert [cache.load_overload(name) for name in "ab"] == [None, None]
+    assert capsys.readouterr().err.count("compiling") == is_person
