@@ -16,7 +16,7 @@ _MIN_DEPTH, _MAX_DEPTH = 2, 16  # episodes of a world
 _NUM_EPISODES = 1024  # of all worlds: bounds the memory
 _NONE = -1
 _AHEAD = 32  # times as many as begin now are laid out at once: few enough that no step waits for long
-_MIN_CALL, _MAX_CALL = 16, 256  # episodes computed by one call: the arrays of more do not stay in the cache
+_MIN_CALL, _MAX_CALL = 16, 96  # episodes computed by one call: the arrays of more do not stay in the cache
 
 
 class Ahead:
@@ -79,6 +79,7 @@ class _Shelf:
         if not self._records.dtype.names:
             record = np.dtype([(name, value.dtype, value.shape[1:]) for name, value in values.items()])
             self._records = np.zeros(self.episode.size, record)
+            self._records.view(np.uint8)[:] = 0  # takes the memory now: else it grows until every place was used once
         records = np.empty(len(world), self._records.dtype)
         for name, value in values.items():
             records[name] = value
