@@ -6,6 +6,7 @@ file only: it calls no compiled function of another module, and uses no number o
 Arithmetic is IEEE's, in the order that is written, so numbers depend neither on threads nor on other worlds.
 """
 
+import contextlib
 import functools
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import numpy as np
 from numba.core import types
 from numba.extending import typeof_impl
 
+from robossl.core import UserError
 from robossl.core.files import exclusive
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -34,7 +36,10 @@ def compiled(function: Function) -> Function:
 
 
 def _watch(cache: Any) -> None:
-    """Tells of compilation, and has processes save in turn: else one may find the other's code in its place."""
+    """Tells of compilation, and has processes save in turn: else one may find the other's code in its place.
+
+    What cannot be saved, as on a full disk, runs all the same.
+    """
     load, save = cache.load_overload, cache.save_overload
 
     def load_or_tell(*arguments: Any) -> Any:
@@ -44,7 +49,8 @@ def _watch(cache: Any) -> None:
         return found
 
     def save_alone(*arguments: Any) -> None:
-        with exclusive(Path(cache.cache_path) / ".compiled.lock", lambda: None):
+        lock = Path(cache.cache_path) / ".compiled.lock"
+        with contextlib.suppress(OSError, UserError), exclusive(lock, lambda: None):
             save(*arguments)
 
     cache.load_overload, cache.save_overload = load_or_tell, save_alone

@@ -90,6 +90,19 @@ def test_saving_takes_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert saved_within == [["a"]]
 
 
+def test_what_cannot_be_saved_runs_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("numba.core.caching.IndexDataCacheFile.save", fail)
+
+    @compiled
+    def thrice(x: float) -> float:
+        return 3 * x
+
+    assert thrice(4.0) == 12.0
+
+
 @pytest.mark.parametrize("is_person", [False, True])
 def test_a_person_is_told_once_what_takes_so_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_person: bool
