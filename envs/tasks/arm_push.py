@@ -22,7 +22,7 @@ from robossl.envs.tasks.progress import METRICS, begin_progress, progress
 from robossl.envs.tasks.push_expert import PushExpert
 from robossl.envs.tasks.variation import varied
 
-NUM_SUBSTEPS = 16
+NUM_SUBSTEPS = 10
 TOOL_LOW_W_M, TOOL_HIGH_W_M = (0.35, -0.24, 0.01), (0.75, 0.24, 0.12)
 REGION_W_M = (np.array([0.46, -0.13]), np.array([0.64, 0.13]))
 """Where blocks and goals are put: everywhere around it the tool still reaches."""
