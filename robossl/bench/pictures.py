@@ -1,7 +1,6 @@
 """Frames per second against bare loops over `Batch.ray` and `mjr_render`, and against Gymnasium's own renderer."""
 
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from statistics import median
@@ -12,7 +11,7 @@ from gymnasium.envs.mujoco.mujoco_rendering import MujocoRenderer
 
 from robossl.bench.setting import SimulationBench, everyone, make, robot_camera
 from robossl.bench.stepping import Replay, record
-from robossl.bench.turns import Side, compare, seconds_in_turns
+from robossl.bench.turns import Side, Work, compare, seconds_in_turns
 from robossl.core import CameraSpec
 from robossl.envs.render import make_renderer
 from robossl.envs.render.gl import Painter, new_scene, plain
@@ -140,17 +139,24 @@ def _raycaster(env: TaskEnv, size: Size | None, kinds: tuple[str, ...]) -> Rayca
 
 
 def _bare_rays(env: TaskEnv, renderer: RaycastRenderer, config: SimulationBench) -> Side:
+    """Casts rays alone, along those by which the worlds would be drawn as a turn begins."""
     rays = renderer.rays(everyone(env))
     rays = {**rays, "pnt": rays["pnt"].copy(), "vec": rays["vec"].copy()}
-    return _frames(env, partial(env.engine.batch.ray, **rays), config)
+
+    def aim() -> None:
+        now = renderer.rays(rays["ids"])
+        for name in ("pnt", "vec"):
+            rays[name][...] = now[name]
+
+    return _frames(env, partial(env.engine.batch.ray, **rays), config, before=aim)
 
 
-def _frames(env: TaskEnv, draw: Callable[[], object], config: SimulationBench) -> Side:
+def _frames(env: TaskEnv, draw: Work, config: SimulationBench, before: Work = lambda: None) -> Side:
     def work() -> None:
         for _ in range(config.num_pictures):
             draw()
 
-    return Side(work=work, count=config.num_pictures * env.num_worlds)
+    return Side(work=work, count=config.num_pictures * env.num_worlds, before=before)
 
 
 def _scenes(env: TaskEnv, camera: CameraSpec, worlds: list[tuple[Any, Any]]) -> tuple[Painter, list[tuple[Any, Any]]]:
