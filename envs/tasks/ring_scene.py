@@ -163,8 +163,8 @@ def _random_orders(unit: Floats) -> NDArray[np.int64]:
     for i in range(num):
         for row in range(num_rows):
             for j in range(length):
-                for k in range(length):
-                    ranks[row, i, k] += unit[i, row, j] < unit[i, row, k]
                 for k in range(j + 1, length):
-                    ranks[row, i, k] += unit[i, row, j] == unit[i, row, k]
+                    is_in_order = unit[i, row, j] <= unit[i, row, k]
+                    ranks[row, i, k] += is_in_order
+                    ranks[row, i, j] += not is_in_order
     return ranks
