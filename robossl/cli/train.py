@@ -96,7 +96,7 @@ def _begun(arguments: Sequence[str]) -> tuple[Order, bool]:
     name = run_name(choice, settings.env.id)
     if settings.pretrain is None and settings.encoder_options.weights is None:
         options = replace(settings.encoder_options, mode="scratch", learning_rate=None)
-        name += "-no-pretrain" if command.no_pretrain else ""
+        name += "-no-pretrain" if command.no_pretrain and not name.endswith("-no-pretrain") else ""
         settings = replace(settings, encoder_options=options)
     return Order(settings=resolved(settings), name=name, verbose=command.verbose), command.json
 
