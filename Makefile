@@ -99,7 +99,7 @@ docs: $(VENV)/.installed-dev
 ros-demo: $(VENV)/.installed-dev
 	$(BIN)/robossl sim-robot $(PROFILE) --demo $(if $(BUNDLE),--bundle $(BUNDLE))
 
-# The table of docs/speed.md for every task, about half an hour; run it on a quiet machine.
+# The table of docs/speed.md for every task, some ten minutes; run it on a quiet machine.
 bench-sim: $(VENV)/.installed-dev
 	mkdir -p build
 	$(BIN)/robossl bench sim --markdown --out build/speed.json

@@ -25,7 +25,7 @@ class EncoderOptions:
         mode: `scratch` starts from random weights; `finetune` goes on from pretrained ones; `frozen` keeps
             those.
         learning_rate: the encoder's own; the agent's where None.
-        weights: folder of a pretrained encoder, read by whoever builds the agent.
+        weights: folder of a pretrained encoder, which has sizes of its own; read by whoever builds the agent.
     """
 
     mode: Literal["scratch", "finetune", "frozen"] = "scratch"

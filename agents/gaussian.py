@@ -21,7 +21,7 @@ def entropy(log_std: Tensor) -> Tensor:
 
 
 def sample(mean: Tensor, log_std: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Draws from the Gaussian, differentiably; from torch's global generator where `generator` is None."""
+    """Draws [..., A] from the Gaussian, differentiably; from torch's global generator where `generator` is None."""
     noise = torch.randn(mean.shape, generator=generator, device=mean.device)
     return mean + torch.exp(log_std) * noise
 

@@ -13,7 +13,7 @@ PARTS = ("core", "data", "nets", "objectives", "training", "export", "deploy", "
 ALLOWED = {
     "core": {"numpy"},
     "envs": {
-        "core", "assets", "numpy", "mujoco", "pybullet", "gymnasium", "stable_baselines3", "cv2", "array_api_compat",
+        "core", "assets", "numpy", "mujoco", "pybullet", "gymnasium", "stable_baselines3", "array_api_compat",
         "torch", "warp", "mujoco_warp", "numba",
     },
     "data": {"core", "numpy", "torch", "safetensors"},
@@ -23,7 +23,7 @@ ALLOWED = {
     "export": {"core", "nets", "numpy", "torch", "onnx", "onnxruntime"},
     "training": {
         "core", "data", "nets", "objectives", "numpy", "torch", "safetensors", "stable_baselines3", "tensorboard",
-        "PIL", "tqdm", "yaml",
+        "PIL", "tqdm",
     },
     "deploy": {
         "core", "numpy", "onnxruntime", "rosbags", "cyclonedds", "websockets", "cbor2", "rospy", "rosgraph", "rclpy",

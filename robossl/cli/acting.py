@@ -42,7 +42,8 @@ class ActingConfig:
         profile: leads an arm's joints as this robot profile's guard and controller do; as in the run where None.
         seed: of the worlds; where None, one whose worlds no training has seen and no checkpoint was chosen on.
         device: cpu, cuda, cuda:1, or auto; the run's own where None.
-        randomise, sensors: as in `env.randomise` and `env.sensors`; what is not named is as it was in the run.
+        randomise: as `env.randomise` of `train`; what is not named is as it was in the run.
+        sensors: as `env.sensors` of `train`, likewise.
     """
 
     policy: Literal["agent", "random", "expert"] = "agent"

@@ -98,7 +98,11 @@ def _mine(folder: Path) -> Iterator[None]:
 def collect_into(
     folder: Path, env_config: EnvConfig, config: CollectConfig, seed: int, *, farewell: str = KEEPING
 ) -> Collected:
-    """Fills the dataset in `folder` up to what `config` asks for; one that is full is left as it is."""
+    """Fills the dataset in `folder` up to what `config` asks for; one that is full is left as it is.
+
+    Raises:
+        UserError: if the environment has no states of physics alone, where those are asked for.
+    """
     told = header(env_config)
     if config.states == "physics" and "task_sensors" not in told:
         raise UserError(f"{env_config.id} has no states that physics could be told apart in")

@@ -24,7 +24,7 @@ def run(arguments: list[str]) -> int:
     options = parse(
         BridgeOptions(profile=""),
         [word for word in rest if word != _INSTALL],
-        usage="robossl bridge BUNDLE",
+        usage="robossl bridge BUNDLE --profile NAME",
         description=f"Runs a bundle's policy on a robot, and draws a report of what was recorded. {_REPORT} RECORDING"
         f" only draws one. {_INSTALL} puts the profile into the bundle instead, for `python -m robossl.deploy` on the"
         " robot's computer.",

@@ -51,8 +51,12 @@ def choose(verb: str, arguments: Sequence[str], settings_type: type[T]) -> Choic
 
 
 def run_name(choice: Choice[Any], otherwise: str) -> str:
-    """Returns the name of the folder that comes of a choice: the preset's, or `otherwise`."""
-    return Path(choice.preset).stem if choice.preset else otherwise.rpartition("/")[2]
+    """Returns the name of the folder that comes of a choice: the preset's or repeated run's, or that of `otherwise`."""
+    if not choice.preset:
+        return otherwise.rpartition("/")[2]
+    path = Path(choice.preset)
+    is_run = path.name == "config.yaml" and (path.parent / "system.json").is_file()
+    return path.resolve().parents[1].name if is_run else path.stem
 
 
 def listed(verb: str) -> str:

@@ -16,7 +16,7 @@ class InfoCommand:
     """Describes a dataset.
 
     Attributes:
-        verify: read every byte and compare it with its checksum.
+        verify: whether every byte is read and compared with its checksum.
         json: print one JSON object as the last line.
     """
 

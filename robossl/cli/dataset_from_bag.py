@@ -38,7 +38,7 @@ def run(arguments: list[str]) -> int:
     command = parse(
         FromBagCommand(),
         rest,
-        usage="robossl dataset from-bag RECORDING",
+        usage="robossl dataset from-bag RECORDING --bundle FOLDER --profile NAME --out FOLDER",
         description="Adds the episodes of a bridge's live recording to a dataset.",
     )
     if bag is None or not command.profile or command.bundle == Path() or command.out == Path():

@@ -1,7 +1,7 @@
-"""`robossl report`: several runs as one table, with bootstrap intervals over their episodes and seeds."""
+"""`robossl report`: several runs as one table, with bootstrap intervals over their seeds."""
 
-from collections import defaultdict
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from robossl.cli.arguments import parse
 from robossl.cli.compose import load_settings
 from robossl.cli.figures import print_json
+from robossl.cli.presets import dump
 from robossl.core import UsageError, UserError
 from robossl.core.files import read_json
 
@@ -35,25 +36,37 @@ def run(arguments: list[str]) -> int:
     command = parse(ReportCommand(), rest, usage="robossl report RUN...", description="Compares finished runs.")
     if not folders:
         raise UsageError("give the folders of finished runs")
-    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for folder in folders:
-        groups[_group(folder)].append(_result(folder))
+    groups = {name: [_result(folder) for folder in runs] for name, runs in _grouped(folders).items()}
     every = [result for results in groups.values() for result in results]
     columns = [name for name in _COLUMNS if all(name in result for result in every)]
     print(_markdown(["run", "seed", *columns, "minutes"], [_row(result, columns) for result in every]))
     print()
     summaries = {name: _summary(results, columns) for name, results in groups.items()}
-    rows = [[name, str(len(groups[name])), *map(_interval, summary.values())] for name, summary in summaries.items()]
+    rows = [
+        [name, str(len(groups[name])), *(_interval(figure, len(groups[name])) for figure in summary.values())]
+        for name, summary in summaries.items()
+    ]
     print(_markdown(["group", "seeds", *columns], rows))
     if command.json:
         print_json({"groups": summaries})
     return 0
 
 
-def _group(folder: Path) -> str:
-    """Returns the name shared by runs of one preset folder."""
-    load_settings(folder)
-    return folder.resolve().parent.name
+def _grouped(folders: list[Path]) -> dict[str, list[Path]]:
+    """Returns runs by what they share, under the name of their folder, or of the first of them where that is taken."""
+    alike: dict[str, list[Path]] = defaultdict(list)
+    for folder in folders:
+        alike[_shared(folder)].append(folder)
+    named = [(runs[0].resolve().parent.name, runs) for runs in alike.values()]
+    taken = Counter(name for name, _ in named)
+    return {name if taken[name] == 1 else str(runs[0]): runs for name, runs in named}
+
+
+def _shared(folder: Path) -> str:
+    """Returns the settings of a run without its seed, and without where it ran and on what."""
+    settings = load_settings(folder)
+    env = replace(settings.env, num_threads=None)
+    return dump(replace(settings, env=env, seed=0, log_folder=Path(), device="auto", num_threads=None))
 
 
 def _result(folder: Path) -> dict[str, Any]:
@@ -80,8 +93,10 @@ def _summary(results: list[dict[str, Any]], columns: list[str]) -> dict[str, dic
     return summary
 
 
-def _interval(figure: dict[str, float]) -> str:
-    return f"{figure['mean']:.3g} [{figure['low']:.3g}, {figure['high']:.3g}]"
+def _interval(figure: dict[str, float], num_seeds: int) -> str:
+    """Returns the mean, with its interval where there is more than one seed to tell it from."""
+    interval = f" [{figure['low']:.3g}, {figure['high']:.3g}]" if num_seeds > 1 else ""
+    return f"{figure['mean']:.3g}{interval}"
 
 
 def _markdown(header: list[str], rows: list[list[str]]) -> str:

@@ -15,6 +15,7 @@ from robossl.cli.final_test import final_test
 from robossl.cli.settings import TrainSettings
 from robossl.core import UsageError
 from robossl.core.files import write_json
+from robossl.nets import load_encoder
 
 _STEPS, _FOLDER = "--loop.n-timesteps", "--log-folder"
 _SHORTHANDS = {"-n": _STEPS, "--n-timesteps": _STEPS, "-f": _FOLDER, "--engine": "--env.engine"}
@@ -96,8 +97,10 @@ def _begun(arguments: Sequence[str]) -> tuple[Order, bool]:
     name = run_name(choice, settings.env.id)
     if settings.pretrain is None and settings.encoder_options.weights is None:
         options = replace(settings.encoder_options, mode="scratch", learning_rate=None)
-        name += "-no-pretrain" if command.no_pretrain else ""
+        name += "-no-pretrain" if command.no_pretrain and not name.endswith("-no-pretrain") else ""
         settings = replace(settings, encoder_options=options)
+    if settings.encoder_options.weights is not None:  # whoever builds the agent later needs the sizes that it has
+        settings = replace(settings, encoder=load_encoder(settings.encoder_options.weights).config)
     return Order(settings=resolved(settings), name=name, verbose=command.verbose), command.json
 
 

@@ -124,11 +124,15 @@ class EpisodeLinks:
         self._last[:] = NO_EPISODE
 
     def rows(self, serial: torch.Tensor) -> torch.Tensor:
-        """Returns where slots lie."""
+        """Returns the rows [...] of slots [...]."""
         return serial % self.capacity
 
     def draw(self, count: int, generator: torch.Generator, device: torch.device) -> torch.Tensor:
-        """Draws `count` serials, uniformly among those that may be sampled, with replacement."""
+        """Draws serials [count] int64, uniformly among those that may be sampled, with replacement.
+
+        Raises:
+            ValueError: if there are none.
+        """
         if self.num_transitions < 1:
             raise ValueError("the replay holds no complete transition yet")
         serial = self._draw_any(count, generator, device)

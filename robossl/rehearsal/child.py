@@ -50,7 +50,11 @@ class Child:
         self._reader.start()
 
     def say(self, word: str) -> None:
-        """Types a line."""
+        """Types a line.
+
+        Raises:
+            UserError: with its last words, if it has ended.
+        """
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(f"{word}\n")

@@ -18,6 +18,9 @@ def encode_gif(frames: Frames, fps: float) -> bytes:
 
     All frames share one palette, so that colours do not flicker. Equal frames that follow each other are stored once
     and shown longer.
+
+    Raises:
+        ValueError: if the frames are of another shape or type, or there are none.
     """
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or not len(frames):
         raise ValueError(f"a video needs frames [T, H, W, 3] uint8, got {frames.dtype}{list(frames.shape)}")

@@ -15,6 +15,9 @@ import pytest
 import torch
 
 from robossl.cli.main import main
+from robossl.cli.presets import load_preset
+from robossl.cli.settings import TrainSettings
+from robossl.nets import EncoderConfig, MultimodalEncoder, load_encoder, save_encoder
 from robossl.training.checkpoint import Checkpoint, find_checkpoint
 
 PRESET = """
@@ -101,6 +104,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert Path(folder, figures["video"]).read_bytes().startswith(b"GIF89a")
     assert len([line for line in done.out.splitlines() if line.startswith(("success", "distance", "time"))]) == 3
     return folder
+
+
+def test_a_pretrained_encoder_brings_its_own_sizes(folder: Path) -> None:
+    observation = load_encoder(folder / "runs" / "small" / "1" / "encoder").observation
+    sizes = EncoderConfig(channels=(4,), kernels=(8,), strides=(4,), image_features=16)
+    save_encoder(MultimodalEncoder(observation, sizes), folder / "other")
+    flags = ("--no-pretrain", "--encoder-options.weights", "other", "-f", "weights", "-n", "64")
+    done = run(folder, "train", "small.yaml", *flags)
+    assert done.code == 0, done.errors  # the final test builds the agent anew
+    settings = load_preset("train", str(folder / "weights" / "small" / "1" / "config.yaml"), TrainSettings)
+    assert settings.encoder == sizes
 
 
 def test_a_run_killed_in_every_phase_resumes_to_the_same_weights(folder: Path) -> None:

@@ -1,11 +1,13 @@
 """What a command begins with: the preset's settings, and what replaces parts of them as a whole."""
 
+from pathlib import Path
+
 import pytest
 
 from robossl.agents.sac.config import SACConfig
 from robossl.cli.arguments import parse, take_option
-from robossl.cli.choice import choose
-from robossl.cli.presets import load_preset
+from robossl.cli.choice import choose, run_name
+from robossl.cli.presets import dump, load_preset
 from robossl.cli.settings import CollectSettings, TrainSettings
 from robossl.cli.train import TrainCommand
 from robossl.core import UsageError
@@ -31,6 +33,19 @@ def test_another_environment_replaces_the_presets() -> None:
     choice = choose("collect", ["ring-corridor", "--env", "Pusher-v5", "-n", "5"], CollectSettings)
     assert choice.settings.env == EnvConfig(id="Pusher-v5")
     assert (choice.preset, choice.rest) == ("ring-corridor", ["-n", "5"])
+
+
+def test_a_repeated_run_lies_beside_the_first(tmp_path: Path) -> None:
+    run = tmp_path / "quickstart" / "1"
+    run.mkdir(parents=True)
+    for file in (run / "config.yaml", run / "mine.yaml", tmp_path / "config.yaml"):
+        file.write_text(dump(TrainSettings()))
+    (run / "system.json").write_text("{}")
+    names = {
+        word: run_name(choose("train", [word], TrainSettings), "robossl/ArmPush-v0")
+        for word in (str(run / "config.yaml"), str(run / "mine.yaml"), str(tmp_path / "config.yaml"), "arm-push")
+    }
+    assert list(names.values()) == ["quickstart", "mine", "config", "arm-push"]
 
 
 @pytest.mark.parametrize("words", [["-n", "7"], ["-n=7"], ["--n-timesteps", "7"], ["--n-timesteps=7"]])

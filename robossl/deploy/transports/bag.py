@@ -49,7 +49,11 @@ class BagTransport:
         self._receivers[topic.name] = receive
 
     def advertise(self, topic: Topic) -> None:
-        """Refuses."""
+        """Refuses.
+
+        Raises:
+            UserError: always.
+        """
         raise UserError(f"{self._path} is a bag: nothing can be said to it on {topic.name}")
 
     def publish(self, topic: str, data: bytes) -> None:

@@ -1,0 +1,66 @@
+"""`robossl report`: which runs count as seeds of one setting, and what is said of them."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from robossl.agents import PPOConfig
+from robossl.cli.main import main
+from robossl.cli.presets import dump
+from robossl.cli.settings import TrainSettings
+
+
+def finished(folder: Path, settings: TrainSettings, success: float) -> str:
+    """Writes what `report` reads of a run, and returns its folder."""
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(dump(replace(settings, log_folder=folder.parents[1])))
+    figures = {"run": str(folder), "seed": settings.seed, "seconds": 60.0, "success_rate": success, "return_mean": 1.0}
+    (folder / "result.json").write_text(json.dumps(figures))
+    return str(folder)
+
+
+def groups(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, dict[str, float]]]:
+    with pytest.raises(SystemExit) as stop:
+        main(["report", *arguments, "--json"])
+    assert stop.value.code == 0
+    return dict(json.loads(capsys.readouterr().out.splitlines()[-1])["groups"])
+
+
+def test_runs_that_differ_in_their_seed_are_one_group(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [
+        finished(tmp_path / "a" / "push" / str(seed), TrainSettings(seed=seed, num_threads=seed + 1), seed / 2)
+        for seed in range(3)
+    ]
+    found = groups(runs, capsys)
+    assert list(found) == ["push"]
+    assert found["push"]["success_rate"] == {"mean": 0.5, "low": 0.0, "high": 1.0}
+
+
+def test_runs_of_other_settings_are_a_group_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = TrainSettings(seed=1, agent=PPOConfig(gamma=0.5))
+    runs = [
+        finished(tmp_path / "a" / "push" / "1", TrainSettings(), 0.0),
+        finished(tmp_path / "a" / "push" / "2", other, 1.0),
+        finished(tmp_path / "b" / "push" / "1", replace(other, seed=2), 0.5),
+        finished(tmp_path / "b" / "lift" / "1", replace(other, frame_stack=2), 0.5),
+    ]
+    found = groups(runs, capsys)
+    assert list(found) == [runs[0], runs[1], "lift"]
+    assert found[runs[1]]["success_rate"]["mean"] == 0.75
+
+
+def test_one_seed_has_no_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["report", finished(tmp_path / "push" / "1", TrainSettings(), 0.5)])
+    assert capsys.readouterr().out.splitlines()[-1] == "| push | 1 | 0.5 | 1 |"
+
+
+def test_a_run_that_is_not_finished_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = finished(tmp_path / "push" / "1", TrainSettings(), 0.0)
+    (Path(run) / "result.json").unlink()
+    with pytest.raises(SystemExit) as stop:
+        main(["report", run])
+    assert stop.value.code == 1
+    assert f"{run} is not finished" in capsys.readouterr().err
