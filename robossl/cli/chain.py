@@ -22,7 +22,7 @@ from robossl.envs.sb3_vec_env import SB3VecEnv
 from robossl.nets import MultimodalEncoder, load_encoder, save_encoder
 from robossl.training.evaluations import Evaluator
 from robossl.training.interrupt import Interrupted
-from robossl.training.run_folder import new_run_folder, write_command, write_system_json
+from robossl.training.run_folder import new_run_folder, only_writer, write_command, write_system_json
 from robossl.training.train import TrainResult, train
 
 ENCODER_FOLDER = "encoder"
@@ -56,7 +56,8 @@ def run_chain(order: Order, command: Sequence[str]) -> tuple[Path, TrainResult]:
 
     Raises:
         Interrupted: after SIGINT or SIGTERM; it names the run to resume.
-        UserError: if the settings do not fit together, the disk is full, or what is there cannot be continued.
+        UserError: if the settings do not fit together, the disk is full, another process is at work on the run, or
+            what is there cannot be continued.
     """
     settings = order.settings
     eval_config = replace(settings.env, num_worlds=min(settings.env.num_worlds, settings.evaluation.episodes))
@@ -67,11 +68,12 @@ def run_chain(order: Order, command: Sequence[str]) -> tuple[Path, TrainResult]:
         evaluator = Evaluator(eval_env, settings.evaluation, frame_stack=settings.frame_stack)
         _require_buildable(settings, env)
         run_folder = order.resumed or _begin(settings, order.name)
-        write_command(run_folder, command)
-        try:
-            return run_folder, _train(order, run_folder, env, evaluator)
-        except Interrupted as interrupted:
-            raise Interrupted(interrupted.signal_number, run_folder) from interrupted
+        with only_writer(run_folder):
+            write_command(run_folder, command)
+            try:
+                return run_folder, _train(order, run_folder, env, evaluator)
+            except Interrupted as interrupted:
+                raise Interrupted(interrupted.signal_number, run_folder) from interrupted
 
 
 def _train(order: Order, run_folder: Path, env: BatchEnv, evaluator: Evaluator) -> TrainResult:

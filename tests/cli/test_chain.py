@@ -16,6 +16,7 @@ import torch
 
 from robossl.cli.main import main
 from robossl.training.checkpoint import Checkpoint, find_checkpoint
+from robossl.training.run_folder import only_writer
 
 PRESET = """
 extends: quickstart
@@ -123,6 +124,16 @@ def test_a_run_killed_in_every_phase_resumes_to_the_same_weights(folder: Path) -
     expected, found = weights(folder / "runs" / "small" / "1"), weights(logs / "small" / "1")
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_two_processes_do_not_go_on_with_one_run(folder: Path) -> None:
+    run_folder = folder / "runs" / "small" / "1"
+    before = (run_folder / "command.txt").read_text()
+    with only_writer(run_folder):
+        done = run(folder, "train", "--resume", "runs/small/1", "-n", "1920")
+    assert done.code == 1
+    assert done.errors == "robossl: runs/small/1 is being written by another process\n"
+    assert (run_folder / "command.txt").read_text() == before
 
 
 def test_a_run_is_evaluated_alike_by_any_number_of_worlds(folder: Path) -> None:
