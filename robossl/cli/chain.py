@@ -66,7 +66,7 @@ def run_chain(order: Order, command: Sequence[str]) -> tuple[Path, TrainResult]:
         opened_env(eval_config, settings.seed, Stream.SELECT) as eval_env,
     ):
         evaluator = Evaluator(eval_env, settings.evaluation, frame_stack=settings.frame_stack)
-        _require_buildable(settings, env)
+        _require_buildable(settings, env, order.resumed)
         run_folder = order.resumed or _begin(settings, order.name)
         with only_writer(run_folder):
             write_command(run_folder, command)
@@ -103,7 +103,7 @@ def _encoder(settings: TrainSettings, run_folder: Path, env: BatchEnv) -> Multim
     if settings.encoder_options.mode == "scratch":
         return None
     kept = run_folder / ENCODER_FOLDER
-    if not (kept / "encoder.json").is_file():
+    if not _holds_encoder(kept):
         source = settings.encoder_options.weights
         if settings.pretrain is not None:
             source = pretrained_encoder(settings, settings.pretrain, env.spec)
@@ -112,8 +112,10 @@ def _encoder(settings: TrainSettings, run_folder: Path, env: BatchEnv) -> Multim
     return load_encoder(kept)
 
 
-def _require_buildable(settings: TrainSettings, env: BatchEnv) -> None:
+def _require_buildable(settings: TrainSettings, env: BatchEnv, resumed: Path | None) -> None:
     """Builds agent and pretraining on an encoder that has learned nothing yet, and drops them.
+
+    A run that goes on keeps the encoder that it was given, so `weights` may be gone by then.
 
     Raises:
         UserError: if they do not fit the environment or each other.
@@ -121,12 +123,19 @@ def _require_buildable(settings: TrainSettings, env: BatchEnv) -> None:
     stage, weights = settings.pretrain, settings.encoder_options.weights
     if stage is not None and weights is not None:
         raise UserError("encoder-options.weights and a pretrain block exclude each other: add --no-pretrain")
-    encoder = load_encoder(weights) if weights is not None else None
+    encoder = None
+    if weights is not None:
+        kept = None if resumed is None else resumed / ENCODER_FOLDER
+        encoder = load_encoder(kept if kept is not None and _holds_encoder(kept) else weights)
     if stage is not None:
         encoder = _untrained_encoder(settings, stage, env)
         make_policy(stage.collect.policy, env, seed=settings.seed)
     make_agent(settings, env, encoder)
     gc.collect()  # its replay may be large, and SB3's objects point at each other
+
+
+def _holds_encoder(folder: Path) -> bool:
+    return (folder / "encoder.json").is_file()
 
 
 def _untrained_encoder(settings: TrainSettings, stage: PretrainStage, env: BatchEnv) -> MultimodalEncoder:

@@ -103,7 +103,7 @@ def _begun(arguments: Sequence[str]) -> tuple[Order, bool]:
 
 def _resumed(path: Path, arguments: Sequence[str]) -> tuple[Order, bool]:
     """Reads a run's settings; `path` is its folder or one of its checkpoints."""
-    run_folder, checkpoint = (path.parents[1], path) if (path / "done").is_file() else (path, None)
+    run_folder, checkpoint = (path.absolute().parents[1], path) if (path / "done").is_file() else (path, None)
     command = parse(
         ResumeCommand(),
         arguments,

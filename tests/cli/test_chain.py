@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from robossl.cli.main import main
 from robossl.training.checkpoint import Checkpoint, find_checkpoint
@@ -134,6 +135,17 @@ def test_two_processes_do_not_go_on_with_one_run(folder: Path) -> None:
     assert done.code == 1
     assert done.errors == "robossl: runs/small/1 is being written by another process\n"
     assert (run_folder / "command.txt").read_text() == before
+
+
+def test_a_run_goes_on_without_the_weights_that_it_began_with(folder: Path) -> None:
+    copy = folder / "runs" / "begun-with-weights"
+    shutil.copytree(folder / "runs" / "small" / "1", copy, symlinks=True)
+    config = yaml.safe_load((copy / "config.yaml").read_text())
+    config["pretrain"], config["encoder_options"]["weights"] = None, "gone/encoder"
+    (copy / "config.yaml").write_text(yaml.safe_dump(config))
+    done = run(copy / "checkpoints", "train", "--resume", "last", "--json")
+    assert done.code == 0, done.errors
+    assert json.loads(done.out.splitlines()[-1])["n_timesteps"] == 960
 
 
 def test_a_run_is_evaluated_alike_by_any_number_of_worlds(folder: Path) -> None:
