@@ -88,7 +88,10 @@ def _raw(verb: str, name: str, heirs: tuple[str, ...] = ()) -> dict[str, Any]:
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
             raise UserError(f"{path} does not exist")
-        text = path.read_text()
+        try:
+            text = path.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{path} cannot be read: {error}") from error
     else:
         known = preset_names(verb)
         if name not in known:

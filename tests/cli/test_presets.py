@@ -106,6 +106,13 @@ def build_sac() -> object:
     return SACConfig()
 
 
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match=r"mine\.yaml cannot be read"):
+        load_preset("train", str(path), TrainSettings)
+
+
 def test_broken_yaml_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("agent: [")
