@@ -12,7 +12,7 @@ from typing import Any
 
 from robossl.agents.observations import observation_shapes
 from robossl.cli.artifacts import pretrain_settings, pretrained_encoder
-from robossl.cli.compose import make_agent, make_policy, opened_env
+from robossl.cli.compose import load_settings, make_agent, make_policy, opened_env
 from robossl.cli.presets import dump
 from robossl.cli.pretraining import new_learner
 from robossl.cli.settings import PretrainStage, TrainSettings
@@ -70,6 +70,7 @@ def run_chain(order: Order, command: Sequence[str]) -> tuple[Path, TrainResult]:
         run_folder = order.resumed or _begin(settings, order.name)
         with only_writer(run_folder):
             write_command(run_folder, command)
+            _keep_end(run_folder, settings)
             try:
                 return run_folder, _train(order, run_folder, env, evaluator)
             except Interrupted as interrupted:
@@ -96,6 +97,14 @@ def _begin(settings: TrainSettings, name: str) -> Path:
     write_atomic(run_folder / "config.yaml", dump(settings).encode())
     write_system_json(run_folder)
     return run_folder
+
+
+def _keep_end(run_folder: Path, settings: TrainSettings) -> None:
+    """Notes another end of a run that goes on, so that whoever resumes it next need not tell it again."""
+    begun = load_settings(run_folder)
+    loop = replace(begun.loop, n_timesteps=settings.loop.n_timesteps)
+    if loop != begun.loop:
+        write_atomic(run_folder / "config.yaml", dump(replace(begun, loop=loop)).encode())
 
 
 def _encoder(settings: TrainSettings, run_folder: Path, env: BatchEnv) -> MultimodalEncoder | None:

@@ -52,7 +52,7 @@ class ResumeCommand:
     """Continues a run with the settings that it was begun with.
 
     Attributes:
-        n_timesteps: a new end of the run; as it was where None.
+        n_timesteps: a new end of the run, which it keeps; as it was where None.
         device: another device; as it was where None.
         verbose: print SB3's table of figures.
         json: print one JSON object as the last line.

@@ -137,6 +137,14 @@ def test_two_processes_do_not_go_on_with_one_run(folder: Path) -> None:
     assert (run_folder / "command.txt").read_text() == before
 
 
+def test_a_longer_run_that_was_killed_goes_on_to_its_new_end(folder: Path) -> None:
+    shutil.copytree(folder / "runs" / "small" / "1", folder / "longer" / "small" / "1", symlinks=True)
+    killed_at(folder, "robossl.agents:PPO.train", 2, "train", "--resume", "longer/small/1", "-n", "1088")
+    done = run(folder, "train", "--resume", "longer/small/1", "--json")
+    assert done.code == 0, done.errors
+    assert json.loads(done.out.splitlines()[-1])["n_timesteps"] == 1088
+
+
 def test_a_run_goes_on_without_the_weights_that_it_began_with(folder: Path) -> None:
     copy = folder / "runs" / "begun-with-weights"
     shutil.copytree(folder / "runs" / "small" / "1", copy, symlinks=True)
