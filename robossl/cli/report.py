@@ -1,7 +1,7 @@
 """`robossl report`: several runs as one table, with bootstrap intervals over their episodes and seeds."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ import numpy as np
 from robossl.cli.arguments import parse
 from robossl.cli.compose import load_settings
 from robossl.cli.figures import print_json
-from robossl.core import UsageError, UserError
+from robossl.cli.presets import dump
+from robossl.core import CorruptFileError, UsageError, UserError
 from robossl.core.files import read_json
 
 _RESAMPLES = 10_000
@@ -35,9 +36,7 @@ def run(arguments: list[str]) -> int:
     command = parse(ReportCommand(), rest, usage="robossl report RUN...", description="Compares finished runs.")
     if not folders:
         raise UsageError("give the folders of finished runs")
-    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for folder in folders:
-        groups[_group(folder)].append(_result(folder))
+    groups = {name: [_result(folder) for folder in members] for name, members in _grouped(folders).items()}
     every = [result for results in groups.values() for result in results]
     columns = [name for name in _COLUMNS if all(name in result for result in every)]
     print(_markdown(["run", "seed", *columns, "minutes"], [_row(result, columns) for result in every]))
@@ -50,16 +49,33 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _group(folder: Path) -> str:
-    """Returns the name shared by runs of one preset folder."""
-    load_settings(folder)
-    return folder.resolve().parent.name
+def _grouped(folders: list[Path]) -> dict[str, list[Path]]:
+    """Returns runs of one preset folder whose settings differ in the seed alone, by the name of that folder.
+
+    Where the runs of a folder differ in more, each of its groups is named after its first run.
+    """
+    groups: dict[tuple[str, str], list[Path]] = defaultdict(list)
+    for folder in folders:
+        groups[folder.resolve().parent.name, _settings_but_seed(folder)].append(folder)
+    presets = [preset for preset, _ in groups]
+    return {
+        preset if presets.count(preset) == 1 else str(members[0]): members for (preset, _), members in groups.items()
+    }
+
+
+def _settings_but_seed(folder: Path) -> str:
+    """Returns what decides a run's figures but for the seed: where and in how many threads it ran does not."""
+    settings = load_settings(folder)
+    env = replace(settings.env, num_threads=None)
+    return dump(replace(settings, env=env, seed=0, num_threads=None, device="auto", log_folder=Path()))
 
 
 def _result(folder: Path) -> dict[str, Any]:
     if not (folder / "result.json").is_file():
         raise UserError(f"{folder} is not finished: it has no result.json")
     result: dict[str, Any] = read_json(folder / "result.json")
+    if not isinstance(result, dict) or not {"run", "seed", "seconds"} <= result.keys():
+        raise CorruptFileError(f"{folder / 'result.json'} does not hold the figures of a run")
     return result
 
 
