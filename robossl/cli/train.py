@@ -27,7 +27,8 @@ Presets: {presets}.
 More flags:
   --env ID             another environment: one of robossl's, or any installed Gymnasium id
   --agent {{ppo,sac}}    another agent, with its own defaults
-  --resume RUN         continues a run that was stopped or killed; RUN is its folder or one of its checkpoints"""
+  --resume RUN         continues a run that was stopped or killed; RUN is its folder or one of its checkpoints,
+                       whose later ones are then dropped"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
