@@ -147,9 +147,9 @@ class RolloutBuffer:
         )
 
     def vectors(self) -> dict[str, Tensor]:
-        """Returns the vectors of all steps, {key: [T * N, D]}."""
+        """Returns the vectors of all steps, {key: [T * N, D]}, and the series of vectors that a step has."""
         rows = torch.arange(self.num_steps * self.num_worlds, device=self.device)
-        keys = [key for key in self._keys if len(self._columns.specs[_OBS + key].shape) == 1]
+        keys = [key for key in self._keys if len(self._columns.specs[_OBS + key].shape) < 3]
         return {key: self._columns.take(_OBS + key, rows) for key in keys}
 
     def _observe(self, rows: Tensor) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from robossl.agents.observations import observation_shapes
 from robossl.cli.artifacts import pretrain_settings, pretrained_encoder
-from robossl.cli.compose import make_agent, make_policy, opened_env
+from robossl.cli.compose import load_settings, make_agent, make_policy, opened_env
 from robossl.cli.presets import dump
 from robossl.cli.pretraining import new_learner
 from robossl.cli.settings import PretrainStage, TrainSettings
@@ -22,7 +22,7 @@ from robossl.envs.sb3_vec_env import SB3VecEnv
 from robossl.nets import MultimodalEncoder, load_encoder, save_encoder
 from robossl.training.evaluations import Evaluator
 from robossl.training.interrupt import Interrupted
-from robossl.training.run_folder import new_run_folder, write_command, write_system_json
+from robossl.training.run_folder import new_run_folder, only_writer, write_command, write_system_json
 from robossl.training.train import TrainResult, train
 
 ENCODER_FOLDER = "encoder"
@@ -56,7 +56,8 @@ def run_chain(order: Order, command: Sequence[str]) -> tuple[Path, TrainResult]:
 
     Raises:
         Interrupted: after SIGINT or SIGTERM; it names the run to resume.
-        UserError: if the settings do not fit together, the disk is full, or what is there cannot be continued.
+        UserError: if the settings do not fit together, the disk is full, another process is at work on the run, or
+            what is there cannot be continued.
     """
     settings = order.settings
     eval_config = replace(settings.env, num_worlds=min(settings.env.num_worlds, settings.evaluation.episodes))
@@ -65,13 +66,15 @@ def run_chain(order: Order, command: Sequence[str]) -> tuple[Path, TrainResult]:
         opened_env(eval_config, settings.seed, Stream.SELECT) as eval_env,
     ):
         evaluator = Evaluator(eval_env, settings.evaluation, frame_stack=settings.frame_stack)
-        _require_buildable(settings, env)
+        _require_buildable(settings, env, order.resumed)
         run_folder = order.resumed or _begin(settings, order.name)
-        write_command(run_folder, command)
-        try:
-            return run_folder, _train(order, run_folder, env, evaluator)
-        except Interrupted as interrupted:
-            raise Interrupted(interrupted.signal_number, run_folder) from interrupted
+        with only_writer(run_folder):
+            write_command(run_folder, command)
+            _keep_end(run_folder, settings)
+            try:
+                return run_folder, _train(order, run_folder, env, evaluator)
+            except Interrupted as interrupted:
+                raise Interrupted(interrupted.signal_number, run_folder) from interrupted
 
 
 def _train(order: Order, run_folder: Path, env: BatchEnv, evaluator: Evaluator) -> TrainResult:
@@ -96,12 +99,20 @@ def _begin(settings: TrainSettings, name: str) -> Path:
     return run_folder
 
 
+def _keep_end(run_folder: Path, settings: TrainSettings) -> None:
+    """Notes another end of a run that goes on, so that whoever resumes it next need not tell it again."""
+    begun = load_settings(run_folder)
+    loop = replace(begun.loop, n_timesteps=settings.loop.n_timesteps)
+    if loop != begun.loop:
+        write_atomic(run_folder / "config.yaml", dump(replace(begun, loop=loop)).encode())
+
+
 def _encoder(settings: TrainSettings, run_folder: Path, env: BatchEnv) -> MultimodalEncoder | None:
     """Returns the pretrained encoder that the run keeps, and hands it one first where it begins."""
     if settings.encoder_options.mode == "scratch":
         return None
     kept = run_folder / ENCODER_FOLDER
-    if not (kept / "encoder.json").is_file():
+    if not _holds_encoder(kept):
         source = settings.encoder_options.weights
         if settings.pretrain is not None:
             source = pretrained_encoder(settings, settings.pretrain, env.spec)
@@ -110,8 +121,10 @@ def _encoder(settings: TrainSettings, run_folder: Path, env: BatchEnv) -> Multim
     return load_encoder(kept)
 
 
-def _require_buildable(settings: TrainSettings, env: BatchEnv) -> None:
+def _require_buildable(settings: TrainSettings, env: BatchEnv, resumed: Path | None) -> None:
     """Builds agent and pretraining on an encoder that has learned nothing yet, and drops them.
+
+    A run that goes on keeps the encoder that it was given, so `weights` may be gone by then.
 
     Raises:
         UserError: if they do not fit the environment or each other.
@@ -119,12 +132,19 @@ def _require_buildable(settings: TrainSettings, env: BatchEnv) -> None:
     stage, weights = settings.pretrain, settings.encoder_options.weights
     if stage is not None and weights is not None:
         raise UserError("encoder-options.weights and a pretrain block exclude each other: add --no-pretrain")
-    encoder = load_encoder(weights) if weights is not None else None
+    encoder = None
+    if weights is not None:
+        kept = None if resumed is None else resumed / ENCODER_FOLDER
+        encoder = load_encoder(kept if kept is not None and _holds_encoder(kept) else weights)
     if stage is not None:
         encoder = _untrained_encoder(settings, stage, env)
         make_policy(stage.collect.policy, env, seed=settings.seed)
     make_agent(settings, env, encoder)
     gc.collect()  # its replay may be large, and SB3's objects point at each other
+
+
+def _holds_encoder(folder: Path) -> bool:
+    return (folder / "encoder.json").is_file()
 
 
 def _untrained_encoder(settings: TrainSettings, stage: PretrainStage, env: BatchEnv) -> MultimodalEncoder:

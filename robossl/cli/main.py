@@ -56,6 +56,8 @@ def _told(error: BaseException) -> tuple[str, int] | None:
         return "interrupted", _INTERRUPT_EXIT
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("robossl"):
         return f"needs the package {error.name!r}, which is not installed: `robossl doctor` lists them", _ERROR_EXIT
+    if isinstance(error, MemoryError):
+        return f"there is too little memory: {error}", _ERROR_EXIT
     if isinstance(error, UnicodeDecodeError):
         return f"a file is not the text that it should be: {error}", _ERROR_EXIT
     if isinstance(error, OSError) and error.filename is not None:

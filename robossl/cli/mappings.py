@@ -13,6 +13,7 @@ import yaml
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from robossl.cli.presets import build, plain
+from robossl.cli.strict_yaml import load_yaml
 from robossl.core import UserError
 
 T = TypeVar("T")
@@ -44,7 +45,7 @@ def take_mappings(command: T, arguments: Sequence[str]) -> tuple[T, list[str]]:
         if not values:
             raise UserError(f"{flag} needs a value")
         where = flag[2 : flag.index(f".{place[1][0]}") if f".{place[1][0]}" in flag else None]
-        command = _with_value(command, *place, [yaml.safe_load(text) for text in values], where)
+        command = _with_value(command, *place, [load_yaml(text, file=flag) for text in values], where)
     return command, rest
 
 
@@ -63,7 +64,7 @@ def registry() -> ConstructorRegistry:
         return PrimitiveConstructorSpec(
             nargs=1,
             metavar=f".NAME{'.' if fields else ''}{fields} VALUE".replace("_", "-"),
-            instance_from_str=lambda texts: build(info.type, yaml.safe_load(texts[0]), where="value"),
+            instance_from_str=lambda texts: build(info.type, load_yaml(texts[0], file="value"), where="value"),
             is_instance=lambda value: isinstance(value, dict),
             str_from_instance=lambda value: [yaml.safe_dump(plain(value), default_flow_style=True).strip()],
         )

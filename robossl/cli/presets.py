@@ -80,12 +80,18 @@ def flag_names(config: Any, prefix: str = "") -> list[str]:
     return names
 
 
-def _raw(verb: str, name: str) -> dict[str, Any]:
+def _raw(verb: str, name: str, heirs: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Reads a preset's values, those of its parents below them; `heirs` are the presets that extend it."""
+    if name in heirs:
+        raise UserError(f"{heirs[-1]}: extends {name}, which extends it")
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
             raise UserError(f"{path} does not exist")
-        text = path.read_text()
+        try:
+            text = path.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{path} cannot be read: {error}") from error
     else:
         known = preset_names(verb)
         if name not in known:
@@ -95,7 +101,11 @@ def _raw(verb: str, name: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise UserError(f"{name}: expected keys and values, got {type(data).__name__}")
     parent = data.pop("extends", None)
-    return _merged(_raw(verb, parent), data) if parent else data
+    if parent is None:
+        return data
+    if not isinstance(parent, str):
+        raise UserError(f"{name}: extends takes one preset's name, got {parent!r}")
+    return _merged(_raw(verb, parent, (*heirs, name)), data)
 
 
 def _merged(parent: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:

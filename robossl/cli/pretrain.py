@@ -13,7 +13,7 @@ from robossl.cli.pretraining import Pretraining, pretrain_summary
 from robossl.cli.settings import PretrainSettings
 from robossl.core import UsageError, UserError
 from robossl.core.files import write_atomic, write_json
-from robossl.training.run_folder import new_run_folder, write_command, write_system_json
+from robossl.training.run_folder import new_run_folder, only_writer, write_command, write_system_json
 
 _SHORTHANDS = {"-n": "--pretrain.updates", "--n-timesteps": "--pretrain.updates", "-f": "--log-folder"}
 _DATA = "data.txt"
@@ -57,9 +57,10 @@ def run(arguments: list[str]) -> int:
     data = _data(command, run_folder)
     pretraining = Pretraining.prepare(data, settings)
     folder = run_folder or _begin(settings, run_name(choice, "pretrain"), data)
-    write_command(folder, ["robossl", "pretrain", *arguments])
-    figures = pretrain_summary(pretraining.run(folder, resume=run_folder is not None))
-    write_json(folder / "result.json", figures)
+    with only_writer(folder):
+        write_command(folder, ["robossl", "pretrain", *arguments])
+        figures = pretrain_summary(pretraining.run(folder, resume=run_folder is not None))
+        write_json(folder / "result.json", figures)
     print_summary(figures, as_json=command.json)
     return 0
 

@@ -11,7 +11,7 @@ from robossl.cli.arguments import parse
 from robossl.cli.compose import load_settings
 from robossl.cli.figures import print_json
 from robossl.cli.presets import dump
-from robossl.core import UsageError, UserError
+from robossl.core import CorruptFileError, UsageError, UserError
 from robossl.core.files import read_json
 
 _RESAMPLES = 10_000
@@ -73,6 +73,8 @@ def _result(folder: Path) -> dict[str, Any]:
     if not (folder / "result.json").is_file():
         raise UserError(f"{folder} is not finished: it has no result.json")
     result: dict[str, Any] = read_json(folder / "result.json")
+    if not isinstance(result, dict) or not {"run", "seed", "seconds"} <= result.keys():
+        raise CorruptFileError(f"{folder / 'result.json'} does not hold the figures of a run")
     return result
 
 

@@ -28,7 +28,8 @@ Presets: {presets}.
 More flags:
   --env ID             another environment: one of robossl's, or any installed Gymnasium id
   --agent {{ppo,sac}}    another agent, with its own defaults
-  --resume RUN         continues a run that was stopped or killed; RUN is its folder or one of its checkpoints"""
+  --resume RUN         continues a run that was stopped or killed; RUN is its folder or one of its checkpoints,
+                       whose later ones are then dropped"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class ResumeCommand:
     """Continues a run with the settings that it was begun with.
 
     Attributes:
-        n_timesteps: a new end of the run; as it was where None.
+        n_timesteps: a new end of the run, which it keeps; as it was where None.
         device: another device; as it was where None.
         verbose: print SB3's table of figures.
         json: print one JSON object as the last line.
@@ -106,7 +107,7 @@ def _begun(arguments: Sequence[str]) -> tuple[Order, bool]:
 
 def _resumed(path: Path, arguments: Sequence[str]) -> tuple[Order, bool]:
     """Reads a run's settings; `path` is its folder or one of its checkpoints."""
-    run_folder, checkpoint = (path.parents[1], path) if (path / "done").is_file() else (path, None)
+    run_folder, checkpoint = (path.absolute().parents[1], path) if (path / "done").is_file() else (path, None)
     command = parse(
         ResumeCommand(),
         arguments,

@@ -68,7 +68,7 @@ def describe_inputs(spec: EnvSpec, frame_stack: int, seen: Seen) -> tuple[InputS
     """Describes every observation of an environment as an input.
 
     Raises:
-        UserError: if one is a picture that no ROS encoding names.
+        UserError: if one is a picture that no ROS encoding names, or a series, which no message carries at once.
     """
     age_s = _MAX_AGE_PERIODS / spec.control_hz
     return tuple(
@@ -89,6 +89,8 @@ def _frames(stack: NDArray[np.uint8], spec: ArraySpec) -> NDArray[np.uint8]:
 
 
 def _vector(key: str, spec: ArraySpec, age_s: float, seen: Seen) -> VectorInput:
+    if len(spec.shape) != 1:
+        raise UserError(f"observation {key!r} is a series {list(spec.shape)} of every substep: none can be exported")
     size = spec.shape[0]
     names = spec.names or tuple(f"{key}_{i}" for i in range(size))
     units, joints = spec.units or ("",) * size, spec.joints or ("",) * size

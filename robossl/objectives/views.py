@@ -53,6 +53,10 @@ def _picture_view(picture: Tensor, config: ViewConfig, generator: torch.Generato
         picture = random_resized_crop(picture, generator, min_area=config.crop_area, max_stretch=config.crop_stretch)
     picture = random_shift(picture, config.shift_px, generator)
     if config.jitter and colour:
+        if picture.shape[1] % 3:
+            raise UserError(
+                f"view: jitter varies RGB colours, and a picture has {picture.shape[1]} channels: set it to 0"
+            )
         strength = config.jitter
         picture = photometric(picture, generator, brightness=strength, contrast=strength, saturation=strength)
     return picture

@@ -67,7 +67,7 @@ class Checkpoints:
         if keep < 1:
             raise ValueError(f"at least one checkpoint is kept, got {keep}")
         self.folder, self.keep, self._spec = folder, keep, spec
-        self._current = resumed
+        self._current = self._resumed = resumed
 
     def save(
         self, step: int, trees: Mapping[str, Tree], *, replay: SavesReplay | None = None, best: bool = False
@@ -87,6 +87,7 @@ class Checkpoints:
             if best:
                 self._point(BEST, final)
             self._point(LAST, final)
+            self._abandon_future(final, is_best=best)
         except OSError as error:
             raise UserError(f"cannot write checkpoint {final}: {error.strerror or error}") from error
         self._rotate()
@@ -129,6 +130,22 @@ class Checkpoints:
         temporary.symlink_to(target.name)
         temporary.replace(self.folder / name)
         sync_folder(self.folder)
+
+    def _abandon_future(self, final: Path, *, is_best: bool) -> None:
+        """Drops what came after the checkpoint that was resumed from, once the run has gone on from there to `final`.
+
+        The best evaluation so far is that checkpoint's then, if it was one of a future that is no longer the run's.
+        """
+        resumed = self._resumed
+        if resumed is None or resumed.name == final.name:
+            return
+        self._resumed = None
+        best = self.folder / BEST
+        if not is_best and best.is_symlink() and best.resolve().name > resumed.name:
+            self._point(BEST, resumed)
+        for path in complete_checkpoints(self.folder):
+            if path.name > resumed.name and path != final:
+                shutil.rmtree(path, ignore_errors=True)
 
     def _rotate(self) -> None:
         pointed = {(self.folder / name).resolve() for name in (LAST, BEST)}

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from robossl.core.errors import UserError
 from robossl.core.protocols import BatchEnv, Obs
 from robossl.core.specs import image_keys
-from robossl.training.gif import Frames, enlarged
+from robossl.training.gif import Frames, enlarged, in_colour
 from robossl.training.rollout import Moment
 
 _ASPECT = 4 / 3
@@ -99,7 +99,7 @@ class Film:
 
     def _keep(self, view: NDArray[np.uint8] | None, pictures: Obs, caption: list[str]) -> None:
         panels = [] if view is None else [view]
-        panels += [enlarged(picture[..., :3], self._height_px) for picture in pictures.values()]
+        panels += [enlarged(in_colour(picture), self._height_px) for picture in pictures.values()]
         self._frames.append(_captioned(np.concatenate(panels, axis=1), [f"step {self._step}", *caption]))
 
 

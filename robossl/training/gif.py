@@ -57,6 +57,11 @@ def picture_grid(pictures: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]
     return np.ascontiguousarray(grid.reshape(rows * height, columns * width, channels))
 
 
+def in_colour(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Returns pictures [..., H, W, C] as [..., H, W, 3]: those of fewer channels grey, of more the first three."""
+    return pictures[..., :3] if pictures.shape[-1] >= 3 else np.repeat(pictures[..., :1], 3, axis=-1)
+
+
 def enlarged(picture: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
     """Returns a picture [H, W, 3] at another height, every pixel still visible as a square."""
     width = max(1, round(picture.shape[1] * height / picture.shape[0]))

@@ -12,7 +12,7 @@ from robossl.core.specs import image_keys
 from robossl.objectives.metrics import linear_probe_r2, rankme
 from robossl.training.agent import Agent
 from robossl.training.evaluate import EvalResult
-from robossl.training.gif import Frames
+from robossl.training.gif import Frames, in_colour
 from robossl.training.policy import AgentPolicy
 from robossl.training.privileged import factor_names, factor_values
 from robossl.training.rollout import Moment
@@ -101,7 +101,7 @@ class LatentSampler:
         if factor_names(self._spec.privileged):
             sample["factors"] = factor_values(moment.privileged, self._spec.privileged)[rows]
         if self._camera is not None:
-            sample["thumbnails"] = np.asarray(moment.obs[self._camera])[rows]
+            sample["thumbnails"] = in_colour(np.asarray(moment.obs[self._camera])[rows])
         return sample
 
     def _thin_out(self) -> None:

@@ -116,11 +116,17 @@ class Probe:
         )
 
     def __call__(self, encoder: MultimodalEncoder) -> ProbeReport:
-        """Probes what objectives train: the features of the pictures, or all where there are none."""
+        """Probes what objectives train: the features of the pictures, or all where there are none.
+
+        Raises:
+            UserError: if features are no longer numbers.
+        """
         was_training = encoder.training
         encoder.eval()
         fit, test = (_encoded(lambda obs: encode(encoder, obs), samples, _device(encoder)) for samples in self._halves)
         encoder.train(was_training)
+        if not (fit.isfinite().all() and test.isfinite().all()):
+            raise UserError("the encoder's features are not finite: pretraining diverged; try a lower learning rate")
         r2 = linear_probe_r2(fit, self._fit.factors, test, self._test.factors)
         return ProbeReport(
             r2=dict(zip(self.names, r2.tolist(), strict=True)),

@@ -2,6 +2,7 @@
 
 runs/<preset>/<n>/   config.yaml command.txt system.json        written by the command line
                      tb/ videos/ evaluations.npz train.monitor.csv checkpoints/     written by `train`
+                     .lock       held by the process that is at work on it
 """
 
 import errno
@@ -16,7 +17,7 @@ from pathlib import Path
 import torch
 
 from robossl.core.errors import UserError
-from robossl.core.files import write_atomic, write_json
+from robossl.core.files import exclusive, write_atomic, write_json
 from robossl.core.processor import num_cores
 from robossl.training.manifest import library_versions
 
@@ -42,6 +43,21 @@ def new_run_folder(log_folder: Path, preset: str) -> Path:
     except OSError as error:
         raise UserError(f"cannot create a run folder in {parent}: {error.strerror}") from error
     raise UserError(f"no free number in {parent}")
+
+
+@contextmanager
+def only_writer(run_folder: Path) -> Iterator[None]:
+    """Keeps a run to this process: two that went on with it would drop each other's checkpoints.
+
+    Raises:
+        UserError: if another process is at work on it, or it cannot be written.
+    """
+
+    def refuse() -> None:
+        raise UserError(f"{run_folder} is being written by another process")
+
+    with exclusive(run_folder / ".lock", refuse):
+        yield
 
 
 @contextmanager

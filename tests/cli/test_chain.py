@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from robossl.cli.main import main
 from robossl.cli.presets import load_preset
 from robossl.cli.settings import TrainSettings
 from robossl.nets import EncoderConfig, MultimodalEncoder, load_encoder, save_encoder
 from robossl.training.checkpoint import Checkpoint, find_checkpoint
+from robossl.training.run_folder import only_writer
 
 PRESET = """
 extends: quickstart
@@ -137,6 +139,35 @@ def test_a_run_killed_in_every_phase_resumes_to_the_same_weights(folder: Path) -
     expected, found = weights(folder / "runs" / "small" / "1"), weights(logs / "small" / "1")
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_two_processes_do_not_go_on_with_one_run(folder: Path) -> None:
+    run_folder = folder / "runs" / "small" / "1"
+    before = (run_folder / "command.txt").read_text()
+    with only_writer(run_folder):
+        done = run(folder, "train", "--resume", "runs/small/1", "-n", "1920")
+    assert done.code == 1
+    assert done.errors == "robossl: runs/small/1 is being written by another process\n"
+    assert (run_folder / "command.txt").read_text() == before
+
+
+def test_a_longer_run_that_was_killed_goes_on_to_its_new_end(folder: Path) -> None:
+    shutil.copytree(folder / "runs" / "small" / "1", folder / "longer" / "small" / "1", symlinks=True)
+    killed_at(folder, "robossl.agents:PPO.train", 2, "train", "--resume", "longer/small/1", "-n", "1088")
+    done = run(folder, "train", "--resume", "longer/small/1", "--json")
+    assert done.code == 0, done.errors
+    assert json.loads(done.out.splitlines()[-1])["n_timesteps"] == 1088
+
+
+def test_a_run_goes_on_without_the_weights_that_it_began_with(folder: Path) -> None:
+    copy = folder / "runs" / "begun-with-weights"
+    shutil.copytree(folder / "runs" / "small" / "1", copy, symlinks=True)
+    config = yaml.safe_load((copy / "config.yaml").read_text())
+    config["pretrain"], config["encoder_options"]["weights"] = None, "gone/encoder"
+    (copy / "config.yaml").write_text(yaml.safe_dump(config))
+    done = run(copy / "checkpoints", "train", "--resume", "last", "--json")
+    assert done.code == 0, done.errors
+    assert json.loads(done.out.splitlines()[-1])["n_timesteps"] == 960
 
 
 def test_a_run_is_evaluated_alike_by_any_number_of_worlds(folder: Path) -> None:

@@ -160,6 +160,17 @@ def test_a_package_that_is_missing_is_one_line(
     assert errors.count("\n") == 1
 
 
+def test_too_little_memory_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise MemoryError("Unable to allocate 4.85 TiB")
+
+    monkeypatch.setattr("robossl.cli.report.run", refuse)
+    code, _, errors = run(["report", str(tmp_path)], capsys)
+    assert (code, errors) == (1, "robossl: there is too little memory: Unable to allocate 4.85 TiB\n")
+
+
 def test_doctor_tells_what_is_missing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def none_works(name: str, seconds: float) -> int:
         raise UserError("no display")

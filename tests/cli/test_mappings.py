@@ -51,6 +51,8 @@ def test_sensors_of_a_preset_are_read_written_and_overridden(tmp_path: Path) -> 
         ("--sensors.proprio.noise-std much", UserError, "sensors.proprio.noise_std: expected float, got 'much'"),
         ("--sensors.proprio.noise-std --json", UserError, "--sensors.proprio.noise-std needs a value"),
         ("--sensors.proprio.noise-std -1", UserError, "noise-std must be finite and not negative, got -1"),
+        ("--sensors.proprio.noise-std [", UserError, "--sensors.proprio.noise-std: not valid YAML"),
+        ("--env.sensors {", UserError, "value: not valid YAML"),
         ("--sensors.proprio 3", UserError, "sensors.proprio: expected keys and values, got 3"),
         ("--env.sensrs.proprio.noise-std 1", UserError, "did you mean '--env.sensors'"),
     ],

@@ -84,10 +84,33 @@ def test_another_kind_does_not_inherit_the_parents_keys(tmp_path: Path) -> None:
     assert load_preset("train", str(path), TrainSettings).agent == type(TrainSettings(agent=build_sac()).agent)()
 
 
+def test_presets_that_extend_each_other_are_one_line(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.yaml", tmp_path / "other.yaml"
+    one.write_text(f"extends: {other}\n")
+    other.write_text(f"extends: {one}\n")
+    with pytest.raises(UserError, match=rf"other\.yaml: extends {one}, which extends it"):
+        load_preset("train", str(one), TrainSettings)
+
+
+@pytest.mark.parametrize("parent", ["5", "[quickstart]", "{}"])
+def test_a_parent_that_is_no_name_is_one_line(tmp_path: Path, parent: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"extends: {parent}\n")
+    with pytest.raises(UserError, match="extends takes one preset's name"):
+        load_preset("train", str(path), TrainSettings)
+
+
 def build_sac() -> object:
     from robossl.agents.sac.config import SACConfig
 
     return SACConfig()
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match=r"mine\.yaml cannot be read"):
+        load_preset("train", str(path), TrainSettings)
 
 
 def test_broken_yaml_is_one_line(tmp_path: Path) -> None:

@@ -64,3 +64,13 @@ def test_a_run_that_is_not_finished_is_named(tmp_path: Path, capsys: pytest.Capt
         main(["report", run])
     assert stop.value.code == 1
     assert f"{run} is not finished" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "3"])
+def test_figures_that_are_none_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str) -> None:
+    run = finished(tmp_path / "quickstart" / "1", TrainSettings(), 1.0)
+    (Path(run) / "result.json").write_text(content)
+    with pytest.raises(SystemExit) as stop:
+        main(["report", run])
+    assert stop.value.code == 1
+    assert capsys.readouterr().err == f"robossl: {run}/result.json does not hold the figures of a run\n"

@@ -24,6 +24,16 @@ def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Monk
     assert [file.name for file in tmp_path.iterdir()] == ["value.json"]
 
 
+def test_a_read_only_file_system_is_named_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(UserError, match=r"cannot write .*/value\.json: Read-only file system"):
+        write_atomic(tmp_path / "value.json", b"{}")
+
+
 def test_truncated_json_is_named(tmp_path: Path) -> None:
     path = tmp_path / "value.json"
     path.write_text('{"a": ')

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from robossl.core import Bundle, UserError
+from robossl.core import ArraySpec, Bundle, UserError
 from robossl.core.contract import CameraInput, VectorInput
 from robossl.export import ExportConfig
 from robossl.export.bundle import Exported, Source, export_bundle
+from robossl.export.inputs import Seen, describe_inputs
 from robossl.export.session import Session
 
 
@@ -61,6 +62,14 @@ def test_the_contract_tells_every_input(exported: tuple[Any, Exported]) -> None:
     assert (world.low, world.high) == (0.0, 7.0)  # 8 worlds were shown
     assert (camera.seen[0].low, camera.seen[2].low, camera.seen[0].high) == (0.0, 0.0, 7.0)
     assert (contract.control_hz, contract.actions) == (10.0, ("left", "right"))
+
+
+def test_a_series_of_every_substep_is_refused(counting: Callable[[], Any]) -> None:
+    env = counting()
+    spec = replace(env.spec, observation={"force_torque": ArraySpec(shape=(16, 6))})
+    seen = Seen(spec.observation, 4, np.random.default_rng(0))
+    with pytest.raises(UserError, match=r"'force_torque' is a series \[16, 6\]"):
+        describe_inputs(spec, 1, seen)
 
 
 def test_the_graph_has_the_contract_s_names_and_nothing_outside_the_file(exported: tuple[Any, Exported]) -> None:

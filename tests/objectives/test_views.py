@@ -73,3 +73,11 @@ def test_a_still_window_stays_still():
 def test_wrong_options_are_refused(options):
     with pytest.raises(UserError, match="view: needs"):
         ViewConfig(**options)
+
+
+def test_colours_of_a_picture_without_any_are_not_varied():
+    grey = {"camera": torch.zeros(2, 1, 8, 8, dtype=torch.uint8)}
+    generator = torch.Generator().manual_seed(0)
+    assert make_view(grey, ViewConfig(jitter=0.0), generator)["camera"].shape == (2, 1, 8, 8)
+    with pytest.raises(UserError, match="jitter varies RGB colours, and a picture has 1 channels: set it to 0"):
+        make_view(grey, ViewConfig(), generator)

@@ -218,6 +218,20 @@ def test_a_future_that_was_abandoned_is_replaced(tmp_path):
     assert names(tmp_path) == ["000000001", "000000002", "last"]
 
 
+@pytest.mark.parametrize(("step", "is_best", "best"), [(3, False, 2), (4, False, 2), (5, False, 2), (5, True, 5)])
+def test_the_best_of_a_future_that_was_abandoned_is_no_longer_the_runs(tmp_path, step, is_best, best):
+    checkpoints = Checkpoints(tmp_path, keep=9)
+    for number in (1, 2, 3, 4, 6):
+        checkpoints.save(number, {"agent": tree(number)}, best=number == 4)
+    resumed = Checkpoints(tmp_path, keep=9, resumed=tmp_path / "000000002")
+    resumed.save(2, {"agent": tree(2)})
+    assert find_checkpoint(tmp_path, BEST).name == "000000004"  # it has not gone on yet
+    resumed.save(step, {"agent": tree(-step)}, best=is_best)
+    assert [int(path.name) for path in complete_checkpoints(tmp_path)] == [1, 2, step]
+    assert int(find_checkpoint(tmp_path, BEST).name) == best
+    assert int(find_checkpoint(tmp_path, LAST).name) == step
+
+
 def test_a_checkpoint_is_found_from_every_place(tmp_path):
     run = tmp_path / "run"
     checkpoints = Checkpoints(run / "checkpoints", keep=2)

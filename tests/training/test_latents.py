@@ -1,5 +1,6 @@
 import numpy as np
-from training_toys import HEIGHT, SPEC, WIDTH, ConstantAgent, LineEnv
+import pytest
+from training_toys import HEIGHT, SPEC, WIDTH, ConstantAgent, LineEnv, OtherChannelsEnv
 
 from robossl.training.evaluate import evaluate
 from robossl.training.latents import LatentSampler
@@ -7,9 +8,9 @@ from robossl.training.policy import AgentPolicy
 from robossl.training.privileged import factor_names, factor_values, policy_observation, with_privileged
 
 
-def sampled(max_samples, episodes=40, num_worlds=16):
-    env, agent = LineEnv(num_worlds), ConstantAgent(0.1)
-    policy = AgentPolicy(agent, SPEC.observation, frame_stack=2)
+def sampled(max_samples, episodes=40, num_worlds=16, env=None):
+    env, agent = env or LineEnv(num_worlds), ConstantAgent(0.1)
+    policy = AgentPolicy(agent, env.spec.observation, frame_stack=2)
     sampler = LatentSampler(agent, policy, env, max_samples=max_samples)
     result = evaluate(env, policy, episodes, observers=[sampler])
     return sampler.latents(), result
@@ -28,6 +29,13 @@ def test_every_moment_is_described_by_what_was_true_then():
     metadata = latents.metadata(result)
     assert {len(column) for column in metadata.values()} == {len(latents.features)}
     assert metadata["return"] == result.returns[latents.episode].tolist()
+
+
+@pytest.mark.parametrize("num_channels", [1, 4])
+def test_thumbnails_are_in_colour(num_channels):
+    latents, _ = sampled(10_000, env=OtherChannelsEnv(num_channels))
+    assert latents.thumbnails.shape[1:] == (HEIGHT, WIDTH, 3)
+    np.testing.assert_array_equal(latents.thumbnails[:, 0, 0, 2], (10 * latents.episode + latents.step) % 256)
 
 
 def test_samples_are_thinned_out_evenly():

@@ -46,6 +46,14 @@ def test_what_features_hold_exactly_is_found_and_what_they_lack_is_not(store):
     assert set(report.scalars()) == {"ssl/rankme", "ssl/std", "ssl/cosine", "probe/r2_place_x", "probe/r2_place_world"}
 
 
+def test_an_encoder_that_diverged_is_one_line(store):
+    encoder = raw_encoder()
+    encoder.vector_norm.mean.fill_(float("nan"))
+    encoder.vector_norm.count.fill_(1)
+    with pytest.raises(UserError, match="features are not finite: pretraining diverged"):
+        make_probe(store, ["proprio"])(encoder)
+
+
 def test_every_frame_of_the_split_is_taken_once(store):
     split = ([0, 1, 2], [5, 7])
     fit, test = make_probe(store, ["proprio"], split=split)._halves

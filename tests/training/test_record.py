@@ -4,7 +4,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from training_toys import HEIGHT, SPEC, WIDTH, ConstantAgent, LineEnv
+from training_toys import HEIGHT, SPEC, WIDTH, ConstantAgent, LineEnv, OtherChannelsEnv
 
 from robossl.core import UserError
 from robossl.training.film import Film
@@ -29,6 +29,12 @@ def test_a_video_has_every_observation_of_every_episode_and_both_cameras():
     assert robot.tolist() == steps
     assert recording.frames.shape[2] == 32 + 24 * WIDTH // HEIGHT
     assert env.before_reset is None
+
+
+@pytest.mark.parametrize("num_channels", [1, 4])
+def test_pictures_of_other_channels_are_filmed(num_channels):
+    frames = record(OtherChannelsEnv(num_channels, 1), policy(), RecordConfig(episodes=1, height_px=24)).frames
+    assert frames[:, 5, -5].tolist() == [[step] * 3 for step in range(4)]
 
 
 def test_a_line_of_figures_stands_below():

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from robossl.core import UserError
-from robossl.training.run_folder import new_run_folder, write_command, write_system_json
+from robossl.training.run_folder import new_run_folder, only_writer, write_command, write_system_json
 
 
 def test_runs_are_numbered(tmp_path):
@@ -30,6 +30,17 @@ def test_a_place_that_cannot_be_written_is_one_clear_line(tmp_path):
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(UserError, match="cannot create a run folder"):
         new_run_folder(tmp_path / "runs", "a")
+
+
+def test_a_run_has_one_writer_at_a_time(tmp_path):
+    with (
+        only_writer(tmp_path),
+        pytest.raises(UserError, match="is being written by another process"),
+        only_writer(tmp_path),
+    ):
+        pass
+    with only_writer(tmp_path):  # the lock file that is left locks nothing
+        pass
 
 
 def test_commands_are_kept_as_a_shell_takes_them(tmp_path):

@@ -1,5 +1,7 @@
 """A tiny environment whose every number can be worked out by hand, and small agents in it."""
 
+import dataclasses
+
 import numpy as np
 
 from robossl.agents import PPO, SAC, PPOConfig, Representation, SACConfig
@@ -116,6 +118,20 @@ class LineEnv:
         pictures = np.broadcast_to(value[:, None, None, None], (self.num_worlds, HEIGHT, WIDTH, 3)).copy()
         obs = {"rgb_front": pictures, "proprio": np.stack([self.x, self.elapsed], axis=1).astype(np.float32)}
         return {key: obs[key] for key in self.spec.observation}
+
+
+class OtherChannelsEnv(LineEnv):
+    """The same with pictures of another number of channels, all alike."""
+
+    def __init__(self, num_channels, num_worlds=4):
+        super().__init__(num_worlds)
+        picture = ArraySpec(shape=(HEIGHT, WIDTH, num_channels), dtype="uint8", low=0, high=255)
+        self.num_channels = num_channels
+        self.spec = dataclasses.replace(SPEC, observation={**SPEC.observation, "rgb_front": picture})
+
+    def _obs(self):
+        obs = super()._obs()
+        return {**obs, "rgb_front": obs["rgb_front"][..., :1].repeat(self.num_channels, -1)}
 
 
 class ConstantAgent:

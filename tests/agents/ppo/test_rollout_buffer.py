@@ -4,16 +4,20 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.buffers import RolloutBuffer as ReferenceBuffer
 
+from robossl.agents.observations import observation_shapes
 from robossl.agents.ppo.rollout_buffer import RolloutBuffer
+from robossl.nets import EncoderConfig, MultimodalEncoder
 
 SPACE = spaces.Dict(
     {"rgb_front": spaces.Box(0, 255, (3, 4, 4), np.uint8), "proprio": spaces.Box(-1, 1, (2,), np.float32)}
 )
 
 
-def make(num_steps: int, num_worlds: int, *, gamma: float = 0.5, gae_lambda: float = 0.5) -> RolloutBuffer:
+def make(
+    num_steps: int, num_worlds: int, *, gamma: float = 0.5, gae_lambda: float = 0.5, space: spaces.Dict = SPACE
+) -> RolloutBuffer:
     device = torch.device("cpu")
-    return RolloutBuffer(num_steps, SPACE, 1, num_worlds=num_worlds, gamma=gamma, gae_lambda=gae_lambda, device=device)
+    return RolloutBuffer(num_steps, space, 1, num_worlds=num_worlds, gamma=gamma, gae_lambda=gae_lambda, device=device)
 
 
 def filled(num_steps: int, num_worlds: int, done: np.ndarray) -> RolloutBuffer:
@@ -29,6 +33,17 @@ def filled(num_steps: int, num_worlds: int, done: np.ndarray) -> RolloutBuffer:
         number = np.full((num_worlds, 1), t / 10, np.float32)
         buffer.add(obs, number, number[:, 0], done[t], torch.zeros(num_worlds), torch.zeros(num_worlds))
     return buffer
+
+
+def test_vectors_are_what_an_encoder_normalises() -> None:
+    space = spaces.Dict({**SPACE, "force_torque": spaces.Box(-1, 1, (16, 6), np.float32)})
+    encoder = MultimodalEncoder(observation_shapes(space), EncoderConfig(channels=(2,), kernels=(2,), strides=(2,)))
+    buffer = make(1, 2, space=space)
+    obs = {key: np.ones((2, *box.shape), box.dtype) for key, box in space.items()}
+    buffer.add(obs, np.zeros((2, 1)), np.zeros(2), np.zeros(2, bool), torch.zeros(2), torch.zeros(2))
+    assert set(buffer.vectors()) == {"proprio", "force_torque"}
+    encoder.observe(buffer.vectors())
+    torch.testing.assert_close(encoder.vector_norm.mean, torch.ones(2 + 16 * 6))
 
 
 def test_advantages_by_hand() -> None:
