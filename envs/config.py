@@ -6,7 +6,7 @@ from typing import Literal
 
 from robossl.core import Stream, UserError
 from robossl.envs.motion import MotionConfig
-from robossl.envs.randomisation import Span, span_of
+from robossl.envs.randomisation import GREATEST, Span, span_of
 from robossl.envs.sensor_model import SensorModel
 
 EngineName = Literal["mujoco", "bullet", "warp"]
@@ -63,7 +63,7 @@ class EnvConfig:
             raise UserError(f"env.delay-s must be finite and not negative, got {self.delay_s}")
         for name, span in self.randomise.items():
             low, high = span_of(span)
-            if not -math.inf < low <= high < math.inf:
+            if not -GREATEST < low <= high < GREATEST:
                 raise UserError(f"env.randomise.{name}: a range goes from low to high, got {low:g} {high:g}")
 
 

@@ -14,6 +14,10 @@ Span: TypeAlias = tuple[float, float]
 """Lowest and highest value; equal where the value is fixed."""
 
 
+GREATEST = 1e38
+"""What is drawn must stay below: it is recorded as float32."""
+
+
 def span_of(value: float | Span) -> Span:
     """Returns a range, of one value where it is one."""
     return value if isinstance(value, tuple) else (value, value)
@@ -23,9 +27,9 @@ def require_range(what: str, low: float, high: float, *, least: float = -math.in
     """Checks the ends of a range.
 
     Raises:
-        UserError: if they are not finite, or the wrong way round, or below `least`.
+        UserError: if they are not finite in single precision, or the wrong way round, or below `least`.
     """
-    if not (-math.inf < low <= high < math.inf and low >= least):
+    if not (-GREATEST < low <= high < GREATEST and low >= least):
         floor = f" and not below {least:g}" if math.isfinite(least) else ""
         raise UserError(f"the range of {what} goes from low to high{floor}, got {low:g} {high:g}")
 
@@ -65,6 +69,8 @@ class Randomisation:
             room = replace(self, low=self.holds[0], high=self.holds[1])
             asked = f"{self.low:g}" + (f" to {self.high:g}" if self.high != self.low else "")
             raise UserError(f"the scene has room for {room.described()}, not for {asked}")
+        if self.mode == "scale":
+            require_range(f"factors of {self.fields[0]}", self.low, self.high, least=0.0)
 
     @property
     def fields(self) -> tuple[str, ...]:
