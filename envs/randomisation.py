@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from robossl.core import UserError
+from robossl.envs.sensor_model import LONGEST_DELAY_S
 
 Span: TypeAlias = tuple[float, float]
 """Lowest and highest value; equal where the value is fixed."""
@@ -109,8 +110,10 @@ class ActionDelay:
     is_visual: bool = False
 
     def __post_init__(self) -> None:
-        """Checks the range: no action arrives before it was decided on."""
+        """Checks the range: no action arrives before it was decided on, or never."""
         require_range("an action's delay", self.low, self.high, least=0.0)
+        if self.high > LONGEST_DELAY_S:
+            raise UserError(f"an action's delay must be at most {LONGEST_DELAY_S:g} s, got {self.high:g}")
 
     def described(self) -> str:
         """Says in a few words what it does."""

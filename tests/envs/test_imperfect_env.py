@@ -215,6 +215,7 @@ def test_what_was_returned_is_never_changed_later(counter_env: Any) -> None:
     [
         ({"rate_hz": 0.0}, "rate-hz must be positive, got 0"),
         ({"delay_s": -0.1}, "delay-s must be finite and not negative"),
+        ({"delay_s": 1e9}, "delay-s must be at most 60, got 1000000000.0"),
         ({"noise_std": float("nan")}, "noise-std must be finite"),
         ({"dropout": 1.0}, "dropout is a probability below 1"),
     ],

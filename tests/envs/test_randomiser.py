@@ -229,6 +229,7 @@ def test_a_range_that_ends_before_it_begins_is_refused() -> None:
             "factors of actuator_gainprm goes from low to high and not below 0, got -1 1",
         ),
         (lambda: ActionDelay(low=-0.1, high=0.1), "not below 0, got -0.1 0.1"),
+        (lambda: ActionDelay(high=1e9), r"an action's delay must be at most 60 s, got 1e\+09"),
         (lambda: Push(body="car", low=3.0, high=2.0), "a push on car goes from low to high"),
         (lambda: Push(body="car", high=2.0, chance=1.5), "chance in 0..1, got 1.5"),
     ],
