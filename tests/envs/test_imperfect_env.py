@@ -301,3 +301,12 @@ def drawn_cameras(env: Any) -> list[int]:
     for shots in env.pictures._shots:
         note(shots.renderer)
     return counts
+
+
+def test_samples_under_way_that_do_not_fit_into_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("robossl.envs.imperfect_env.available_bytes", lambda: 2**20)
+    config = EnvConfig(id="robossl/ArmPush-v0", num_worlds=8, num_threads=1, observations=("rgb_static", "proprio"))
+    late = SensorModel(delay_s=10.0)
+    with pytest.raises(UserError, match=r"env.sensors.rgb_static.delay-s: .* in 8 worlds need about 0\.0 GiB"):
+        make_env(replace(config, sensors={"rgb_static": late, "proprio": late}), WorldSeed())
+    make_env(replace(config, sensors={"proprio": late}), WorldSeed()).close()
