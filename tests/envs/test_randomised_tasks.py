@@ -60,6 +60,20 @@ def test_a_randomised_friction_holds_whatever_is_touched(env_id: str) -> None:
         assert model.geom_priority[mine] > model.geom_priority[other], model.geom(other).name
 
 
+@pytest.mark.parametrize("env_id", OWN_TASKS)
+def test_no_camera_is_shifted_into_its_own_robot(env_id: str) -> None:
+    entry = make_task(env_id).spec.randomisations["camera_position"]
+    assert isinstance(entry, Randomisation)
+    cameras = entry.elements or ()
+    keys = tuple(f"{modality}_{camera}" for camera in cameras for modality in ("depth", "bodies"))
+    everywhere = {"camera_position": (entry.low, entry.high)}
+    obs = (env := task_env(env_id, 256, observations=keys, image_size=(4, 3), randomise=everywhere)).reset()
+    for camera in cameras:
+        own = env.engine.model.camera(camera).bodyid[0]
+        is_inside = (obs[f"bodies_{camera}"] == own) & (obs[f"depth_{camera}"] < 0.01)
+        assert not is_inside.all(axis=(1, 2, 3)).any(), camera
+
+
 def test_a_range_that_the_scene_has_no_room_for_is_refused_by_name() -> None:
     with pytest.raises(UserError, match=r"room for geom_size of block_box times 0\.6 to 1\.4, not for 0\.9 to 2$"):
         task_env("robossl/ArmPush-v0", randomise={"size": (0.9, 2.0)})
