@@ -198,6 +198,8 @@ class ImperfectSensor:
         if model.resolution is not None:
             values = np.rint(values / model.resolution) * np.float32(model.resolution)
         values = values.clip(spec.low, spec.high)
+        if key.startswith("depth_"):
+            values[truth == 0] = 0  # where nothing is there is no reading that could be wrong
         return (np.rint(values) if spec.dtype == "uint8" else values).astype(spec.dtype)
 
 

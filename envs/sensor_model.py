@@ -18,7 +18,8 @@ class SensorModel:
 
     At each of its times a sensor takes a sample: the truth, plus bias and noise, rounded to its resolution. A sample
     may be lost. What comes through is held until the next one, and arrives after the delay. An episode begins with its
-    own first sample, which waits for no delay and is never lost where values are held.
+    own first sample, which waits for no delay and is never lost where values are held. Where a depth camera sees
+    nothing it says so without error.
 
     Attributes:
         rate_hz: of the samples; one at every decision where None, or where the control rate is lower.

@@ -310,3 +310,14 @@ def test_samples_under_way_that_do_not_fit_into_memory_are_refused(monkeypatch: 
     with pytest.raises(UserError, match=r"env.sensors.rgb_static.delay-s: .* in 8 worlds need about 0\.0 GiB"):
         make_env(replace(config, sensors={"rgb_static": late, "proprio": late}), WorldSeed())
     make_env(replace(config, sensors={"proprio": late}), WorldSeed()).close()
+
+
+def test_where_a_depth_camera_sees_nothing_there_is_no_noise() -> None:
+    config = EnvConfig(num_worlds=2, num_threads=1, observations=("depth_front",), image_size=(16, 9))
+    noisy = SensorModel(noise_std=0.05, bias_std=0.1, resolution=0.01)
+    true = make_env(config, WorldSeed()).reset()["depth_front"]
+    seen = make_env(replace(config, sensors={"depth_front": noisy}), WorldSeed()).reset()["depth_front"]
+    is_nothing = true == 0
+    assert is_nothing.any()
+    assert (seen[is_nothing] == 0).all()
+    assert np.std(seen[~is_nothing] - true[~is_nothing]) > 0.02
