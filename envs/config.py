@@ -6,8 +6,8 @@ from typing import Literal
 
 from robossl.core import Stream, UserError
 from robossl.envs.motion import MotionConfig
-from robossl.envs.randomisation import Span, span_of
-from robossl.envs.sensor_model import SensorModel
+from robossl.envs.randomisation import GREATEST, Span, span_of
+from robossl.envs.sensor_model import LONGEST_DELAY_S, SensorModel
 
 EngineName = Literal["mujoco", "bullet", "warp"]
 RendererName = Literal["raycast", "gl", "warp"]
@@ -61,9 +61,11 @@ class EnvConfig:
             raise UserError(f"env.num-threads must be at least 1, got {self.num_threads}")
         if not 0 <= self.delay_s < math.inf:
             raise UserError(f"env.delay-s must be finite and not negative, got {self.delay_s}")
+        if self.delay_s > LONGEST_DELAY_S:
+            raise UserError(f"env.delay-s must be at most {LONGEST_DELAY_S:g}, got {self.delay_s}")
         for name, span in self.randomise.items():
             low, high = span_of(span)
-            if not -math.inf < low <= high < math.inf:
+            if not -GREATEST < low <= high < GREATEST:
                 raise UserError(f"env.randomise.{name}: a range goes from low to high, got {low:g} {high:g}")
 
 

@@ -15,6 +15,8 @@ Floats = NDArray[np.float64]
 
 _KINDS = {"dof": "joint", "jnt": "joint", "qpos": "joint", "qvel": "joint", "cam": "camera", "mat": "material"}
 _JOINT_ADDRESSES = {"dof": "jnt_dofadr", "qvel": "jnt_dofadr", "qpos": "jnt_qposadr"}
+_NOT_NEGATIVE = ("geom_friction", "geom_size", "dof_damping", "dof_armature", "dof_frictionloss", "jnt_stiffness")
+_LEAST_KG, _FOVY_DEG = 1e-9, (1.0, 179.0)
 _UNIT_RANGE = ("geom_rgba", "mat_rgba", "light_diffuse", "light_ambient")
 
 
@@ -35,28 +37,58 @@ class FieldChange:
         self.compiled: Floats = np.zeros(0) if self.is_state else np.array(reduce(getattr, field.split("."), model))
         self._rows = _rows(model, field, entry.elements)
         self._columns = None if entry.columns is None else np.array(entry.columns)
+        self._require_sense(model)
 
     def apply(self, values: Floats, draws: Draws) -> Floats:
         """Changes the field's values [n, ...] in place, and returns the numbers [n, ...] drawn from the range."""
         entry = self._entry
         table = values.reshape(*values.shape[:2], -1)
-        rows = np.arange(table.shape[1]) if self._rows is None else self._rows
-        columns = np.arange(table.shape[2]) if self._columns is None else self._columns
-        place = (slice(None), rows[:, None], columns)
+        place = self._place(table)
         before = table[place]  # [n, rows, columns]
-        shape = (len(rows), 1 if entry.mode == "turn" else len(columns)) if entry.each else (1, 1)
-        if entry.mode == "choose":
-            u = np.minimum(np.floor(draws.uniform(entry.low, entry.high + 1, shape)), entry.high)
+        shape = (before.shape[1], 1 if entry.mode == "turn" else before.shape[2]) if entry.each else (1, 1)
+        if entry.mode == "choose":  # also of half a range, which may end between two
+            low, high = np.ceil(entry.low), np.floor(entry.high)
+            u = np.floor(draws.uniform(low, max(low, high) + 1, shape))
         else:
             u = draws.uniform(entry.low, entry.high, shape)
-        if entry.mode == "turn":
-            after = _turned(before, u, _axes(draws, shape[0]))
-        elif entry.mode == "scale":
-            after = before * u
-        else:
-            after = before + u if entry.mode == "offset" else u
+        after = _turned(before, u, _axes(draws, shape[0])) if entry.mode == "turn" else self._changed(before, u)
         table[place] = after.clip(0.0, 1.0) if self.field in _UNIT_RANGE else after
         return u
+
+    def _place(self, table: Floats) -> tuple[Any, ...]:
+        """Returns the index of what is changed in [n, R, C]."""
+        rows = np.arange(table.shape[1]) if self._rows is None else self._rows
+        columns = np.arange(table.shape[2]) if self._columns is None else self._columns
+        return slice(None), rows[:, None], columns
+
+    def _changed(self, before: Floats, u: Any) -> Floats:
+        if self._entry.mode == "scale":
+            return np.asarray(before * u)
+        return np.asarray(before + u if self._entry.mode == "offset" else u)
+
+    def _require_sense(self, model: Any) -> None:
+        """Refuses a range that leads to what no model can have, such as a negative mass or a material that is none."""
+        bounds, entry = _bounds(model, self.field), self._entry
+        if bounds is None or entry.mode == "turn":
+            return
+        table = self.compiled.reshape(1, len(self.compiled), -1)
+        before = table[self._place(table)]
+        before = before[before != 0] if entry.mode == "scale" else before
+        ends = np.concatenate([self._changed(before, u).ravel() for u in (entry.low, entry.high)])
+        if len(ends) and not bounds[0] <= ends.min() <= ends.max() <= bounds[1]:
+            made, allowed = f"{ends.min():g} to {ends.max():g}", f"{bounds[0]:g} to {bounds[1]:g}"
+            raise UserError(f"{entry.described()}: that makes {made}, beyond {allowed}")
+
+
+def _bounds(model: Any, field: str) -> tuple[float, float] | None:
+    """Returns between which numbers a field's must be; None where they may be any."""
+    if field in _NOT_NEGATIVE:
+        return 0.0, np.inf
+    return {
+        "body_mass": (_LEAST_KG, np.inf),
+        "cam_fovy": _FOVY_DEG,
+        "geom_matid": (-1.0, model.nmat - 1.0),
+    }.get(field)
 
 
 def _rows(model: Any, field: str, elements: tuple[str, ...] | None) -> Any:

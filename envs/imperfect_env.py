@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Array, ArraySpec, BatchEnv, Draws, Obs, Policy, StepBatch, Stream, Tree, UnknownNameError
 from robossl.core.errors import UserError
+from robossl.core.memory import available_bytes
 from robossl.envs.config import WorldSeed
 from robossl.envs.sensor_model import SensorModel
 from robossl.envs.task_env import TaskEnv
@@ -26,7 +27,8 @@ class ImperfectEnv:
         worlds: as given to `env`.
 
     Raises:
-        UserError: if a key is not observed, or numbers that are labels shall be changed.
+        UserError: if a key is not observed, numbers that are labels shall be changed, or what is under way does not
+            fit into memory.
     """
 
     def __init__(self, env: BatchEnv, models: dict[str, SensorModel], worlds: WorldSeed) -> None:
@@ -37,6 +39,7 @@ class ImperfectEnv:
                 raise UnknownNameError("observation to make imperfect:", key, env.spec.observation)
             if model.changes_values and env.spec.observation[key].dtype == "int32":
                 raise UserError(f"{key!r} holds labels: it can be late or lost, but neither noisy nor rounded")
+        _require_memory(env, models)
         self._sensors = {
             key: ImperfectSensor(model, env.spec.observation[key], env.spec.control_hz, env.num_worlds)
             for key, model in models.items()
@@ -145,7 +148,7 @@ class ImperfectSensor:
 
     def __init__(self, model: SensorModel, spec: ArraySpec, control_hz: float, num_worlds: int) -> None:
         self._model, self._spec, self._control_hz = model, spec, control_hz
-        self._delay = int(np.floor(model.delay_s * control_hz + 0.5))
+        self._delay = _decisions_late(model, control_hz)
         self.ring = np.zeros((num_worlds, self._delay + 1, *spec.shape), spec.dtype)
         has_bias = model.bias_std > 0 or model.drift_std > 0
         self.bias = np.zeros((num_worlds, *(spec.shape if has_bias else ())), np.float32)
@@ -195,7 +198,28 @@ class ImperfectSensor:
         if model.resolution is not None:
             values = np.rint(values / model.resolution) * np.float32(model.resolution)
         values = values.clip(spec.low, spec.high)
+        if key.startswith("depth_"):
+            values[truth == 0] = 0  # where nothing is there is no reading that could be wrong
         return (np.rint(values) if spec.dtype == "uint8" else values).astype(spec.dtype)
+
+
+def _decisions_late(model: SensorModel, control_hz: float) -> int:
+    return int(np.floor(model.delay_s * control_hz + 0.5))
+
+
+def _require_memory(env: BatchEnv, models: dict[str, SensorModel]) -> None:
+    """Checks that the samples under way fit into the memory that is free."""
+    needs = {
+        key: env.num_worlds * (_decisions_late(model, env.spec.control_hz) + 1) * env.spec.observation[key].num_bytes
+        for key, model in models.items()
+    }
+    free, needed = available_bytes(), sum(needs.values())
+    if free is not None and needed > free:
+        largest = max(needs, key=lambda key: needs[key])
+        raise UserError(
+            f"env.sensors.{largest}.delay-s: samples under way in {env.num_worlds:,} worlds need about"
+            f" {needed / 2**30:,.1f} GiB of memory and {free / 2**30:,.1f} GiB are free"
+        )
 
 
 def _along(flags: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:

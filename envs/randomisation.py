@@ -9,9 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from robossl.core import UserError
+from robossl.envs.sensor_model import LONGEST_DELAY_S
 
 Span: TypeAlias = tuple[float, float]
 """Lowest and highest value; equal where the value is fixed."""
+
+
+GREATEST = 1e38
+"""What is drawn must stay below: it is recorded as float32."""
 
 
 def span_of(value: float | Span) -> Span:
@@ -23,9 +28,9 @@ def require_range(what: str, low: float, high: float, *, least: float = -math.in
     """Checks the ends of a range.
 
     Raises:
-        UserError: if they are not finite, or the wrong way round, or below `least`.
+        UserError: if they are not finite in single precision, or the wrong way round, or below `least`.
     """
-    if not (-math.inf < low <= high < math.inf and low >= least):
+    if not (-GREATEST < low <= high < GREATEST and low >= least):
         floor = f" and not below {least:g}" if math.isfinite(least) else ""
         raise UserError(f"the range of {what} goes from low to high{floor}, got {low:g} {high:g}")
 
@@ -65,6 +70,8 @@ class Randomisation:
             room = replace(self, low=self.holds[0], high=self.holds[1])
             asked = f"{self.low:g}" + (f" to {self.high:g}" if self.high != self.low else "")
             raise UserError(f"the scene has room for {room.described()}, not for {asked}")
+        if self.mode == "scale":
+            require_range(f"factors of {self.fields[0]}", self.low, self.high, least=0.0)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -103,8 +110,10 @@ class ActionDelay:
     is_visual: bool = False
 
     def __post_init__(self) -> None:
-        """Checks the range: no action arrives before it was decided on."""
+        """Checks the range: no action arrives before it was decided on, or never."""
         require_range("an action's delay", self.low, self.high, least=0.0)
+        if self.high > LONGEST_DELAY_S:
+            raise UserError(f"an action's delay must be at most {LONGEST_DELAY_S:g} s, got {self.high:g}")
 
     def described(self) -> str:
         """Says in a few words what it does."""

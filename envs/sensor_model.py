@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from robossl.core import UserError
 
+LONGEST_DELAY_S = 60.0
+"""Of anything: what is under way is kept, and must fit into memory."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorModel:
@@ -15,7 +18,8 @@ class SensorModel:
 
     At each of its times a sensor takes a sample: the truth, plus bias and noise, rounded to its resolution. A sample
     may be lost. What comes through is held until the next one, and arrives after the delay. An episode begins with its
-    own first sample, which waits for no delay and is never lost where values are held.
+    own first sample, which waits for no delay and is never lost where values are held. Where a depth camera sees
+    nothing it says so without error.
 
     Attributes:
         rate_hz: of the samples; one at every decision where None, or where the control rate is lower.
@@ -45,6 +49,8 @@ class SensorModel:
             value = getattr(self, name)
             if not 0 <= value < float("inf"):
                 raise UserError(f"a sensor's {name.replace('_', '-')} must be finite and not negative, got {value}")
+        if self.delay_s > LONGEST_DELAY_S:
+            raise UserError(f"a sensor's delay-s must be at most {LONGEST_DELAY_S:g}, got {self.delay_s}")
         for name in ("rate_hz", "resolution"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):

@@ -33,7 +33,8 @@ class TaskEnv:
 
     What an episode is depends on (seed, stream, world, episode) alone, never on the number of worlds or threads. An
     episode whose physics diverges is truncated: its last reward terms and its metrics are zero, it is no success, and
-    its last observation shows the state before the step, from which a value can be bootstrapped.
+    its last observation shows the state before the step, from which a value can be bootstrapped; the model's own state
+    where that was not finite either.
 
     Attributes:
         available: {key: spec} of all that can be observed beside pictures.
@@ -222,6 +223,10 @@ class TaskEnv:
         if not is_whole:
             lost = np.flatnonzero(diverged)
             engine.take_back(lost)
+            astray = lost[~np.isfinite(self.world_state()[lost]).all(axis=1)]
+            if len(astray):  # somebody wrote the state that the step began in: that is none to show, or to store
+                engine.reset(astray)
+                engine.forward(astray)
             recorded = {key: self._on_device(np.nan_to_num(on_host(value))) for key, value in recorded.items()}
         outcome = task.outcome(engine, action, recorded, self._memory)
         outcome = outcome if engine.xp is np else outcome.on_host()

@@ -20,6 +20,7 @@ from robossl.envs.render.gl_context import NoGraphicsError, open_context
 from robossl.envs.render.renderer import blank, camera_index, wanted
 
 _SEGMENT, _IDCOLOR = mujoco.mjtRndFlag.mjRND_SEGMENT.value, mujoco.mjtRndFlag.mjRND_IDCOLOR.value
+_SKYBOX = mujoco.mjtRndFlag.mjRND_SKYBOX.value
 _OFFSCREEN = mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value
 
 
@@ -27,7 +28,7 @@ class GLRenderer:
     """See `Renderer`."""
 
     name = "gl"
-    version = 1
+    version = 2
     modalities = ("rgb", "depth", "segmentation")
     engine_type = MujocoEngine
 
@@ -142,18 +143,18 @@ class Painter:
         """Fills {modality: [H, W, C]} of one camera."""
         rect = self.look(camera)
         colours = np.empty((camera.height, camera.width, 3), np.uint8)
-        if "rgb" in views or "depth" in views:
+        if "rgb" in views:
+            self._render(rect, colours, None)
+            views["rgb"][...] = colours[::-1]
+        if "depth" in views or "segmentation" in views:  # the sky has colours, but is at no depth and no geom
             depth = np.empty((camera.height, camera.width), np.float32) if "depth" in views else None
+            self.scene.flags[[_SEGMENT, _IDCOLOR, _SKYBOX]] = True, True, False
             self._render(rect, colours, depth)
-            if "rgb" in views:
-                views["rgb"][...] = colours[::-1]
+            self.scene.flags[[_SEGMENT, _IDCOLOR, _SKYBOX]] = False, False, True
             if depth is not None:
                 views["depth"][..., 0] = self._metres(depth[::-1])
-        if "segmentation" in views:
-            self.scene.flags[[_SEGMENT, _IDCOLOR]] = True
-            self._render(rect, colours, None)
-            self.scene.flags[[_SEGMENT, _IDCOLOR]] = False
-            views["segmentation"][..., 0] = self._geoms(colours[::-1])
+            if "segmentation" in views:
+                views["segmentation"][..., 0] = self._geoms(colours[::-1])
 
     def close(self) -> None:
         """Frees the context, in the thread that made it."""

@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from traceback import walk_tb
 
 from robossl.core import UnknownNameError, UsageError, UserError
 from robossl.training.interrupt import Interrupted
@@ -58,11 +59,20 @@ def _told(error: BaseException) -> tuple[str, int] | None:
         return f"needs the package {error.name!r}, which is not installed: `robossl doctor` lists them", _ERROR_EXIT
     if isinstance(error, MemoryError):
         return f"there is too little memory: {error}", _ERROR_EXIT
+    if _is_of_graphics_choice(error):
+        choice = os.environ.get("MUJOCO_GL", "")
+        return f"MuJoCo cannot start with MUJOCO_GL={choice}: unset it, robossl looks for EGL and OSMesa", _ERROR_EXIT
     if isinstance(error, UnicodeDecodeError):
         return f"a file is not the text that it should be: {error}", _ERROR_EXIT
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}", _ERROR_EXIT
     return None
+
+
+def _is_of_graphics_choice(error: BaseException) -> bool:
+    """Tells whether MuJoCo ended its own import, as it does when the library that MUJOCO_GL asks for is absent."""
+    frames = (frame for frame, _ in walk_tb(error.__traceback__))
+    return any(frame.f_globals.get("__name__") == "mujoco.rendering.classic.gl_context" for frame in frames)
 
 
 def _run(words: list[str]) -> int:

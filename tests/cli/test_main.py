@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -209,3 +211,12 @@ def test_what_is_randomised_and_sensed_is_evaluated(capsys: pytest.CaptureFixtur
     ]
     assert figures[0]["episodes"] == 2
     assert figures[0]["distance_mean"] != figures[1]["distance_mean"]
+
+
+def test_a_graphics_library_that_mujoco_cannot_start_with_is_one_line() -> None:
+    words = [sys.executable, "-c", "from robossl.cli.main import main; main(['envs', 'show', 'robossl/ArmPush-v0'])"]
+    done = subprocess.run(words, env={**os.environ, "MUJOCO_GL": "none"}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert (
+        done.stderr == "robossl: MuJoCo cannot start with MUJOCO_GL=none: unset it, robossl looks for EGL and OSMesa\n"
+    )

@@ -102,6 +102,8 @@ def test_foreign_environments_and_senseless_delays_are_refused() -> None:
         make_env(EnvConfig(id="Pendulum-v1", num_worlds=1, delay_s=0.1), WorldSeed())
     with pytest.raises(UserError, match="delay-s must be finite and not negative, got -1"):
         EnvConfig(delay_s=-1.0)
+    with pytest.raises(UserError, match=r"delay-s must be at most 60, got 10000000\.0"):
+        EnvConfig(delay_s=1e7)
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ XML = """
     <texture name="red" type="2d" builtin="flat" rgb1="1 0 0" width="8" height="8"/>
     <texture name="blue" type="2d" builtin="flat" rgb1="0 0 1" width="8" height="8"/>
     <texture name="crate" type="cube" builtin="gradient" rgb1="1 0.5 0" rgb2="0 0.5 1" width="32" height="32"/>
+    <texture name="sky" type="skybox" builtin="gradient" rgb1="1 1 1" rgb2="0 0 1" width="8" height="48"/>
     <material name="floor" texture="red" texuniform="true" specular="0"/>
     <material name="crate" texture="crate" specular="0"/>
     <material name="matt" specular="0" rgba="0.3 0.7 0.4 1"/>
@@ -82,9 +83,18 @@ def test_gl_and_raycast_draw_the_same_world(renderer):
         error = np.abs(by_gl[f"depth_{name}"][hit] / by_rays[f"depth_{name}"][hit] - 1)
         assert np.percentile(error, 90) < 1e-5  # the rest is the post: OpenGL draws it with facets
         assert error.max() < 1e-2
+        assert (geom < 0).any() == (name == "front")
         assert (by_gl[f"depth_{name}"][geom < 0] == 0).all()
         colours, others = by_gl[f"rgb_{name}"][hit[..., 0]], by_rays[f"rgb_{name}"][hit[..., 0]]
         assert np.percentile(np.abs(colours.astype(int) - others), 95) <= 2
+
+
+@pytest.mark.parametrize("keys", [("depth_front",), ("rgb_front", "depth_front"), ("segmentation_front",)])
+def test_a_picture_does_not_depend_on_what_else_is_drawn(renderer, keys):
+    engine = varied(2, 1)
+    alone, all_of_them = renderer(engine, keys=keys).render(), renderer(engine).render()
+    for key in keys:
+        np.testing.assert_array_equal(alone[key], all_of_them[key])
 
 
 def test_some_worlds_are_drawn_as_among_all(renderer):

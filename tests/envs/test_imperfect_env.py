@@ -215,6 +215,7 @@ def test_what_was_returned_is_never_changed_later(counter_env: Any) -> None:
     [
         ({"rate_hz": 0.0}, "rate-hz must be positive, got 0"),
         ({"delay_s": -0.1}, "delay-s must be finite and not negative"),
+        ({"delay_s": 1e9}, "delay-s must be at most 60, got 1000000000.0"),
         ({"noise_std": float("nan")}, "noise-std must be finite"),
         ({"dropout": 1.0}, "dropout is a probability below 1"),
     ],
@@ -300,3 +301,23 @@ def drawn_cameras(env: Any) -> list[int]:
     for shots in env.pictures._shots:
         note(shots.renderer)
     return counts
+
+
+def test_samples_under_way_that_do_not_fit_into_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("robossl.envs.imperfect_env.available_bytes", lambda: 2**20)
+    config = EnvConfig(id="robossl/ArmPush-v0", num_worlds=8, num_threads=1, observations=("rgb_static", "proprio"))
+    late = SensorModel(delay_s=10.0)
+    with pytest.raises(UserError, match=r"env.sensors.rgb_static.delay-s: .* in 8 worlds need about 0\.0 GiB"):
+        make_env(replace(config, sensors={"rgb_static": late, "proprio": late}), WorldSeed())
+    make_env(replace(config, sensors={"proprio": late}), WorldSeed()).close()
+
+
+def test_where_a_depth_camera_sees_nothing_there_is_no_noise() -> None:
+    config = EnvConfig(num_worlds=2, num_threads=1, observations=("depth_front",), image_size=(16, 9))
+    noisy = SensorModel(noise_std=0.05, bias_std=0.1, resolution=0.01)
+    true = make_env(config, WorldSeed()).reset()["depth_front"]
+    seen = make_env(replace(config, sensors={"depth_front": noisy}), WorldSeed()).reset()["depth_front"]
+    is_nothing = true == 0
+    assert is_nothing.any()
+    assert (seen[is_nothing] == 0).all()
+    assert np.std(seen[~is_nothing] - true[~is_nothing]) > 0.02

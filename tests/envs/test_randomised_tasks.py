@@ -8,6 +8,9 @@ from task_checks import OWN_TASKS
 
 from robossl.core import UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
+from robossl.envs.bullet.model import touching_pairs
+from robossl.envs.make import make_task
+from robossl.envs.randomisation import Randomisation
 from robossl.envs.task_env import TaskEnv
 from robossl.envs.tasks.ring_judge import judge
 
@@ -40,6 +43,35 @@ def test_every_declared_range_works_alone_and_changes_no_layout(env_id: str) -> 
         np.testing.assert_array_equal(batch.info[f"randomise/{name}"], drawn.astype(np.float32))
         assert all(np.isfinite(value).all() for value in (*obs.values(), *batch.obs.values()))
         env.close()
+
+
+@pytest.mark.parametrize("env_id", [i for i in OWN_TASKS if "friction" in make_task(i).spec.randomisations])
+def test_a_randomised_friction_holds_whatever_is_touched(env_id: str) -> None:
+    task = make_task(env_id)
+    entry = task.spec.randomisations["friction"]
+    assert isinstance(entry, Randomisation)
+    assert entry.elements
+    model = task.build_model()
+    own = {model.geom(name).id for name in entry.elements}
+    pairs = [pair for pair in touching_pairs(model).tolist() if len(own.intersection(pair)) == 1]
+    assert own == own.intersection(np.unique(pairs).tolist())
+    for pair in pairs:
+        (mine,), (other,) = own.intersection(pair), set(pair) - own
+        assert model.geom_priority[mine] > model.geom_priority[other], model.geom(other).name
+
+
+@pytest.mark.parametrize("env_id", OWN_TASKS)
+def test_no_camera_is_shifted_into_its_own_robot(env_id: str) -> None:
+    entry = make_task(env_id).spec.randomisations["camera_position"]
+    assert isinstance(entry, Randomisation)
+    cameras = entry.elements or ()
+    keys = tuple(f"{modality}_{camera}" for camera in cameras for modality in ("depth", "bodies"))
+    everywhere = {"camera_position": (entry.low, entry.high)}
+    obs = (env := task_env(env_id, 256, observations=keys, image_size=(4, 3), randomise=everywhere)).reset()
+    for camera in cameras:
+        own = env.engine.model.camera(camera).bodyid[0]
+        is_inside = (obs[f"bodies_{camera}"] == own) & (obs[f"depth_{camera}"] < 0.01)
+        assert not is_inside.all(axis=(1, 2, 3)).any(), camera
 
 
 def test_a_range_that_the_scene_has_no_room_for_is_refused_by_name() -> None:

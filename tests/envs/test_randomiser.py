@@ -222,7 +222,14 @@ def test_a_range_that_ends_before_it_begins_is_refused() -> None:
             "range of body_mass goes from low to high, got 2 1",
         ),
         (lambda: Randomisation(field="body_mass", low=1.0, high=float("nan")), "got 1 nan"),
+        (lambda: Randomisation(field="body_mass", low=1.0, high=1e300), r"got 1 1e\+300"),
+        (lambda: EnvConfig(randomise={"push": (0.0, 1e300)}), r"got 0 1e\+300"),
+        (
+            lambda: Randomisation(field="actuator_gainprm", low=-1.0, high=1.0),
+            "factors of actuator_gainprm goes from low to high and not below 0, got -1 1",
+        ),
         (lambda: ActionDelay(low=-0.1, high=0.1), "not below 0, got -0.1 0.1"),
+        (lambda: ActionDelay(high=1e9), r"an action's delay must be at most 60 s, got 1e\+09"),
         (lambda: Push(body="car", low=3.0, high=2.0), "a push on car goes from low to high"),
         (lambda: Push(body="car", high=2.0, chance=1.5), "chance in 0..1, got 1.5"),
     ],
@@ -230,3 +237,29 @@ def test_a_range_that_ends_before_it_begins_is_refused() -> None:
 def test_a_range_that_is_none_is_refused(make: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (Randomisation(field="body_mass", elements=("cart",), mode="set", low=-1.0, high=1.0), "beyond 1e-09 to inf"),
+        (Randomisation(field="body_mass", low=0.0, high=1.0), "body_mass times 0 to 1: that makes 0 to 4, beyond"),
+        (
+            Randomisation(field="geom_friction", mode="offset", low=-2.0, high=0.0),
+            r"makes -1\.9999 to 1, beyond 0 to inf",
+        ),
+        (Randomisation(field="cam_fovy", low=1.0, high=5.0), "that makes 45 to 225, beyond 1 to 179"),
+        (Randomisation(field="geom_matid", mode="choose", low=0.0, high=2.0), "makes 0 to 2, beyond -1 to 1"),
+        (Randomisation(field="geom_matid", mode="choose", low=-2.0, high=1.0), "makes -2 to 1, beyond -1 to 1"),
+    ],
+)
+def test_a_range_that_makes_no_model_is_refused_before_anything_is_drawn(entry: Randomisation, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        randomiser(num_worlds=1, it=entry)
+
+
+def test_half_a_range_to_choose_from_gives_whole_numbers_inside_it() -> None:
+    whole = Randomisation(field="geom_matid", elements=("floor",), mode="choose", low=-1, high=1)
+    engine, it = begun(texture=switched_on({"texture": whole}, {"all": 0.75})["texture"])
+    np.testing.assert_array_equal(np.unique(it.values["texture"]), [0.0])
+    np.testing.assert_array_equal(engine.model_values()["geom_matid"][:, 0], 0)

@@ -149,6 +149,18 @@ def test_a_diverged_world_is_truncated_without_reward_and_the_others_go_on() -> 
     np.testing.assert_array_equal(batch.obs["proprio"][1], fresh["proprio"][0])
 
 
+def test_the_last_observation_is_finite_also_where_the_step_began_in_a_state_that_was_not() -> None:
+    env, other = rail(observations=("proprio", "rgb_side")), rail(observations=("proprio", "rgb_side"))
+    env.reset()
+    other.reset()
+    env.engine.write("qvel", np.full((1, 1), np.nan), np.array([1]))
+    batch, expected = env.step(push(0.2, 0.2, 0.2)), other.step(push(0.2, 0.2, 0.2))
+    assert batch.info["diverged"].tolist() == batch.truncated.tolist() == [False, True, False]
+    for key, value in batch.obs.items():
+        assert np.isfinite(batch.final_obs[key]).all()
+        np.testing.assert_array_equal(value[[0, 2]], expected.obs[key][[0, 2]])
+
+
 def test_time_is_split_into_physics_and_pictures() -> None:
     env = rail(observations=("proprio", "rgb_side"))
     env.reset()
