@@ -1,5 +1,6 @@
 """`robossl train`: the whole chain from settings to a trained agent and its figures."""
 
+import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from robossl.cli.settings import TrainSettings
 from robossl.core import UsageError
 from robossl.core.files import write_json
 from robossl.nets import load_encoder
+from robossl.training.interrupt import Interrupted
 
 _STEPS, _FOLDER = "--loop.n-timesteps", "--log-folder"
 _SHORTHANDS = {"-n": _STEPS, "--n-timesteps": _STEPS, "-f": _FOLDER, "--engine": "--env.engine"}
@@ -73,7 +75,10 @@ def run(arguments: list[str]) -> int:
     order, as_json = _begun(rest) if resumed is None else _resumed(Path(resumed), rest)
     prepare_processor(order.settings.num_threads)
     run_folder, result = run_chain(order, ["robossl", "train", *arguments])
-    figures = final_test(order.settings, run_folder, result)
+    try:
+        figures = final_test(order.settings, run_folder, result)
+    except KeyboardInterrupt as interrupted:  # resumed, the run has nothing left but this test
+        raise Interrupted(signal.SIGINT, run_folder) from interrupted
     figures["seconds"] = time.monotonic() - began_s
     write_json(run_folder / "result.json", figures)
     print_figures(figures, as_json=as_json)

@@ -141,6 +141,18 @@ def test_a_run_killed_in_every_phase_resumes_to_the_same_weights(folder: Path) -
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
+def test_whoever_interrupts_the_last_film_is_told_what_to_resume(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = shutil.copytree(folder / "runs" / "small" / "1", folder / "filmed", symlinks=True)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("robossl.cli.final_test.record", interrupted)
+    done = run(folder, "train", "--resume", str(copy))
+    assert done.code == 130
+    assert f"stopped by SIGINT; continue from {copy}" in done.errors
+
+
 def test_two_processes_do_not_go_on_with_one_run(folder: Path) -> None:
     run_folder = folder / "runs" / "small" / "1"
     before = (run_folder / "command.txt").read_text()
