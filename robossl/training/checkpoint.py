@@ -7,6 +7,7 @@ were. Nothing that is loaded can execute: trees are safetensors and JSON (see `t
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -140,18 +141,25 @@ class Checkpoints:
         if resumed is None or resumed.name == final.name:
             return
         self._resumed = None
+        names = [path.name for path in complete_checkpoints(self.folder)]
+        future = names[names.index(resumed.name) + 1 :] if resumed.name in names else []  # none of it from elsewhere
         best = self.folder / BEST
-        if not is_best and best.is_symlink() and best.resolve().name > resumed.name:
+        if not is_best and best.is_symlink() and best.resolve().name in future:
             self._point(BEST, resumed)
-        for path in complete_checkpoints(self.folder):
-            if path.name > resumed.name and path != final:
-                shutil.rmtree(path, ignore_errors=True)
+        for name in future:
+            if name != final.name:
+                self._drop(self.folder / name)
+
+    def _drop(self, path: Path) -> None:
+        """Removes a checkpoint, which is there as a whole until it is hidden: a crash leaves no half of one."""
+        with suppress(OSError):
+            shutil.rmtree(path.rename(self._hidden(path, "old")), ignore_errors=True)
 
     def _rotate(self) -> None:
         pointed = {(self.folder / name).resolve() for name in (LAST, BEST)}
         for path in complete_checkpoints(self.folder)[: -self.keep]:
             if path.resolve() not in pointed:
-                shutil.rmtree(path, ignore_errors=True)
+                self._drop(path)
         for leftover in (*self.folder.glob(".*.tmp"), *self.folder.glob(".*.old")):
             shutil.rmtree(leftover, ignore_errors=True)
 
@@ -221,7 +229,8 @@ def complete_checkpoints(folder: Path) -> list[Path]:
     """Returns the finished checkpoints in `folder`, oldest first."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.name.isdigit() and (path / DONE).is_file())
+    finished = [path for path in folder.iterdir() if path.name.isdigit() and (path / DONE).is_file()]
+    return sorted(finished, key=lambda path: int(path.name))
 
 
 def find_checkpoint(path: Path, which: str = LAST) -> Path | None:

@@ -232,6 +232,35 @@ def test_the_best_of_a_future_that_was_abandoned_is_no_longer_the_runs(tmp_path,
     assert int(find_checkpoint(tmp_path, LAST).name) == step
 
 
+def test_beyond_nine_digits_what_came_before_is_still_known(tmp_path):
+    checkpoints = Checkpoints(tmp_path, keep=9)
+    steps = (999_999_998, 999_999_999, 1_000_000_000, 1_000_000_001)
+    for step in steps:
+        checkpoints.save(step, {}, best=step == 999_999_999)
+    Checkpoints(tmp_path, keep=2, resumed=tmp_path / "1000000000").save(1_000_000_002, {})
+    assert [int(path.name) for path in complete_checkpoints(tmp_path)] == [steps[1], steps[2], 1_000_000_002]
+    assert int(find_checkpoint(tmp_path, BEST).name) == steps[1]
+
+
+def test_going_on_from_another_folders_checkpoint_drops_nothing(tmp_path):
+    elsewhere = Checkpoints(tmp_path / "a", keep=1).save(1, {})
+    Checkpoints(tmp_path / "b", keep=9).save(2, {}, best=True)
+    Checkpoints(tmp_path / "b", keep=9, resumed=elsewhere).save(3, {})
+    assert names(tmp_path / "b") == ["000000002", "000000003", "best", "last"]
+    assert find_checkpoint(tmp_path / "b", BEST).name == "000000002"
+
+
+def test_a_checkpoint_that_is_dropped_is_never_there_by_half(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    checkpoints.save(1, {})
+    with monkeypatch.context() as patch:  # as if it was killed as soon as the first file goes
+        patch.setattr("robossl.training.checkpoint.shutil.rmtree", lambda *_, **__: None)
+        checkpoints.save(2, {})
+    assert complete_checkpoints(tmp_path) == [tmp_path / "000000002"]
+    checkpoints.save(3, {})
+    assert names(tmp_path) == ["000000003", "last"]
+
+
 def test_a_checkpoint_is_found_from_every_place(tmp_path):
     run = tmp_path / "run"
     checkpoints = Checkpoints(run / "checkpoints", keep=2)
