@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from robossl.core.errors import CorruptFileError, UserError
 
@@ -52,7 +52,7 @@ def exclusive(path: Path, wait: Callable[[], object]) -> Iterator[None]:
         wait: is called once if another process holds it, before waiting for that.
 
     Raises:
-        UserError: if the lock file cannot be made.
+        UserError: if the lock file cannot be made, or the file system has no locks.
     """
     make_folder(path.parent)
     try:
@@ -60,11 +60,9 @@ def exclusive(path: Path, wait: Callable[[], object]) -> Iterator[None]:
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
             wait()
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _locked(lock, fcntl.LOCK_EX)
         yield
 
 
@@ -97,3 +95,14 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise CorruptFileError(f"{path} is not valid JSON: truncated or changed") from error
+
+
+def _locked(lock: BinaryIO, operation: int) -> bool:
+    """Takes a lock; tells whether nobody else holds it."""
+    try:
+        fcntl.flock(lock, operation)
+    except BlockingIOError:
+        return False
+    except OSError as error:  # a network file system may have been mounted without locks
+        raise UserError(f"cannot lock {lock.name}: {error.strerror or error}") from error
+    return True
