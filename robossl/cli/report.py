@@ -13,6 +13,7 @@ from robossl.cli.figures import print_json
 from robossl.cli.presets import dump
 from robossl.core import CorruptFileError, UsageError, UserError
 from robossl.core.files import read_json
+from robossl.training.checkpoint import Checkpoint, find_checkpoint
 
 _RESAMPLES = 10_000
 _COLUMNS = ("success_rate", "return_mean", "distance_mean", "collision_rate")
@@ -73,9 +74,21 @@ def _result(folder: Path) -> dict[str, Any]:
     if not (folder / "result.json").is_file():
         raise UserError(f"{folder} is not finished: it has no result.json")
     result: dict[str, Any] = read_json(folder / "result.json")
-    if not isinstance(result, dict) or not {"run", "seed", "seconds"} <= result.keys():
+    if not isinstance(result, dict) or not {"run", "seed", "seconds", "n_timesteps"} <= result.keys():
         raise CorruptFileError(f"{folder / 'result.json'} does not hold the figures of a run")
+    _require_current(folder, result)
     return result
+
+
+def _require_current(folder: Path, result: dict[str, Any]) -> None:
+    """Refuses figures of a run that has gone on since, to another end or from an earlier checkpoint."""
+    step, end = result["n_timesteps"], load_settings(folder).loop.n_timesteps
+    last = find_checkpoint(folder)
+    now = step if last is None else Checkpoint(last).step
+    if now != step or step < end:
+        raise UserError(
+            f"{folder} is not finished: its figures are those of step {step:,}, it is at {now:,} of {end:,}"
+        )
 
 
 def _row(result: dict[str, Any], columns: list[str]) -> list[str]:

@@ -10,13 +10,16 @@ from robossl.agents import PPOConfig
 from robossl.cli.main import main
 from robossl.cli.presets import dump
 from robossl.cli.settings import TrainSettings
+from robossl.training.checkpoint import Checkpoints
+from robossl.training.train import TrainLoopConfig
 
 
 def finished(folder: Path, settings: TrainSettings, success: float) -> str:
     """Writes what `report` reads of a run, and returns its folder."""
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(dump(replace(settings, log_folder=folder.parents[1])))
-    figures = {"run": str(folder), "seed": settings.seed, "seconds": 60.0, "success_rate": success, "return_mean": 1.0}
+    figures = {"run": str(folder), "seed": settings.seed, "seconds": 60.0, "n_timesteps": settings.loop.n_timesteps}
+    figures |= {"success_rate": success, "return_mean": 1.0}
     (folder / "result.json").write_text(json.dumps(figures))
     return str(folder)
 
@@ -64,6 +67,22 @@ def test_a_run_that_is_not_finished_is_named(tmp_path: Path, capsys: pytest.Capt
         main(["report", run])
     assert stop.value.code == 1
     assert f"{run} is not finished" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("end", "last"), [(960, 1000), (960, 800), (1920, 1000), (1920, 960)])
+def test_figures_of_a_run_that_went_on_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], end: int, last: int
+) -> None:
+    settings = TrainSettings(loop=TrainLoopConfig(n_timesteps=960))
+    run = Path(finished(tmp_path / "push" / "1", settings, 1.0))
+    Checkpoints(run / "checkpoints", keep=1).save(960, {})
+    assert groups([str(run)], capsys).keys() == {"push"}
+    (run / "config.yaml").write_text(dump(replace(settings, loop=TrainLoopConfig(n_timesteps=end))))
+    Checkpoints(run / "checkpoints", keep=1).save(last, {})
+    with pytest.raises(SystemExit) as stop:
+        main(["report", str(run)])
+    assert stop.value.code == 1
+    assert f"its figures are those of step 960, it is at {last:,} of {end:,}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", "3"])
