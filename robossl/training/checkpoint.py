@@ -70,6 +70,20 @@ class Checkpoints:
         self.folder, self.keep, self._spec = folder, keep, spec
         self._current = self._resumed = resumed
 
+    def go_on(self) -> None:
+        """Points `last` at the checkpoint that is resumed from: the logs are cut to it, so it is where the run is.
+
+        Raises:
+            UserError: if that cannot be written.
+        """
+        resumed = self._resumed
+        if resumed is None or resumed.name not in self._names():
+            return
+        try:
+            self._point(LAST, resumed)
+        except OSError as error:
+            raise UserError(f"cannot write {self.folder / LAST}: {error.strerror or error}") from error
+
     def save(
         self, step: int, trees: Mapping[str, Tree], *, replay: SavesReplay | None = None, best: bool = False
     ) -> Path:
@@ -141,7 +155,7 @@ class Checkpoints:
         if resumed is None or resumed.name == final.name:
             return
         self._resumed = None
-        names = [path.name for path in complete_checkpoints(self.folder)]
+        names = self._names()
         future = names[names.index(resumed.name) + 1 :] if resumed.name in names else []  # none of it from elsewhere
         best = self.folder / BEST
         if not is_best and best.is_symlink() and best.resolve().name in future:
@@ -154,6 +168,9 @@ class Checkpoints:
         """Removes a checkpoint, which is there as a whole until it is hidden: a crash leaves no half of one."""
         with suppress(OSError):
             shutil.rmtree(path.rename(self._hidden(path, "old")), ignore_errors=True)
+
+    def _names(self) -> list[str]:
+        return [path.name for path in complete_checkpoints(self.folder)]
 
     def _rotate(self) -> None:
         pointed = {(self.folder / name).resolve() for name in (LAST, BEST)}

@@ -167,5 +167,6 @@ def _callback(
     if checkpoint is not None:
         checkpoint.require_spec(spec)
         state.restore(checkpoint)
+        checkpoints.go_on()
     monitor.open()
     return TrainingCallback(state, monitor=monitor, log=log, evaluations=evaluations, progress=progress, wish=wish)

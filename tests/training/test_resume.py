@@ -129,3 +129,13 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_can_be_resumed(uninter
     older = Path(str(caught.value).rpartition(" ")[2])
     run("sac", tmp_path, resume=True, resume_from=older)
     assert_same(outcome(tmp_path), uninterrupted["sac"])
+
+
+def test_a_run_that_went_back_and_was_killed_at_once_goes_on_from_there(uninterrupted, tmp_path):
+    run("ppo", tmp_path)
+    earlier = complete_checkpoints(tmp_path / "checkpoints")[-2]
+    with pytest.raises(PowerCutError):
+        run("ppo", tmp_path, callbacks=[CallAt(0, cut_power)], resume=True, resume_from=earlier)
+    assert find_checkpoint(tmp_path) == earlier
+    run("ppo", tmp_path, resume=True)
+    assert_same(outcome(tmp_path), uninterrupted["ppo"])
