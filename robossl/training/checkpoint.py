@@ -143,7 +143,10 @@ class Checkpoints:
         temporary = self.folder / f".{name}.{os.getpid()}"
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(target.name)
-        temporary.replace(self.folder / name)
+        pointer = self.folder / name
+        if pointer.is_dir() and not pointer.is_symlink():  # the run was copied by what follows links, such as scp
+            self._drop(pointer)
+        temporary.replace(pointer)
         sync_folder(self.folder)
 
     def _abandon_future(self, final: Path, *, is_best: bool) -> None:

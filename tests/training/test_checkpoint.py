@@ -3,6 +3,7 @@ import errno
 import json
 import os
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -240,6 +241,20 @@ def test_beyond_nine_digits_what_came_before_is_still_known(tmp_path):
     Checkpoints(tmp_path, keep=2, resumed=tmp_path / "1000000000").save(1_000_000_002, {})
     assert [int(path.name) for path in complete_checkpoints(tmp_path)] == [steps[1], steps[2], 1_000_000_002]
     assert int(find_checkpoint(tmp_path, BEST).name) == steps[1]
+
+
+def test_a_run_whose_links_were_followed_when_it_was_copied_goes_on(tmp_path):
+    replay, checkpoints = make_replay(), Checkpoints(tmp_path / "a", keep=2)
+    fill(replay, 3)
+    checkpoints.save(1, {"agent": tree(1)}, replay=replay, best=True)
+    copy = shutil.copytree(tmp_path / "a", tmp_path / "b")
+    resumed = Checkpoints(copy, keep=2, resumed=Checkpoint(copy / LAST).path)
+    resumed.go_on()
+    for step in (1, 2):
+        resumed.save(step, {"agent": tree(step)}, replay=replay, best=step == 2)
+    assert names(copy) == ["000000001", "000000002", "best", "last"]
+    assert (copy / BEST).is_symlink()
+    assert read_all(copy / LAST)["count"] == 2
 
 
 def test_going_on_from_another_folders_checkpoint_drops_nothing(tmp_path):
