@@ -58,7 +58,7 @@ def _told(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("robossl"):
         return f"needs the package {error.name!r}, which is not installed: `robossl doctor` lists them", _ERROR_EXIT
     if isinstance(error, MemoryError):
-        return f"there is too little memory: {error}", _ERROR_EXIT
+        return f"there is too little memory{': ' if str(error) else ''}{error}", _ERROR_EXIT
     if _is_of_graphics_choice(error):
         choice = os.environ.get("MUJOCO_GL", "")
         return f"MuJoCo cannot start with MUJOCO_GL={choice}: unset it, robossl looks for EGL and OSMesa", _ERROR_EXIT

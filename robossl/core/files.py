@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -52,7 +53,7 @@ def exclusive(path: Path, wait: Callable[[], object]) -> Iterator[None]:
         wait: is called once if another process holds it, before waiting for that.
 
     Raises:
-        UserError: if the lock file cannot be made, or the file system has no locks.
+        UserError: if the lock file cannot be made.
     """
     make_folder(path.parent)
     try:
@@ -98,11 +99,14 @@ def read_json(path: Path) -> Any:
 
 
 def _locked(lock: BinaryIO, operation: int) -> bool:
-    """Takes a lock; tells whether nobody else holds it."""
+    """Takes a lock; tells whether nobody else holds it.
+
+    On a network file system that was mounted without locks it says so and goes on.
+    """
     try:
         fcntl.flock(lock, operation)
     except BlockingIOError:
         return False
-    except OSError as error:  # a network file system may have been mounted without locks
-        raise UserError(f"cannot lock {lock.name}: {error.strerror or error}") from error
+    except OSError as error:
+        sys.stderr.write(f"{lock.name} cannot be locked ({error.strerror}): start no second process there\n")
     return True
