@@ -18,18 +18,20 @@ from robossl.core import CameraSpec, Obs
 from robossl.envs.compiled import compiled
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_fields import VISIBLE_GROUPS
+from robossl.envs.render.casting import Caster
 from robossl.envs.render.poses import CameraPoses, Poses
 from robossl.envs.render.rays import Hits, View, aim, make_views
 from robossl.envs.render.renderer import blank, wanted
 from robossl.envs.render.shading import Shader
+from robossl.envs.render.shapes import can_cast
 
 _MAX_RAYS = 1 << 19  # of one call: bounds the memory that rays and hits take
-_MIN_RAYS = 1 << 15  # of one thread: with fewer, the threads wait for each other longer than they work
+_MIN_RAYS = 1 << 14  # of one thread: with fewer, the threads wait for each other longer than they work
 _NO_NORMALS = np.zeros((0, 0, 3))
 
 
 class RaycastRenderer:
-    """See `Renderer`. The rays of all cameras and worlds are one call of `mujoco.batch.Batch.ray`."""
+    """See `Renderer`. Where not all shapes are `can_cast`, `mujoco.batch.Batch.ray` casts: some twenty times slower."""
 
     name = "raycast"
     version = 1
@@ -39,27 +41,28 @@ class RaycastRenderer:
     def __init__(self, engine: MujocoEngine, cameras: tuple[CameraSpec, ...], keys: tuple[str, ...]) -> None:
         self._engine = engine
         self._views = make_views(engine.model, cameras, wanted(cameras, keys))
-        num_rays = [len(view.x) * len(view.y) for view in self._views]
-        self._num_rays = sum(num_rays)
-        self._hidden = np.repeat(np.array([view.hidden_body for view in self._views], np.int32), num_rays)
         self._poses = CameraPoses(engine, tuple(view.camera for view in self._views))
+        self._caster = Caster(engine) if can_cast(engine.model) else None
         self._shader = Shader(engine) if any("rgb" in view.modalities for view in self._views) else None
-        self._needs_normals = any({"rgb", "normals"} & set(view.modalities) for view in self._views)
+        self._version = np.full(engine.num_worlds, -1, np.int64)  # of the model values that both have followed
         self._threads = ThreadPoolExecutor(engine.num_threads)
-        most = max(1, min(engine.num_worlds, _MAX_RAYS // max(1, self._num_rays)))
-        self._rays = np.empty((2, most, self._num_rays, 3))  # starting points and directions
+        self._num_rays = [len(view.x) * len(view.y) for view in self._views]
+        most = max(1, min(engine.num_worlds, _MAX_RAYS // max(1, sum(self._num_rays))))
+        shape = (most, sum(self._num_rays))
+        needs_normals = any({"rgb", "normals"} & set(view.modalities) for view in self._views)
+        self._direction, self._depth, self._geom = np.empty((*shape, 3)), np.empty(shape), np.empty(shape, np.int32)
+        self._normal = np.empty((*shape, 3)) if needs_normals else _NO_NORMALS
 
     def render(self, ids: NDArray[np.int64] | None = None) -> Obs:
         """See `Renderer.render`."""
         ids = np.arange(self._engine.num_worlds) if ids is None else np.asarray(ids, np.int64)
-        if self._shader is not None:
-            self._shader.refresh(ids)
+        self._refresh(ids)
         pictures = {
             f"{modality}_{view.camera.name}": blank(modality, len(ids), view.camera)
             for view in self._views
             for modality in view.modalities
         }
-        most = self._rays.shape[1]
+        most = len(self._depth)
         for first in range(0, len(ids), most):
             rows = slice(first, first + most)
             self._render(ids[rows], {key: picture[rows] for key, picture in pictures.items()})
@@ -67,35 +70,51 @@ class RaycastRenderer:
 
     def rays(self, ids: NDArray[np.int64]) -> dict[str, Any]:
         """Points the rays of the worlds `ids`; returns all that `mujoco.batch.Batch.ray` is to be called with."""
-        return self._aim(ids, self._poses.now(ids))
+        poses = self._poses.now(ids)
+        direction = np.empty((len(ids), sum(self._num_rays), 3))
+        for view in self._views:
+            aim(view, poses, direction)
+        return {
+            "pnt": np.repeat(poses.pos, self._num_rays, axis=1),
+            "vec": direction,
+            "geomgroup": VISIBLE_GROUPS,
+            "bodyexclude": np.repeat(np.array([view.hidden_body for view in self._views], np.int32), self._num_rays),
+            "ids": ids,
+            "normal": self._normal is not _NO_NORMALS,
+        }
 
     def close(self) -> None:
         """See `Renderer.close`."""
         self._threads.shutdown()
 
+    def _refresh(self, ids: NDArray[np.int64]) -> None:
+        """Follows model values that changed since the last call."""
+        changed = ids[self._version[ids] != self._engine.model_version[ids]]
+        if len(changed):
+            for follower in (self._caster, self._shader):
+                if follower is not None:
+                    follower.refresh(changed)
+            self._version[changed] = self._engine.model_version[changed]
+
     def _render(self, ids: NDArray[np.int64], pictures: Obs) -> None:
         poses = self._poses.now(ids)
-        rays = self._aim(ids, poses)
-        depth, geom, *normal = self._engine.batch.ray(**rays)
-        hits = Hits(ids, *poses, rays["vec"], depth, geom, *(normal or [_NO_NORMALS]))
+        if self._caster is not None:
+            rows = slice(len(ids))
+            hits = Hits(ids, *poses, self._direction[rows], self._depth[rows], self._geom[rows], self._normal[rows])
+        else:
+            rays = self.rays(ids)
+            depth, geom, *normal = self._engine.batch.ray(**rays)
+            hits = Hits(ids, *poses, rays["vec"], depth, geom, *(normal or [_NO_NORMALS]))
 
-        def paint(rows: slice) -> None:
+        def draw(rows: slice) -> None:
             some = Hits._make(part[rows] for part in hits)
             for view in self._views:
+                if self._caster is not None:
+                    aim(view, Poses(some.pos, some.mat, some.tan), some.direction)
+                    self._caster.cast(view, some)
                 self._paint(view, some, {key: part[rows] for key, part in pictures.items()})
 
-        self._share_out(paint, len(ids))
-
-    def _aim(self, ids: NDArray[np.int64], poses: Poses) -> dict[str, Any]:
-        start, direction = self._rays[:, : len(ids)]
-
-        def aim_some(rows: slice) -> None:
-            for view in self._views:
-                aim(view, Poses._make(part[rows] for part in poses), start[rows], direction[rows])
-
-        self._share_out(aim_some, len(ids))
-        others = {"geomgroup": VISIBLE_GROUPS, "bodyexclude": self._hidden, "ids": ids, "normal": self._needs_normals}
-        return {"pnt": start, "vec": direction, **others}
+        self._share_out(draw, len(ids))
 
     def _paint(self, view: View, hits: Hits, pictures: Obs) -> None:
         for modality in view.modalities:
@@ -112,7 +131,7 @@ class RaycastRenderer:
 
     def _share_out(self, work: Callable[[slice], None], num_worlds: int) -> None:
         """Calls `work` with the rows of all worlds, in as many threads as are worth it."""
-        num_parts = max(1, min(self._engine.num_threads, num_worlds, num_worlds * self._num_rays // _MIN_RAYS))
+        num_parts = max(1, min(self._engine.num_threads, num_worlds, num_worlds * sum(self._num_rays) // _MIN_RAYS))
         bounds = [num_worlds * part // num_parts for part in range(num_parts + 1)]
         parts = [slice(first, last) for first, last in itertools.pairwise(bounds)]
         others = [self._threads.submit(work, part) for part in parts[1:]]

@@ -90,16 +90,16 @@ def make_views(
     return views
 
 
-def aim(view: View, poses: Poses, start: NDArray[np.float64], direction: NDArray[np.float64]) -> None:
+def aim(view: View, poses: Poses, direction: NDArray[np.float64]) -> None:
     """Points the rays of a camera in n worlds.
 
     Args:
         view: the camera.
         poses: of all cameras.
-        start: [n, R, 3], of all cameras; this one's are filled.
-        direction: [n, R, 3] likewise, of length 1 along the optical axis: distances along them are depths.
+        direction: [n, R, 3], of all cameras; this one's are filled, of length 1 along the optical axis: distances along
+            them are depths.
     """
-    _aim(view.x, view.y, view.index, view.rays.start, poses, start, direction)
+    _aim(view.x, view.y, view.index, view.rays.start, poses, direction)
 
 
 @compiled
@@ -109,13 +109,11 @@ def _aim(
     camera: int,
     first: int,
     poses: Poses,
-    start: NDArray[np.float64],
     direction: NDArray[np.float64],
 ) -> None:
-    positions, mats, tans = poses  # by place, not by name: this file does not notice when their class changes
-    for world in range(len(start)):
-        pos, mat, tan = positions[world, camera], mats[world, camera], tans[world, camera]
-        x0, y0, z0 = pos[0], pos[1], pos[2]
+    _, mats, tans = poses  # by place, not by name: this file does not notice when their class changes
+    for world in range(len(direction)):
+        mat, tan = mats[world, camera], tans[world, camera]
         right, up, back = _column(mat, 0), _column(mat, 1), _column(mat, 2)
         ray = first
         for row in range(len(y)):
@@ -123,8 +121,7 @@ def _aim(
             ahead = high * up[0] - back[0], high * up[1] - back[1], high * up[2] - back[2]
             for column in range(len(x)):
                 wide = x[column] * tan
-                here, there = start[world, ray], direction[world, ray]
-                here[0], here[1], here[2] = x0, y0, z0
+                there = direction[world, ray]
                 there[0], there[1], there[2] = (
                     wide * right[0] + ahead[0],
                     wide * right[1] + ahead[1],

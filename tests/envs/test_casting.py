@@ -1,0 +1,178 @@
+"""Our rays against MuJoCo's own, of `Batch.ray`, in scenes drawn at random."""
+
+import mujoco
+import numpy as np
+import pytest
+
+from robossl.core import CameraSpec
+from robossl.envs.mujoco_engine import MujocoEngine, load_model
+from robossl.envs.render.casting import Caster
+from robossl.envs.render.raycast import RaycastRenderer
+from robossl.envs.render.rays import Hits, aim
+from robossl.envs.render.shapes import can_cast
+
+CAMERA = CameraSpec(name="camera", width=37, height=24)
+NUM_WORLDS = 40
+KINDS = ("plane", "sphere", "capsule", "ellipsoid", "cylinder", "box")
+SIZES = {"plane": "2 1 1", "sphere": "0.5", "capsule": "0.2 0.6", "ellipsoid": "0.3 0.5 0.8", "cylinder": "0.4 0.6"}
+EYE = '<body name="eye" mocap="true"><camera name="camera" fovy="75"/></body>'
+
+
+def scene(*kinds, more=""):
+    """Every shape is a body that can be put anywhere."""
+    shapes = "".join(
+        f'<body mocap="true"><geom type="{kind}" size="{SIZES.get(kind, "0.3 0.5 0.7")}"/></body>' for kind in kinds
+    )
+    return load_model(f"<mujoco>{more}<worldbody>{shapes}{EYE}</worldbody></mujoco>")
+
+
+def scattered(model, spread_m, seed=0, num_worlds=NUM_WORLDS):
+    """Returns worlds in which bodies and camera are anywhere within `spread_m` of the middle, turned anyhow."""
+    engine = MujocoEngine(model, num_worlds, 1)
+    rng, everyone = np.random.default_rng(seed), np.arange(num_worlds)
+    quat = rng.normal(size=(num_worlds, model.nmocap, 4))
+    engine.write("mocap_pos", rng.uniform(-spread_m, spread_m, (num_worlds, model.nmocap, 3)), everyone)
+    engine.write("mocap_quat", quat / np.linalg.norm(quat, axis=-1, keepdims=True), everyone)
+    engine.forward()
+    return engine
+
+
+def compared(engine, camera=CAMERA):
+    """Returns (depth, geom, normal) as MuJoCo and as we have them, each [n, R, ...]."""
+    renderer = RaycastRenderer(engine, (camera,), (f"rgb_{camera.name}",))
+    rays = renderer.rays(np.arange(engine.num_worlds))
+    depth, geom, normal = engine.batch.ray(**rays)
+    poses = renderer._poses.now(rays["ids"])
+    ours = Hits(rays["ids"], *poses, *(np.full_like(part, 7) for part in (rays["vec"], depth, geom, normal)))
+    view, caster = renderer._views[0], Caster(engine)
+    caster.refresh(rays["ids"])
+    aim(view, poses, ours.direction)
+    caster.cast(view, ours)
+    return (depth, geom, normal), (ours.depth, ours.geom, ours.normal)
+
+
+def require_equal(theirs, ours, slack=1e-7):
+    """Demands the same hits; at the rim of a shape, where a ray just grazes it, one of a thousand may differ."""
+    is_same = theirs[1] == ours[1]
+    assert (~is_same).mean() < 1e-3
+    np.testing.assert_allclose(ours[0][is_same], theirs[0][is_same], rtol=slack, atol=slack)
+    is_near = np.abs(ours[2] - theirs[2])[is_same].max(axis=-1) < 1e-5
+    assert (~is_near).mean() < 1e-3  # at an edge of a box
+
+
+@pytest.mark.parametrize("spread_m", [0.3, 1.5, 4.0])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_shape_is_hit_as_by_mujoco(kind, spread_m):
+    engine = scattered(scene(kind), spread_m)
+    theirs, ours = compared(engine)
+    share = (theirs[1] >= 0).mean()
+    assert share > 0.002
+    assert share < 0.9999 or spread_m < 1
+    require_equal(theirs, ours)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "plane"])
+def test_a_camera_within_a_shape_sees_its_inside(kind):
+    model = scene(kind)
+    engine = scattered(model, 0.1)
+    theirs, ours = compared(engine)
+    is_full = (theirs[1] >= 0).all(axis=1)
+    assert is_full.mean() > 0.9
+    require_equal(theirs, ours)
+    towards = (ours[2][is_full] * engine.view("cam_xmat").reshape(-1, 3, 3)[is_full][:, None, :, 2]).sum(axis=-1)
+    assert (towards < 0).mean() > 0.5  # normals point outwards, away from the camera
+
+
+@pytest.mark.parametrize("spread_m", [0.8, 2.5])
+def test_of_many_shapes_the_nearest_is_hit(spread_m):
+    theirs, ours = compared(scattered(scene(*KINDS, *KINDS, *KINDS), spread_m, seed=1))
+    assert len(np.unique(theirs[1])) > 12
+    require_equal(theirs, ours)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("turn", ["1 0 0 0", "0.5 0.5 0.5 0.5", "0 1 0 0", "0.7071067811865476 0 0.7071067811865476 0"])
+def test_rays_along_a_shapes_axes_are_right(kind, turn):
+    """The middle ray is parallel to two pairs of a box's faces, or to a cylinder's axis."""
+    engine = MujocoEngine(scene(kind), 5, 1)
+    beside = np.array([0.0, 0.1, 0.45, 0.75, 1.2])
+    engine.write(
+        "mocap_pos", np.stack([np.stack([beside, 0 * beside, -3 + 0 * beside], 1), np.zeros((5, 3))], 1), range(5)
+    )
+    engine.write("mocap_quat", np.tile([[float(x) for x in turn.split()], [1.0, 0, 0, 0]], (5, 1, 1)), range(5))
+    engine.forward()
+    theirs, ours = compared(engine, CameraSpec(name="camera", width=31, height=31))
+    assert (theirs[1] >= 0).any() or kind == "plane"
+    np.testing.assert_array_equal(ours[1], theirs[1])
+    require_equal(theirs, ours)
+
+
+def test_sizes_and_colours_are_each_worlds_own():
+    engine = scattered(scene("box", "sphere", "cylinder", "capsule"), 1.5)
+    rng, everyone = np.random.default_rng(3), np.arange(NUM_WORLDS)
+    size = engine.model.geom_size * rng.uniform(0.5, 2.0, (NUM_WORLDS, engine.model.ngeom, 1))
+    rgba = np.tile(engine.model.geom_rgba, (NUM_WORLDS, 1, 1))
+    rgba[::2, 1, 3] = 0
+    engine.randomise("geom_size", size, everyone)
+    engine.randomise("geom_rgba", rgba, everyone)
+    engine.forward()
+    theirs, ours = compared(engine)
+    assert 1 not in theirs[1][::2]
+    assert 1 in theirs[1][1::2]
+    require_equal(theirs, ours)
+
+
+def test_what_has_a_clear_material_is_not_hit():
+    materials = '<asset><material name="clear" rgba="1 1 1 0"/><material name="full" rgba="1 1 1 1"/></asset>'
+    geoms = "".join(
+        f'<geom type="sphere" size="0.3" pos="{x} 0 -2" material="{material}" rgba="{rgba}"/>'
+        for x, material, rgba in [
+            (-1.2, "clear", "1 0 0 1"), (-0.4, "clear", "1 0 0 0"), (0.4, "full", "1 0 0 0"), (1.2, "full", "1 0 0 1"),
+        ]
+    )  # fmt: skip
+    model = load_model(f'<mujoco>{materials}<worldbody>{geoms}<camera name="camera" fovy="75"/></worldbody></mujoco>')
+    theirs, ours = compared(MujocoEngine(model, 1, 1))
+    assert set(np.unique(theirs[1])) >= {-1, 3}
+    np.testing.assert_array_equal(ours[1], theirs[1])
+
+
+def test_worlds_of_infinite_and_missing_numbers_show_nothing_wrong():
+    engine = scattered(scene(*KINDS), 1.5)
+    pos = engine.read("mocap_pos").astype(np.float64)
+    for world, value in enumerate((np.nan, np.inf, -np.inf, 1e300, 1e-300)):
+        pos[world, : len(KINDS)] = value
+    engine.write("mocap_pos", pos, np.arange(NUM_WORLDS))
+    engine.forward()
+    (_, geom, _), (depth, ours, normal) = compared(engine)
+    np.testing.assert_array_equal(ours[5:], geom[5:])
+    assert (ours[:4] == -1).all()
+    assert np.isfinite(depth).all()
+    assert np.isfinite(normal).all()
+
+
+MESH = """<mujoco><asset><mesh name="wedge" vertex="0 0 0 1 0 0 0 1 0 0 0 1"/></asset><worldbody>
+<geom type="mesh" mesh="wedge" group="{group}" pos="0 0 -3"/><geom size="0.2" pos="1 0 -3"/>
+<camera name="camera" fovy="75"/></worldbody></mujoco>"""
+
+
+def test_other_shapes_are_left_to_mujoco():
+    hidden, shown = (load_model(MESH.format(group=group)) for group in (3, 0))
+    assert can_cast(hidden)
+    assert not can_cast(shown)
+    engine = MujocoEngine(shown, 2, 2)
+    renderer = RaycastRenderer(engine, (CAMERA,), ("segmentation_camera", "rgb_camera", "depth_camera"))
+    pictures, (depth, geom, _) = renderer.render(), engine.batch.ray(**renderer.rays(np.arange(2)))
+    assert set(np.unique(geom)) == {-1, 0, 1}
+    np.testing.assert_array_equal(pictures["segmentation_camera"].reshape(2, -1), geom)
+    np.testing.assert_array_equal(pictures["depth_camera"].reshape(2, -1), np.maximum(depth, 0).astype(np.float32))
+
+
+def test_every_shape_of_mujoco_that_is_known_is_tested():
+    known = {int(getattr(mujoco.mjtGeom, f"mjGEOM_{kind.upper()}").value) for kind in KINDS}
+    assert known == {kind for kind in range(mujoco.mjtGeom.mjNGEOMTYPES.value) if _is_known(kind)}
+
+
+def _is_known(kind):
+    model = scene("sphere")
+    model.geom_type[0] = kind
+    return can_cast(model)
