@@ -35,6 +35,11 @@ def compiled(function: Function) -> Function:
     return cast(Function, dispatcher)
 
 
+def inlined(function: Function) -> Function:
+    """Compiles a function as a part of those that call it: handing arrays to another one takes up to 0.2 us."""
+    return cast(Function, numba.njit(function, inline="always", error_model="numpy"))
+
+
 def _watch(cache: Any) -> None:
     """Tells of compilation, and has processes save in turn: else one may find the other's code in its place.
 

@@ -29,6 +29,8 @@ class Engine(Protocol):
     """Array namespace of all it takes and returns but states and `diverged`: numpy, or torch on a GPU."""
     device: Any
     """Where those arrays are, as the namespace calls it."""
+    model_version: NDArray[np.int64]
+    """[N], raised for a world whenever its model values change."""
     contact_slack_m: float
     """Up to which gap between two bodies it may still tell of a contact."""
 
@@ -67,14 +69,25 @@ class Engine(Protocol):
     def jac(self, body: int, point: Array, ids: NDArray[np.int64] | None = None) -> tuple[Array, Array]:
         """Returns the translational and rotational Jacobians [N, 3, nv] of world points [N, 3] on a body."""
 
-    def ray(self, start: Array, direction: Array, ids: NDArray[np.int64], *, hidden_body: int = -1) -> Array:
+    def scan(
+        self,
+        start: Array,
+        axes: Array,
+        directions: NDArray[np.float64],
+        ids: NDArray[np.int64],
+        *,
+        hidden_body: int = -1,
+        least_m: float = 0.0,
+    ) -> Array:
         """Returns how far [n, R] rays of the worlds `ids` get before they hit a visible geom, -1 where they never do.
 
         Args:
-            start: [n, R, 3].
-            direction: [n, R, 3] unit vectors.
+            start: [n, 3] where a world's rays begin.
+            axes: [n, 3, 3] whose columns are the axes of a frame.
+            directions: [R, 3] unit vectors in that frame.
             ids: [n].
             hidden_body: whose geoms they pass through.
+            least_m: what is nearer is not hit.
         """
 
     def randomise(self, field: str, values: Array, ids: NDArray[np.int64]) -> None:

@@ -40,6 +40,6 @@ class _OnHost:
         """See `Engine.read`."""
         return on_host(self._engine.read(name, ids))
 
-    def ray(self, start: Array, direction: Array, ids: NDArray[np.int64], *, hidden_body: int = -1) -> NDArray[Any]:
-        """See `Engine.ray`."""
-        return on_host(self._engine.ray(start, direction, ids, hidden_body=hidden_body))
+    def scan(self, *frames: Array, **options: Any) -> NDArray[Any]:
+        """See `Engine.scan`."""
+        return on_host(self._engine.scan(*frames, **options))

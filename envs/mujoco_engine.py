@@ -7,6 +7,7 @@ What it costs to be current is paid for the fields that are read of all worlds, 
 
 import copy
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from mujoco import batch as mujoco_batch
 from numpy.typing import NDArray
 
 from robossl.core import Array, UnknownNameError, UserError
+from robossl.envs.casting import Caster, beam_fan, can_cast
 from robossl.envs.compiled import compiled
 from robossl.envs.engine import MAX_SPEED
 from robossl.envs.mujoco_fields import (
@@ -135,10 +137,28 @@ class MujocoEngine:
         translation, rotation = self.batch.jac(body, point, ids)
         return translation.astype(np.float32), rotation.astype(np.float32)
 
-    def ray(self, start: Array, direction: Array, ids: NDArray[np.int64], *, hidden_body: int = -1) -> Array:
-        """See `Engine.ray`: visible are the geom groups 0-2."""
-        others = {"geomgroup": VISIBLE_GROUPS, "bodyexclude": hidden_body, "ids": ids}
-        return self.batch.ray(pnt=start, vec=direction, **others)[0]
+    def scan(
+        self,
+        start: Array,
+        axes: Array,
+        directions: NDArray[np.float64],
+        ids: NDArray[np.int64],
+        *,
+        hidden_body: int = -1,
+        least_m: float = 0.0,
+    ) -> Array:
+        """See `Engine.scan`: visible are the geom groups 0-2."""
+        start, axes = np.asarray(start, np.float64), np.asarray(axes, np.float64)
+        if self._caster is None:
+            direction = np.matmul(directions, axes.transpose(0, 2, 1))
+            others = {"geomgroup": VISIBLE_GROUPS, "bodyexclude": hidden_body, "ids": ids}
+            distance = self.batch.ray(pnt=start[:, None] + least_m * direction, vec=direction, **others)[0]
+            return np.where(distance >= 0, distance + least_m, -1.0)
+        found = np.empty((len(ids), len(directions))), np.empty((len(ids), len(directions)), np.int32)
+        self._caster.refresh(ids)
+        fan = beam_fan(directions)
+        self._caster.cast(fan, ids, (start, axes), found, hidden_body=hidden_body, least_m=least_m)
+        return found[0]
 
     def randomise(self, field: str, values: Array, ids: NDArray[np.int64]) -> None:
         """See `Engine.randomise`.
@@ -197,6 +217,10 @@ class MujocoEngine:
     def take_back(self, ids: NDArray[np.int64]) -> None:
         """See `Engine.take_back`."""
         self.set_state(self._kept[ids], ids)
+
+    @cached_property
+    def _caster(self) -> Caster | None:
+        return Caster(self) if can_cast(self.model) else None
 
     @property
     def diverged(self) -> NDArray[np.bool_]:

@@ -92,7 +92,9 @@ def test_compiled_functions_need_their_own_file_only(path: Path) -> None:
 
 
 def _is_compiled(function: ast.FunctionDef) -> bool:
-    return any(isinstance(part, ast.Name) and part.id in ("compiled", "fused") for part in function.decorator_list)
+    return any(
+        isinstance(part, ast.Name) and part.id in ("compiled", "fused", "inlined") for part in function.decorator_list
+    )
 
 
 def test_import_is_light() -> None:

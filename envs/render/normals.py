@@ -1,4 +1,4 @@
-"""From what `casting` found to geoms and surface normals."""
+"""From the codes of what was hit to geoms and surface normals."""
 
 from typing import Any
 
@@ -6,23 +6,20 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from robossl.envs.casting import Shapes
 from robossl.envs.compiled import compiled
 from robossl.envs.render.rays import Hits, View
-from robossl.envs.render.shapes import Shapes
 
 _CAPSULE, _ELLIPSOID, _CYLINDER = (
     int(getattr(mujoco.mjtGeom, f"mjGEOM_{name}").value) for name in ("CAPSULE", "ELLIPSOID", "CYLINDER")
 )
-_CURVED = 6
+_CURVED = 6  # see `casting.caster.FACES`
 
 Vector = tuple[float, float, float]
 
 
 def decode(shapes: Shapes, view: View, hits: Hits) -> None:
-    """Turns a camera's codes in `hits.geom` into geoms, -1 for none, and fills its normals unless they are empty.
-
-    A code is 8 times the geom, plus the face that is hit, +x -x +y -y +z -z in its frame, or 6 where it is curved.
-    """
+    """Turns a camera's codes in `hits.geom` into geoms, -1 for none, and fills its normals unless they are empty."""
     ids, pos, _, _, direction, depth, code, normal = hits
     camera = view.index, view.rays.start, view.rays.stop - view.rays.start
     _decode(shapes, ids, camera, (pos, direction), (depth, code, normal))

@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import CameraSpec, Obs
+from robossl.envs.casting import Caster, can_cast
 from robossl.envs.compiled import compiled
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_fields import VISIBLE_GROUPS
-from robossl.envs.render.casting import Caster
+from robossl.envs.render.normals import decode
 from robossl.envs.render.poses import CameraPoses, Poses
 from robossl.envs.render.rays import Hits, View, aim, make_views
 from robossl.envs.render.renderer import blank, wanted
 from robossl.envs.render.shading import Shader
-from robossl.envs.render.shapes import can_cast
 
 _MAX_RAYS = 1 << 19  # of one call: bounds the memory that rays and hits take
 _MIN_RAYS = 1 << 14  # of one thread: with fewer, the threads wait for each other longer than they work
@@ -44,9 +44,8 @@ class RaycastRenderer:
         self._poses = CameraPoses(engine, tuple(view.camera for view in self._views))
         self._caster = Caster(engine) if can_cast(engine.model) else None
         self._shader = Shader(engine) if any("rgb" in view.modalities for view in self._views) else None
-        self._version = np.full(engine.num_worlds, -1, np.int64)  # of the model values that both have followed
         self._threads = ThreadPoolExecutor(engine.num_threads)
-        self._num_rays = [len(view.x) * len(view.y) for view in self._views]
+        self._num_rays = [view.fan.u.size for view in self._views]
         most = max(1, min(engine.num_worlds, _MAX_RAYS // max(1, sum(self._num_rays))))
         shape = (most, sum(self._num_rays))
         needs_normals = any({"rgb", "normals"} & set(view.modalities) for view in self._views)
@@ -56,7 +55,9 @@ class RaycastRenderer:
     def render(self, ids: NDArray[np.int64] | None = None) -> Obs:
         """See `Renderer.render`."""
         ids = np.arange(self._engine.num_worlds) if ids is None else np.asarray(ids, np.int64)
-        self._refresh(ids)
+        for follower in (self._caster, self._shader):
+            if follower is not None:
+                follower.refresh(ids)
         pictures = {
             f"{modality}_{view.camera.name}": blank(modality, len(ids), view.camera)
             for view in self._views
@@ -87,15 +88,6 @@ class RaycastRenderer:
         """See `Renderer.close`."""
         self._threads.shutdown()
 
-    def _refresh(self, ids: NDArray[np.int64]) -> None:
-        """Follows model values that changed since the last call."""
-        changed = ids[self._version[ids] != self._engine.model_version[ids]]
-        if len(changed):
-            for follower in (self._caster, self._shader):
-                if follower is not None:
-                    follower.refresh(changed)
-            self._version[changed] = self._engine.model_version[changed]
-
     def _render(self, ids: NDArray[np.int64], pictures: Obs) -> None:
         poses = self._poses.now(ids)
         if self._caster is not None:
@@ -110,8 +102,7 @@ class RaycastRenderer:
             some = Hits._make(part[rows] for part in hits)
             for view in self._views:
                 if self._caster is not None:
-                    aim(view, Poses(some.pos, some.mat, some.tan), some.direction)
-                    self._caster.cast(view, some)
+                    _cast(self._caster, view, some)
                 self._paint(view, some, {key: part[rows] for key, part in pictures.items()})
 
         self._share_out(draw, len(ids))
@@ -138,6 +129,16 @@ class RaycastRenderer:
         work(parts[0])
         for other in others:
             other.result()
+
+
+def _cast(caster: Caster, view: View, hits: Hits) -> None:
+    """Fills a camera's part of direction, depth, geom and normal of `hits`."""
+    aim(view, Poses(hits.pos, hits.mat, hits.tan), hits.direction)
+    tan = hits.tan[:, view.index]
+    axes = hits.mat[:, view.index] * np.stack([tan, tan, -np.ones_like(tan)], axis=1)[:, None]
+    frames, found = (hits.pos[:, view.index], axes), (hits.depth, hits.geom)
+    caster.cast(view.fan, hits.ids, frames, found, first=view.rays.start, hidden_body=view.hidden_body)
+    decode(caster.shapes, view, hits)
 
 
 @compiled

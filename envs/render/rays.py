@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from robossl.core import CameraSpec
 from robossl.core.errors import UserError
+from robossl.envs.casting import Fan, picture_fan
 from robossl.envs.compiled import compiled
 from robossl.envs.render.poses import Poses
 from robossl.envs.render.renderer import camera_index
@@ -28,7 +29,7 @@ class View:
         camera_id: of the camera in the model.
         modalities: what is wanted of it.
         rays: slice of the axis of rays, pixels row by row.
-        x, y: [W] and [H] pixel centres, to the right and up, where the picture's upper edge is at y = 1.
+        fan: the rays themselves.
         hidden_body: whose geoms it does not see, or -1.
     """
 
@@ -37,8 +38,7 @@ class View:
     camera_id: int
     modalities: tuple[str, ...]
     rays: slice
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
+    fan: Fan
     hidden_body: int
 
 
@@ -80,12 +80,9 @@ def make_views(
         camera_id = camera_index(model, camera)
         if model.cam_projection[camera_id] != 0 or model.cam_sensorsize[camera_id].any():
             raise UserError(f"camera {camera.name!r} is orthographic or has intrinsics: `raycast` knows only fovy")
-        width, height = camera.width, camera.height
-        x = (2 * np.arange(width) + 1 - width) / height
-        y = (height - 1 - 2 * np.arange(height)) / height
-        rays = slice(first, first + width * height)
-        hidden = _enclosing_body(model, camera_id)
-        views.append(View(camera, len(views), camera_id, wanted[camera.name], rays, x, y, hidden))
+        rays = slice(first, first + camera.width * camera.height)
+        fan, hidden = picture_fan(camera.width, camera.height), _enclosing_body(model, camera_id)
+        views.append(View(camera, len(views), camera_id, wanted[camera.name], rays, fan, hidden))
         first = rays.stop
     return views
 
@@ -99,7 +96,7 @@ def aim(view: View, poses: Poses, direction: NDArray[np.float64]) -> None:
         direction: [n, R, 3], of all cameras; this one's are filled, of length 1 along the optical axis: distances along
             them are depths.
     """
-    _aim(view.x, view.y, view.index, view.rays.start, poses, direction)
+    _aim(view.fan.x, view.fan.y, view.index, view.rays.start, poses, direction)
 
 
 @compiled

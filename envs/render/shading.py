@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from robossl.envs.casting import per_world
 from robossl.envs.compiled import compiled
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.render.rays import Hits, View
 from robossl.envs.render.sky import sky_colours
-from robossl.envs.render.textures import TextureBank, per_world
+from robossl.envs.render.textures import TextureBank
 
 LEVELS = 256
 _DEFAULT_RGBA = np.array([0.5, 0.5, 0.5, 1.0], np.float32)  # MuJoCo's sign for "take the material's colour"
@@ -30,19 +31,23 @@ class Shader:
         self._engine = engine
         self._textures = TextureBank(engine)
         self._light_dir = engine.view("light_xdir")
+        self._version = np.full(engine.num_worlds, -1, np.int64)
         num_rows = engine.model.ngeom + 1  # row 0 is the sky: geom -1
         self._table = np.zeros((engine.num_worlds, num_rows, LEVELS, 3), np.uint8)
         self._table[:, 0] = sky_colours(engine.model, LEVELS)
         self._weight = np.zeros((engine.num_worlds, engine.model.nlight + 1, 1))
 
     def refresh(self, ids: NDArray[np.int64]) -> None:
-        """Follows model values of the worlds `ids` that changed.
+        """Follows model values that changed since the last call.
 
         Raises:
             UserError: if a geom got a texture that cannot be drawn.
         """
-        self._mix_colours(ids)
-        self._textures.refresh(ids)
+        changed = ids[self._version[ids] != self._engine.model_version[ids]]
+        if len(changed):
+            self._mix_colours(changed)
+            self._textures.refresh(changed)
+            self._version[changed] = self._engine.model_version[changed]
 
     def shade(self, view: View, hits: Hits, out: NDArray[np.uint8]) -> None:
         """Fills a camera's pictures `out` [n, H, W, 3]."""

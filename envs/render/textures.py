@@ -7,13 +7,14 @@ pixel takes one texel, of images scaled down to about its own size (a mip pyrami
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import UserError
+from robossl.envs.casting import per_world
 from robossl.envs.compiled import compiled
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.render.rays import Hits, View
@@ -135,15 +136,6 @@ class TextureBank:
         origin = np.where(per_metre, half[..., :2], 1.0) * ~infinite[..., None]
         self._surfaces.slope[ids] = signs * scale * times[:, :, None]
         self._surfaces.shift[ids] = (origin * times)[:, :, None]
-
-
-def per_world(engine: MujocoEngine, field: str, ids: NDArray[np.int64]) -> NDArray[Any]:
-    """Returns the values [n, ...] that a model field has in the worlds `ids`."""
-    own = engine.batch.expanded(field)
-    if own is not None:
-        return np.asarray(own[ids])
-    shared = getattr(engine.model, field)
-    return np.broadcast_to(shared, (len(ids), *shared.shape))
 
 
 def _require_drawable(model: mujoco.MjModel, image: NDArray[np.int64]) -> None:

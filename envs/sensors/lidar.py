@@ -1,6 +1,7 @@
 """Laser range finders."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -49,15 +50,18 @@ class Lidar(Sensor):
         """See `Sensor.read`."""
         site = element_id(engine.model, "site", self.site)
         pos, mat = engine.read("site_xpos")[ids, site], engine.read("site_xmat")[ids, site].reshape(-1, 3, 3)
-        direction = np.matmul(self.directions(), np.asarray(mat, np.float64).transpose(0, 2, 1))
-        start = np.asarray(pos)[:, None] + self.min_m * direction
-        distance = engine.ray(start, direction, ids, hidden_body=int(engine.model.site_bodyid[site])) + self.min_m
+        own_body = int(engine.model.site_bodyid[site])
+        distance = engine.scan(pos, mat, self.directions(), ids, hidden_body=own_body, least_m=self.min_m)
         is_seen = (distance >= self.min_m) & (distance <= self.max_m)
         return np.where(is_seen, distance, self.max_m).astype(np.float32)
 
     def directions(self) -> NDArray[np.float64]:
-        """Returns the beams' unit vectors [num_beams * rings, 3] in the site's frame."""
-        is_circle = self.fov_rad >= 2 * np.pi
-        turns = np.linspace(-self.fov_rad / 2, self.fov_rad / 2, self.num_beams, endpoint=not is_circle)
-        turn, rise = (part.T.ravel() for part in np.meshgrid(turns, np.array(self.elevations_rad), indexing="ij"))
-        return np.stack([np.cos(turn) * np.cos(rise), np.sin(turn) * np.cos(rise), np.sin(rise)], axis=1)
+        """Returns the beams' unit vectors [num_beams * rings, 3] in the site's frame, to look at only."""
+        return _directions(self.num_beams, self.fov_rad, self.elevations_rad)
+
+
+@cache
+def _directions(num_beams: int, fov_rad: float, elevations_rad: tuple[float, ...]) -> NDArray[np.float64]:
+    turns = np.linspace(-fov_rad / 2, fov_rad / 2, num_beams, endpoint=fov_rad < 2 * np.pi)
+    turn, rise = (part.T.ravel() for part in np.meshgrid(turns, np.array(elevations_rad), indexing="ij"))
+    return np.stack([np.cos(turn) * np.cos(rise), np.sin(turn) * np.cos(rise), np.sin(rise)], axis=1)

@@ -120,12 +120,24 @@ class WarpEngine:
         translation, rotation = self.worlds.jac(body, self._spread(points, rows))
         return translation[rows], rotation[rows]
 
-    def ray(self, start: Array, direction: Array, ids: NDArray[np.int64], *, hidden_body: int = -1) -> Array:
-        """See `Engine.ray`: visible are the geom groups 0-2."""
+    def scan(
+        self,
+        start: Array,
+        axes: Array,
+        directions: NDArray[np.float64],
+        ids: NDArray[np.int64],
+        *,
+        hidden_body: int = -1,
+        least_m: float = 0.0,
+    ) -> Array:
+        """See `Engine.scan`: visible are the geom groups 0-2."""
         self._compute(KINEMATICS)
         rows = self._rows(ids)
-        start, direction = (self._spread(self._tensor(part), rows) for part in (start, direction))
-        return self.worlds.rays(start, direction, hidden_body, VISIBLE_GROUPS)[rows]
+        direction = self._tensor(directions) @ self._tensor(axes).transpose(1, 2)
+        begin = self._tensor(start)[:, None] + least_m * direction
+        begin, direction = self._spread(begin, rows), self._spread(direction, rows)
+        distance = self.worlds.rays(begin, direction, hidden_body, VISIBLE_GROUPS)[rows]
+        return torch.where(distance >= 0, distance + least_m, -1.0)
 
     def randomise(self, field: str, values: Array, ids: NDArray[np.int64]) -> None:
         """See `Engine.randomise`; consequences are those of `MujocoEngine.randomise`.

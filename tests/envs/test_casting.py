@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from robossl.core import CameraSpec
+from robossl.envs.casting import can_cast
 from robossl.envs.mujoco_engine import MujocoEngine, load_model
-from robossl.envs.render.casting import Caster
+from robossl.envs.render import raycast
 from robossl.envs.render.raycast import RaycastRenderer
-from robossl.envs.render.rays import Hits, aim
-from robossl.envs.render.shapes import can_cast
+from robossl.envs.render.rays import Hits
 
 CAMERA = CameraSpec(name="camera", width=37, height=24)
 NUM_WORLDS = 40
@@ -42,13 +42,15 @@ def compared(engine, camera=CAMERA):
     renderer = RaycastRenderer(engine, (camera,), (f"rgb_{camera.name}",))
     rays = renderer.rays(np.arange(engine.num_worlds))
     depth, geom, normal = engine.batch.ray(**rays)
-    poses = renderer._poses.now(rays["ids"])
-    ours = Hits(rays["ids"], *poses, *(np.full_like(part, 7) for part in (rays["vec"], depth, geom, normal)))
-    view, caster = renderer._views[0], Caster(engine)
-    caster.refresh(rays["ids"])
-    aim(view, poses, ours.direction)
-    caster.cast(view, ours)
+    ours = Hits(rays["ids"], *renderer._poses.now(rays["ids"]), *map(odd, (rays["vec"], depth, geom, normal)))
+    renderer._caster.refresh(rays["ids"])
+    raycast._cast(renderer._caster, renderer._views[0], ours)
     return (depth, geom, normal), (ours.depth, ours.geom, ours.normal)
+
+
+def odd(values):
+    """Returns an array of the same kind full of what is none of its values."""
+    return np.full_like(values, 77)
 
 
 def require_equal(theirs, ours, slack=1e-7):
@@ -148,6 +150,27 @@ def test_worlds_of_infinite_and_missing_numbers_show_nothing_wrong():
     assert (ours[:4] == -1).all()
     assert np.isfinite(depth).all()
     assert np.isfinite(normal).all()
+
+
+@pytest.mark.parametrize("least_m", [0.0, 0.4])
+@pytest.mark.parametrize("spread_m", [0.3, 2.5])
+def test_beams_in_any_direction_get_as_far_as_mujocos(spread_m, least_m):
+    engine = scattered(scene(*KINDS, *KINDS), spread_m)
+    rng, ids = np.random.default_rng(0), np.arange(1, NUM_WORLDS, 2)
+    turns = np.arange(36) * (np.pi / 18)
+    ring = np.stack([np.cos(turns), np.sin(turns), 0 * turns], axis=1)
+    ball = rng.normal(size=(50, 3))
+    ball /= np.linalg.norm(ball, axis=1, keepdims=True)
+    start, axes = engine.view("cam_xpos")[ids, 0], engine.view("cam_xmat")[ids, 0].reshape(-1, 3, 3)
+    for directions in (ring, ball):
+        ours = engine.scan(start, axes, directions, ids, hidden_body=2, least_m=least_m)
+        engine._caster = None
+        theirs = engine.scan(start, axes, directions, ids, hidden_body=2, least_m=least_m)
+        del engine._caster
+        assert (theirs > 0).mean() > 0.05
+        assert theirs[theirs >= 0].min() >= least_m
+        is_near = np.abs(ours - theirs) < 1e-7
+        assert (~is_near).mean() < 1e-3
 
 
 MESH = """<mujoco><asset><mesh name="wedge" vertex="0 0 0 1 0 0 0 1 0 0 0 1"/></asset><worldbody>

@@ -146,12 +146,14 @@ def test_jacobians_and_rays_are_those_of_mujoco():
     for ours, theirs in zip(warp.jac(body, point), mujoco.jac(body, point), strict=True):
         close(ours, theirs)
     close(warp.jac(body, point[some], some)[0], mujoco.jac(body, point[some], some)[0])
-    direction = np.random.default_rng(0).normal(size=(2, 30, 3))
-    direction /= np.linalg.norm(direction, axis=2, keepdims=True)
-    start = np.array([0.0, 0.0, 0.5]) + 0 * direction
-    expected = mujoco.ray(start, direction, some, hidden_body=body)
-    assert 0.3 < (expected > 0).mean() < 0.7
-    close(warp.ray(start, direction, some, hidden_body=body), expected, atol=1e-4)
+    direction = np.random.default_rng(0).normal(size=(30, 3))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    start, turns = np.array([[0.0, 0.0, 0.5]] * 2), np.array([np.eye(3), np.roll(np.eye(3), 1, axis=0)])
+    for least_m in (0.0, 0.4):
+        options = {"hidden_body": body, "least_m": least_m}
+        expected = mujoco.scan(start, turns, direction, some, **options)
+        assert 0.3 < (expected > 0).mean() < 0.7
+        close(warp.scan(start, turns, direction, some, **options), expected, atol=1e-4)
 
 
 def changed(field, element, column, value):
@@ -179,9 +181,8 @@ def test_what_follows_from_a_model_value_is_what_follows_in_mujoco(field, elemen
     assert np.abs(expected[0] - expected[1]).max() > 0.01
     close(warp.read("qpos"), expected, atol=2e-4)
     np.testing.assert_array_equal(warp.model_values()[field], mujoco.model_values()[field])
-    down = np.array([[[0.0, 0.0, -1.0]]] * 2)
-    start = np.array([[[2.05, 0.08, 1.0]]] * 2)
-    close(warp.ray(start, down, np.arange(2)), mujoco.ray(start, down, np.arange(2)), atol=1e-5)
+    where = np.array([[2.05, 0.08, 1.0]] * 2), np.stack([np.eye(3)] * 2), np.array([[0.0, 0.0, -1.0]]), np.arange(2)
+    close(warp.scan(*where), mujoco.scan(*where), atol=1e-5)
 
 
 def test_commands_can_be_late():

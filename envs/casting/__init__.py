@@ -1,0 +1,7 @@
+"""What rays hit first: pictures (`envs.render.raycast`) and laser scanners (`MujocoEngine.scan`) are made of it."""
+
+from robossl.envs.casting.caster import Caster
+from robossl.envs.casting.fan import Fan, beam_fan, picture_fan
+from robossl.envs.casting.shapes import Shapes, can_cast, per_world
+
+__all__ = ["Caster", "Fan", "Shapes", "beam_fan", "can_cast", "per_world", "picture_fan"]
