@@ -128,12 +128,12 @@ def _cast_shape(kind: int, pixels: Pixels, rays: Rays, size: Vector, face: int, 
         _cast_unit_sphere(pixels, rays, face + CURVED_FACE, found)
 
 
-@inlined
+@compiled
 def _divided(of: Vector, by: Vector) -> Vector:
     return of[0] / by[0], of[1] / by[1], of[2] / by[2]
 
 
-@inlined
+@compiled
 def _direction(rays: Rays, u: float, v: float, w: float) -> Vector:
     a, b, c, _ = rays
     return a[0] * u + b[0] * v + c[0] * w, a[1] * u + b[1] * v + c[1] * w, a[2] * u + b[2] * v + c[2] * w
@@ -218,7 +218,7 @@ def _cast_capsule(pixels: Pixels, rays: Rays, size: Vector, face: int, found: Fo
             code[row, i] = face if is_hit else code[row, i]
 
 
-@inlined
+@compiled
 def _capsule_end(
     sign: float, tube: tuple[float, float, float], line: tuple[float, float], offset: float, half: float
 ) -> tuple[float, bool]:

@@ -91,7 +91,7 @@ def _column(to: Floats, mat: Floats, column: int) -> Vector:
     return _turned(to, (mat[0, column], mat[1, column], mat[2, column]))
 
 
-@inlined
+@compiled
 def _half_sizes(kind: int, size: Vector) -> Vector:
     """Returns half the sizes of the box around a shape."""
     if kind == _SPHERE:
@@ -103,7 +103,7 @@ def _half_sizes(kind: int, size: Vector) -> Vector:
     return size
 
 
-@inlined
+@compiled
 def _seen(o: Vector, axes: tuple[Vector, Vector, Vector], half: Vector) -> tuple[float, float, float, float]:
     """Returns least and greatest u and v of `Fan` under which a box is seen: low above high for none.
 
@@ -147,12 +147,12 @@ def _beams(directions: tuple[Floats, Floats, Floats], centre: Vector, square: fl
     return (first, end) if first < end else (0, 0)
 
 
-@inlined
+@compiled
 def _dot(a: Vector, b: Vector) -> float:
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
-@inlined
+@compiled
 def _pixels(low: float, high: float, num: int) -> tuple[int, int]:
     """Returns the first and the end of the pixels, of `num`, between two places in half pixels from the middle."""
     first = np.ceil((low + num - 1) / 2 - _MARGIN)
