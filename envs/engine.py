@@ -81,6 +81,8 @@ class Engine(Protocol):
     ) -> Array:
         """Returns how far [n, R] rays of the worlds `ids` get before they hit a visible geom, -1 where they never do.
 
+        Geoms are where the last `step` or `forward` put them.
+
         Args:
             start: [n, 3] where a world's rays begin.
             axes: [n, 3, 3] whose columns are the axes of a frame.

@@ -148,7 +148,8 @@ class MujocoEngine:
         least_m: float = 0.0,
     ) -> Array:
         """See `Engine.scan`: visible are the geom groups 0-2."""
-        start, axes = np.asarray(start, np.float64), np.asarray(axes, np.float64)
+        start = np.broadcast_to(np.asarray(start, np.float64), (len(ids), 3))
+        axes = np.broadcast_to(np.asarray(axes, np.float64), (len(ids), 3, 3))
         if self._caster is None:
             direction = np.matmul(directions, axes.transpose(0, 2, 1))
             others = {"geomgroup": VISIBLE_GROUPS, "bodyexclude": hidden_body, "ids": ids}

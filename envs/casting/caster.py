@@ -1,8 +1,8 @@
 """Casts rays: every shape is looked for along the rays only that may hit it.
 
 In the frame of a shape all rays of a fan start at one point; several of a row are computed at once. What counts as a
-hit, and which one of two at the same distance, is as in MuJoCo's `mj_ray`. All shapes are convex or planes: a ray goes
-in near and out far.
+hit, and which one of two at exactly the same distance, is as in MuJoCo's `mj_ray`. All shapes are convex or planes: a
+ray goes in near and out far.
 """
 
 from typing import Any

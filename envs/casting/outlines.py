@@ -13,7 +13,7 @@ from robossl.envs.compiled import compiled, inlined
 _PLANE, _SPHERE, _CAPSULE, _CYLINDER = (
     int(getattr(mujoco.mjtGeom, f"mjGEOM_{name}").value) for name in ("PLANE", "SPHERE", "CAPSULE", "CYLINDER")
 )
-_NEAREST_M = 1e-6  # what is nearer to a camera may be missed
+_NEAREST_M = 1e-6  # of what is nearer to a camera the edges may be missed
 _MARGIN = 1e-6  # of a pixel
 
 Floats = NDArray[np.float64]
@@ -66,7 +66,8 @@ def _outline(shapes: Any, ids: NDArray[np.int64], frames: Any, hidden_body: int,
                 columns, rows = (0, width), (0, height)
                 half = _half_sizes(kinds[g], (sizes[world, g, 0], sizes[world, g, 1], sizes[world, g, 2]))
                 if kinds[g] != _PLANE and len(x) > 0:
-                    low_u, high_u, low_v, high_v = _seen(o, (a, b, c), half)
+                    widest = 1 + np.sqrt(_dot(a, a)) * (1 + width / height)  # a ray is no longer than this
+                    low_u, high_u, low_v, high_v = _seen(o, (a, b, c), half, _NEAREST_M / widest)
                     columns = _pixels(low_u * height, high_u * height, width)
                     rows = _pixels(-high_v * height, -low_v * height, height)
                 elif kinds[g] != _PLANE and height == 1:
@@ -104,10 +105,12 @@ def _half_sizes(kind: int, size: Vector) -> Vector:
 
 
 @compiled
-def _seen(o: Vector, axes: tuple[Vector, Vector, Vector], half: Vector) -> tuple[float, float, float, float]:
+def _seen(
+    o: Vector, axes: tuple[Vector, Vector, Vector], half: Vector, nearest_m: float
+) -> tuple[float, float, float, float]:
     """Returns least and greatest u and v of `Fan` under which a box is seen: low above high for none.
 
-    The picture's frame is at `o` in the box's frame, with these axes there. What is behind it is cut off.
+    The picture's frame is at `o` in the box's frame, with these axes there. What is not `nearest_m` ahead is cut off.
     """
     right, up, ahead = axes
     square = _dot(right, right)
@@ -119,16 +122,16 @@ def _seen(o: Vector, axes: tuple[Vector, Vector, Vector], half: Vector) -> tuple
             (half[2] if corner & 4 else -half[2]) - o[2],
         )
         here, u, v = _dot(p, ahead), _dot(p, right) / square, _dot(p, up) / square
-        if here >= _NEAREST_M:
+        if here >= nearest_m:
             low_u, high_u = min(low_u, u / here), max(high_u, u / here)
             low_v, high_v = min(low_v, v / here), max(high_v, v / here)
         for axis in range(3):
             along = 2 * half[axis]  # the edge from here to a corner on the axis' other side
             there = here + along * ahead[axis]
-            if not corner & (1 << axis) and (here >= _NEAREST_M) != (there >= _NEAREST_M):
-                share = along * (here - _NEAREST_M) / (here - there)
-                cut_u = (u + share * right[axis] / square) / _NEAREST_M
-                cut_v = (v + share * up[axis] / square) / _NEAREST_M
+            if not corner & (1 << axis) and (here >= nearest_m) != (there >= nearest_m):
+                share = along * (here - nearest_m) / (here - there)
+                cut_u = (u + share * right[axis] / square) / nearest_m
+                cut_v = (v + share * up[axis] / square) / nearest_m
                 low_u, high_u = min(low_u, cut_u), max(high_u, cut_u)
                 low_v, high_v = min(low_v, cut_v), max(high_v, cut_v)
     return low_u, high_u, low_v, high_v

@@ -94,7 +94,7 @@ def _follow(
         world = ids[i]
         for g in range(len(is_in_group)):
             alpha, own = rgba[world % len(rgba), g, 3], material[world % len(material), g]
-            if own >= 0:
+            if 0 <= own < material_rgba.shape[1]:
                 alpha = material_rgba[world % len(material_rgba), own, 3]
             is_drawn[world, g] = is_in_group[g] and alpha != 0
             for axis in range(3):

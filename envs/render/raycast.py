@@ -31,7 +31,10 @@ _NO_NORMALS = np.zeros((0, 0, 3))
 
 
 class RaycastRenderer:
-    """See `Renderer`. Where not all shapes are `can_cast`, `mujoco.batch.Batch.ray` casts: some twenty times slower."""
+    """See `Renderer`; to be called by one thread at a time, and calls others itself.
+
+    Where one cannot cast all shapes (`can_cast`), `mujoco.batch.Batch.ray` does: some twenty times slower.
+    """
 
     name = "raycast"
     version = 1

@@ -57,11 +57,13 @@ class Lidar(Sensor):
 
     def directions(self) -> NDArray[np.float64]:
         """Returns the beams' unit vectors [num_beams * rings, 3] in the site's frame, to look at only."""
-        return _directions(self.num_beams, self.fov_rad, self.elevations_rad)
+        return _directions(self.num_beams, self.fov_rad, tuple(self.elevations_rad))
 
 
 @cache
 def _directions(num_beams: int, fov_rad: float, elevations_rad: tuple[float, ...]) -> NDArray[np.float64]:
     turns = np.linspace(-fov_rad / 2, fov_rad / 2, num_beams, endpoint=fov_rad < 2 * np.pi)
     turn, rise = (part.T.ravel() for part in np.meshgrid(turns, np.array(elevations_rad), indexing="ij"))
-    return np.stack([np.cos(turn) * np.cos(rise), np.sin(turn) * np.cos(rise), np.sin(rise)], axis=1)
+    directions = np.stack([np.cos(turn) * np.cos(rise), np.sin(turn) * np.cos(rise), np.sin(rise)], axis=1)
+    directions.setflags(write=False)  # all lidars with these beams share them
+    return directions
