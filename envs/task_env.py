@@ -219,7 +219,7 @@ class TaskEnv:
         ctrl = task.control(engine, action, self._memory)
         recorded = engine.step(ctrl, task.spec.num_substeps, self._record)
         diverged = engine.diverged
-        is_whole = not diverged.any()
+        is_whole = not np.count_nonzero(diverged)  # a third of the cost of `any`
         if not is_whole:
             lost = np.flatnonzero(diverged)
             engine.take_back(lost)

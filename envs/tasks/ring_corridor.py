@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, ArraySpec, CameraSpec, CommandSpec, Draws, Obs, Policy, UserError
+from robossl.envs.compiled import fused
 from robossl.envs.engine import Engine
 from robossl.envs.mujoco_engine import load_model
 from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Randomisation
@@ -156,11 +157,7 @@ class RingCorridor:
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """Returns `proprio` [N, 2]: speed and yaw rate."""
-        xp = engine.xp
-        velocity = engine.read("qvel")
-        forward, sideways = velocity[:, 0], velocity[:, 1]
-        velocity[:, 1] = xp.sqrt(forward * forward + sideways * sideways)
-        return {"proprio": velocity[:, 1:]}
+        return {"proprio": _speeds(engine.xp, engine.read("qvel"))}
 
     def privileged(self, engine: Engine, memory: Memory) -> Obs:
         """Returns the car's pose, its route and place in the lane, the nearest obstacle ahead, and all obstacles."""
@@ -188,7 +185,9 @@ class RingCorridor:
         """Returns what n episodes start with: state and model values by their MuJoCo names, and memory."""
         unit = self._scene.draw(draws)
         pose, direction = self._scene.start(unit["start"])
-        cos, sin = np.cos(pose[:, 2]), np.sin(pose[:, 2])
+        qvel, ctrl = np.zeros((2, len(pose), 3))
+        qvel[:, 0], qvel[:, 1] = DRIVE.speed_m_s * np.cos(pose[:, 2]), DRIVE.speed_m_s * np.sin(pose[:, 2])
+        ctrl[:, 0] = DRIVE.speed_m_s  # else its IMU would feel it brake
         position, quat = self._scene.obstacles(unit["count"], unit["obstacles"])
         if self.config.is_cluttered:
             drawn = draws.sub("clutter").uniform(shape=(4, NUM_CLUTTER))
@@ -198,8 +197,8 @@ class RingCorridor:
             "direction": direction,
             "arc_m": arc_coordinate(np, pose[:, 0], pose[:, 1]),
             "qpos": pose,
-            "qvel": DRIVE.speed_m_s * np.stack([cos, sin, np.zeros_like(cos)], axis=1),
-            "ctrl": np.stack([DRIVE.speed_m_s + 0 * cos, 0 * cos, 0 * cos], axis=1),  # else its IMU would feel it brake
+            "qvel": qvel,
+            "ctrl": ctrl,
             "mocap_pos": position,
             "mocap_quat": quat,
             **self._scene.looks.draw(unit["colour"], unit["light"]),
@@ -208,6 +207,16 @@ class RingCorridor:
     @cached_property
     def _scene(self) -> RingScene:
         return RingScene(self.build_model(), self.config.min_obstacles, self.config.max_obstacles)
+
+
+@fused
+def _speeds(xp: Any, velocity: Array) -> Array:
+    """Returns speed and yaw rate [N, 2] of velocities [N, 3] along x, y and about z."""
+    forward, sideways = velocity[:, 0], velocity[:, 1]
+    result = xp.empty_like(velocity[:, 1:])
+    result[:, 0] = xp.sqrt(forward * forward + sideways * sideways)
+    result[:, 1] = velocity[:, 2]
+    return result
 
 
 def nearest_ahead(xp: Any, pose: Array, obstacles: Array) -> Array:

@@ -69,13 +69,12 @@ class RingScene:
         Returns:
             Pose [n, 3] and direction [n], +1 anticlockwise.
         """
-        slot, side, along, lateral, turn = unit.T
-        direction = np.where(side < 0.5, 1.0, -1.0)
-        index = np.floor(slot * len(_START_SLOTS)).astype(np.int64)
-        arc = (_START_SLOTS[index] + _START_ALONG_SLOT * (2 * along - 1)) * _SLOT_M
-        x, y, heading = centre_line(arc, _START_OFFSET_M * (2 * lateral - 1))
-        yaw = heading + (1 - direction) * (np.pi / 2) + _START_TURN_RAD * (2 * turn - 1)
-        return np.stack([x, y, yaw], axis=1), direction
+        direction, arc, offset, turn = np.empty((4, len(unit)))
+        _choose_starts(unit, _START_SLOTS, direction, arc, offset, turn)
+        x, y, heading = centre_line(arc, offset)
+        pose = np.empty((len(unit), 3))
+        pose[:, 0], pose[:, 1], pose[:, 2] = x, y, heading + (1 - direction) * (np.pi / 2) + turn
+        return pose, direction
 
     def obstacles(self, count: Floats, unit: Floats) -> tuple[Floats, Floats]:
         """Puts one obstacle, here or there, into as many slots as `count` says; parks the others.
@@ -89,13 +88,11 @@ class RingScene:
         Returns:
             Positions [n, 12, 3] and orientations [n, 12, 4].
         """
-        num_placed = self._min_obstacles + np.floor(count * (self._max_obstacles + 1 - self._min_obstacles))
-        along, lateral = unit[:, 2], unit[:, 3]
-        slot, rank = _random_orders(unit[:, :2])
-        arc = (slot + _ALONG_SLOT[0] + (_ALONG_SLOT[1] - _ALONG_SLOT[0]) * along) * _SLOT_M
-        x, y, _ = centre_line(arc, _OBSTACLE_OFFSET_M * (2 * lateral - 1))
+        arc, offset = np.empty((2, *unit[:, 0].shape))
+        is_placed = np.empty(arc.shape, bool)
+        _choose_places(unit, count[:, 0], (self._min_obstacles, self._max_obstacles), arc, offset, is_placed)
+        x, y, _ = centre_line(arc, offset)
         position, quat = np.empty((*x.shape, 3)), np.zeros((*x.shape, 4))
-        is_placed = rank < num_placed
         _stand(x, y, unit[:, 4], is_placed, self._half_heights, self._parked, position, quat)
         return position, quat
 
@@ -137,6 +134,47 @@ def _colour_of(geom: str) -> str:
 
 
 @compiled
+def _choose_starts(unit: Floats, slots: Any, direction: Floats, arc: Floats, offset: Floats, turn: Floats) -> None:
+    """Fills [n] directions, arc coordinates and offsets where cars start, and their turns from there, rad."""
+    for i in range(len(unit)):
+        direction[i] = 1.0 if unit[i, 1] < 0.5 else -1.0
+        arc[i] = (slots[int(unit[i, 0] * len(slots))] + _START_ALONG_SLOT * (2 * unit[i, 2] - 1)) * _SLOT_M
+        offset[i] = _START_OFFSET_M * (2 * unit[i, 3] - 1)
+        turn[i] = _START_TURN_RAD * (2 * unit[i, 4] - 1)
+
+
+@compiled
+def _choose_places(
+    unit: Floats, count: Floats, limits: tuple[int, int], arc: Floats, offset: Floats, is_placed: NDArray[np.bool_]
+) -> None:
+    """Fills [n, D] arc coordinates and offsets of obstacles, and whether they are there.
+
+    Of random keys [n, 5, D] the first two give which slot an obstacle stands in, and whether it is among the first.
+    """
+    low, high = limits
+    slot, rank = np.empty((2, arc.shape[1]), np.int64)
+    for i in range(arc.shape[0]):
+        _fill_ranks(unit[i, 0], slot)
+        _fill_ranks(unit[i, 1], rank)
+        num_placed = low + np.floor(count[i] * (high + 1 - low))
+        for k in range(arc.shape[1]):
+            arc[i, k] = (slot[k] + _ALONG_SLOT[0] + (_ALONG_SLOT[1] - _ALONG_SLOT[0]) * unit[i, 2, k]) * _SLOT_M
+            offset[i, k] = _OBSTACLE_OFFSET_M * (2 * unit[i, 3, k] - 1)
+            is_placed[i, k] = rank[k] < num_placed
+
+
+@compiled
+def _fill_ranks(keys: Floats, ranks: NDArray[np.int64]) -> None:
+    """Fills the place that each key has among all of them, the earlier one first where two are equal."""
+    ranks[:] = 0
+    for j in range(len(keys)):
+        for k in range(j + 1, len(keys)):
+            is_in_order = keys[j] <= keys[k]
+            ranks[k] += is_in_order
+            ranks[j] += not is_in_order
+
+
+@compiled
 def _stand(
     x: Floats,
     y: Floats,
@@ -153,18 +191,3 @@ def _stand(
             place = (x[i, k], y[i, k], height[k]) if is_placed[i, k] else (parked[k, 0], parked[k, 1], parked[k, 2])
             position[i, k, 0], position[i, k, 1], position[i, k, 2] = place
             quat[i, k, 0], quat[i, k, 3] = np.cos(turn[i, k] * (np.pi / 2)), np.sin(turn[i, k] * (np.pi / 2))
-
-
-@compiled
-def _random_orders(unit: Floats) -> NDArray[np.int64]:
-    """Returns random orders of range(D), [M, n, D], from random keys [n, M, D]: the rank of every key in its row."""
-    num, num_rows, length = unit.shape
-    ranks = np.zeros((num_rows, num, length), np.int64)
-    for i in range(num):
-        for row in range(num_rows):
-            for j in range(length):
-                for k in range(j + 1, length):
-                    is_in_order = unit[i, row, j] <= unit[i, row, k]
-                    ranks[row, i, k] += is_in_order
-                    ranks[row, i, j] += not is_in_order
-    return ranks
