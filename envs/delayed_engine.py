@@ -33,9 +33,9 @@ class DelayedEngine:
         self._newest_first = np.zeros((engine.num_worlds, self._whole + 2, engine.model.nu))
         self._begins = np.ones(engine.num_worlds, bool)
 
-    def reset(self, ids: NDArray[np.int64]) -> None:
+    def reset(self, ids: NDArray[np.int64], fields: tuple[str, ...] = (), values: Array | None = None) -> None:
         """See `Engine.reset`."""
-        self._engine.reset(ids)
+        self._engine.reset(ids, fields, values)
         self._begins[ids] = True
 
     def step(self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = ()) -> dict[str, Array]:

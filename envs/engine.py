@@ -34,8 +34,14 @@ class Engine(Protocol):
     contact_slack_m: float
     """Up to which gap between two bodies it may still tell of a contact."""
 
-    def reset(self, ids: NDArray[np.int64]) -> None:
-        """Puts the worlds `ids` back to the model's defaults; a `forward` must follow the writes of a task."""
+    def reset(self, ids: NDArray[np.int64], fields: tuple[str, ...] = (), values: Array | None = None) -> None:
+        """Puts the worlds `ids` back to the model's defaults; a `forward` must follow, and what is written before it.
+
+        Args:
+            ids: [n].
+            fields: state fields that do not go back to their defaults.
+            values: [n, K] but to these values, side by side.
+        """
 
     def forward(self, ids: NDArray[np.int64] | None = None) -> None:
         """Makes derived quantities current after writes."""

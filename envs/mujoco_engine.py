@@ -28,6 +28,7 @@ from robossl.envs.mujoco_fields import (
     SHAPE_FIELDS,
     STATE_FIELDS,
     VISIBLE_GROUPS,
+    columns_of,
     feeds_constants,
     stage_of,
 )
@@ -68,6 +69,8 @@ class MujocoEngine:
         self._diverged = np.zeros(num_worlds, bool)
         self.batch.reset(stage=NO_STAGE)
         self._default_state = self.batch.state[0].copy()
+        self._columns: dict[tuple[str, ...], NDArray[np.int64]] = {}  # {state fields: theirs in the state}
+        self._no_values = np.empty((num_worlds, 0))
         is_moving_last = mujoco.mj_stateSize(self.model, _MOVING_LAST) > 0
         self._num_moving = self.batch.nstate if is_moving_last else mujoco.mj_stateSize(self.model, _MOVING)
         self._touched: Any = None  # the rows that `_touch` noted last
@@ -76,10 +79,17 @@ class MujocoEngine:
         self._solids = SolidBodies(self.model)
         self._qvel = self._bound("qvel")
 
-    def reset(self, ids: NDArray[np.int64]) -> None:
-        """See `Engine.reset`; also mocap bodies go where the compiled model has them."""
-        self.batch.state[ids] = self._default_state  # a tenth of the cost of Batch.reset
-        self._touch(ids)
+    def reset(self, ids: NDArray[np.int64], fields: tuple[str, ...] = (), values: Array | None = None) -> None:
+        """See `Engine.reset`; also mocap bodies go where the compiled model has them.
+
+        Raises:
+            UnknownNameError: if there is no such state field.
+        """
+        if fields not in self._columns:
+            self._columns[fields] = columns_of(self.model, fields)
+        self._touch(ids)  # also refuses what is no world, which machine code does not
+        columns, values = self._columns[fields], self._no_values if values is None else values
+        _put_back(self.batch.state, self._default_state, ids, columns, values)  # a tenth of the cost of Batch.reset
         self._diverged[ids] = False
 
     def forward(self, ids: NDArray[np.int64] | None = None) -> None:
@@ -339,6 +349,16 @@ def load_model(source: str | Path, edit: Callable[[Any], None] | None = None) ->
     except (ValueError, OSError, mujoco.FatalError) as error:
         what = "the model" if is_xml else f"the model {source}"
         raise UserError(f"{what} cannot be compiled: {' '.join(str(error).split())}") from error
+
+
+@compiled
+def _put_back(state: Array, default: Array, ids: Array, columns: Array, values: Array) -> None:
+    """Puts worlds [n] of states [N, S] back to the default [S], but for the columns [K] that have values [n, K]."""
+    for i in range(len(ids)):
+        for column in range(len(default)):
+            state[ids[i], column] = default[column]
+        for k in range(len(columns)):
+            state[ids[i], columns[k]] = values[i, k]
 
 
 @compiled

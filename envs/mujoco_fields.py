@@ -1,10 +1,16 @@
 """Which of MuJoCo's fields an engine may read, write and randomise, and what has to be computed first."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import UnknownNameError
+
+_STATE_NAMES = {"warmstart": "qacc_warmstart"}  # of mjtState, where they are not the fields'
 
 VISIBLE_GROUPS = np.array([1, 1, 1, 0, 0, 0], np.uint8)
 """Of geoms: what rays and cameras meet."""
@@ -58,19 +64,39 @@ RANDOM_FIELDS = names("""
 SHAPE_FIELDS = names("geom_size geom_pos geom_quat")
 
 
+def state_columns(model: Any) -> dict[str, slice]:
+    """Returns which columns of mjSTATE_INTEGRATION hold which field; some hold none."""
+    columns, end = dict[str, slice](), 0
+    whole = int(mujoco.mjtState.mjSTATE_INTEGRATION.value)
+    parts = {int(part.value): name[8:].lower() for name, part in mujoco.mjtState.__members__.items()}
+    for bit in (1 << place for place in range(whole.bit_length())):
+        if whole & bit:
+            start, end = end, end + mujoco.mj_stateSize(model, bit)
+            columns[_STATE_NAMES.get(parts[bit], parts[bit])] = slice(start, end)
+    return columns
+
+
+def columns_of(model: Any, fields: Iterable[str]) -> NDArray[np.int64]:
+    """Returns the columns of mjSTATE_INTEGRATION that hold state fields, field after field.
+
+    Raises:
+        UnknownNameError: if one is none.
+    """
+    columns = state_columns(model)
+    for name in fields:
+        if name not in STATE_FIELDS:
+            raise UnknownNameError("state field", name, STATE_FIELDS)
+    parts = [np.arange(columns[name].start, columns[name].stop) for name in fields]
+    return np.concatenate([np.empty(0, np.int64), *parts])
+
+
 def passing_columns(model: Any) -> list[int]:
     """Returns which columns of mjSTATE_INTEGRATION only serve to repeat a motion to the last bit.
 
     They are controls and applied forces, which every decision sets anew, and where the solver begins to look.
     """
-    kinds, columns, end = mujoco.mjtState, list[int](), 0
-    passing = kinds.mjSTATE_WARMSTART | kinds.mjSTATE_CTRL | kinds.mjSTATE_QFRC_APPLIED | kinds.mjSTATE_XFRC_APPLIED
-    whole = int(kinds.mjSTATE_INTEGRATION.value)
-    for bit in (1 << place for place in range(whole.bit_length())):
-        if whole & bit:
-            start, end = end, end + mujoco.mj_stateSize(model, bit)
-            columns += range(start, end) if int(passing) & bit else []
-    return columns
+    columns = columns_of(model, ("qacc_warmstart", "ctrl", "qfrc_applied", "xfrc_applied"))
+    return sorted(columns.tolist())
 
 
 def stage_of(field: str, model: Any) -> int:

@@ -120,10 +120,12 @@ class Task(Protocol):
     def new_memory(self, num_worlds: int) -> Memory:
         """Returns zeroed memory for N worlds."""
 
-    def reset(self, engine: Engine, ids: NDArray[np.int64], draws: Draws, memory: Memory) -> None:
-        """Draws new episodes for the worlds `ids` (n of them; `draws` gives [n, ...]) and writes state and memory.
+    def layout(self, draws: Draws) -> dict[str, Array]:
+        """Draws what n episodes begin with; on the host, and for many episodes before they are asked for.
 
-        State and memory of these worlds are as they were made: at the model's defaults, and zero.
+        Returns:
+            {name: [n, ...]} of state fields and model fields by their MuJoCo names, and of `new_memory`. Whatever is
+            not named begins at the model's default, or at zero. A row depends on its own episode's numbers alone.
         """
 
     def control(self, engine: Engine, action: Array, memory: Memory) -> Array:

@@ -25,6 +25,7 @@ from robossl.envs.pictures import Pictures
 from robossl.envs.randomiser import Randomiser, model_fields, switched_on
 from robossl.envs.sensors.quiet import switch_off_unused
 from robossl.envs.sensors.suite import SensorSuite, sensor_specs
+from robossl.envs.start import begin
 from robossl.envs.task import Outcome, Task
 
 
@@ -69,9 +70,8 @@ class TaskEnv:
         self.pictures = Pictures(self.engine, config, self._cameras, self._keys, task.spec.randomisations)
         self.spec = self._make_spec()
         self._weights = {name: np.float32(weight) for name, weight in task.spec.reward_weights.items()}
-        self._laid_out = task.new_memory(self.num_worlds)  # where tasks write what episodes begin with: on the host
-        self._memory = {key: self._on_device(value) for key, value in self._laid_out.items()}
-        self._ahead = Ahead(self.num_worlds)
+        self._memory = {key: self._on_device(value) for key, value in task.new_memory(self.num_worlds).items()}
+        self._ahead = Ahead(task.layout, self.num_worlds)
         self._first_world = 0
         self._episode = np.zeros(self.num_worlds, np.int64)
         self._elapsed = np.zeros(self.num_worlds, np.int64)
@@ -238,18 +238,13 @@ class TaskEnv:
 
     def _begin(self, ids: NDArray[np.int64]) -> None:
         self._elapsed[ids] = 0
-        for value in self._laid_out.values():
-            value[ids] = 0
-        self.engine.reset(ids)
-        draws = self._ahead.draws(self.worlds, self._first_world, self._episode, ids)
-        self.task.reset(self.engine, ids, draws, self._laid_out)
-        if self.engine.xp is not np:
-            for key, value in self._laid_out.items():
-                self._memory[key][ids] = self._on_device(value[ids])
-        self._randomiser.begin(ids, draws)
+        start = self._ahead.take(self.worlds, self._first_world, self._episode, ids)
+        begin(start, self.engine, self._memory, ids)
+        if self._randomiser.values:
+            self._randomiser.begin(ids, self._draws(ids))
         self.engine.forward(ids)
         if self._sensors.specs:
-            self._sensors.begin(ids, draws)
+            self._sensors.begin(ids, self._draws(ids))
         self.pictures.keep(ids)
 
     def _on_device(self, values: NDArray[Any]) -> Array:

@@ -65,9 +65,10 @@ class BulletEngine(MujocoEngine):
         self._moving = self._everyone  # worlds that Bullet moves
         self._tries = False  # whether a step is made that will be taken back
 
-    def reset(self, ids: NDArray[np.int64]) -> None:
+    def reset(self, ids: NDArray[np.int64], fields: tuple[str, ...] = (), values: Array | None = None) -> None:
         """See `Engine.reset`."""
-        super().reset(ids)
+        _require_writable(fields)
+        super().reset(ids, fields, values)
         self._is_felt[ids] = False
 
     def set_state(self, state: NDArray[np.float64], ids: NDArray[np.int64] | None = None) -> None:
@@ -123,8 +124,7 @@ class BulletEngine(MujocoEngine):
         Raises:
             UnknownNameError: if it is no state field, or one that Bullet would not follow.
         """
-        if name not in WRITABLE_FIELDS:
-            raise UnknownNameError("state field that the bullet engine can write", name, WRITABLE_FIELDS)
+        _require_writable((name,))
         super().write(name, values, ids)
         self._is_felt[ids] = False
 
@@ -258,6 +258,12 @@ class BulletEngine(MujocoEngine):
         if name not in READABLE_FIELDS:
             raise UnknownNameError("field of the bullet engine", name, READABLE_FIELDS)
         return super()._bound(name)
+
+
+def _require_writable(fields: tuple[str, ...]) -> None:
+    for name in fields:
+        if name not in WRITABLE_FIELDS:
+            raise UnknownNameError("state field that the bullet engine can write", name, WRITABLE_FIELDS)
 
 
 def _times(matrix: Floats, vector: Floats) -> Floats:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from robossl.core import Array, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
@@ -17,7 +16,7 @@ from robossl.envs.tasks.block import TOOL_TO_BLOCK, Block
 from robossl.envs.tasks.lift_expert import LiftExpert
 from robossl.envs.tasks.panda import FINGER_OPEN_M, NUM_JOINTS, IKConfig
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
-from robossl.envs.tasks.progress import METRICS, begin_progress, progress
+from robossl.envs.tasks.progress import METRICS, progress
 from robossl.envs.tasks.variation import varied
 
 NUM_SUBSTEPS = 20
@@ -124,8 +123,8 @@ class ArmLift(ArmTask):
         """See `Task.new_memory`."""
         return {**super().new_memory(num_worlds), "goal_w": np.zeros((num_worlds, 3), np.float32)}
 
-    def layout(self, draws: Draws) -> dict[str, Array]:
-        """See `ArmTask.layout`."""
+    def arrange(self, draws: Draws) -> dict[str, Array]:
+        """See `ArmTask.arrange`."""
         unit = draws.uniform(shape=(sum(_DRAWS),))
         arm, place, yaw, above, block, table = np.split(unit, np.cumsum(_DRAWS)[:-1], axis=1)
         config, place = self.config, between(REGION_W_M, place)
@@ -136,13 +135,9 @@ class ArmLift(ArmTask):
         return {
             "qpos": np.concatenate([self.arm.start(arm), pose], axis=1),
             "goal_w": np.concatenate([place, goal_z], axis=1),
+            "min_distance_m": np.full(len(unit), config.lift_m),
             **varied(self.model, changes),
         }
-
-    def begin(self, start: dict[str, Array], ids: NDArray[np.int64], memory: Memory) -> None:
-        """See `ArmTask.begin`."""
-        begin_progress(memory, ids, self.config.lift_m)
-        memory["goal_w"][ids] = start["goal_w"]
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """See `Task.outcome`."""

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from robossl.core import Array, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
@@ -16,7 +15,7 @@ from robossl.envs.tasks.arm_task import TABLE_GREY, ArmTask, arm_spec, require_p
 from robossl.envs.tasks.panda import NUM_JOINTS, IKConfig
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
 from robossl.envs.tasks.peg_expert import PegExpert
-from robossl.envs.tasks.progress import METRICS, begin_progress, progress
+from robossl.envs.tasks.progress import METRICS, progress
 from robossl.envs.tasks.variation import varied
 
 NUM_SUBSTEPS = 16
@@ -115,8 +114,8 @@ class ArmPegInBox(ArmTask):
         self._box_mocap, self._table_geom = model.body("box").mocapid[0], model.geom("table_top").id
         self._wall_geoms = [model.geom(name).id for name in _WALLS]
 
-    def layout(self, draws: Draws) -> dict[str, Array]:
-        """See `ArmTask.layout`."""
+    def arrange(self, draws: Draws) -> dict[str, Array]:
+        """See `ArmTask.arrange`."""
         unit = draws.uniform(shape=(sum(_DRAWS),))
         arm, place, colour, table = np.split(unit, np.cumsum(_DRAWS)[:-1], axis=1)
         box_w = np.zeros((len(unit), 3))
@@ -125,11 +124,12 @@ class ArmPegInBox(ArmTask):
             ("geom_rgba", (self._wall_geoms, slice(3)), between(_RGB, colour)[:, None]),
             ("geom_rgba", (self._table_geom, slice(3)), between(TABLE_GREY, table)),
         ]
-        return {"qpos": self.arm.start(arm), "mocap_pos": box_w[:, None], **varied(self.model, changes)}
-
-    def begin(self, start: dict[str, Array], ids: NDArray[np.int64], memory: Memory) -> None:
-        """See `ArmTask.begin`."""
-        begin_progress(memory, ids, np.inf)
+        return {
+            "qpos": self.arm.start(arm),
+            "mocap_pos": box_w[:, None],
+            "min_distance_m": np.full(len(unit), np.inf),
+            **varied(self.model, changes),
+        }
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """See `Task.outcome`."""

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from robossl.core import Array, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
@@ -18,7 +17,7 @@ from robossl.envs.tasks.block import TOOL_TO_BLOCK, Block
 from robossl.envs.tasks.panda import NUM_JOINTS
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
 from robossl.envs.tasks.panda_options import TOUCH
-from robossl.envs.tasks.progress import METRICS, begin_progress, progress
+from robossl.envs.tasks.progress import METRICS, progress
 from robossl.envs.tasks.push_expert import PushExpert
 from robossl.envs.tasks.variation import varied
 
@@ -109,8 +108,8 @@ class ArmPush(ArmTask):
         """See `Task.new_memory`."""
         return {**super().new_memory(num_worlds), "start_distance_m": np.zeros(num_worlds, np.float32)}
 
-    def layout(self, draws: Draws) -> dict[str, Array]:
-        """See `ArmTask.layout`."""
+    def arrange(self, draws: Draws) -> dict[str, Array]:
+        """See `ArmTask.arrange`."""
         unit = draws.uniform(shape=(sum(_DRAWS),))
         arm, yaw, start, goals, block, table = np.split(unit, np.cumsum(_DRAWS)[:-1], axis=1)
         start = between(REGION_W_M, start)
@@ -120,17 +119,14 @@ class ArmPush(ArmTask):
         yaw_rad = (yaw[:, 0] - 0.5) * np.pi / 2  # the block looks the same after a quarter turn
         changes = self._block.changes(BLOCK_MASS_KG, BLOCK_FRICTION, block)
         changes += [("geom_rgba", (self._table_geom, slice(3)), between(TABLE_GREY, table))]
+        distance_m = planar_norm(np, goal_w[:, :2] - start)
         return {
             "qpos": np.concatenate([self.arm.start(arm), self._block.pose(start, yaw_rad)], axis=1),
             "mocap_pos": goal_w[:, None],
-            "distance_m": planar_norm(np, goal_w[:, :2] - start),
+            "start_distance_m": distance_m,
+            "min_distance_m": distance_m,
             **varied(self.model, changes),
         }
-
-    def begin(self, start: dict[str, Array], ids: NDArray[np.int64], memory: Memory) -> None:
-        """See `ArmTask.begin`."""
-        begin_progress(memory, ids, start["distance_m"])
-        memory["start_distance_m"][ids] = start["distance_m"]
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """See `Task.outcome`."""

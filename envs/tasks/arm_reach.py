@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from robossl.core import Array, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
@@ -14,7 +13,7 @@ from robossl.envs.tasks.arm_rewards import judge_reach
 from robossl.envs.tasks.arm_task import TABLE_GREY, ArmTask, arm_spec, require_positive
 from robossl.envs.tasks.panda import NUM_JOINTS, IKConfig
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
-from robossl.envs.tasks.progress import begin_progress, progress
+from robossl.envs.tasks.progress import progress
 from robossl.envs.tasks.reach_expert import ReachExpert
 from robossl.envs.tasks.variation import varied
 
@@ -103,19 +102,20 @@ class ArmReach(ArmTask):
         """See `ArmTask.bind`."""
         self._goal_mocap, self._table_geom = model.body("goal").mocapid[0], model.geom("table_top").id
 
-    def layout(self, draws: Draws) -> dict[str, Array]:
-        """See `ArmTask.layout`."""
+    def arrange(self, draws: Draws) -> dict[str, Array]:
+        """See `ArmTask.arrange`."""
         unit = draws.uniform(shape=(sum(_DRAWS),))
         arm, goals, table = np.split(unit, np.cumsum(_DRAWS)[:-1], axis=1)
         start = np.broadcast_to(START_W_M, (len(unit), 3))
         goals = between(self._region, goals.reshape(len(unit), NUM_GOAL_CANDIDATES, 3))
         goal_w = first_far(start, goals, self._region, self.config.min_reach_m)
         changes = [("geom_rgba", (self._table_geom, slice(3)), between(TABLE_GREY, table))]
-        return {"qpos": self.arm.start(arm), "mocap_pos": goal_w[:, None], **varied(self.model, changes)}
-
-    def begin(self, start: dict[str, Array], ids: NDArray[np.int64], memory: Memory) -> None:
-        """See `ArmTask.begin`."""
-        begin_progress(memory, ids, np.inf)
+        return {
+            "qpos": self.arm.start(arm),
+            "mocap_pos": goal_w[:, None],
+            "min_distance_m": np.full(len(unit), np.inf),
+            **varied(self.model, changes),
+        }
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """See `Task.outcome`."""

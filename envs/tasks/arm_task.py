@@ -11,9 +11,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 from robossl.core import Array, CameraSpec, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
 from robossl.envs.motion import MotionConfig
@@ -77,25 +74,14 @@ class ArmTask(ABC):
     def bind(self, model: Any) -> None:
         """Looks up what the task needs of the compiled model."""
 
-    def reset(self, engine: Engine, ids: NDArray[np.int64], draws: Draws, memory: Memory) -> None:
-        """See `Task.reset`."""
-        start = draws.apply(self.layout)
-        for name in ("qpos", "mocap_pos"):
-            if name in start:
-                engine.write(name, start[name], ids)
-        engine.write("ctrl", start["qpos"][:, : self.arm.num_joints], ids)  # else the wrist would feel the servos leave
-        for field in self.spec.random_fields:
-            engine.randomise(field, start[field], ids)
-        self.arm.begin(memory, ids)
-        self.begin(start, ids, memory)
-
-    @abstractmethod
     def layout(self, draws: Draws) -> dict[str, Array]:
-        """Draws what n episodes start with: state, model values, and what `begin` is to remember, {name: [n, ...]}."""
+        """See `Task.layout`."""
+        start = self.arrange(draws)
+        return {**start, "ctrl": start["qpos"][:, : self.arm.num_joints]}  # else the wrist would feel the servos leave
 
     @abstractmethod
-    def begin(self, start: dict[str, Array], ids: NDArray[np.int64], memory: Memory) -> None:
-        """Remembers what the episodes that the worlds `ids` begin need later."""
+    def arrange(self, draws: Draws) -> dict[str, Array]:
+        """See `Task.layout`: all but the controls."""
 
     @abstractmethod
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:

@@ -63,10 +63,9 @@ class GoalTask:
         """See `Task.new_memory`."""
         return {**self.task.new_memory(num_worlds), "was_at_goal": np.zeros(num_worlds, bool)}
 
-    def reset(self, engine: Engine, ids: NDArray[np.int64], draws: Draws, memory: Memory) -> None:
-        """See `Task.reset`."""
-        self.task.reset(engine, ids, draws, memory)
-        memory["was_at_goal"][ids] = False
+    def layout(self, draws: Draws) -> dict[str, Array]:
+        """See `Task.layout`."""
+        return self.task.layout(draws)
 
     def control(self, engine: Engine, action: Array, memory: Memory) -> Array:
         """See `Task.control`."""

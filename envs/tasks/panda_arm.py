@@ -122,10 +122,6 @@ class PandaArm:
         joints[:, :NUM_JOINTS] = self.config.ik.posture_rad + self.config.start_noise_rad * (2 * unit - 1)
         return joints
 
-    def begin(self, memory: Memory, ids: NDArray[np.int64]) -> None:
-        """Forgets where the tools of the worlds `ids` were sent."""
-        memory["has_target"][ids] = False
-
     def control(self, engine: Engine, action: Array, memory: Memory) -> Array:
         """Maps actions [N, 3 or 4] to position targets [N, J] of the joints, rad, and fingers, m."""
         xp, config, tool_w = engine.xp, self.config, self.tool(engine)

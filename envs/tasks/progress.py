@@ -1,7 +1,6 @@
 """How near an episode has come to its goal: kept in a task's memory, told as its success and metrics."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from robossl.core import Array
 from robossl.envs.task import Memory
@@ -12,12 +11,6 @@ METRICS = ("distance", "min_distance")
 def new_progress(num_worlds: int) -> Memory:
     """Returns memory for N worlds."""
     return {"reached": np.zeros(num_worlds, bool), "min_distance_m": np.zeros(num_worlds, np.float32)}
-
-
-def begin_progress(memory: Memory, ids: NDArray[np.int64], distance: Array) -> None:
-    """Notes the distances to the goal [n], m, with which the worlds `ids` begin."""
-    memory["reached"][ids] = False
-    memory["min_distance_m"][ids] = distance
 
 
 def progress(memory: Memory, distance: Array) -> dict[str, Array]:

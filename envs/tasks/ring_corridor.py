@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from robossl.core import Array, ArraySpec, CameraSpec, CommandSpec, Draws, Obs, Policy, UserError
 from robossl.envs.compiled import fused
@@ -118,16 +117,28 @@ class RingCorridor:
         names = ("direction", "arc_m", "distance_m", "decisions")
         return {name: np.zeros(num_worlds, np.float32) for name in names}
 
-    def reset(self, engine: Engine, ids: NDArray[np.int64], draws: Draws, memory: Memory) -> None:
+    def layout(self, draws: Draws) -> dict[str, Array]:
         """Places obstacles and car anew, the car at full speed, and recolours the scene."""
-        start = draws.apply(self._layout)
-        for name in ("direction", "arc_m"):
-            memory[name][ids] = start[name]
-        for name in ("qpos", "qvel", "ctrl", "mocap_pos", "mocap_quat"):
-            engine.write(name, start[name], ids)
-        if self.config.is_recoloured:
-            for name in RANDOM_FIELDS:
-                engine.randomise(name, start[name], ids)
+        unit = self._scene.draw(draws)
+        pose, direction = self._scene.start(unit["start"])
+        qvel, ctrl = np.zeros((2, len(pose), 3))
+        qvel[:, 0], qvel[:, 1] = DRIVE.speed_m_s * np.cos(pose[:, 2]), DRIVE.speed_m_s * np.sin(pose[:, 2])
+        ctrl[:, 0] = DRIVE.speed_m_s  # else its IMU would feel it brake
+        position, quat = self._scene.obstacles(unit["count"], unit["obstacles"])
+        if self.config.is_cluttered:
+            drawn = draws.sub("clutter").uniform(shape=(4, NUM_CLUTTER))
+            more = self._scene.clutter(unit["start"], drawn)
+            position, quat = (np.concatenate(parts, axis=1) for parts in zip((position, quat), more, strict=True))
+        return {
+            "direction": direction,
+            "arc_m": arc_coordinate(np, pose[:, 0], pose[:, 1]),
+            "qpos": pose,
+            "qvel": qvel,
+            "ctrl": ctrl,
+            "mocap_pos": position,
+            "mocap_quat": quat,
+            **(self._scene.looks.draw(unit["colour"], unit["light"]) if self.config.is_recoloured else {}),
+        }
 
     def control(self, engine: Engine, action: Array, memory: Memory) -> Array:
         """Maps steering to forward speed, sideways speed and yaw rate."""
@@ -180,29 +191,6 @@ class RingCorridor:
     def expert(self) -> Policy:
         """Returns the planner."""
         return RingPlanner(DRIVE, num_nearest=_CLUTTER_IN_REACH if self.config.is_cluttered else _OBSTACLES_IN_REACH)
-
-    def _layout(self, draws: Draws) -> dict[str, Array]:
-        """Returns what n episodes start with: state and model values by their MuJoCo names, and memory."""
-        unit = self._scene.draw(draws)
-        pose, direction = self._scene.start(unit["start"])
-        qvel, ctrl = np.zeros((2, len(pose), 3))
-        qvel[:, 0], qvel[:, 1] = DRIVE.speed_m_s * np.cos(pose[:, 2]), DRIVE.speed_m_s * np.sin(pose[:, 2])
-        ctrl[:, 0] = DRIVE.speed_m_s  # else its IMU would feel it brake
-        position, quat = self._scene.obstacles(unit["count"], unit["obstacles"])
-        if self.config.is_cluttered:
-            drawn = draws.sub("clutter").uniform(shape=(4, NUM_CLUTTER))
-            more = self._scene.clutter(unit["start"], drawn)
-            position, quat = (np.concatenate(parts, axis=1) for parts in zip((position, quat), more, strict=True))
-        return {
-            "direction": direction,
-            "arc_m": arc_coordinate(np, pose[:, 0], pose[:, 1]),
-            "qpos": pose,
-            "qvel": qvel,
-            "ctrl": ctrl,
-            "mocap_pos": position,
-            "mocap_quat": quat,
-            **self._scene.looks.draw(unit["colour"], unit["light"]),
-        }
 
     @cached_property
     def _scene(self) -> RingScene:

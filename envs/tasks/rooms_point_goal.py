@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from robossl.core import Array, Draws, Obs, Policy
 from robossl.envs.compiled import fused
@@ -77,18 +76,14 @@ class RoomsPointGoal:
             **{name: np.zeros(num_worlds, np.float32) for name in names},
         }
 
-    def reset(self, engine: Engine, ids: NDArray[np.int64], draws: Draws, memory: Memory) -> None:
+    def layout(self, draws: Draws) -> dict[str, Array]:
         """Puts up walls and furniture, and sets the robot down at rest."""
-        start = draws.apply(self._layout)
-        memory["field"][ids], memory["goal_w"][ids] = start["field"], start["goal"]
-        memory["pieces"][ids], memory["position_w"][ids] = start["pieces"], start["qpos"][:, :2]
-        memory["shortest_m"][ids] = memory["left_m"][ids] = start["shortest_m"]
-        for name in ("driven_m", "collisions", "forward_m_s", "turn_rad_s"):
-            memory[name][ids] = 0
-        for name in ("qpos", "mocap_pos", "mocap_quat"):
-            engine.write(name, start[name], ids)
-        for name in self.spec.random_fields:
-            engine.randomise(name, start[name], ids)
+        unit = self._scene.draw(draws)
+        start = self._scene.lay_out(unit)
+        position_w = start["qpos"][:, :2]
+        shortest_m = self._scene.grid.read(np, start["field"], *position_w.T)
+        start |= {"position_w": position_w, "shortest_m": shortest_m, "left_m": shortest_m}
+        return start | self._scene.looks.draw(unit["colour"], unit["light"]) if self.config.is_recoloured else start
 
     def control(self, engine: Engine, action: Array, memory: Memory) -> Array:
         """Maps actions to forward speed, none sideways (wheels roll), and yaw rate; both change gradually."""
@@ -178,12 +173,6 @@ class RoomsPointGoal:
         obstacles = xp.concat([place, shapes], axis=-1)
         inner = xp.min(obstacle_distance(xp, pose[:, 0:1], pose[:, 1:2], obstacles), axis=1)
         return xp.minimum(inner, inner_distance(xp, pose[:, 0], pose[:, 1])) - ROBOT_RADIUS_M
-
-    def _layout(self, draws: Draws) -> dict[str, Array]:
-        start = self._scene.lay_out(self._scene.draw(draws))
-        pose = start["qpos"]
-        shortest = self._scene.grid.read(np, start["field"], pose[:, 0], pose[:, 1])
-        return {**start, "shortest_m": shortest}
 
     def _adapt(self, spec: Any) -> None:
         """Gives doorways and goal their sizes."""

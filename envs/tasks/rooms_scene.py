@@ -65,6 +65,7 @@ class RoomsScene:
 
     Attributes:
         grid: nodes of the shortest paths.
+        looks: the colours.
         pieces_shape: (4, P), of what tells where inner walls and furniture are.
         shapes: [3, P] half_x, half_y and radius of these pieces.
     """
@@ -72,7 +73,7 @@ class RoomsScene:
     def __init__(self, model: Any, config: RoomsConfig) -> None:
         self.grid, self._config = Grid(OUTER_M - NODE_M), config
         self.pieces_shape = (4, _NUM_PIECES)
-        self._colours = SceneColours(model, _COLOUR_SHIFT, _colour_of)
+        self.looks = SceneColours(model, _COLOUR_SHIFT, _colour_of)
         bodies = np.array([model.body(name).id for name in (*_WALL_PIECES, *_PLUGS, *_FURNITURE)])
         geoms = model.body_geomadr[bodies]
         size, is_box = model.geom_size[geoms], model.geom_type[geoms] == mujoco.mjtGeom.mjGEOM_BOX
@@ -84,7 +85,7 @@ class RoomsScene:
         self._half_heights = np.where(is_box, size[:, 2], size[:, 1])
         self._geoms, self._is_box = geoms, is_box
         self.shapes = np.ascontiguousarray(footprints(size, is_box).T)
-        self._drawn = _side_by_side({**_DRAWN, "colour": (self._colours.num, 3)})
+        self._drawn = _side_by_side({**_DRAWN, "colour": (self.looks.num, 3)})
         self._centres, self._along = room_centres(), along_wall(config.door_m)
         self._clearance = Clearance(self.grid, config.door_m, self.shapes[:, -NUM_FURNITURE:].copy())
 
@@ -97,8 +98,8 @@ class RoomsScene:
     def lay_out(self, unit: dict[str, Floats]) -> dict[str, Array]:
         """Returns what episodes begin with, {name: [n, ...]}.
 
-        Beside state and model values by their MuJoCo names that is `goal` [n, 2], `pieces` [n, 4, P], x, y, cosine and
-        sine of inner walls and then furniture, and `field` [n, G * G], what `Grid.distance` returns.
+        Beside state fields that is `goal_w` [n, 2], `pieces` [n, 4, P], x, y, cosine and sine of inner walls and then
+        furniture, and `field` [n, G * G], what `Grid.distance` returns.
         """
         states = self._walls(unit)
         start, goal = self._ends(states, unit)
@@ -113,10 +114,9 @@ class RoomsScene:
             "qpos": np.concatenate([start, np.pi * (2 * unit["yaw"] - 1)], axis=1),
             "mocap_pos": position,
             "mocap_quat": quat,
-            "goal": goal,
+            "goal_w": goal,
             "pieces": pieces,
             "field": field.reshape(len(goal), -1),
-            **self._colours.draw(unit["colour"], unit["light"]),
         }
 
     def shapes_in(self, engine: Engine) -> NDArray[np.float32]:

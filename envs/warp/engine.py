@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from robossl.core import Array, UnknownNameError
 from robossl.envs.host import on_host
 from robossl.envs.mujoco_engine import MujocoEngine
-from robossl.envs.mujoco_fields import STATE_FIELDS, VISIBLE_GROUPS
+from robossl.envs.mujoco_fields import STATE_FIELDS, VISIBLE_GROUPS, columns_of
 from robossl.envs.warp.fields import (
     KINEMATICS,
     NO_STAGE,
@@ -58,9 +58,13 @@ class WarpEngine:
         self._kept: dict[str, torch.Tensor] = {}
         self.reset(np.arange(num_worlds))
 
-    def reset(self, ids: NDArray[np.int64]) -> None:
+    def reset(self, ids: NDArray[np.int64], fields: tuple[str, ...] = (), values: Array | None = None) -> None:
         """See `Engine.reset`."""
-        self._put(self.worlds.default.expand(len(ids), -1), self._rows(ids))
+        state = self.worlds.default.expand(len(ids), -1)
+        if values is not None:
+            state = state.clone()
+            state[:, self._rows(columns_of(self.model, fields))] = self._tensor(values)
+        self._put(state, self._rows(ids))
 
     def forward(self, ids: NDArray[np.int64] | None = None) -> None:
         """See `Engine.forward`: what is derived follows when it is read."""

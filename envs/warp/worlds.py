@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from robossl.core import UserError
 from robossl.envs.engine import MAX_SPEED
+from robossl.envs.mujoco_fields import state_columns
 from robossl.envs.warp.fields import ACCELERATION, KINEMATICS, POSITION, VELOCITY
 from robossl.envs.warp.kernels import Infirmary
 from robossl.envs.warp.library import mujoco_warp, warp
@@ -21,7 +22,6 @@ _OVERFLOWS = int(
     mujoco_warp.OverflowType.ALL
     & ~(mujoco_warp.OverflowType.ITERATIONS | mujoco_warp.OverflowType.LS_ITERATIONS)  # no room was short
 )
-_STATE_NAMES = {"warmstart": "qacc_warmstart"}
 _FARTHEST = 1e10  # at which MuJoCo, too, gives a world up
 _PLACING = ("qpos", "qvel", "mocap_pos")  # what says where things are
 _CARRIED = (*_PLACING, "mocap_quat", "act", "qacc_warmstart")  # and what else one physics step hands to the next
@@ -59,7 +59,9 @@ class WarpWorlds:
             if "allocate" not in str(error):
                 raise
             raise UserError(f"engine warp: {num_worlds} worlds do not fit into the memory of {device}") from error
-        self.state, self.num_columns = _state_columns(model)
+        columns = state_columns(model)
+        self.state = {name: own for name, own in columns.items() if own.stop > own.start}
+        self.num_columns = max(own.stop for own in columns.values())
         self.default = torch.tensor(default_state(model), dtype=torch.float32, device=self.torch_device)
         self.diverged = torch.zeros(num_worlds, dtype=torch.bool, device=self.torch_device)
         self._infirmary = self._new_infirmary()
@@ -219,20 +221,6 @@ def _num_rows(model: mujoco.MjModel) -> int:
     """Returns for how many rows of constraints a world takes room."""
     limits = int(model.jnt_limited.sum() + model.tendon_limited.sum())
     return int(_ROWS + model.nv + model.ntendon + limits + 6 * model.neq)
-
-
-def _state_columns(model: mujoco.MjModel) -> tuple[dict[str, slice], int]:
-    """Returns which columns of mjSTATE_INTEGRATION hold which field, and how many there are."""
-    columns, end = {}, 0
-    whole = int(mujoco.mjtState.mjSTATE_INTEGRATION.value)
-    parts = {name[8:].lower(): int(part.value) for name, part in mujoco.mjtState.__members__.items()}
-    single = {name: bit for name, bit in parts.items() if bit & whole and bit & (bit - 1) == 0}
-    for name, bit in sorted(single.items(), key=lambda item: item[1]):
-        size = mujoco.mj_stateSize(model, bit)
-        if size:
-            columns[_STATE_NAMES.get(name, name)] = slice(end, end + size)
-        end += size
-    return columns, end
 
 
 def default_state(model: mujoco.MjModel) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from robossl.core.contract import Contract
 from robossl.core.errors import CorruptFileError, UnknownNameError, UsageError, UserError
 from robossl.core.frames import FrameStack
 from robossl.core.protocols import Array, BatchEnv, Obs, Policy, StepBatch, Tree
-from robossl.core.seeding import Draws, Layout, Stream
+from robossl.core.seeding import Draws, Stream
 from robossl.core.specs import ArraySpec, CameraSpec, CommandSpec, EnvSpec, MotionSpec, RenderSpec, SetpointSpec
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "Draws",
     "EnvSpec",
     "FrameStack",
-    "Layout",
     "MotionSpec",
     "Obs",
     "Policy",

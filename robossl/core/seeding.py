@@ -5,11 +5,9 @@ numpy. There is no generator state to store: a resumed run and a run with anothe
 """
 
 import zlib
-from collections.abc import Callable
 from enum import IntEnum
 from functools import cache
 from statistics import NormalDist
-from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +28,6 @@ class Stream(IntEnum):
     COLLECT = 2
     RENDER = 3
     SELECT = 4
-
-
-Layout: TypeAlias = "Callable[[Draws], dict[str, NDArray[Any]]]"
-"""What draws lead to, {name: [N, ...]}: a row depends on its own episode's numbers alone."""
 
 
 class Draws:
@@ -61,13 +55,6 @@ class Draws:
     ) -> None:
         self._origin, self._purpose, self._of = (seed, stream, worlds, episodes), purpose, decisions
         self._num_episodes, self._block = len(worlds), 0
-
-    def apply(self, layout: Layout) -> dict[str, NDArray[Any]]:
-        """Returns `layout(self)`, which an environment may have computed before: for many episodes it costs less each.
-
-        Nothing else may be drawn from the same sequences.
-        """
-        return layout(self)
 
     def sub(self, purpose: str, decisions: NDArray[np.int64] | None = None) -> "Draws":
         """Returns the same episodes' sequences for a purpose within this one, at other decisions where given."""

@@ -16,6 +16,7 @@ from robossl.envs.elements import element_id
 from robossl.envs.engines import make_engine
 from robossl.envs.make import make_task
 from robossl.envs.sensors.quiet import switch_off_unused
+from robossl.envs.start import begin, sorted_start
 
 _GREATEST_STEP_S = 0.01
 """A task's physics may be coarser than this: its robot would be, too, and its messages late."""
@@ -81,11 +82,9 @@ class SimulatedWorld:
 
     def begin(self, world: int) -> None:
         """Starts the first episode of a world, at rest."""
-        for values in self._memory.values():
-            values[...] = 0
-        self.engine.reset(_ONLY)
         draws = Draws(self._seed, Stream.EVAL, np.array([world]), np.zeros(1, np.int64))
-        self.task.reset(self.engine, _ONLY, draws, self._memory)
+        start = self.task.layout(draws)
+        begin(sorted_start(start, 1), self.engine, self._memory, _ONLY)
         self.engine.write("qvel", np.zeros((1, self.model.nv)), _ONLY)
         self.engine.forward(_ONLY)
         self._recorded, self._decisions = [], 0

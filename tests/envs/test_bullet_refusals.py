@@ -68,6 +68,8 @@ def test_what_only_mujocos_contacts_give_is_refused_by_name():
         engine.step(np.zeros((1, 1)), 1, ("ncon",))
     with pytest.raises(UnknownNameError, match="eq_active"):
         engine.write("eq_active", np.zeros((1, 0)), np.arange(1))
+    with pytest.raises(UnknownNameError, match="eq_active"):
+        engine.reset(np.arange(1), ("eq_active",), np.zeros((1, 0)))
     with pytest.raises(
         UserError, match="engine bullet cannot vary geom_pos between worlds: leave out the ranges of it"
     ):

@@ -184,6 +184,25 @@ def test_a_reset_is_that_of_mujoco(model):
     np.testing.assert_array_equal(engine.read("xpos")[1], np.float32(data.xpos))
 
 
+def test_a_reset_to_values_is_one_with_what_is_written_after_it(model):
+    engine, other, ids = engine_of(model, 3), engine_of(model, 3), np.array([2, 0])
+    scattered(engine), scattered(other)
+    velocity, place = np.full((2, model.nv), 0.25), np.arange(6.0).reshape(2, 1, 3)
+    engine.reset(ids, ("qvel", "mocap_pos"), np.hstack([velocity, place[:, 0]]))
+    other.reset(ids)
+    other.write("qvel", velocity, ids)
+    other.write("mocap_pos", place, ids)
+    for one in (engine, other):
+        one.forward(ids)
+    np.testing.assert_array_equal(engine.get_state(), other.get_state())
+    np.testing.assert_array_equal(engine.read("geom_xpos"), other.read("geom_xpos"))
+    with pytest.raises(UnknownNameError, match="qvle"):
+        engine.reset(ids, ("qvle",), velocity)
+    with pytest.raises(IndexError):
+        engine.reset(np.array([3]), ("qvel",), velocity[:1])
+    np.testing.assert_array_equal(engine.get_state(), other.get_state())
+
+
 def test_what_is_read_is_a_copy(model):
     engine = engine_of(model)
     first = engine.read("xpos")

@@ -23,8 +23,7 @@ LEVELS = ("easy", "medium", "hard")
 def laid_out(level, count=128, seed=3):
     task = RoomsPointGoal(RoomsPointGoal.levels[level])
     ids = np.arange(count)
-    scene = task._scene
-    return task, scene, scene.lay_out(scene.draw(Draws(seed, Stream.TRAIN, ids, 0 * ids)))
+    return task, task._scene, task.layout(Draws(seed, Stream.TRAIN, ids, 0 * ids))
 
 
 def engine_with(task, start):
@@ -72,9 +71,9 @@ def test_nodes_are_free_where_bodies_leave_room(level):
 @pytest.mark.parametrize("level", LEVELS)
 def test_episodes_start_clear_of_everything_and_away_from_the_goal(level):
     task, scene, start = laid_out(level)
-    for point in (start["qpos"][:, :2], start["goal"]):
+    for point in (start["qpos"][:, :2], start["goal_w"]):
         assert gap_to_everything(scene, start, point[:, :1], point[:, 1:]).min() > CLEAR_M - 1e-6
-    assert np.hypot(*(start["qpos"][:, :2] - start["goal"]).T).min() > 1.0
+    assert np.hypot(*(start["qpos"][:, :2] - start["goal_w"]).T).min() > 1.0
     engine = engine_with(task, start)
     assert not engine.read("sensordata")[:, 0].any()
 
@@ -135,5 +134,5 @@ def test_what_is_not_needed_stands_beside_the_house_at_the_height_of_the_rest():
 
 def test_every_episode_is_another():
     _, _, start = laid_out("medium")
-    for name in ("qpos", "goal", "field", "mocap_pos", "mocap_quat", "geom_rgba", "light_diffuse"):
+    for name in ("qpos", "goal_w", "field", "mocap_pos", "mocap_quat", "geom_rgba", "light_diffuse"):
         assert len(np.unique(start[name].reshape(128, -1), axis=0)) == 128, name

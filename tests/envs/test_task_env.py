@@ -54,9 +54,8 @@ class Rail:
     def new_memory(self, num_worlds: int) -> dict[str, np.ndarray]:
         return {"count": np.zeros((num_worlds, 1), np.float32)}
 
-    def reset(self, engine: Any, ids: np.ndarray, draws: Draws, memory: dict[str, np.ndarray]) -> None:
-        assert (memory["count"][ids] == 0).all()
-        engine.write("qpos", draws.uniform(0.0, 0.1, (1,)), ids)
+    def layout(self, draws: Draws) -> dict[str, np.ndarray]:
+        return {"qpos": draws.uniform(0.0, 0.1, (1,))}
 
     def control(self, engine: Any, action: np.ndarray, memory: dict[str, np.ndarray]) -> np.ndarray:
         broken = np.flatnonzero(action > 0.9)

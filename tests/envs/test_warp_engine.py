@@ -86,6 +86,15 @@ def test_a_world_is_the_same_among_any_number_of_worlds():
         np.testing.assert_array_equal(traced(num_worlds), alone)
 
 
+def test_a_reset_to_values_is_that_of_mujoco():
+    warp, mujoco = both(3)
+    ids = np.array([2, 0])
+    for engine in (warp, mujoco):
+        scattered(engine)
+        engine.reset(ids, ("mocap_pos", "qvel"), np.arange(2.0 * (3 + MODEL.nv)).reshape(2, -1))
+    np.testing.assert_array_equal(warp.get_state(), np.float32(mujoco.get_state()))
+
+
 def test_states_go_from_engine_to_engine_and_continue_alike():
     warp, mujoco = both(3)
     scattered(mujoco)

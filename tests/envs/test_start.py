@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+from engine_toys import XML, engine_of, scattered
+
+from robossl.envs.mujoco_engine import load_model
+from robossl.envs.start import begin, sorted_start
+
+
+def layout(model, num):
+    rgba = np.repeat(np.float32(model.geom_rgba)[None], num, axis=0)
+    rgba[..., 0] = np.linspace(0.1, 0.9, num)[:, None]
+    return {
+        "qvel": np.linspace(1, 2, num * model.nv).reshape(num, -1),
+        "arc_m": np.arange(1.0, num + 1),
+        "geom_rgba": rgba,
+        "mocap_pos": np.arange(3.0 * num).reshape(num, 1, 3),
+    }
+
+
+@pytest.mark.parametrize("num", [1, 2])
+def test_everything_goes_where_it_belongs_and_the_rest_back_to_its_beginning(num):
+    model = load_model(XML)
+    engine, ids, others = engine_of(model, 4), np.arange(1, 1 + num), [0, *range(1 + num, 4)]
+    scattered(engine)
+    before = engine.get_state()
+    memory = {"arc_m": np.full(4, 9.0, np.float32), "is_late": np.ones(4, bool)}
+    given = layout(model, num)
+    begin(sorted_start(given, num), engine, memory, ids)
+    engine.forward(ids)
+    np.testing.assert_array_equal(engine.read("qvel")[ids], np.float32(given["qvel"]))
+    np.testing.assert_array_equal(engine.read("mocap_pos")[ids], np.float32(given["mocap_pos"]))
+    np.testing.assert_array_equal(engine.model_values()["geom_rgba"][ids], given["geom_rgba"])
+    np.testing.assert_array_equal(engine.read("qpos")[ids], np.tile(np.float32(model.qpos0), (num, 1)))
+    assert memory["arc_m"][ids].tolist() == given["arc_m"].tolist()
+    assert not memory["is_late"][ids].any()
+    np.testing.assert_array_equal(engine.get_state()[others], before[others])
+    assert (memory["arc_m"][others] == 9).all()
+    assert memory["is_late"][others].all()
+
+
+def test_only_state_or_nothing_can_be_laid_out():
+    model = load_model(XML)
+    engine, ids = engine_of(model, 2), np.arange(2)
+    for given in ({}, {"qvel": np.ones((2, model.nv))}):
+        begin(sorted_start(given, 2), engine, {}, ids)
+        engine.forward()
+        np.testing.assert_array_equal(engine.read("qvel"), given.get("qvel", np.zeros((2, model.nv))))
