@@ -63,7 +63,7 @@ class MujocoEngine:
         self._stage = NO_STAGE  # up to which every call computes
         self._computed = np.full(num_worlds, NO_STAGE)  # up to which each world's state has been followed
         self._records: dict[tuple[str, int], Array] = {}
-        self._randomised: list[str] = []
+        self._randomised: dict[str, Array] = {}  # the batch's own arrays
         self._stale = np.zeros(num_worlds, bool)  # worlds whose derived model constants wait for set_const
         self._is_any_stale = False
         self._diverged = np.zeros(num_worlds, bool)
@@ -180,29 +180,27 @@ class MujocoEngine:
         Raises:
             UserError: if the field cannot differ between worlds, or if what follows from it cannot be computed.
         """
-        if field not in RANDOM_FIELDS:
+        if field not in self._randomised and field not in RANDOM_FIELDS:
             raise UnknownNameError("model field that can be randomised", field, RANDOM_FIELDS)
-        rows = self.batch.expand(field)
+        rows = self._randomised[field] if field in self._randomised else self.batch.expand(field)
         flat = rows.reshape(self.num_worlds, -1)
         given = np.asarray(values).reshape(len(ids), flat.shape[1])
-        if not _is_finite(given):
-            raise UserError(f"{field} cannot be randomised to values that are not finite")
         if field in SHAPE_FIELDS:
             self._solids.require_known_inertia(field, np.asarray(rows[ids] != values))
         self._touch(ids)  # also refuses what is no world, which machine code does not
-        _give(flat, ids, given, self.model_version)
+        if not _give(flat, ids, given, self.model_version):
+            raise UserError(f"{field} cannot be randomised to values that are not finite")
         if field in ("body_mass", "geom_size") and "body_inertia" not in self._randomised:
             own = (self.own_values(name) for name in ("body_mass", "geom_size"))
             mass, size = (None if values is None else values[ids] for values in own)
             self.batch.expand("body_inertia")[ids] = self._solids.inertia(mass, size, len(ids))
-        if field not in self._randomised:
-            self._randomised.append(field)
+        self._randomised[field] = rows
         if feeds_constants(field):
             self._stale[ids] = self._is_any_stale = True
 
     def model_values(self) -> dict[str, Array]:
         """See `Engine.model_values`."""
-        return {field: self.batch.expand(field).copy() for field in self._randomised}
+        return {field: rows.copy() for field, rows in self._randomised.items()}
 
     def own_values(self, field: str) -> NDArray[np.float64] | None:
         """See `Engine.own_values`."""
@@ -223,7 +221,7 @@ class MujocoEngine:
 
     def keep(self, *, whole: bool) -> None:
         """See `Engine.keep`."""
-        self._kept = np.array(self.batch.state[:, : None if whole else self._num_moving])
+        self._kept = self.batch.state[:, : None if whole else self._num_moving].copy()
 
     def take_back(self, ids: NDArray[np.int64]) -> None:
         """See `Engine.take_back`."""
@@ -362,22 +360,17 @@ def _put_back(state: Array, default: Array, ids: Array, columns: Array, values: 
 
 
 @compiled
-def _is_finite(values: Array) -> bool:
-    """Tells whether all values [n, K] are finite."""
+def _give(rows: Array, ids: Array, values: Array, version: Array) -> bool:
+    """Puts values [n, K] into rows [N, K], whose versions [N] rise; does not if any is not finite."""
     is_finite = True
     for i in range(values.shape[0]):
         for j in range(values.shape[1]):
             is_finite &= np.isfinite(values[i, j])
-    return is_finite
-
-
-@compiled
-def _give(rows: Array, ids: Array, values: Array, version: Array) -> None:
-    """Puts values [n, K] into rows [N, K], whose versions [N] rise."""
-    for i in range(len(ids)):
+    for i in range(len(ids) if is_finite else 0):
         version[ids[i]] += 1
         for j in range(rows.shape[1]):
             rows[ids[i], j] = values[i, j]
+    return is_finite
 
 
 @compiled

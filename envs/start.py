@@ -1,6 +1,6 @@
 """What episodes begin with, sorted by where it goes: into the engine's state, its model values, a task's memory."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,10 @@ from robossl.envs.host import namespace_of
 from robossl.envs.mujoco_fields import RANDOM_FIELDS, STATE_FIELDS
 from robossl.envs.task import Memory
 
+_OF_ENGINE = STATE_FIELDS | RANDOM_FIELDS
 
-@dataclass(frozen=True, slots=True)
-class Start:
+
+class Start(NamedTuple):
     """What n episodes begin with.
 
     Attributes:
@@ -31,12 +32,13 @@ class Start:
 
 def sorted_start(layout: dict[str, Array], num_episodes: int) -> Start:
     """Sorts what `Task.layout` returned."""
-    state = {name: value.reshape(num_episodes, -1) for name, value in layout.items() if name in STATE_FIELDS}
+    fields = tuple(name for name in layout if name in STATE_FIELDS)
+    parts = [layout[name].reshape(num_episodes, -1) for name in fields]
     return Start(
-        tuple(state),
-        np.concatenate([np.empty((num_episodes, 0)), *state.values()], axis=1),
+        fields,
+        np.concatenate(parts, axis=1) if parts else np.empty((num_episodes, 0)),
         {name: value for name, value in layout.items() if name in RANDOM_FIELDS},
-        {name: value for name, value in layout.items() if name not in STATE_FIELDS | RANDOM_FIELDS},
+        {name: value for name, value in layout.items() if name not in _OF_ENGINE},
     )
 
 

@@ -71,7 +71,7 @@ class TaskEnv:
         self.spec = self._make_spec()
         self._weights = {name: np.float32(weight) for name, weight in task.spec.reward_weights.items()}
         self._memory = {key: self._on_device(value) for key, value in task.new_memory(self.num_worlds).items()}
-        self._ahead = Ahead(task.layout, self.num_worlds)
+        self._ahead = Ahead(task.layout, self.num_worlds, num_threads)
         self._first_world = 0
         self._episode = np.zeros(self.num_worlds, np.int64)
         self._elapsed = np.zeros(self.num_worlds, np.int64)
@@ -105,15 +105,15 @@ class TaskEnv:
         for name, weight in self._weights.items():
             reward += weight * outcome.terms[name]
         info = {**outcome.info(diverged), **self._randomiser.info()}
-        obs = self._observe(None)
-        final_obs = {key: value[final_ids] for key, value in obs.items()}
-        if len(final_ids):
+        final_obs = self._observe(final_ids) if len(final_ids) else None
+        if final_obs is not None:
             if self.before_reset is not None:
                 self.before_reset(final_ids)
             self._episode[final_ids] += 1
             self._begin(final_ids)
-            for key, value in self._observe(final_ids).items():
-                obs[key][final_ids] = value
+        obs = self._observe(None)
+        if final_obs is None:
+            final_obs = {key: value[:0] for key, value in obs.items()}
         self.perf["simulate"] += self._clock() - start
         return StepBatch(obs, reward, terminated, truncated, final_ids, final_obs, info)
 

@@ -142,11 +142,7 @@ class RingCorridor:
 
     def control(self, engine: Engine, action: Array, memory: Memory) -> Array:
         """Maps steering to forward speed, sideways speed and yaw rate."""
-        xp = engine.xp
-        ctrl = xp.zeros((len(action), 3), dtype=xp.float32, device=action.device)
-        ctrl[:, 0] = DRIVE.speed_m_s
-        ctrl[:, 2] = DRIVE.yaw_rate_rad_s * action[:, 0]
-        return ctrl
+        return _steer(engine.xp, action, DRIVE.speed_m_s, DRIVE.yaw_rate_rad_s)
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """Judges a decision: signed progress along the ring, and whether any substep touched anything."""
@@ -154,8 +150,7 @@ class RingCorridor:
         pose, position, quat = (engine.view(name) for name in ("qpos", "mocap_pos", "mocap_quat"))
         shapes, found = self._scene.shapes_in(engine), recorded["sensordata"][:, 1:, 0]
         slack_m = engine.contact_slack_m
-        progress, collided, is_unsure = judge(xp, pose, position, quat, shapes, found, memory, NOMINAL_STEP_M, slack_m)
-        unsure = xp.nonzero(is_unsure)[0]
+        progress, collided, unsure = judge(xp, pose, position, quat, shapes, found, memory, NOMINAL_STEP_M, slack_m)
         if len(unsure):  # few worlds, and each costs a substep more
             collided[unsure] = engine.read("sensordata", unsure)[:, 0] > 0
         collision = xp.astype(collided, xp.float32)
@@ -195,6 +190,13 @@ class RingCorridor:
     @cached_property
     def _scene(self) -> RingScene:
         return RingScene(self.build_model(), self.config.min_obstacles, self.config.max_obstacles)
+
+
+@fused
+def _steer(xp: Any, action: Array, speed_m_s: float, yaw_rate_rad_s: float) -> Array:
+    """Returns controls [N, 3]."""
+    turn = yaw_rate_rad_s * action[:, 0]
+    return xp.stack((xp.full_like(turn, speed_m_s), xp.zeros_like(turn), turn), axis=1)
 
 
 @fused

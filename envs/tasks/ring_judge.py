@@ -27,6 +27,7 @@ from robossl.envs.tasks.ring_geometry import (
 _DEEP_M, _SHALLOW_M = -0.2, -0.001
 """Between these gaps the car touches something, whatever the engine; deeper it may be on the other side of a wall."""
 
+_NOBODY = np.empty(0, np.int64)
 _NUMBERS = (OUTER_M, INNER_M, CENTRE_M, LENGTH_M, CAR_RADIUS_M, _DEEP_M, _SHALLOW_M)
 
 
@@ -55,8 +56,8 @@ def judge(
         slack_m: beyond this gap there is no contact.
 
     Returns:
-        [N] the way made along the ring, as a share in [-1, 1] of `nominal_m`; whether there was a contact; and where
-        only the engine knows whether there is one now.
+        [N] the way made along the ring, as a share in [-1, 1] of `nominal_m`; [N] whether there was a contact; and the
+        worlds [n] of which only the engine knows whether there is one now.
     """
     if xp is np:
         share = np.empty(len(pose), np.float32)
@@ -64,8 +65,8 @@ def judge(
         kept = [memory[name] for name in ("direction", "arc_m", "distance_m", "decisions")]
         shapes = shapes if shapes.ndim == 3 else shapes[None]
         numbers = (*_NUMBERS, nominal_m, slack_m)
-        _judge(numbers, pose, position, quat, shapes, found, share, touched, is_unsure, *kept)
-        return share, touched, is_unsure
+        num_unsure = _judge(numbers, pose, position, quat, shapes, found, share, touched, is_unsure, *kept)
+        return share, touched, is_unsure.nonzero()[0] if num_unsure else _NOBODY
     x, y = pose[:, 0], pose[:, 1]
     arc = arc_coordinate(xp, x, y)
     progress = memory["direction"] * wrapped(xp, arc - memory["arc_m"])
@@ -76,7 +77,7 @@ def judge(
     distance = xp.min(obstacle_distance(xp, pose[:, 0:1], pose[:, 1:2], obstacles), axis=1)
     gap = xp.minimum(wall_distance(xp, x, y), distance) - CAR_RADIUS_M
     touched = xp.any(found > 0, axis=1) | ((gap > _DEEP_M) & (gap < _SHALLOW_M))
-    return xp.clip(progress / nominal_m, -1.0, 1.0), touched, ~touched & (gap < slack_m)
+    return xp.clip(progress / nominal_m, -1.0, 1.0), touched, xp.nonzero(~touched & (gap < slack_m))[0]
 
 
 @compiled
@@ -94,7 +95,8 @@ def _judge(
     arc_m: Array,
     distance_m: Array,
     decisions: Array,
-) -> None:
+) -> int:
+    num_unsure = 0
     outer, inner, centre, length, radius, deep, shallow, nominal, slack = numbers
     for i in range(len(pose)):
         x, y = pose[i, 0], pose[i, 1]
@@ -123,6 +125,8 @@ def _judge(
         for k in range(found.shape[1]):
             touched[i] |= found[i, k] > 0
         is_unsure[i] = not touched[i] and gap < slack
+        num_unsure += is_unsure[i]
+    return num_unsure
 
 
 @compiled

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from traceback import walk_tb
 
 from robossl.core import UnknownNameError, UsageError, UserError
+from robossl.core.processor import let_idle_threads_sleep
 from robossl.training.interrupt import Interrupted
 from robossl.version import VERSION
 
@@ -85,6 +86,7 @@ def _run(words: list[str]) -> int:
     verb, *rest = words
     if verb not in VERBS:
         raise UnknownNameError("command", verb, VERBS)
+    let_idle_threads_sleep()
     module = importlib.import_module(f"robossl.cli.{_MODULES.get(verb, verb)}")
     return int(module.run(rest) or 0)
 

@@ -2,7 +2,19 @@
 
 import os
 
+_SPINS = "3000"  # some tens of microseconds, as long as torch's next operation is usually off
+
 
 def num_cores() -> int:
     """Counts the cores this process may use: fewer than the machine has, where it is confined."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def let_idle_threads_sleep() -> None:
+    """Has torch's threads wait for work for a moment only: by themselves they keep their cores busy for milliseconds.
+
+    They keep them from the physics, and on a busy machine from one another. Counts where torch is not loaded yet;
+    whoever has chosen for themselves is left alone.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)

@@ -204,6 +204,24 @@ def test_a_process_confined_to_one_core_uses_one_thread() -> None:
         os.sched_setaffinity(0, before)
 
 
+@pytest.mark.parametrize(
+    ("chosen", "spins"),
+    [({}, "3000"), ({"GOMP_SPINCOUNT": "77"}, "77"), ({"OMP_WAIT_POLICY": "passive"}, "0")],
+)
+def test_the_threads_of_torch_wait_for_a_moment_only(chosen: dict[str, str], spins: str) -> None:
+    plain = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    told = subprocess.run(
+        [sys.executable, "-c", "from robossl.cli.main import main; main(['train', '--help'])"],
+        env={**plain, **chosen, "OMP_DISPLAY_ENV": "verbose"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
+    if "GOMP_SPINCOUNT" not in told:
+        pytest.skip("needs a torch that is built with GNU's OpenMP")
+    assert f"GOMP_SPINCOUNT = '{spins}'" in told
+
+
 def test_what_is_randomised_and_sensed_is_evaluated(capsys: pytest.CaptureFixture[str]) -> None:
     words = [*_EVAL_ARM, "--json", "--randomise.mass", "0.1", "--sensors.proprio.noise-std", "0.1"]
     figures = [

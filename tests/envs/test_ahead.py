@@ -1,3 +1,6 @@
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -50,6 +53,22 @@ def test_what_is_taken_is_what_the_draws_give(num_worlds):
         start.state[...] = start.model["geom_rgba"][...] = 7  # copies
         ids = np.flatnonzero(generator.uniform(size=num_worlds) < 0.3) if num_worlds > 9 else ids
         episode[ids] += 1
+
+
+def test_what_takes_long_is_shared_among_threads():
+    scene, episode, threads = Scene(), np.zeros(200, np.int64), set()
+
+    def layout(draws):
+        threads.add(threading.get_ident())
+        start = scene.layout(draws)
+        time.sleep(0.001 * len(start["qpos"]))
+        return start
+
+    ahead = Ahead(layout, 200, num_threads=3)
+    for ids in (np.arange(200), np.arange(90, 110), np.arange(0, 200, 3)):
+        require_equal(ahead.take(WORLDS, 0, episode, ids), expected(WORLDS, ids, episode[ids]))
+        episode[ids] += 1
+    assert len(threads - {threading.get_ident()}) in (2, 3)
 
 
 def test_few_calls_lay_out_many_episodes():
