@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from robossl.core import Stream, UserError
+from robossl.core.processor import require_num_threads
 from robossl.envs.motion import MotionConfig
 from robossl.envs.randomisation import GREATEST, Span, span_of
 from robossl.envs.sensor_model import LONGEST_DELAY_S, SensorModel
@@ -57,8 +58,7 @@ class EnvConfig:
             raise UserError(f"env.num-worlds must be at least 1, got {self.num_worlds}")
         if self.image_size is not None and min(self.image_size) < 1:
             raise UserError(f"env.image-size must be positive, got {self.image_size}")
-        if self.num_threads is not None and self.num_threads < 1:
-            raise UserError(f"env.num-threads must be at least 1, got {self.num_threads}")
+        require_num_threads("env.num-threads", self.num_threads)
         if not 0 <= self.delay_s < math.inf:
             raise UserError(f"env.delay-s must be finite and not negative, got {self.delay_s}")
         if self.delay_s > LONGEST_DELAY_S:

@@ -8,6 +8,7 @@ from robossl.agents.encoder_options import EncoderOptions
 from robossl.agents.ppo.config import PPOConfig
 from robossl.agents.sac.config import SACConfig
 from robossl.core import UserError
+from robossl.core.processor import require_num_threads
 from robossl.envs import EnvConfig
 from robossl.nets import EncoderConfig
 from robossl.objectives import ObjectiveConfig, TOVVICRegConfig
@@ -70,7 +71,8 @@ class PretrainSettings:
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
-        _require_counts(self.frame_stack, self.num_threads)
+        _require_counts(self.frame_stack)
+        require_num_threads("num-threads", self.num_threads)
         require_seed(self.seed)
 
 
@@ -131,7 +133,8 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
-        _require_counts(self.frame_stack, self.test_episodes, self.num_threads)
+        _require_counts(self.frame_stack, self.test_episodes)
+        require_num_threads("num-threads", self.num_threads)
         require_seed(self.seed)
 
 
@@ -145,7 +148,7 @@ def require_seed(seed: int | None) -> None:
         raise UserError(f"seed must be in 0..{2**32 - TEST_SEED_OFFSET - 1}, got {seed}")
 
 
-def _require_counts(*values: int | None) -> None:
+def _require_counts(*values: int) -> None:
     for value in values:
-        if value is not None and value < 1:
+        if value < 1:
             raise UserError(f"counts must be at least 1, got {value}")

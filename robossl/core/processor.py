@@ -2,12 +2,25 @@
 
 import os
 
+from robossl.core.errors import UserError
+
+_MOST_THREADS = 1024  # more are a slip, and libraries end the process over some ten thousand
 _SPINS = "3000"  # some tens of microseconds, as long as torch's next operation is usually off
 
 
 def num_cores() -> int:
     """Counts the cores this process may use: fewer than the machine has, where it is confined."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def require_num_threads(name: str, num_threads: int | None) -> None:
+    """Checks a number of threads that somebody asked for; None stands for as many as there are cores.
+
+    Raises:
+        UserError: with the name.
+    """
+    if num_threads is not None and not 1 <= num_threads <= _MOST_THREADS:
+        raise UserError(f"{name} must be in 1..{_MOST_THREADS}, got {num_threads}")
 
 
 def let_idle_threads_sleep() -> None:

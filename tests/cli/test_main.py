@@ -45,6 +45,8 @@ _EVAL_ARM = ["eval", "--env", "robossl/ArmPush-v0", "--policy", "random", "--epi
         (["train", "quickstart", "--env.renderer", "rays"], 2, "robossl: invalid choice 'rays' for argument"),
         (["train", "quickstart", "--env.observations", "rgb_frnt"], 2, "did you mean 'rgb_front'?"),
         (["train", "quickstart", "--device", "cuda:99"], 1, "cuda:99"),
+        (["train", "quickstart", "--num-threads", "100000"], 1, "num-threads must be in 1..1024, got 100000"),
+        (["train", "quickstart", "--env.num-threads", "0"], 1, "env.num-threads must be in 1..1024, got 0"),
         (["bench", "learn", "--env", "robossl/ArmReach-v0"], 2, "--env is for `sim` and `all`; `learn` takes none"),
         (["train", "--resume", "nowhere"], 1, "nowhere is not a run"),
         (["eval", "nowhere"], 1, "nowhere is not a run"),
