@@ -55,4 +55,5 @@ def _like(kept: Array, values: NDArray[np.generic]) -> Array:
     """Returns values as an array can take them that may be on another device."""
     if isinstance(kept, np.ndarray):
         return values
-    return namespace_of(kept).asarray(np.ascontiguousarray(values), dtype=kept.dtype, device=kept.device)
+    own = np.array(values)  # a copy: torch takes no strides as those of records, one row's included
+    return namespace_of(kept).asarray(own, dtype=kept.dtype, device=kept.device)

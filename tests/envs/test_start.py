@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from engine_toys import XML, engine_of, scattered
 
 from robossl.envs.mujoco_engine import load_model
@@ -45,3 +46,15 @@ def test_only_state_or_nothing_can_be_laid_out():
         begin(sorted_start(given, 2), engine, {}, ids)
         engine.forward()
         np.testing.assert_array_equal(engine.read("qvel"), given.get("qvel", np.zeros((2, model.nv))))
+
+
+@pytest.mark.parametrize("num", [1, 2])
+def test_memory_in_torch_takes_values_that_lie_among_others(num):
+    records = np.zeros(num, [("is_left", bool), ("arc_m", np.float64), ("field", np.float32, 3)])
+    records["arc_m"], records["field"] = 7, 8
+    engine, ids = engine_of(load_model(XML), 3), np.arange(num)
+    memory = {"arc_m": torch.ones(3), "field": torch.ones((3, 3)), "is_late": torch.ones(3, dtype=torch.bool)}
+    begin(sorted_start({name: records[name] for name in ("arc_m", "field")}, num), engine, memory, ids)
+    assert memory["arc_m"].tolist() == [7] * num + [1] * (3 - num)
+    assert memory["field"][:, 0].tolist() == [8] * num + [1] * (3 - num)
+    assert memory["is_late"].tolist() == [False] * num + [True] * (3 - num)
