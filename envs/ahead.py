@@ -71,7 +71,7 @@ class Ahead:
         world, episode = np.empty((2, max(most, _MIN_CALL)), np.int64)
         count = _find_missing(self._shelf.episode, now, ids, world, episode)
         world, episode = world[:count], episode[:count]
-        is_shared = self._num_threads > 1 and count * self._least_s > _WORTH_SHARING_S
+        is_shared = self._num_threads > 1 and count > _MIN_CALL and count * self._least_s > _WORTH_SHARING_S
         size = min(max(-(-count // self._num_threads), _MIN_CALL), _MAX_CALL) if is_shared else _MAX_CALL
         parts = [(world[i : i + size], episode[i : i + size]) for i in range(0, count, size)]
         for part, start in zip(parts, (self._pool.map if is_shared else map)(self._lay_out, parts), strict=True):

@@ -71,6 +71,17 @@ def test_what_takes_long_is_shared_among_threads():
     assert len(threads - {threading.get_ident()}) in (2, 3)
 
 
+def test_what_is_one_call_needs_no_other_thread():
+    scene, threads = Scene(), set()
+
+    def layout(draws):
+        threads.add(threading.get_ident())
+        return scene.layout(draws)
+
+    Ahead(layout, 1, num_threads=2).take(WORLDS, 0, np.zeros(1, np.int64), np.arange(1))
+    assert threads == {threading.get_ident()}
+
+
 def test_few_calls_lay_out_many_episodes():
     scene = Scene()
     ahead, episode, generator = Ahead(scene.layout, 64), np.zeros(64, np.int64), np.random.default_rng(0)
