@@ -4,10 +4,7 @@ What follows from an episode's draws depends on (seed, stream, world, episode) a
 for few worlds numpy's calls cost more than what they compute.
 """
 
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +13,13 @@ from robossl.core import Array, Draws
 from robossl.envs.compiled import compiled
 from robossl.envs.config import WorldSeed
 from robossl.envs.draws import FastDraws
-from robossl.envs.start import Start, sorted_start
+from robossl.envs.start import Start
 
 _MIN_DEPTH, _MAX_DEPTH = 2, 16  # episodes of a world
 _NUM_EPISODES = 1024  # of all worlds: bounds the memory
 _NONE = -1
-_STATE = "state"
+_STATE = "/state"  # a name that no task can use
 _AHEAD = 32  # times as many as begin now are laid out at once: few enough that no step waits for long
-_WORTH_SHARING_S = 0.001  # of work: with less, to wake other threads costs more than they save
 _MIN_CALL, _MAX_CALL = 16, 96  # episodes computed by one call: the arrays of more do not stay in the cache
 
 
@@ -31,14 +27,12 @@ class Ahead:
     """Gives out what episodes begin with, and keeps it for those that follow.
 
     Args:
-        layout: `Task.layout`.
+        draw: returns what draws lead to.
         num_worlds: N.
-        num_threads: that lay out.
     """
 
-    def __init__(self, layout: Callable[[Draws], dict[str, Array]], num_worlds: int, num_threads: int = 1) -> None:
-        self._layout, self._num_worlds, self._num_threads = layout, num_worlds, num_threads
-        self._least_s = np.inf  # that one episode of a call took; unknown, so that the first are shared out
+    def __init__(self, draw: Callable[[Draws], Start], num_worlds: int) -> None:
+        self._draw, self._num_worlds = draw, num_worlds
         self._worlds, self._first_world = WorldSeed(), 0
         self._shelf = _Shelf(num_worlds, min(max(_NUM_EPISODES // num_worlds, _MIN_DEPTH), _MAX_DEPTH))
 
@@ -61,29 +55,16 @@ class Ahead:
         assert start is not None
         return start
 
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self._num_threads, "layout")
-
     def _fill(self, now: NDArray[np.int64], ids: NDArray[np.int64]) -> None:
         """Computes whatever the worlds `ids` begin `now`, and much of what all begin next, that is not on the shelf."""
         most = len(ids) * (1 if len(ids) == self._num_worlds else _AHEAD)  # where all begin, the next are far off
         world, episode = np.empty((2, max(most, _MIN_CALL)), np.int64)
         count = _find_missing(self._shelf.episode, now, ids, world, episode)
         world, episode = world[:count], episode[:count]
-        is_shared = self._num_threads > 1 and count > _MIN_CALL and count * self._least_s > _WORTH_SHARING_S
-        size = min(max(-(-count // self._num_threads), _MIN_CALL), _MAX_CALL) if is_shared else _MAX_CALL
-        parts = [(world[i : i + size], episode[i : i + size]) for i in range(0, count, size)]
-        for part, start in zip(parts, (self._pool.map if is_shared else map)(self._lay_out, parts), strict=True):
-            self._shelf.put(*part, start)
-
-    def _lay_out(self, part: tuple[NDArray[np.int64], NDArray[np.int64]]) -> Start:
-        world, episode = part
-        begin = time.perf_counter()
-        draws = FastDraws(self._worlds.seed, self._worlds.stream, self._first_world + world, episode)
-        start = sorted_start(self._layout(draws), len(world))
-        self._least_s = min(self._least_s, (time.perf_counter() - begin) / len(world))
-        return start
+        for first in range(0, count, _MAX_CALL):
+            some = slice(first, first + _MAX_CALL)
+            draws = FastDraws(self._worlds.seed, self._worlds.stream, self._first_world + world[some], episode[some])
+            self._shelf.put(world[some], episode[some], self._draw(draws))
 
 
 class _Shelf:

@@ -15,13 +15,17 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-from numba.core import types
+from numba.core import serialize, types
 from numba.extending import typeof_impl
 
 from robossl.core import UserError
 from robossl.core.files import exclusive
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+# Whenever compiled code returns an array, Numba asks this Python function for the array's class. Python may look for
+# signals there, where nobody sees that Ctrl-C raised KeyboardInterrupt: it was lost, or became a SystemError.
+serialize._numba_unpickle = functools.cache(serialize._numba_unpickle)
 
 
 def compiled(function: Function) -> Function:

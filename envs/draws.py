@@ -23,12 +23,12 @@ class FastDraws(Draws):
         return FastDraws(*self._origin, purpose=f"{self._purpose}/{purpose}", decisions=decisions)
 
     def _unit(self, count: int) -> NDArray[np.float64]:
-        unit = np.empty((self._num_episodes, count))
+        unit = np.empty((self.num_episodes, count))
         _fill_unit(*self._counters(-(-count // 2)), unit)
         return unit
 
     def _lanes(self, num_blocks: int) -> NDArray[np.uint64]:
-        lanes = np.empty((self._num_episodes, num_blocks, 4), np.uint64)
+        lanes = np.empty((self.num_episodes, num_blocks, 4), np.uint64)
         _fill_lanes(*self._counters(num_blocks), lanes)
         return lanes
 
@@ -42,7 +42,7 @@ def _fill_unit(key: Any, first_block: Any, columns: Any, unit: Any) -> None:
         for half in range(2):
             for i in range((unit.shape[1] + 1 - half) // 2):
                 high, low = lanes[2 * half, i] >> np.uint64(5), lanes[2 * half + 1, i] >> np.uint64(6)
-                number = np.float64(high) * 67108864.0 + np.float64(low)
+                number = np.float64(np.int64(high << np.uint64(26) | low))  # signed: a processor's own conversion
                 unit[row, 2 * i + half] = number * (1 / 9007199254740992.0)  # exact: a power of two
 
 
@@ -59,16 +59,19 @@ def _fill_lanes(key: Any, first_block: Any, columns: Any, lanes: Any) -> None:
 def _philox(key: Any, first_block: Any, column: Any, lanes: Any) -> None:
     """Fills lanes [4, n] with the blocks of Philox4x32-10 from the counter (first_block, world, episode, decision) on.
 
-    A round goes over all blocks before the next begins, which is what processors do eight blocks at a time.
+    The rounds of a block follow one another, so that its numbers stay in registers; processors take several at a time.
     """
-    c0, c1, c2, c3 = lanes[0], lanes[1], lanes[2], lanes[3]
-    for block in range(len(c0)):
-        c0[block] = first_block + block
-    c1[:], c2[:], c3[:] = column[0], column[1], column[2]
-    k0, k1 = key[0], key[1]
-    for _ in range(_ROUNDS):
-        for block in range(len(c0)):
-            product_0, product_1 = _MULTIPLIERS[0] * c0[block], _MULTIPLIERS[1] * c2[block]
-            c0[block], c1[block] = (product_1 >> _SHIFT) ^ c1[block] ^ k0, product_1 & _MASK
-            c2[block], c3[block] = (product_0 >> _SHIFT) ^ c3[block] ^ k1, product_0 & _MASK
-        k0, k1 = (k0 + _WEYL[0]) & _MASK, (k1 + _WEYL[1]) & _MASK
+    world, episode, decision, first_0, first_1 = column[0], column[1], column[2], key[0], key[1]
+    for block in range(lanes.shape[1]):
+        c0, c1, c2, c3 = np.uint64(first_block + block), world, episode, decision
+        k0, k1 = first_0, first_1
+        for _ in range(_ROUNDS):
+            product_0, product_1 = _MULTIPLIERS[0] * c0, _MULTIPLIERS[1] * c2
+            c0, c1, c2, c3 = (
+                (product_1 >> _SHIFT) ^ c1 ^ k0,
+                product_1 & _MASK,
+                (product_0 >> _SHIFT) ^ c3 ^ k1,
+                product_0 & _MASK,
+            )
+            k0, k1 = (k0 + _WEYL[0]) & _MASK, (k1 + _WEYL[1]) & _MASK
+        lanes[0, block], lanes[1, block], lanes[2, block], lanes[3, block] = c0, c1, c2, c3

@@ -62,7 +62,7 @@ class MujocoEngine:
         self._views: dict[str, Array] = {}  # of the fields that are kept current
         self._stage = NO_STAGE  # up to which every call computes
         self._computed = np.full(num_worlds, NO_STAGE)  # up to which each world's state has been followed
-        self._records: dict[tuple[str, int], Array] = {}
+        self._records: dict[tuple[tuple[str, ...], int], dict[str, Array]] = {}  # by what is recorded, and how often
         self._randomised: dict[str, Array] = {}  # the batch's own arrays
         self._stale = np.zeros(num_worlds, bool)  # worlds whose derived model constants wait for set_const
         self._is_any_stale = False
@@ -84,11 +84,14 @@ class MujocoEngine:
 
         Raises:
             UnknownNameError: if there is no such state field.
+            ValueError: if there are not as many values as these fields have.
         """
         if fields not in self._columns:
             self._columns[fields] = columns_of(self.model, fields)
         self._touch(ids)  # also refuses what is no world, which machine code does not
-        columns, values = self._columns[fields], self._no_values if values is None else values
+        columns, values = self._columns[fields], self._no_values[: len(ids)] if values is None else values
+        if values.shape != (len(ids), len(columns)):  # machine code does not look
+            raise ValueError(f"{', '.join(fields)}: {list(values.shape)} values, expected {[len(ids), len(columns)]}")
         _put_back(self.batch.state, self._default_state, ids, columns, values)  # a tenth of the cost of Batch.reset
         self._diverged[ids] = False
 
@@ -263,19 +266,16 @@ class MujocoEngine:
 
     def _step_recording(self, num_substeps: int, record: tuple[str, ...]) -> dict[str, Array]:
         """Steps with a rollout, which records derived fields as the substeps begin, but the state as they end."""
-        buffers = {name: self._record_buffer(name, num_substeps) for name in record}
-        recorded = {name: np.empty(values.shape, np.float32) for name, values in buffers.items()}
-        states = STATE_FIELDS.intersection(record)
-        for name in states:
-            recorded[name][:, 0] = self.view(name)
+        if (record, num_substeps) not in self._records:
+            self._records[record, num_substeps] = {name: self._record_buffer(name, num_substeps) for name in record}
+        buffers = self._records[record, num_substeps]
+        begun = {name: self.view(name).copy() for name in record if name in STATE_FIELDS}
         self._call(self.batch.rollout, None, nstep=num_substeps, record=record, out=buffers)
         self._computed[:] = NO_STAGE
         self.forward()
-        for name, values in buffers.items():
-            if name in states:
-                recorded[name][:, 1:] = values[:, :-1]
-            else:
-                recorded[name][...] = values
+        recorded = {name: values.astype(np.float32) for name, values in buffers.items()}
+        for name, values in begun.items():
+            recorded[name][:, 0], recorded[name][:, 1:] = values, buffers[name][:, :-1]
         return recorded
 
     def _stage_of(self, name: str) -> int:
@@ -283,13 +283,10 @@ class MujocoEngine:
 
     def _record_buffer(self, name: str, num_substeps: int) -> Array:
         """Returns the array that a rollout writes to; it exists beforehand because an error in one world raises."""
-        key = (name, num_substeps)
-        if key not in self._records:
-            if name not in RECORDABLE_FIELDS:
-                raise UnknownNameError("field to record", name, RECORDABLE_FIELDS)
-            values = self._bound(name)
-            self._records[key] = np.zeros((self.num_worlds, num_substeps, *values.shape[1:]), values.dtype)
-        return self._records[key]
+        if name not in RECORDABLE_FIELDS:
+            raise UnknownNameError("field to record", name, RECORDABLE_FIELDS)
+        values = self._bound(name)
+        return np.zeros((self.num_worlds, num_substeps, *values.shape[1:]), values.dtype)
 
     def _bound(self, name: str) -> Array:
         """Returns the batch's own array of a field; a derived one is empty until the next computation."""

@@ -55,7 +55,7 @@ class Randomiser:
     Args:
         engine: the worlds.
         active: {name: randomisation}.
-        own_fields: model fields that the task itself writes at every reset: what it wrote is what is changed.
+        own_fields: model fields that the task's own layout gives: what it gave is what is changed.
         num_actions: A.
         control_hz: decisions a second.
 

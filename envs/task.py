@@ -1,7 +1,7 @@
 """What a task is: a model, sensors, an action map, and pure batched functions over N worlds."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,7 @@ Memory = dict[str, Array]
 """What a task remembers of each world from step to step, {name: [N, ...]}; checkpointed with the physics."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What one control step led to.
 
     Attributes:

@@ -25,7 +25,7 @@ from robossl.envs.pictures import Pictures
 from robossl.envs.randomiser import Randomiser, model_fields, switched_on
 from robossl.envs.sensors.quiet import switch_off_unused
 from robossl.envs.sensors.suite import SensorSuite, sensor_specs
-from robossl.envs.start import begin
+from robossl.envs.start import Starts, begin
 from robossl.envs.task import Outcome, Task
 
 
@@ -71,7 +71,7 @@ class TaskEnv:
         self.spec = self._make_spec()
         self._weights = {name: np.float32(weight) for name, weight in task.spec.reward_weights.items()}
         self._memory = {key: self._on_device(value) for key, value in task.new_memory(self.num_worlds).items()}
-        self._ahead = Ahead(task.layout, self.num_worlds, num_threads)
+        self._ahead = Ahead(Starts(task, model, self._memory).draw, self.num_worlds)
         self._first_world = 0
         self._episode = np.zeros(self.num_worlds, np.int64)
         self._elapsed = np.zeros(self.num_worlds, np.int64)
@@ -104,7 +104,9 @@ class TaskEnv:
         reward = np.zeros(self.num_worlds, np.float32)
         for name, weight in self._weights.items():
             reward += weight * outcome.terms[name]
-        info = {**outcome.info(diverged), **self._randomiser.info()}
+        info = outcome.info(diverged)
+        if self._randomiser.values:
+            info |= self._randomiser.info()
         final_obs = self._observe(final_ids) if len(final_ids) else None
         if final_obs is not None:
             if self.before_reset is not None:
@@ -257,11 +259,12 @@ class TaskEnv:
         return FastDraws(self.worlds.seed, self.worlds.stream, self._first_world + ids, self._episode[ids])
 
     def _observe(self, ids: NDArray[np.int64] | None) -> Obs:
-        vectors = self.task.observe(self.engine, self._memory)
-        others = self.pictures.observe(ids, self._elapsed)
-        self.perf["render"] = self.pictures.seconds
+        vectors, others = self.task.observe(self.engine, self._memory), Obs()
+        if self.spec.render is not None:
+            others |= self.pictures.observe(ids, self._elapsed)
+            self.perf["render"] = self.pictures.seconds
         if self._sensors.specs:
-            others = {**others, **self._sensors.read(np.arange(self.num_worlds) if ids is None else ids)}
+            others |= self._sensors.read(np.arange(self.num_worlds) if ids is None else ids)
         rows = slice(None) if ids is None else ids
         copy = True if ids is None else None  # rows that are picked out are copies already
         return {

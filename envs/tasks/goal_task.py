@@ -76,7 +76,7 @@ class GoalTask:
         outcome = self.task.outcome(engine, action, recorded, memory)
         away = self._away(engine.xp, self.task.achieved_goal(engine), self.task.desired_goal(engine, memory))
         memory["was_at_goal"] |= away == 0
-        return replace(outcome, terms={"away": away}, success=memory["was_at_goal"])
+        return outcome._replace(terms={"away": away}, success=memory["was_at_goal"])
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`."""

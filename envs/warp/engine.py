@@ -61,7 +61,7 @@ class WarpEngine:
     def reset(self, ids: NDArray[np.int64], fields: tuple[str, ...] = (), values: Array | None = None) -> None:
         """See `Engine.reset`."""
         state = self.worlds.default.expand(len(ids), -1)
-        if values is not None:
+        if fields:
             state = state.clone()
             state[:, self._rows(columns_of(self.model, fields))] = self._tensor(values)
         self._put(state, self._rows(ids))

@@ -33,6 +33,9 @@ class Stream(IntEnum):
 class Draws:
     """Draws numbers for N episodes, each from its own counter sequence; every call moves all sequences on alike.
 
+    Attributes:
+        num_episodes: N.
+
     Args:
         seed: the run's seed, any integer in [0, 2**32).
         stream: which family of worlds.
@@ -54,7 +57,7 @@ class Draws:
         decisions: NDArray[np.int64] | None = None,
     ) -> None:
         self._origin, self._purpose, self._of = (seed, stream, worlds, episodes), purpose, decisions
-        self._num_episodes, self._block = len(worlds), 0
+        self.num_episodes, self._block = len(worlds), 0
 
     def sub(self, purpose: str, decisions: NDArray[np.int64] | None = None) -> "Draws":
         """Returns the same episodes' sequences for a purpose within this one, at other decisions where given."""
@@ -69,7 +72,7 @@ class Draws:
     ) -> NDArray[np.float64]:
         """Returns [N, *shape] numbers, uniform in [low, high)."""
         count = int(np.prod(shape, dtype=np.int64))
-        unit = self._unit(count).reshape(self._num_episodes, *shape)
+        unit = self._unit(count).reshape(self.num_episodes, *shape)
         return np.asarray(low + (high - low) * unit)
 
     def integers(self, high: int, shape: tuple[int, ...] = ()) -> NDArray[np.int64]:
@@ -80,7 +83,7 @@ class Draws:
         """Returns [N, *shape] numbers of mean 0 and standard deviation 1, one of 65,536 equally likely values."""
         count = int(np.prod(shape, dtype=np.int64))
         lanes = self._lanes(-(-count // 8)).astype("<u4", order="C")  # 128 bits a block: eight of 16 bits
-        index = lanes.reshape(self._num_episodes, -1).view("<u2")[:, :count]
+        index = lanes.reshape(self.num_episodes, -1).view("<u2")[:, :count]
         return _quantiles().take(index).reshape(-1, *shape)
 
     def _unit(self, count: int) -> NDArray[np.float64]:
@@ -89,7 +92,7 @@ class Draws:
         for number in range(2):
             high, low = lanes[..., 2 * number] >> np.uint64(5), lanes[..., 2 * number + 1] >> np.uint64(6)
             unit[..., number] = (high * 67108864.0 + low) * (1 / 9007199254740992.0)  # exact: a power of two
-        return unit.reshape(self._num_episodes, -1)[:, :count]
+        return unit.reshape(self.num_episodes, -1)[:, :count]
 
     def _lanes(self, num_blocks: int) -> NDArray[np.uint64]:
         """Returns the next [N, num_blocks, 4] lanes of 32 bits."""
@@ -101,7 +104,7 @@ class Draws:
         """Returns the key [2], the number of the next of `num_blocks` blocks, and [N, 3] the counters' other parts."""
         seed, stream, worlds, episodes = self._origin
         key = (seed & 0xFFFFFFFF, int(stream) | (zlib.crc32(self._purpose.encode()) & 0xFFFFFF) << 8)
-        columns = np.zeros((self._num_episodes, 3), np.uint64)
+        columns = np.zeros((self.num_episodes, 3), np.uint64)
         columns[:, 0], columns[:, 1] = worlds, episodes
         if self._of is not None:
             columns[:, 2] = self._of

@@ -16,7 +16,7 @@ from robossl.envs.elements import element_id
 from robossl.envs.engines import make_engine
 from robossl.envs.make import make_task
 from robossl.envs.sensors.quiet import switch_off_unused
-from robossl.envs.start import begin, sorted_start
+from robossl.envs.start import Starts, begin
 
 _GREATEST_STEP_S = 0.01
 """A task's physics may be coarser than this: its robot would be, too, and its messages late."""
@@ -76,6 +76,7 @@ class SimulatedWorld:
         self.decision_s = 1.0 / self.task.spec.control_hz
         self._substeps_per_decision = max(1, round(self.decision_s / self.step_s))
         self._memory = self.task.new_memory(1)
+        self._starts = Starts(self.task, self.model, self._memory)
         self._recorded: list[dict[str, Array]] = []
         self._decisions = 0
         self._no_action = np.zeros((1, *self.task.spec.action.shape), np.float32)
@@ -83,8 +84,7 @@ class SimulatedWorld:
     def begin(self, world: int) -> None:
         """Starts the first episode of a world, at rest."""
         draws = Draws(self._seed, Stream.EVAL, np.array([world]), np.zeros(1, np.int64))
-        start = self.task.layout(draws)
-        begin(sorted_start(start, 1), self.engine, self._memory, _ONLY)
+        begin(self._starts.draw(draws), self.engine, self._memory, _ONLY)
         self.engine.write("qvel", np.zeros((1, self.model.nv)), _ONLY)
         self.engine.forward(_ONLY)
         self._recorded, self._decisions = [], 0

@@ -1,50 +1,44 @@
-import threading
-import time
-
 import numpy as np
 import pytest
 
 from robossl.core import Draws, Stream
 from robossl.envs.ahead import Ahead
 from robossl.envs.config import WorldSeed
+from robossl.envs.start import Start
 
 WORLDS = WorldSeed(seed=9, stream=Stream.EVAL)
 
 
 class Scene:
-    """Lays out episodes, and notes how often it is asked, for how many, and a number of each."""
+    """Draws episodes, and notes how often it is asked, for how many, and a number of each."""
 
     def __init__(self):
         self.calls, self.units = [], []
 
-    def layout(self, draws):
+    def draw(self, draws):
         unit = draws.uniform(shape=(8,))
         self.calls.append(len(unit))
         self.units += unit[:, 0].tolist()
-        return {
-            "mocap_pos": unit[:, 2:8].reshape(-1, 2, 3),
-            "qpos": unit[:, :2],
-            "geom_rgba": unit[:, :4].astype(np.float32),
-            "is_left": unit[:, 0] > 0.5,
-        }
+        model, memory = {"geom_rgba": unit[:, :4].astype(np.float32)}, {"state": unit[:, 0] > 0.5}
+        return Start(("mocap_pos", "qpos"), unit, model, memory)
 
 
 def expected(worlds, world, episode):
-    return Scene().layout(Draws(worlds.seed, worlds.stream, world, episode))
+    return Scene().draw(Draws(worlds.seed, worlds.stream, world, episode))
 
 
 def require_equal(start, wanted):
-    assert start.fields == ("mocap_pos", "qpos")
-    state = [wanted[field].reshape(len(start.state), -1) for field in start.fields]
-    np.testing.assert_array_equal(start.state, np.hstack(state))
-    np.testing.assert_array_equal(start.model["geom_rgba"], wanted["geom_rgba"])
-    np.testing.assert_array_equal(start.memory["is_left"], wanted["is_left"])
-    assert (start.model.keys(), start.memory.keys()) == ({"geom_rgba"}, {"is_left"})
+    assert start.fields == wanted.fields
+    np.testing.assert_array_equal(start.state, wanted.state)
+    for some, same in ((start.model, wanted.model), (start.memory, wanted.memory)):
+        assert some.keys() == same.keys()
+        for name, values in some.items():
+            np.testing.assert_array_equal(values, same[name])
 
 
 @pytest.mark.parametrize("num_worlds", [1, 3, 200, 1500])
 def test_what_is_taken_is_what_the_draws_give(num_worlds):
-    ahead = Ahead(Scene().layout, num_worlds)
+    ahead = Ahead(Scene().draw, num_worlds)
     episode, generator = np.zeros(num_worlds, np.int64), np.random.default_rng(0)
     ids = np.arange(num_worlds)
     for _ in range(40):
@@ -55,36 +49,9 @@ def test_what_is_taken_is_what_the_draws_give(num_worlds):
         episode[ids] += 1
 
 
-def test_what_takes_long_is_shared_among_threads():
-    scene, episode, threads = Scene(), np.zeros(200, np.int64), set()
-
-    def layout(draws):
-        threads.add(threading.get_ident())
-        start = scene.layout(draws)
-        time.sleep(0.001 * len(start["qpos"]))
-        return start
-
-    ahead = Ahead(layout, 200, num_threads=3)
-    for ids in (np.arange(200), np.arange(90, 110), np.arange(0, 200, 3)):
-        require_equal(ahead.take(WORLDS, 0, episode, ids), expected(WORLDS, ids, episode[ids]))
-        episode[ids] += 1
-    assert len(threads - {threading.get_ident()}) in (2, 3)
-
-
-def test_what_is_one_call_needs_no_other_thread():
-    scene, threads = Scene(), set()
-
-    def layout(draws):
-        threads.add(threading.get_ident())
-        return scene.layout(draws)
-
-    Ahead(layout, 1, num_threads=2).take(WORLDS, 0, np.zeros(1, np.int64), np.arange(1))
-    assert threads == {threading.get_ident()}
-
-
 def test_few_calls_lay_out_many_episodes():
     scene = Scene()
-    ahead, episode, generator = Ahead(scene.layout, 64), np.zeros(64, np.int64), np.random.default_rng(0)
+    ahead, episode, generator = Ahead(scene.draw, 64), np.zeros(64, np.int64), np.random.default_rng(0)
     ahead.take(WORLDS, 0, episode, np.arange(64))
     num_begun = 0
     scene.calls.clear()
@@ -100,7 +67,7 @@ def test_few_calls_lay_out_many_episodes():
 
 
 def test_other_worlds_and_going_back_lead_to_their_own_episodes():
-    ahead, ids = Ahead(Scene().layout, 2), np.arange(2)
+    ahead, ids = Ahead(Scene().draw, 2), np.arange(2)
     for worlds, first_world, episode in [
         (WORLDS, 0, [0, 5]),
         (WorldSeed(seed=10), 0, [0, 5]),

@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,3 +114,31 @@ def test_a_person_is_told_once_what_takes_so_long(
     monkeypatch.setattr("sys.stderr.isatty", lambda: is_person)
     assert [cache.load_overload(name) for name in "ab"] == [None, None]
     assert capsys.readouterr().err.count("compiling") == is_person
+
+
+@compiled
+def _roots(num: int) -> tuple[Array, Array]:
+    total, last = np.zeros(1), np.zeros(1)
+    for i in range(num):
+        last[0] = np.sqrt(i)
+        total[0] += last[0]
+    return total, last
+
+
+def test_a_signal_while_compiled_code_runs_is_heard_after_it() -> None:
+    class RungError(Exception):
+        pass
+
+    def ring(*_: object) -> None:
+        raise RungError
+
+    _roots(1)
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        for _ in range(3):
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            with pytest.raises(RungError):
+                _roots(100_000_000)  # 0.1 s and more
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

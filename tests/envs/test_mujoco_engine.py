@@ -198,6 +198,9 @@ def test_a_reset_to_values_is_one_with_what_is_written_after_it(model):
     np.testing.assert_array_equal(engine.read("geom_xpos"), other.read("geom_xpos"))
     with pytest.raises(UnknownNameError, match="qvle"):
         engine.reset(ids, ("qvle",), velocity)
+    for values in (velocity[:1], velocity[:, :1], velocity[0], None):
+        with pytest.raises(ValueError, match="qvel: "):
+            engine.reset(ids, ("qvel",), values)
     with pytest.raises(IndexError):
         engine.reset(np.array([3]), ("qvel",), velocity[:1])
     np.testing.assert_array_equal(engine.get_state(), other.get_state())

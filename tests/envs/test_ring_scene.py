@@ -4,7 +4,7 @@ import pytest
 from robossl.core import Draws, Stream
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.mujoco_engine import MujocoEngine
-from robossl.envs.start import begin, sorted_start
+from robossl.envs.start import Starts, begin
 from robossl.envs.task_env import TaskEnv
 from robossl.envs.tasks.ring_corridor import DRIVE, RingCorridor, RingCorridorConfig
 from robossl.envs.tasks.ring_geometry import CAR_RADIUS_M, CENTRE_M, obstacle_distance, wall_distance
@@ -20,7 +20,7 @@ def make_scene(num_worlds, config=None):
     task = RingCorridor(config)
     engine, ids = MujocoEngine(task.build_model(), num_worlds, 1), np.arange(num_worlds)
     memory = task.new_memory(num_worlds)
-    begin(sorted_start(task.layout(Draws(5, Stream.TRAIN, ids, 0 * ids)), len(ids)), engine, memory, ids)
+    begin(Starts(task, engine.model, memory).draw(Draws(5, Stream.TRAIN, ids, 0 * ids)), engine, memory, ids)
     engine.forward()
     return task, engine, memory
 
@@ -29,7 +29,7 @@ def test_every_episode_is_laid_out_anew():
     task, engine, memory = make_scene(64)
     ids = np.arange(64)
     first = task.privileged(engine, memory)
-    begin(sorted_start(task.layout(Draws(5, Stream.TRAIN, ids, 0 * ids + 1)), len(ids)), engine, memory, ids)
+    begin(Starts(task, engine.model, memory).draw(Draws(5, Stream.TRAIN, ids, 0 * ids + 1)), engine, memory, ids)
     engine.forward()
     second = task.privileged(engine, memory)
     assert len(np.unique(np.concatenate([first["pose"], second["pose"]]), axis=0)) == 128

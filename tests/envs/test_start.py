@@ -3,8 +3,21 @@ import pytest
 import torch
 from engine_toys import XML, engine_of, scattered
 
+from robossl.core import Draws, Stream, UnknownNameError, UserError
 from robossl.envs.mujoco_engine import load_model
-from robossl.envs.start import begin, sorted_start
+from robossl.envs.start import Start, Starts, begin
+
+
+class Laid:
+    """A task that lays out what it is given."""
+
+    def __init__(self, layout):
+        self.layout = lambda draws: layout
+
+
+def laid(layout, model, memory, num):
+    worlds = np.arange(num)
+    return Starts(Laid(layout), model, memory).draw(Draws(0, Stream.TRAIN, worlds, worlds))
 
 
 def layout(model, num):
@@ -26,7 +39,7 @@ def test_everything_goes_where_it_belongs_and_the_rest_back_to_its_beginning(num
     before = engine.get_state()
     memory = {"arc_m": np.full(4, 9.0, np.float32), "is_late": np.ones(4, bool)}
     given = layout(model, num)
-    begin(sorted_start(given, num), engine, memory, ids)
+    begin(laid(given, model, memory, num), engine, memory, ids)
     engine.forward(ids)
     np.testing.assert_array_equal(engine.read("qvel")[ids], np.float32(given["qvel"]))
     np.testing.assert_array_equal(engine.read("mocap_pos")[ids], np.float32(given["mocap_pos"]))
@@ -43,7 +56,7 @@ def test_only_state_or_nothing_can_be_laid_out():
     model = load_model(XML)
     engine, ids = engine_of(model, 2), np.arange(2)
     for given in ({}, {"qvel": np.ones((2, model.nv))}):
-        begin(sorted_start(given, 2), engine, {}, ids)
+        begin(laid(given, model, {}, 2), engine, {}, ids)
         engine.forward()
         np.testing.assert_array_equal(engine.read("qvel"), given.get("qvel", np.zeros((2, model.nv))))
 
@@ -54,7 +67,30 @@ def test_memory_in_torch_takes_values_that_lie_among_others(num):
     records["arc_m"], records["field"] = 7, 8
     engine, ids = engine_of(load_model(XML), 3), np.arange(num)
     memory = {"arc_m": torch.ones(3), "field": torch.ones((3, 3)), "is_late": torch.ones(3, dtype=torch.bool)}
-    begin(sorted_start({name: records[name] for name in ("arc_m", "field")}, num), engine, memory, ids)
+    given = {name: records[name] for name in ("arc_m", "field")}
+    begin(Start((), np.empty((num, 0)), {}, given), engine, memory, ids)
     assert memory["arc_m"].tolist() == [7] * num + [1] * (3 - num)
     assert memory["field"][:, 0].tolist() == [8] * num + [1] * (3 - num)
     assert memory["is_late"].tolist() == [False] * num + [True] * (3 - num)
+
+
+@pytest.mark.parametrize(
+    ("layout", "error", "message"),
+    [
+        ({"qpso": np.zeros((2, 15))}, UnknownNameError, "did you mean 'qpos'"),
+        ({"is_laet": np.zeros(2)}, UnknownNameError, "did you mean 'is_late'"),
+        ({"qpos": np.zeros((2, 14))}, UserError, r"lays out 'qpos' as \[2, 14\], and it takes \[2, 15\]"),
+        ({"qpos": np.zeros((2, 16)), "qvel": np.zeros((2, 12))}, UserError, "lays out 'qpos'"),
+        ({"mocap_pos": np.zeros(2)}, UserError, "lays out 'mocap_pos'"),
+        ({"is_late": np.zeros((2, 1))}, UserError, r"lays out 'is_late' as \[2, 1\], and it takes \[2\]"),
+        ({"is_late": np.zeros(3)}, UserError, "lays out 'is_late'"),
+    ],
+)
+def test_what_would_not_fit_is_refused(layout, error, message):
+    with pytest.raises(error, match=message):
+        laid(layout, load_model(XML), {"is_late": np.ones(4, bool)}, 2)
+
+
+def test_memory_that_is_called_like_a_field_is_refused():
+    with pytest.raises(UserError, match="another name for 'time'"):
+        Starts(Laid({}), load_model(XML), {"time": np.ones(4)})
