@@ -18,7 +18,7 @@ propeller's; explicit integration that has become unstable passes it within a fe
 class Engine(Protocol):
     """N worlds of one `MjModel`.
 
-    After `step`, `forward` or `reset` everything that `read` returns is current and float32. Arrays of `ids` are not
+    After `step` or `forward` everything that `read` returns is current and float32. Arrays of `ids` are not
     changed afterwards by who passes them.
     """
 
