@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from robossl.core import Array, UnknownNameError, UserError
 from robossl.envs.casting import Caster, beam_fan, can_cast
-from robossl.envs.compiled import compiled
 from robossl.envs.engine import MAX_SPEED
 from robossl.envs.mujoco_fields import (
     NO_STAGE,
@@ -32,6 +31,7 @@ from robossl.envs.mujoco_fields import (
     feeds_constants,
     stage_of,
 )
+from robossl.envs.mujoco_rows import flag, give, put_back
 from robossl.envs.solid_bodies import SolidBodies
 
 _MOVING = 2 * mujoco.mjtState.mjSTATE_CTRL.value - 1  # what physics changes, and the controls: the first columns
@@ -92,7 +92,7 @@ class MujocoEngine:
         columns, values = self._columns[fields], self._no_values[: len(ids)] if values is None else values
         if values.shape != (len(ids), len(columns)):  # machine code does not look
             raise ValueError(f"{', '.join(fields)}: {list(values.shape)} values, expected {[len(ids), len(columns)]}")
-        _put_back(self.batch.state, self._default_state, ids, columns, values)  # a tenth of the cost of Batch.reset
+        put_back(self.batch.state, self._default_state, ids, columns, values)  # a tenth of the cost of Batch.reset
         self._diverged[ids] = False
 
     def forward(self, ids: NDArray[np.int64] | None = None) -> None:
@@ -191,7 +191,7 @@ class MujocoEngine:
         if field in SHAPE_FIELDS:
             self._solids.require_known_inertia(field, np.asarray(rows[ids] != values))
         self._touch(ids)  # also refuses what is no world, which machine code does not
-        if not _give(flat, ids, given, self.model_version):
+        if not give(flat, ids, given, self.model_version):
             raise UserError(f"{field} cannot be randomised to values that are not finite")
         if field in ("body_mass", "geom_size") and "body_inertia" not in self._randomised:
             own = (self.own_values(name) for name in ("body_mass", "geom_size"))
@@ -253,7 +253,7 @@ class MujocoEngine:
     def _flag_divergence(self, warnings: NDArray[np.integer[Any]]) -> None:
         """Flags the worlds that are no longer finite, too fast, or warned about since `warnings` [N, W, 2]."""
         batch = self.batch
-        _flag(
+        flag(
             batch.state,
             self._num_moving,
             self._is_written,
@@ -344,57 +344,6 @@ def load_model(source: str | Path, edit: Callable[[Any], None] | None = None) ->
     except (ValueError, OSError, mujoco.FatalError) as error:
         what = "the model" if is_xml else f"the model {source}"
         raise UserError(f"{what} cannot be compiled: {' '.join(str(error).split())}") from error
-
-
-@compiled
-def _put_back(state: Array, default: Array, ids: Array, columns: Array, values: Array) -> None:
-    """Puts worlds [n] of states [N, S] back to the default [S], but for the columns [K] that have values [n, K]."""
-    for i in range(len(ids)):
-        for column in range(len(default)):
-            state[ids[i], column] = default[column]
-        for k in range(len(columns)):
-            state[ids[i], columns[k]] = values[i, k]
-
-
-@compiled
-def _give(rows: Array, ids: Array, values: Array, version: Array) -> bool:
-    """Puts values [n, K] into rows [N, K], whose versions [N] rise; does not if any is not finite."""
-    is_finite = True
-    for i in range(values.shape[0]):
-        for j in range(values.shape[1]):
-            is_finite &= np.isfinite(values[i, j])
-    for i in range(len(ids) if is_finite else 0):
-        version[ids[i]] += 1
-        for j in range(rows.shape[1]):
-            rows[ids[i], j] = values[i, j]
-    return is_finite
-
-
-@compiled
-def _flag(
-    state: Array,
-    num_moving: int,
-    is_written: Array,
-    qvel: Array,
-    max_speed: float,
-    warned: Array,
-    warning: Array,
-    diverged: Array,
-) -> None:
-    """Flags worlds [N] with states [N, S] that are not finite, too fast, or warned about once more: [N, W, 2].
-
-    Only the first columns move; the others are looked at in worlds where they were written, and not since.
-    """
-    for world in range(len(diverged)):
-        is_well = True
-        for column in range(state.shape[1] if is_written[world] else num_moving):
-            is_well &= np.isfinite(state[world, column])
-        for joint in range(qvel.shape[1]):
-            is_well &= abs(qvel[world, joint]) < max_speed
-        for kind in range(warning.shape[1]):
-            is_well &= warning[world, kind, 1] == warned[world, kind, 1]
-        diverged[world] |= not is_well
-        is_written[world] = False
 
 
 def _silence_warnings() -> None:

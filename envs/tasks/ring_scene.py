@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from robossl.core import Draws
 from robossl.envs.compiled import compiled
 from robossl.envs.engine import Engine
+from robossl.envs.tasks.drawn import DrawnTogether
 from robossl.envs.tasks.ring_clutter import litter
 from robossl.envs.tasks.ring_geometry import (
     LENGTH_M,
@@ -51,14 +52,12 @@ class RingScene:
         self._half_heights = np.where(is_box, size[:, 2], size[:, 1])
         self._parked = model.body_pos[bodies].copy()
         self.looks = SceneColours(model, _COLOUR_SHIFT, _colour_of)
-        self._drawn = _side_by_side(
-            start=(5,), count=(1,), obstacles=(5, NUM_OBSTACLES), light=(1,), colour=(self.looks.num, 3)
-        )
+        drawn = {"start": (5,), "count": (1,), "obstacles": (5, NUM_OBSTACLES), "light": (1,)}
+        self._drawn = DrawnTogether({**drawn, "colour": (self.looks.num, 3)})
 
     def draw(self, draws: Draws) -> dict[str, Floats]:
-        """Draws all that an episode needs, {name: [n, ...]} in [0, 1), in one call: the call is what costs."""
-        unit = draws.uniform(shape=(self._drawn["colour"][0].stop,))
-        return {name: unit[:, part].reshape(-1, *shape) for name, (part, shape) in self._drawn.items()}
+        """Draws all that an episode needs, {name: [n, ...]} in [0, 1)."""
+        return self._drawn.draw(draws)
 
     def start(self, unit: Floats) -> tuple[Floats, Floats]:
         """Starts cars between two slots and off the corners, in either direction.
@@ -117,15 +116,6 @@ class RingScene:
         """Returns `shapes`, or [N, M, 3] where sizes differ between the worlds."""
         size = engine.own_values("geom_size")
         return self.shapes if size is None else footprints(size[:, self._geoms], self._is_box)
-
-
-def _side_by_side(**shapes: tuple[int, ...]) -> dict[str, tuple[slice, tuple[int, ...]]]:
-    """Returns for each of several arrays which numbers of one row are its own, and its shape."""
-    ends = np.cumsum([np.prod(shape) for shape in shapes.values()]).tolist()
-    return {
-        name: (slice(start, end), shape)
-        for (name, shape), start, end in zip(shapes.items(), [0, *ends], ends, strict=False)
-    }
 
 
 def _colour_of(geom: str) -> str:

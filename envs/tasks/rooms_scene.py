@@ -5,8 +5,6 @@ the rooms and leaves a way along all walls; starts and goals lie on that way. So
 other, whatever is drawn.
 """
 
-import math
-from itertools import accumulate
 from typing import Any
 
 import mujoco
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from robossl.core import Array, Draws
 from robossl.envs.engine import Engine
 from robossl.envs.tasks import house_plan
+from robossl.envs.tasks.drawn import DrawnTogether
 from robossl.envs.tasks.geodesic import NODE_M, Grid
 from robossl.envs.tasks.house_plan import CLOSED, NUM_PLUGS, NUM_ROOMS, NUM_WALLS
 from robossl.envs.tasks.ring_geometry import footprints
@@ -85,15 +84,13 @@ class RoomsScene:
         self._half_heights = np.where(is_box, size[:, 2], size[:, 1])
         self._geoms, self._is_box = geoms, is_box
         self.shapes = np.ascontiguousarray(footprints(size, is_box).T)
-        self._drawn = _side_by_side({**_DRAWN, "colour": (self.looks.num, 3)})
+        self._drawn = DrawnTogether({**_DRAWN, "colour": (self.looks.num, 3)})
         self._centres, self._along = room_centres(), along_wall(config.door_m)
         self._clearance = Clearance(self.grid, config.door_m, self.shapes[:, -NUM_FURNITURE:].copy())
 
     def draw(self, draws: Draws) -> dict[str, Floats]:
-        """Draws all that an episode needs, {name: [n, ...]} in [0, 1), in one call: the call is what costs."""
-        unit = draws.uniform(shape=(self._drawn["colour"][0].stop,))
-        parts = {name: (np.ascontiguousarray(unit[:, part]), shape) for name, (part, shape) in self._drawn.items()}
-        return {name: part.reshape(-1, *shape) for name, (part, shape) in parts.items()}
+        """Draws all that an episode needs, {name: [n, ...]} in [0, 1)."""
+        return {name: np.ascontiguousarray(unit) for name, unit in self._drawn.draw(draws).items()}
 
     def lay_out(self, unit: dict[str, Floats]) -> dict[str, Array]:
         """Returns what episodes begin with, {name: [n, ...]}.
@@ -156,13 +153,6 @@ class RoomsScene:
         of_pieces[..., 2] = self._half_heights  # those that are not needed, too: far below, they would slow the physics
         quat[:, self._pieces, 0], quat[:, self._pieces, 3] = np.cos(half_yaw), np.sin(half_yaw)
         return position, quat
-
-
-def _side_by_side(shapes: dict[str, tuple[int, ...]]) -> dict[str, tuple[slice, tuple[int, ...]]]:
-    """Returns where in a row of numbers arrays of those shapes are, one after the other, and the shapes."""
-    counts = [math.prod(shape) for shape in shapes.values()]
-    parts = (slice(end - count, end) for count, end in zip(counts, accumulate(counts), strict=True))
-    return dict(zip(shapes, zip(parts, shapes.values(), strict=True), strict=True))
 
 
 def _colour_of(geom: str) -> str:

@@ -56,14 +56,17 @@ class WarpEngine:
         self._stale = np.zeros(num_worlds, bool)  # worlds whose model values the device does not have yet
         self._told: set[str] = set()  # model fields that the device has for every world
         self._kept: dict[str, torch.Tensor] = {}
+        self._columns: dict[tuple[str, ...], torch.Tensor] = {}  # {state fields: theirs in the state}
         self.reset(np.arange(num_worlds))
 
     def reset(self, ids: NDArray[np.int64], fields: tuple[str, ...] = (), values: Array | None = None) -> None:
         """See `Engine.reset`."""
         state = self.worlds.default.expand(len(ids), -1)
         if fields:
+            if fields not in self._columns:
+                self._columns[fields] = self._rows(columns_of(self.model, fields))
             state = state.clone()
-            state[:, self._rows(columns_of(self.model, fields))] = self._tensor(values)
+            state[:, self._columns[fields]] = self._tensor(values)
         self._put(state, self._rows(ids))
 
     def forward(self, ids: NDArray[np.int64] | None = None) -> None:
