@@ -23,9 +23,10 @@ from robossl.core.files import exclusive
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-# Whenever compiled code returns an array, Numba asks this Python function for the array's class. Python may look for
-# signals there, where nobody sees that Ctrl-C raised KeyboardInterrupt: it became a SystemError.
-serialize._numba_unpickle = functools.cache(serialize._numba_unpickle)
+# Whenever compiled code returns an array, Numba asks a Python function of its own for the array's class. Python may
+# look for signals there, where nobody sees that Ctrl-C raised KeyboardInterrupt: it became a SystemError.
+if hasattr(serialize, "_numba_unpickle"):
+    serialize._numba_unpickle = functools.cache(serialize._numba_unpickle)
 
 
 def compiled(function: Function) -> Function:
