@@ -147,7 +147,9 @@ def thread_scaling(config: SimulationBench) -> dict[str, float]:
 def processes(config: SimulationBench, kind: Literal["async", "subprocess"]) -> dict[str, float]:
     """Compares `TaskEnv.step` with our single environment in processes: Gymnasium's or stable-baselines3's.
 
-    Both are driven at random; ours with `num_step_worlds` worlds, theirs with one in each of `num_processes`.
+    Both are driven at random; ours with `num_step_worlds` worlds, theirs with one in each of `num_processes`. The
+    processes compute the same physics on the same cores, so the bare loop's own ratio to them, `bare_ratio`, is what no
+    environment exceeds.
     """
     env = make(config, config.num_step_worlds)
     single = EnvConfig(id=config.env, observations=env.config.observations, num_threads=1)
@@ -160,18 +162,21 @@ def processes(config: SimulationBench, kind: Literal["async", "subprocess"]) -> 
         for _ in range(num_steps):
             step(rng.uniform(-1, 1, (num_worlds, *env.spec.action.shape)).astype(np.float32))
 
-    figures = compare(
-        Side(work=partial(drive, env.step, env.num_worlds, config.num_steps), count=config.num_steps * env.num_worlds),
-        Side(
-            work=partial(drive, others.step, config.num_processes, num_theirs),
-            count=num_theirs * config.num_processes,
-        ),
-        config.num_repeats,
-        "steps_per_s",
-    )
+    bare = Replay(env, record(env, config.num_steps * config.num_turns), config.num_steps).bare()
+    work = partial(drive, env.step, env.num_worlds, config.num_steps)
+    ours = Side(work=work, count=config.num_steps * env.num_worlds)
+    work = partial(drive, others.step, config.num_processes, num_theirs)
+    theirs = Side(work=work, count=num_theirs * config.num_processes)
+    turns = seconds_in_turns([ours, theirs, bare], config.num_repeats)
     others.close()
     env.close()
-    return {**figures, "num_processes": config.num_processes}
+    return {
+        "steps_per_s": 1 / median(mine for mine, _, _ in turns),
+        "reference_steps_per_s": 1 / median(other for _, other, _ in turns),
+        "ratio": median(other / mine for mine, other, _ in turns),
+        "bare_ratio": median(other / least for _, other, least in turns),
+        "num_processes": config.num_processes,
+    }
 
 
 def _act(expert: Any, env: TaskEnv, obs: Obs) -> Array:

@@ -158,7 +158,8 @@ def _print_row(env_id: str, name: str, figures: dict[str, Any]) -> None:
         print(f"{name:<26} {env_id:<26} {figures['unavailable']}", flush=True)
         return
     ours, reference, _ = _rates(figures)
-    print(f"{name:<26} {env_id:<26} {ours:>12,.4g} {reference:>12,.4g} {figures['ratio']:>7.2f}", flush=True)
+    bound = f"  bare loop: {figures['bare_ratio']:.2f}" if "bare_ratio" in figures else ""
+    print(f"{name:<26} {env_id:<26} {ours:>12,.4g} {reference:>12,.4g} {figures['ratio']:>7.2f}{bound}", flush=True)
 
 
 def _rates(figures: Figures) -> tuple[float, float, str]:
@@ -182,5 +183,6 @@ def _markdown(tasks: dict[str, Figures]) -> list[str]:
             digits = 0 if reference >= 10 else 2
             unit = {"steps_per_s": "steps/s", "frames_per_s": "frames/s", "speed_up": "times"}.get(unit, unit)
             rates = f"{ours:,.{digits}f} | {reference:,.{digits}f}"
-            lines.append(f"| `{name}` | {task} | {rates} | {unit} | {figures['ratio']:.2f} |")
+            bound = f" (bare loop: {figures['bare_ratio']:.2f})" if "bare_ratio" in figures else ""
+            lines.append(f"| `{name}` | {task} | {rates} | {unit} | {figures['ratio']:.2f}{bound} |")
     return lines
