@@ -13,12 +13,12 @@ from robossl.core import Array, Draws
 from robossl.envs.compiled import compiled
 from robossl.envs.config import WorldSeed
 from robossl.envs.draws import FastDraws
+from robossl.envs.records import Names
 from robossl.envs.start import Start
 
 _MIN_DEPTH, _MAX_DEPTH = 2, 16  # episodes of a world
 _NUM_EPISODES = 1024  # of all worlds: bounds the memory
 _NONE = -1
-_STATE = "/state"  # a name that no task can use
 _AHEAD = 32  # times as many as begin now are laid out at once: few enough that no step waits for long
 _MIN_CALL, _MAX_CALL = 16, 96  # episodes computed by one call: the arrays of more do not stay in the cache
 
@@ -77,8 +77,7 @@ class _Shelf:
     def __init__(self, num_worlds: int, depth: int) -> None:
         self.episode = np.full((num_worlds, depth), _NONE)
         self._records = np.zeros(0, np.dtype([]))  # [N * depth]: `take` and `put` are faster than any other way
-        self._fields: tuple[str, ...] = ()
-        self._model, self._memory = list[str](), list[str]()
+        self._names = Names()
 
     def clear(self) -> None:
         """Throws all away."""
@@ -86,15 +85,10 @@ class _Shelf:
 
     def put(self, world: NDArray[np.int64], episode: NDArray[np.int64], start: Start) -> None:
         """Lays down what n episodes begin with."""
-        values = {_STATE: start.state, **start.model, **start.memory}
+        self._names, records = start
         if not self._records.dtype.names:
-            record = np.dtype([(name, value.dtype, value.shape[1:]) for name, value in values.items()])
-            self._records = np.zeros(self.episode.size, record)
+            self._records = np.zeros(self.episode.size, records.dtype)
             self._records.view(np.uint8)[:] = 0  # takes the memory now: else it grows until every place was used once
-            self._fields, self._model, self._memory = start.fields, list(start.model), list(start.memory)
-        records = np.empty(len(world), self._records.dtype)
-        for name, value in values.items():
-            records[name] = value
         slot = episode % self.episode.shape[1]
         self._records.put(world * self.episode.shape[1] + slot, records)
         self.episode[world, slot] = episode
@@ -107,9 +101,7 @@ class _Shelf:
         places = np.empty(len(world), np.int64)
         if not _take_out(self.episode, world, now, places):
             return None
-        records = self._records.take(places)
-        model = {name: records[name] for name in self._model}
-        return Start(self._fields, records[_STATE], model, {name: records[name] for name in self._memory})
+        return Start(self._names, self._records.take(places))
 
 
 @compiled

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from robossl.core import Array
 from robossl.envs.engine import Engine
 from robossl.envs.host import on_host
+from robossl.envs.records import Names
 from robossl.envs.straight_lines import StraightLines
 
 
@@ -36,6 +37,11 @@ class DelayedEngine:
     def reset(self, ids: NDArray[np.int64], fields: tuple[str, ...] = (), values: Array | None = None) -> None:
         """See `Engine.reset`."""
         self._engine.reset(ids, fields, values)
+        self._begins[ids] = True
+
+    def begin(self, ids: NDArray[np.int64], names: Names, records: NDArray[np.void]) -> None:
+        """See `Engine.begin`."""
+        self._engine.begin(ids, names, records)
         self._begins[ids] = True
 
     def step(self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = ()) -> dict[str, Array]:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array
+from robossl.envs.records import Names
 
 MAX_SPEED = 1e4
 """Of joints, m/s or rad/s: a world beyond it counts as diverged, its energy has exploded.
@@ -41,6 +42,15 @@ class Engine(Protocol):
             ids: [n].
             fields: state fields that do not go back to their defaults.
             values: [n, K] but to these values, side by side.
+        """
+
+    def begin(self, ids: NDArray[np.int64], names: Names, records: NDArray[np.void]) -> None:
+        """Does what `reset` and `randomise` do together; a `forward` must follow.
+
+        Args:
+            ids: [n].
+            names: of what there is.
+            records: [n] see `envs/records.py`.
         """
 
     def forward(self, ids: NDArray[np.int64] | None = None) -> None:

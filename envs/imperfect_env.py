@@ -1,7 +1,6 @@
 """An environment seen through imperfect sensors: rates, delays, noise, drift, drop-outs and quantisation."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -79,7 +78,7 @@ class ImperfectEnv:
             first = {key: batch.obs[key][batch.final_ids] for key in self._sensors}
             for key, value in self._seen(first, batch.final_ids, self.env.episode_keys()).items():
                 seen[key][batch.final_ids] = value
-        return replace(batch, obs={**batch.obs, **seen}, final_obs=final_obs)
+        return batch._replace(obs={**batch.obs, **seen}, final_obs=final_obs)
 
     def episode_keys(self) -> dict[str, NDArray[np.int64]]:
         """See `BatchEnv.episode_keys`."""

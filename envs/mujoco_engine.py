@@ -31,11 +31,13 @@ from robossl.envs.mujoco_fields import (
     feeds_constants,
     stage_of,
 )
-from robossl.envs.mujoco_rows import flag, give, put_back
+from robossl.envs.mujoco_rows import flag, give
+from robossl.envs.records import STATE, Names, Plan, in_bytes, planned, put_back, put_back_with
 from robossl.envs.solid_bodies import SolidBodies
 
 _MOVING = 2 * mujoco.mjtState.mjSTATE_CTRL.value - 1  # what physics changes, and the controls: the first columns
 _MOVING_LAST = mujoco.mjtState.mjSTATE_PLUGIN.value | mujoco.mjtState.mjSTATE_PLASTIC.value  # of models that have it
+_ONLY_RANDOMISED = RANDOM_FIELDS - {"body_inertia"}  # fields that nothing else gives worlds values of their own
 _FEW = 16  # worlds: with fewer, to wake the other threads costs more than to compute one world after the other
 
 
@@ -49,14 +51,17 @@ class MujocoEngine:
 
     xp: Any = np
     device: Any = "cpu"
-    contact_slack_m = 0.001
+    contact_slack_m = 2e-5  # its contacts end within 1e-6 of where shapes do
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int) -> None:
         _silence_warnings()
         self.model = copy.copy(model)
         self.model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET.value
         self.num_worlds, self.num_threads = num_worlds, num_threads
-        self.batch = mujoco_batch.Batch(self.model, num_worlds, min(num_threads, num_worlds))
+        try:
+            self.batch = mujoco_batch.Batch(self.model, num_worlds, min(num_threads, num_worlds))
+        except ValueError as error:  # of what no batch can do, as bodies that sleep
+            raise UserError(f"the model cannot be simulated in many worlds: {error}") from error
         self.model_version = np.zeros(num_worlds, np.int64)
         self._bindings: dict[str, Array] = {}
         self._views: dict[str, Array] = {}  # of the fields that are kept current
@@ -64,6 +69,7 @@ class MujocoEngine:
         self._computed = np.full(num_worlds, NO_STAGE)  # up to which each world's state has been followed
         self._records: dict[tuple[tuple[str, ...], int], dict[str, Array]] = {}  # by what is recorded, and how often
         self._randomised: dict[str, Array] = {}  # the batch's own arrays
+        self._plan = Plan()
         self._stale = np.zeros(num_worlds, bool)  # worlds whose derived model constants wait for set_const
         self._is_any_stale = False
         self._diverged = np.zeros(num_worlds, bool)
@@ -72,7 +78,8 @@ class MujocoEngine:
         self._columns: dict[tuple[str, ...], NDArray[np.int64]] = {}  # {state fields: theirs in the state}
         self._no_values = np.empty((num_worlds, 0))
         is_moving_last = mujoco.mj_stateSize(self.model, _MOVING_LAST) > 0
-        self._num_moving = self.batch.nstate if is_moving_last else mujoco.mj_stateSize(self.model, _MOVING)
+        num_moving = self.batch.nstate if is_moving_last else mujoco.mj_stateSize(self.model, _MOVING)
+        self._motion = self.batch.state[:, :num_moving]  # what a step may change
         self._touched: Any = None  # the rows that `_touch` noted last
         self._is_written = np.zeros(num_worlds, bool)  # worlds whose other columns may have changed since the last step
         self._sensor_stage = stage_of("sensordata", self.model)
@@ -94,6 +101,23 @@ class MujocoEngine:
             raise ValueError(f"{', '.join(fields)}: {list(values.shape)} values, expected {[len(ids), len(columns)]}")
         put_back(self.batch.state, self._default_state, ids, columns, values)  # a tenth of the cost of Batch.reset
         self._diverged[ids] = False
+
+    def begin(self, ids: NDArray[np.int64], names: Names, records: NDArray[np.void]) -> None:
+        """See `Engine.begin`."""
+        if self._plan.record is not records.dtype:
+            self._plan = planned(self.model, names, records.dtype, self._expanded)
+        plan, values = self._plan, records[STATE]
+        if not plan.rows:
+            self.reset(ids, names.state, values)
+        else:
+            self._touch(ids)  # also refuses what is no world, which machine code does not
+            parts = in_bytes(records), plan.first, plan.rows, self.model_version
+            put_back_with(self.batch.state, self._default_state, ids, plan.columns, values, *parts)
+            self._diverged[ids] = False
+        if plan.has_constants:
+            self._stale[ids] = self._is_any_stale = True
+        for field in plan.others:
+            self.randomise(field, records[field], ids)
 
     def forward(self, ids: NDArray[np.int64] | None = None) -> None:
         """See `Engine.forward`."""
@@ -183,9 +207,11 @@ class MujocoEngine:
         Raises:
             UserError: if the field cannot differ between worlds, or if what follows from it cannot be computed.
         """
-        if field not in self._randomised and field not in RANDOM_FIELDS:
-            raise UnknownNameError("model field that can be randomised", field, RANDOM_FIELDS)
-        rows = self._randomised[field] if field in self._randomised else self.batch.expand(field)
+        rows = self._randomised.get(field)
+        if rows is None:
+            if field not in RANDOM_FIELDS:
+                raise UnknownNameError("model field that can be randomised", field, RANDOM_FIELDS)
+            rows = self.batch.expand(field)
         flat = rows.reshape(self.num_worlds, -1)
         given = np.asarray(values).reshape(len(ids), flat.shape[1])
         if field in SHAPE_FIELDS:
@@ -194,7 +220,7 @@ class MujocoEngine:
         if not give(flat, ids, given, self.model_version):
             raise UserError(f"{field} cannot be randomised to values that are not finite")
         if field in ("body_mass", "geom_size") and "body_inertia" not in self._randomised:
-            own = (self.own_values(name) for name in ("body_mass", "geom_size"))
+            own = (self.batch.expanded(name) for name in ("body_mass", "geom_size"))
             mass, size = (None if values is None else values[ids] for values in own)
             self.batch.expand("body_inertia")[ids] = self._solids.inertia(mass, size, len(ids))
         self._randomised[field] = rows
@@ -207,6 +233,8 @@ class MujocoEngine:
 
     def own_values(self, field: str) -> NDArray[np.float64] | None:
         """See `Engine.own_values`."""
+        if field in _ONLY_RANDOMISED:
+            return self._randomised.get(field)
         values: NDArray[np.float64] | None = self.batch.expanded(field)
         return values
 
@@ -224,7 +252,7 @@ class MujocoEngine:
 
     def keep(self, *, whole: bool) -> None:
         """See `Engine.keep`."""
-        self._kept = self.batch.state[:, : None if whole else self._num_moving].copy()
+        self._kept = (self.batch.state if whole else self._motion).copy()
 
     def take_back(self, ids: NDArray[np.int64]) -> None:
         """See `Engine.take_back`."""
@@ -255,7 +283,7 @@ class MujocoEngine:
         batch = self.batch
         flag(
             batch.state,
-            self._num_moving,
+            self._motion.shape[1],
             self._is_written,
             self._qvel,
             MAX_SPEED,
@@ -269,7 +297,7 @@ class MujocoEngine:
         if (record, num_substeps) not in self._records:
             self._records[record, num_substeps] = {name: self._record_buffer(name, num_substeps) for name in record}
         buffers = self._records[record, num_substeps]
-        begun = {name: self.view(name).copy() for name in record if name in STATE_FIELDS}
+        begun = {name: self.view(name).copy() for name in STATE_FIELDS.intersection(record)}
         self._call(self.batch.rollout, None, nstep=num_substeps, record=record, out=buffers)
         self._computed[:] = NO_STAGE
         self.forward()
@@ -277,6 +305,12 @@ class MujocoEngine:
         for name, values in begun.items():
             recorded[name][:, 0], recorded[name][:, 1:] = values, buffers[name][:, :-1]
         return recorded
+
+    def _expanded(self, field: str) -> Array:
+        """Returns the values [N, ...] of a model field that worlds have of their own from now on."""
+        if field not in self._randomised:
+            self._randomised[field] = self.batch.expand(field)
+        return self._randomised[field]
 
     def _stage_of(self, name: str) -> int:
         return self._sensor_stage if name == "sensordata" else stage_of(name, self.model)

@@ -104,6 +104,12 @@ def stage_of(field: str, model: Any) -> int:
     return int(max(model.sensor_needstage, default=NO_STAGE)) if field == "sensordata" else _STAGES[field]
 
 
+def model_default(model: Any, field: str) -> NDArray[Any]:
+    """Returns what all worlds have of a model field, unless they are given values of their own."""
+    holder, name = (model.opt, field[4:]) if field.startswith("opt.") else (model, field)
+    return np.asarray(getattr(holder, name))
+
+
 @cache
 def feeds_constants(field: str) -> bool:
     """Tells whether MuJoCo derives constants of the model from a field."""

@@ -7,16 +7,6 @@ from robossl.envs.compiled import compiled
 
 
 @compiled
-def put_back(state: Array, default: Array, ids: Array, columns: Array, values: Array) -> None:
-    """Puts worlds [n] of states [N, S] back to the default [S], but for the columns [K] that have values [n, K]."""
-    for i in range(len(ids)):
-        for column in range(len(default)):
-            state[ids[i], column] = default[column]
-        for k in range(len(columns)):
-            state[ids[i], columns[k]] = values[i, k]
-
-
-@compiled
 def give(rows: Array, ids: Array, values: Array, version: Array) -> bool:
     """Puts values [n, K] into rows [N, K], whose versions [N] rise; does not if any is not finite."""
     is_finite = True

@@ -1,5 +1,6 @@
 """What episodes begin with, sorted by where it goes: into the engine's state, its model values, a task's memory."""
 
+import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -8,8 +9,9 @@ from numpy.typing import NDArray
 
 from robossl.core import Array, Draws, UnknownNameError, UserError
 from robossl.envs.engine import Engine
-from robossl.envs.host import namespace_of
-from robossl.envs.mujoco_fields import RANDOM_FIELDS, STATE_FIELDS, state_columns
+from robossl.envs.host import namespace_of, on_host
+from robossl.envs.mujoco_fields import RANDOM_FIELDS, STATE_FIELDS, model_default, state_columns
+from robossl.envs.records import STATE, Names, in_bytes, places, put_bytes
 from robossl.envs.task import Memory, Task
 
 _OF_ENGINE = STATE_FIELDS | RANDOM_FIELDS
@@ -19,16 +21,13 @@ class Start(NamedTuple):
     """What n episodes begin with.
 
     Attributes:
-        fields: state fields.
-        state: [n, K] their values, side by side.
-        model: {field: [n, ...]} model values.
-        memory: {name: [n, ...]} of the task.
+        names: of what there is.
+        records: [n] the values: those of the state fields side by side as `STATE`, the others by their names, all that
+            a task remembers among them.
     """
 
-    fields: tuple[str, ...]
-    state: Array
-    model: dict[str, Array]
-    memory: dict[str, Array]
+    names: Names
+    records: NDArray[np.void]
 
 
 class Starts:
@@ -46,50 +45,84 @@ class Starts:
     def __init__(self, task: Task, model: Any, memory: Memory) -> None:
         if taken := sorted(memory.keys() & _OF_ENGINE):
             raise UserError(f"the task's memory needs another name for {taken[0]!r}: it is a field of MuJoCo's")
+        columns = state_columns(model)
         self._task, self._known = task, [*memory, *sorted(_OF_ENGINE)]
-        self._width = {name: columns.stop - columns.start for name, columns in state_columns(model).items()}
-        self._shape = {name: values.shape[1:] for name, values in memory.items()}
+        self._width = {name: columns[name].stop - columns[name].start for name in STATE_FIELDS}
+        self._model, self._memory = model, memory
+        self._names, self._record, self._unnamed = Names(), np.dtype([]), list[str]()
+        self._shapes: dict[str, tuple[int, ...]] | None = None  # of an episode's values, once it is known what there is
 
     def draw(self, draws: Draws) -> Start:
         """Returns what `draws` lead to.
 
         Raises:
             UnknownNameError: if the task names something that is no field, nor in its memory.
-            UserError: if it is not as large as what it goes to.
+            UserError: if it is not as large as what it goes to, or the task named other things before.
         """
         layout, num = self._task.layout(draws), draws.num_episodes
-        for name, values in layout.items():
-            if name not in _OF_ENGINE and name not in self._shape:
-                raise UnknownNameError("thing to begin with", name, self._known)
-            if name in self._shape and values.shape != (num, *self._shape[name]):
-                raise _unfit(name, values, (num, *self._shape[name]))
-            if name in self._width and values.size != num * self._width[name]:
-                raise _unfit(name, values, (num, self._width[name]))
-        fields = tuple(name for name in layout if name in STATE_FIELDS)
-        parts = [layout[name].reshape(num, -1) for name in fields]
-        return Start(
-            fields,
-            np.concatenate(parts, axis=1) if parts else np.empty((num, 0)),
-            {name: values for name, values in layout.items() if name in RANDOM_FIELDS},
-            {name: values for name, values in layout.items() if name in self._shape},
-        )
+        shapes = self._plan(layout) if self._shapes is None else self._shapes
+        if layout.keys() != shapes.keys():
+            name = sorted(layout.keys() ^ shapes.keys())[0]
+            raise UserError(f"the task lays out {name!r} for some episodes and not for others")
+        records, end = np.empty(num, self._record), 0
+        for name in self._unnamed:
+            records[name] = 0
+        for name, shape in shapes.items():
+            values = layout[name]
+            if values.shape != (num, *shape) and (name in self._memory or values.size != num * math.prod(shape)):
+                raise _unfit(name, values, (num, *shape))
+            if name in self._width:
+                first, end = end, end + shape[0]
+                records[STATE][:, first:end] = values.reshape(num, -1)
+            else:
+                records[name] = values.reshape(num, *shape)
+        for field in self._names.model:
+            if not np.isfinite(records[field]).all():
+                raise UserError(f"the task lays out {field!r} with values that are not finite")
+        return Start(self._names, records)
+
+    def _plan(self, layout: dict[str, Array]) -> dict[str, tuple[int, ...]]:
+        """Notes what goes where; returns the shapes of an episode's values."""
+        state = tuple(name for name in layout if name in self._width)
+        model = tuple(name for name in layout if name in RANDOM_FIELDS)
+        if unknown := [name for name in layout if name not in (*state, *model, *self._memory)]:
+            raise UnknownNameError("thing to begin with", unknown[0], self._known)
+        like = {STATE: np.empty(sum(self._width[name] for name in state))}
+        like |= {name: model_default(self._model, name) for name in model}
+        like |= {name: on_host(kept[:1])[0] for name, kept in self._memory.items()}
+        self._record = np.dtype([(name, value.dtype, value.shape) for name, value in like.items()], align=True)
+        self._names = Names(state, model, tuple(self._memory))
+        self._unnamed = [name for name in self._memory if name not in layout]
+        self._shapes = {name: (self._width[name],) if name in self._width else like[name].shape for name in layout}
+        return self._shapes
 
 
-def begin(start: Start, engine: Engine, memory: Memory, ids: NDArray[np.int64]) -> None:
-    """Has the worlds `ids` [n] begin; an `Engine.forward` must follow."""
-    engine.reset(ids, start.fields, start.state)
-    for field, values in start.model.items():
-        engine.randomise(field, values, ids)
-    for name, kept in memory.items():
-        kept[ids] = _like(kept, start.memory[name]) if name in start.memory else 0
+class Beginning:
+    """Has worlds begin: those of an engine, and what a task remembers of them.
 
+    Args:
+        engine: of N worlds.
+        memory: {name: [N, ...]}, written in place.
+    """
 
-def _like(kept: Array, values: NDArray[np.generic]) -> Array:
-    """Returns values as an array can take them that may be on another device."""
-    if isinstance(kept, np.ndarray):
-        return values
-    own = np.array(values)  # a copy: torch takes no strides as those of records, one row's included
-    return namespace_of(kept).asarray(own, dtype=kept.dtype, device=kept.device)
+    def __init__(self, engine: Engine, memory: Memory) -> None:
+        self._engine, self._memory = engine, memory
+        is_here = all(isinstance(kept, np.ndarray) and kept.flags.c_contiguous for kept in memory.values())
+        self._rows = tuple(in_bytes(kept) for kept in memory.values()) if is_here else ()
+        self._places: tuple[Any, Array] = (None, np.empty(0, np.int64))
+
+    def __call__(self, start: Start, ids: NDArray[np.int64]) -> None:
+        """Has the worlds `ids` [n] begin; an `Engine.forward` must follow."""
+        names, records = start
+        self._engine.begin(ids, names, records)
+        if self._rows:
+            if self._places[0] is not records.dtype:
+                self._places = records.dtype, places(records.dtype, names.memory)
+            put_bytes(in_bytes(records), ids, self._places[1], self._rows)
+            return
+        for name, kept in self._memory.items():
+            own = np.array(records[name])  # a copy: torch takes no strides as those of records, one row's included
+            kept[ids] = namespace_of(kept).asarray(own, dtype=kept.dtype, device=kept.device)
 
 
 def _unfit(name: str, values: Array, wanted: Iterable[int]) -> UserError:

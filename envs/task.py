@@ -35,13 +35,13 @@ class Outcome(NamedTuple):
 
     def info(self, diverged: NDArray[np.bool_]) -> Obs:
         """Returns what is told of the step: copies, as a task may answer with views of its memory."""
-        return {
-            "success": np.array(self.success, bool),
-            "is_success": np.array(self.success, bool),
-            "diverged": diverged,
-            **{f"reward/{name}": np.array(value) for name, value in self.terms.items()},
-            **{f"metric/{name}": np.array(value) for name, value in self.metrics.items()},
-        }
+        success = self.success.astype(bool)
+        told: Obs = {"success": success, "is_success": success.copy(), "diverged": diverged}
+        for name, value in self.terms.items():
+            told[f"reward/{name}"] = value.copy()
+        for name, value in self.metrics.items():
+            told[f"metric/{name}"] = value.copy()
+        return told
 
     def on_host(self) -> "Outcome":
         """Returns it as numpy's arrays."""
@@ -123,8 +123,9 @@ class Task(Protocol):
         """Draws what n episodes begin with; on the host, and for many episodes before they are asked for.
 
         Returns:
-            {name: [n, ...]} of state fields and model fields by their MuJoCo names, and of `new_memory`. Whatever is
-            not named begins at the model's default, or at zero. A row depends on its own episode's numbers alone.
+            {name: [n, ...]} of state fields and model fields by their MuJoCo names, and of `new_memory`; the same names
+            every time. Whatever is not named begins at the model's default, or at zero. A row depends on its own
+            episode's numbers alone.
         """
 
     def control(self, engine: Engine, action: Array, memory: Memory) -> Array:

@@ -30,7 +30,8 @@ from robossl.envs.bullet.world import require_room
 from robossl.envs.bullet.worlds import BulletWorlds
 from robossl.envs.engine import MAX_SPEED
 from robossl.envs.mujoco_engine import MujocoEngine
-from robossl.envs.mujoco_fields import NO_STAGE, STATE_FIELDS
+from robossl.envs.mujoco_fields import NO_STAGE, STATE_FIELDS, columns_of
+from robossl.envs.records import STATE, Names
 
 _FORGOTTEN = mujoco.mjtDisableBit.mjDSBL_CONTACT.value | mujoco.mjtDisableBit.mjDSBL_CONSTRAINT.value
 _LOOKS = ("geom_rgba", "geom_matid", "mat_", "cam_", "light_")
@@ -54,8 +55,10 @@ class BulletEngine(MujocoEngine):
         books = copy.copy(model)
         books.opt.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST.value
         books.opt.disableflags |= _FORGOTTEN
+        books.opt.enableflags &= ~mujoco.mjtEnableBit.mjENBL_ENERGY.value  # its sensors would tell of an earlier state
         super().__init__(books, num_worlds, num_threads)
-        self._num_moving = self.batch.nstate
+        self._motion = self.batch.state
+        self._held = columns_of(model, ("eq_active",))
         self._inertia, self._bias = JointInertia(self.model, self.batch), self.batch.bind("qfrc_bias")
         self._everyone = np.arange(num_worlds)
         self._bullet = BulletWorlds(blueprint, self._layout, self)
@@ -64,6 +67,7 @@ class BulletEngine(MujocoEngine):
         self._is_felt = np.zeros(num_worlds, bool)  # of worlds that came by a substep to where they are
         self._moving = self._everyone  # worlds that Bullet moves
         self._tries = False  # whether a step is made that will be taken back
+        self._remembers = bool((model.sensor_historyadr >= 0).any())  # sensors of earlier substeps
 
     def reset(self, ids: NDArray[np.int64], fields: tuple[str, ...] = (), values: Array | None = None) -> None:
         """See `Engine.reset`."""
@@ -71,8 +75,20 @@ class BulletEngine(MujocoEngine):
         super().reset(ids, fields, values)
         self._is_felt[ids] = False
 
+    def begin(self, ids: NDArray[np.int64], names: Names, records: NDArray[np.void]) -> None:
+        """See `Engine.begin`."""
+        self.reset(ids, names.state, records[STATE])
+        for field in names.model:
+            self.randomise(field, records[field], ids)
+
     def set_state(self, state: NDArray[np.float64], ids: NDArray[np.int64] | None = None) -> None:
-        """See `Engine.set_state`."""
+        """See `Engine.set_state`.
+
+        Raises:
+            UserError: if a weld has been let go in it.
+        """
+        if not state[:, self._held[self._held < state.shape[1]]].all():
+            raise UserError("engine bullet: this state has let go of an equality, and Bullet holds them all the time")
         self._is_felt[slice(None) if ids is None else ids] = False
         super().set_state(state, ids)
 
@@ -96,7 +112,8 @@ class BulletEngine(MujocoEngine):
         self._bullet.load(self._everyone, self)
         for substep in range(num_substeps):
             entries = {name: values[:, substep] for name, values in recorded.items()}
-            self._substep(entries, whole=bool(record) or substep >= num_substeps - 1 - self._is_watched)
+            is_wanted = bool(record) or self._remembers or substep >= num_substeps - 1 - self._is_watched
+            self._substep(entries, whole=is_wanted)
         self._diverged |= self._bullet.lost
         self._flag_divergence(warnings)
         self._computed[:] = NO_STAGE

@@ -26,6 +26,7 @@ from robossl.envs.tasks.ring_geometry import (
     OBSTACLE_NAMES,
     SIDE_M,
     arc_coordinate,
+    arc_in_doubles,
     obstacle_distance,
     obstacle_table,
     outward_offset,
@@ -131,7 +132,7 @@ class RingCorridor:
             position, quat = (np.concatenate(parts, axis=1) for parts in zip((position, quat), more, strict=True))
         return {
             "direction": direction,
-            "arc_m": arc_coordinate(np, pose[:, 0], pose[:, 1]),
+            "arc_m": arc_in_doubles(np, pose[:, 0], pose[:, 1]),
             "qpos": pose,
             "qvel": qvel,
             "ctrl": ctrl,
@@ -147,23 +148,25 @@ class RingCorridor:
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """Judges a decision: signed progress along the ring, and whether any substep touched anything."""
         xp = engine.xp
-        pose, position, quat = (engine.view(name) for name in ("qpos", "mocap_pos", "mocap_quat"))
+        pose, position, quat = engine.view("qpos"), engine.view("mocap_pos"), engine.view("mocap_quat")
         shapes, found = self._scene.shapes_in(engine), recorded["sensordata"][:, 1:, 0]
-        slack_m = engine.contact_slack_m
-        progress, collided, unsure = judge(xp, pose, position, quat, shapes, found, memory, NOMINAL_STEP_M, slack_m)
+        nominal_m, slack_m = NOMINAL_STEP_M, engine.contact_slack_m
+        verdict = judge(xp, pose, position, quat, shapes, found, memory, nominal_m, self.config.max_decisions, slack_m)
+        progress, collision, collided, success, unsure = verdict
         if len(unsure):  # few worlds, and each costs a substep more
             collided[unsure] = engine.read("sensordata", unsure)[:, 0] > 0
-        collision = xp.astype(collided, xp.float32)
+            collision[unsure] = xp.astype(collided[unsure], xp.float32)
+            success[unsure] &= ~collided[unsure]
         return Outcome(
             terms={"progress": progress, "collision": collision},
             terminated=collided,
-            success=(memory["decisions"] >= self.config.max_decisions) & ~collided,
+            success=success,
             metrics={"distance": memory["distance_m"], "collision": collision},
         )
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """Returns `proprio` [N, 2]: speed and yaw rate."""
-        return {"proprio": _speeds(engine.xp, engine.read("qvel"))}
+        return {"proprio": _speeds(engine.xp, engine.view("qvel"))}
 
     def privileged(self, engine: Engine, memory: Memory) -> Obs:
         """Returns the car's pose, its route and place in the lane, the nearest obstacle ahead, and all obstacles."""
@@ -202,6 +205,7 @@ def _steer(xp: Any, action: Array, speed_m_s: float, yaw_rate_rad_s: float) -> A
 @fused
 def _speeds(xp: Any, velocity: Array) -> Array:
     """Returns speed and yaw rate [N, 2] of velocities [N, 3] along x, y and about z."""
+    velocity = xp.asarray(velocity, dtype=xp.float32)
     forward, sideways = velocity[:, 0], velocity[:, 1]
     result = xp.empty_like(velocity[:, 1:])
     result[:, 0] = xp.sqrt(forward * forward + sideways * sideways)

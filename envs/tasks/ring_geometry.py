@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array
-from robossl.envs.compiled import compiled
+from robossl.envs.compiled import compiled, fused
 from robossl.envs.tasks.columns import columns
 
 Floats = NDArray[np.float64]
@@ -41,6 +41,10 @@ def arc_coordinate(xp: Any, x_m: Array, y_m: Array) -> Array:
     # In half sides: 1 + v east, 3 - u north, 5 - v west, 7 + u south; each line below joins two opposite sides.
     arc = xp.where(east_west, 3 - 2 * u + u * v, 5 - 2 * v - u * v) * CENTRE_M
     return xp.where(arc >= LENGTH_M, arc - LENGTH_M, arc)
+
+
+arc_in_doubles = fused(arc_coordinate)
+"""The same, compiled: of float32 it makes float64."""
 
 
 def wrapped(xp: Any, difference_m: Array) -> Array:

@@ -4,8 +4,7 @@ Shape legend of the whole project: N worlds, B batch, T time, A action, D featur
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,7 @@ Obs: TypeAlias = dict[str, Array]
 Tree: TypeAlias = Any  # nested dict/list of arrays, tensors, numbers, strings and None: what a checkpoint stores
 
 
-@dataclass(frozen=True, slots=True)
-class StepBatch:
+class StepBatch(NamedTuple):
     """What N worlds answered to one action.
 
     Worlds that ended were reset in the same step: `obs` holds the first observations of their next episodes and

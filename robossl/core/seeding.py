@@ -4,6 +4,7 @@ Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 
 numpy. There is no generator state to store: a resumed run and a run with another number of worlds draw the same bits.
 """
 
+import math
 import zlib
 from enum import IntEnum
 from functools import cache
@@ -71,9 +72,9 @@ class Draws:
         shape: tuple[int, ...] = (),
     ) -> NDArray[np.float64]:
         """Returns [N, *shape] numbers, uniform in [low, high)."""
-        count = int(np.prod(shape, dtype=np.int64))
-        unit = self._unit(count).reshape(self.num_episodes, *shape)
-        return np.asarray(low + (high - low) * unit)
+        unit = self._unit(math.prod(shape)).reshape(self.num_episodes, *shape)
+        is_unit = isinstance(low, float) and isinstance(high, float) and (low, high) == (0.0, 1.0)
+        return unit if is_unit else np.asarray(low + (high - low) * unit)
 
     def integers(self, high: int, shape: tuple[int, ...] = ()) -> NDArray[np.int64]:
         """Returns [N, *shape] integers in [0, high)."""
@@ -81,7 +82,7 @@ class Draws:
 
     def normal(self, shape: tuple[int, ...] = ()) -> NDArray[np.float32]:
         """Returns [N, *shape] numbers of mean 0 and standard deviation 1, one of 65,536 equally likely values."""
-        count = int(np.prod(shape, dtype=np.int64))
+        count = math.prod(shape)
         lanes = self._lanes(-(-count // 8)).astype("<u4", order="C")  # 128 bits a block: eight of 16 bits
         index = lanes.reshape(self.num_episodes, -1).view("<u2")[:, :count]
         return _quantiles().take(index).reshape(-1, *shape)

@@ -16,7 +16,7 @@ from robossl.envs.elements import element_id
 from robossl.envs.engines import make_engine
 from robossl.envs.make import make_task
 from robossl.envs.sensors.quiet import switch_off_unused
-from robossl.envs.start import Starts, begin
+from robossl.envs.start import Beginning, Starts
 
 _GREATEST_STEP_S = 0.01
 """A task's physics may be coarser than this: its robot would be, too, and its messages late."""
@@ -77,6 +77,7 @@ class SimulatedWorld:
         self._substeps_per_decision = max(1, round(self.decision_s / self.step_s))
         self._memory = self.task.new_memory(1)
         self._starts = Starts(self.task, self.model, self._memory)
+        self._beginning = Beginning(self.engine, self._memory)
         self._recorded: list[dict[str, Array]] = []
         self._decisions = 0
         self._no_action = np.zeros((1, *self.task.spec.action.shape), np.float32)
@@ -84,7 +85,7 @@ class SimulatedWorld:
     def begin(self, world: int) -> None:
         """Starts the first episode of a world, at rest."""
         draws = Draws(self._seed, Stream.EVAL, np.array([world]), np.zeros(1, np.int64))
-        begin(self._starts.draw(draws), self.engine, self._memory, _ONLY)
+        self._beginning(self._starts.draw(draws), _ONLY)
         self.engine.write("qvel", np.zeros((1, self.model.nv)), _ONLY)
         self.engine.forward(_ONLY)
         self._recorded, self._decisions = [], 0

@@ -4,6 +4,7 @@ import pytest
 from robossl.core import Draws, Stream
 from robossl.envs.ahead import Ahead
 from robossl.envs.config import WorldSeed
+from robossl.envs.records import STATE, Names
 from robossl.envs.start import Start
 
 WORLDS = WorldSeed(seed=9, stream=Stream.EVAL)
@@ -19,8 +20,9 @@ class Scene:
         unit = draws.uniform(shape=(8,))
         self.calls.append(len(unit))
         self.units += unit[:, 0].tolist()
-        model, memory = {"geom_rgba": unit[:, :4].astype(np.float32)}, {"state": unit[:, 0] > 0.5}
-        return Start(("mocap_pos", "qpos"), unit, model, memory)
+        records = np.empty(len(unit), [(STATE, np.float64, 8), ("geom_rgba", np.float32, 4), ("state", bool)])
+        records[STATE], records["geom_rgba"], records["state"] = unit, unit[:, :4], unit[:, 0] > 0.5
+        return Start(Names(("mocap_pos", "qpos"), ("geom_rgba",), ("state",)), records)
 
 
 def expected(worlds, world, episode):
@@ -28,12 +30,8 @@ def expected(worlds, world, episode):
 
 
 def require_equal(start, wanted):
-    assert start.fields == wanted.fields
-    np.testing.assert_array_equal(start.state, wanted.state)
-    for some, same in ((start.model, wanted.model), (start.memory, wanted.memory)):
-        assert some.keys() == same.keys()
-        for name, values in some.items():
-            np.testing.assert_array_equal(values, same[name])
+    assert start.names == wanted.names
+    np.testing.assert_array_equal(start.records, wanted.records)
 
 
 @pytest.mark.parametrize("num_worlds", [1, 3, 200, 1500])
@@ -44,7 +42,7 @@ def test_what_is_taken_is_what_the_draws_give(num_worlds):
     for _ in range(40):
         start = ahead.take(WORLDS, 100, episode, ids)
         require_equal(start, expected(WORLDS, 100 + ids, episode[ids]))
-        start.state[...] = start.model["geom_rgba"][...] = 7  # copies
+        start.records[STATE] = start.records["geom_rgba"] = 7  # a copy
         ids = np.flatnonzero(generator.uniform(size=num_worlds) < 0.3) if num_worlds > 9 else ids
         episode[ids] += 1
 

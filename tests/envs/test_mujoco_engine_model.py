@@ -151,3 +151,9 @@ def test_the_callers_model_is_left_as_it_was(model):
     flags = model.opt.disableflags
     engine_of(model)
     assert model.opt.disableflags == flags
+
+
+def test_what_no_batch_can_simulate_is_refused_in_one_line():
+    sleepy = load_model('<mujoco><option><flag sleep="enable"/></option></mujoco>')
+    with pytest.raises(UserError, match="cannot be simulated in many worlds: sleep"):
+        engine_of(sleepy)

@@ -108,9 +108,9 @@ def test_the_planner_and_the_bumper_know_how_wide_obstacles_are(factor: float) -
     for gap_m, touches in ((-0.01, True), (0.01, False)):
         pose = np.zeros((3, 3), np.float32)
         pose[:, :2] = place[:, 5, :2] + [factor * plain[5, 2] + 0.25 + gap_m, 0.0]
-        _, touched, unsure = judge(np, pose, *fields, np.zeros((3, 4)), env.task.new_memory(3), 0.5, 0.03)
-        assert (touched == touches).all()
-        assert unsure.tolist() == ([] if touches else [0, 1, 2])
+        verdict = judge(np, pose, *fields, np.zeros((3, 4)), env.task.new_memory(3), 0.5, 1, 0.03)
+        assert (verdict.collided == touches).all()
+        assert verdict.unsure.tolist() == ([] if touches else [0, 1, 2])
 
 
 @pytest.mark.parametrize("env_id", OWN_TASKS)

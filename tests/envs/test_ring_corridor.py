@@ -8,7 +8,7 @@ import torch
 from robossl.core import Draws, Stream, UserError
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.mujoco_engine import MujocoEngine
-from robossl.envs.start import Starts, begin
+from robossl.envs.start import Beginning, Starts
 from robossl.envs.task_env import TaskEnv
 from robossl.envs.tasks.ring_corridor import (
     DRIVE,
@@ -32,7 +32,7 @@ def make_scene(num_worlds, config=None, seed=5):
     task = RingCorridor(config)
     engine, ids = MujocoEngine(task.build_model(), num_worlds, 1), np.arange(num_worlds)
     memory = task.new_memory(num_worlds)
-    begin(Starts(task, engine.model, memory).draw(Draws(seed, Stream.TRAIN, ids, 0 * ids)), engine, memory, ids)
+    Beginning(engine, memory)(Starts(task, engine.model, memory).draw(Draws(seed, Stream.TRAIN, ids, 0 * ids)), ids)
     engine.forward()
     return task, engine, memory
 

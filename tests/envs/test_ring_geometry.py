@@ -3,7 +3,7 @@ import pytest
 
 from robossl.core import Draws, Stream
 from robossl.envs.mujoco_engine import MujocoEngine
-from robossl.envs.start import Starts, begin
+from robossl.envs.start import Beginning, Starts
 from robossl.envs.tasks.ring_corridor import RingCorridor
 from robossl.envs.tasks.ring_geometry import (
     CAR_RADIUS_M,
@@ -43,7 +43,7 @@ def test_differences_take_the_short_way_round():
 def test_distances_agree_with_the_contacts_of_the_physics():
     task, generator, ids = RingCorridor(), np.random.default_rng(0), np.arange(400)
     engine, memory = MujocoEngine(task.build_model(), 400, 1), task.new_memory(400)
-    begin(Starts(task, engine.model, memory).draw(Draws(5, Stream.TRAIN, ids, 0 * ids)), engine, memory, ids)
+    Beginning(engine, memory)(Starts(task, engine.model, memory).draw(Draws(5, Stream.TRAIN, ids, 0 * ids)), ids)
     engine.forward()
     obstacles = task.privileged(engine, memory)["obstacles"]
     chosen = obstacles[ids, ids % 12, :2]

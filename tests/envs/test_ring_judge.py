@@ -30,20 +30,23 @@ def memory(rng: np.random.Generator) -> dict[str, np.ndarray]:
     }
 
 
+@pytest.mark.parametrize("slack_m", [0.03, 2e-5])
 @pytest.mark.parametrize("own_shapes", [False, True])
-def test_the_compiled_loop_judges_as_the_array_operations(own_shapes: bool) -> None:
+def test_the_compiled_loop_judges_as_the_array_operations(own_shapes: bool, slack_m: float) -> None:
     rng = np.random.default_rng(0)
     fields, ours = scene(rng, own_shapes=own_shapes), memory(rng)
     theirs = {name: torch.tensor(value) for name, value in ours.items()}
-    share, touched, unsure = judge(np, *fields, ours, 0.5, 0.03)
-    answers = judge(array_api_compat.torch, *(torch.tensor(field) for field in fields), theirs, 0.5, 0.03)
-    np.testing.assert_allclose(share, answers[0].numpy(), atol=1e-5)
-    np.testing.assert_array_equal(touched, answers[1].numpy())
-    np.testing.assert_array_equal(unsure, answers[2].numpy())
+    fields[0][:50, 0] = OUTER_M - CAR_RADIUS_M + rng.uniform(-1.5, 1.5, 50) * slack_m  # at a wall
+    here = judge(np, *fields, ours, 0.5, 150, slack_m)
+    there = judge(array_api_compat.torch, *(torch.tensor(field) for field in fields), theirs, 0.5, 150, slack_m)
+    np.testing.assert_allclose(here.progress, there.progress.numpy(), atol=1e-5)
+    for name in ("collision", "collided", "success", "unsure"):
+        np.testing.assert_array_equal(getattr(here, name), getattr(there, name).numpy())
     for name, value in ours.items():
         np.testing.assert_allclose(value, theirs[name].numpy(), atol=1e-9)
-    assert 0.1 < touched.mean() < 0.9
-    assert len(unsure) > 50
+    assert 0.1 < here.collided.mean() < 0.9
+    assert 0.05 < here.success.mean() < 0.5
+    assert len(here.unsure) > 10
 
 
 def test_a_car_is_judged_by_its_way_and_its_gap() -> None:
@@ -53,9 +56,12 @@ def test_a_car_is_judged_by_its_way_and_its_gap() -> None:
     kept = {"direction": np.ones(3), "distance_m": np.zeros(3), "decisions": np.zeros(3)}
     kept["arc_m"] = arc_coordinate(np, pose[:, 0], y - [0.4, -0.2, 1.0])
     far_away = np.full((3, 1, 3), 50.0), np.tile([1.0, 0, 0, 0], (3, 1, 1)), np.ones((1, 3))
-    share, touched, unsure = judge(np, pose, *far_away, np.zeros((3, 4)), kept, 0.5, 0.03)
+    verdict = judge(np, pose, *far_away, np.zeros((3, 4)), kept, 0.5, 1, 0.03)
     centre_line = 6.5 / pose[:, 0]  # a metre out there is less along the centre line
-    np.testing.assert_allclose(share, np.clip(np.array([0.8, -0.4, 2.0]) * centre_line, -1, 1), rtol=1e-5)
-    assert touched.tolist() == [False, False, True]
-    assert unsure.tolist() == [1]
+    np.testing.assert_allclose(verdict.progress, np.clip(np.array([0.8, -0.4, 2.0]) * centre_line, -1, 1), rtol=1e-5)
+    assert verdict.collided.tolist() == [False, False, True]
+    assert verdict.success.tolist() == [True, True, False]
+    assert verdict.unsure.tolist() == [1]
     assert kept["decisions"].tolist() == [1, 1, 1]
+    sure = judge(np, pose, *far_away, np.zeros((3, 4)), kept, 0.5, 1, 2e-5)
+    assert sure.unsure.tolist() == []

@@ -4,7 +4,7 @@ import pytest
 from robossl.core import Draws, Stream
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.mujoco_engine import MujocoEngine
-from robossl.envs.start import Starts, begin
+from robossl.envs.start import Beginning, Starts
 from robossl.envs.task_env import TaskEnv
 from robossl.envs.tasks.ring_corridor import DRIVE, RingCorridor, RingCorridorConfig
 from robossl.envs.tasks.ring_geometry import CAR_RADIUS_M, CENTRE_M, obstacle_distance, wall_distance
@@ -20,7 +20,7 @@ def make_scene(num_worlds, config=None):
     task = RingCorridor(config)
     engine, ids = MujocoEngine(task.build_model(), num_worlds, 1), np.arange(num_worlds)
     memory = task.new_memory(num_worlds)
-    begin(Starts(task, engine.model, memory).draw(Draws(5, Stream.TRAIN, ids, 0 * ids)), engine, memory, ids)
+    Beginning(engine, memory)(Starts(task, engine.model, memory).draw(Draws(5, Stream.TRAIN, ids, 0 * ids)), ids)
     engine.forward()
     return task, engine, memory
 
@@ -29,7 +29,7 @@ def test_every_episode_is_laid_out_anew():
     task, engine, memory = make_scene(64)
     ids = np.arange(64)
     first = task.privileged(engine, memory)
-    begin(Starts(task, engine.model, memory).draw(Draws(5, Stream.TRAIN, ids, 0 * ids + 1)), engine, memory, ids)
+    Beginning(engine, memory)(Starts(task, engine.model, memory).draw(Draws(5, Stream.TRAIN, ids, 0 * ids + 1)), ids)
     engine.forward()
     second = task.privileged(engine, memory)
     assert len(np.unique(np.concatenate([first["pose"], second["pose"]]), axis=0)) == 128

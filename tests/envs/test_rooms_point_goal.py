@@ -9,7 +9,7 @@ import torch
 from robossl.core import Draws, Stream, UserError
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.mujoco_engine import MujocoEngine
-from robossl.envs.start import Starts, begin
+from robossl.envs.start import Beginning, Starts
 from robossl.envs.task_env import TaskEnv
 from robossl.envs.tasks.path_progress import soft_spl, spl
 from robossl.envs.tasks.rooms_geometry import NUM_FURNITURE, OUTER_M, ROBOT_RADIUS_M, WALL_HALF_M
@@ -29,7 +29,7 @@ def make_scene(num_worlds, config=MEDIUM, seed=5):
     task = RoomsPointGoal(config)
     engine, ids = MujocoEngine(task.build_model(), num_worlds, 1), np.arange(num_worlds)
     memory = task.new_memory(num_worlds)
-    begin(Starts(task, engine.model, memory).draw(Draws(seed, Stream.TRAIN, ids, 0 * ids)), engine, memory, ids)
+    Beginning(engine, memory)(Starts(task, engine.model, memory).draw(Draws(seed, Stream.TRAIN, ids, 0 * ids)), ids)
     engine.forward()
     return task, engine, memory
 

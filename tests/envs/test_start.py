@@ -5,7 +5,8 @@ from engine_toys import XML, engine_of, scattered
 
 from robossl.core import Draws, Stream, UnknownNameError, UserError
 from robossl.envs.mujoco_engine import load_model
-from robossl.envs.start import Start, Starts, begin
+from robossl.envs.records import STATE, Names
+from robossl.envs.start import Beginning, Start, Starts
 
 
 class Laid:
@@ -39,7 +40,7 @@ def test_everything_goes_where_it_belongs_and_the_rest_back_to_its_beginning(num
     before = engine.get_state()
     memory = {"arc_m": np.full(4, 9.0, np.float32), "is_late": np.ones(4, bool)}
     given = layout(model, num)
-    begin(laid(given, model, memory, num), engine, memory, ids)
+    Beginning(engine, memory)(laid(given, model, memory, num), ids)
     engine.forward(ids)
     np.testing.assert_array_equal(engine.read("qvel")[ids], np.float32(given["qvel"]))
     np.testing.assert_array_equal(engine.read("mocap_pos")[ids], np.float32(given["mocap_pos"]))
@@ -56,19 +57,19 @@ def test_only_state_or_nothing_can_be_laid_out():
     model = load_model(XML)
     engine, ids = engine_of(model, 2), np.arange(2)
     for given in ({}, {"qvel": np.ones((2, model.nv))}):
-        begin(laid(given, model, {}, 2), engine, {}, ids)
+        Beginning(engine, {})(laid(given, model, {}, 2), ids)
         engine.forward()
         np.testing.assert_array_equal(engine.read("qvel"), given.get("qvel", np.zeros((2, model.nv))))
 
 
 @pytest.mark.parametrize("num", [1, 2])
 def test_memory_in_torch_takes_values_that_lie_among_others(num):
-    records = np.zeros(num, [("is_left", bool), ("arc_m", np.float64), ("field", np.float32, 3)])
+    parts = [("is_late", bool), ("arc_m", np.float64), ("field", np.float32, 3), (STATE, np.float64, 0)]
+    records = np.zeros(num, parts)
     records["arc_m"], records["field"] = 7, 8
     engine, ids = engine_of(load_model(XML), 3), np.arange(num)
     memory = {"arc_m": torch.ones(3), "field": torch.ones((3, 3)), "is_late": torch.ones(3, dtype=torch.bool)}
-    given = {name: records[name] for name in ("arc_m", "field")}
-    begin(Start((), np.empty((num, 0)), {}, given), engine, memory, ids)
+    Beginning(engine, memory)(Start(Names(memory=tuple(memory)), records), ids)
     assert memory["arc_m"].tolist() == [7] * num + [1] * (3 - num)
     assert memory["field"][:, 0].tolist() == [8] * num + [1] * (3 - num)
     assert memory["is_late"].tolist() == [False] * num + [True] * (3 - num)
@@ -89,6 +90,24 @@ def test_memory_in_torch_takes_values_that_lie_among_others(num):
 def test_what_would_not_fit_is_refused(layout, error, message):
     with pytest.raises(error, match=message):
         laid(layout, load_model(XML), {"is_late": np.ones(4, bool)}, 2)
+
+
+@pytest.mark.parametrize(
+    ("later", "message"),
+    [
+        ({"qpos": np.zeros((2, 15))}, "lays out 'is_late' for some episodes and not for others"),
+        ({"qpos": np.zeros((2, 15)), "is_late": np.zeros(2), "qvel": np.zeros((2, 12))}, "lays out 'qvel' for some"),
+        ({"qpos": np.zeros((2, 14)), "is_late": np.zeros(2)}, "lays out 'qpos' as"),
+        ({"qpos": np.zeros((2, 15)), "is_late": np.zeros(1)}, "lays out 'is_late' as"),
+    ],
+)
+def test_what_is_laid_out_stays_the_same(later, message):
+    task, worlds = Laid({"qpos": np.zeros((2, 15)), "is_late": np.zeros(2)}), np.arange(2)
+    starts = Starts(task, load_model(XML), {"is_late": np.ones(4)})
+    starts.draw(Draws(0, Stream.TRAIN, worlds, worlds))
+    task.layout = lambda draws: later
+    with pytest.raises(UserError, match=message):
+        starts.draw(Draws(0, Stream.TRAIN, worlds, worlds))
 
 
 def test_memory_that_is_called_like_a_field_is_refused():
