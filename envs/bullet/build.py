@@ -97,6 +97,8 @@ class Construction:
         pybullet.setJointMotorControl2(body, link, pybullet.VELOCITY_CONTROL, force=friction, **self._client)
         if model.jnt_limited[joint]:
             low, high = (model.jnt_range[joint] - model.qpos0[model.jnt_qposadr[joint]]).tolist()
+            margin = min(float(model.jnt_margin[joint]), (high - low) / 2)  # MuJoCo holds joints as far from the end
+            low, high = low + margin, high - margin
             pybullet.changeDynamics(body, link, jointLowerLimit=low, jointUpperLimit=high, **self._client)
 
     def _fix(self, geom: int) -> int:
@@ -122,12 +124,13 @@ class Construction:
         ends.sort(key=lambda end: model.body_treeid[end[0]] < 0)
         (parent, link), pos, quat = self._end(*ends[0])
         (child, child_link), child_pos, child_quat = self._end(*ends[1])
+        holds_turn = is_weld and data[10] != 0  # the scale of its torque
         constraint = pybullet.createConstraint(
             parent,
             link,
             child,
             child_link,
-            pybullet.JOINT_FIXED if is_weld else pybullet.JOINT_POINT2POINT,
+            pybullet.JOINT_FIXED if holds_turn else pybullet.JOINT_POINT2POINT,
             [0, 0, 0],
             pos.tolist(),
             child_pos.tolist(),

@@ -86,7 +86,7 @@ class FrictionFactors:
         off = np.abs(found - wanted) > _TOLERANCE * wanted + 2 * _LEAST
         if off.any():
             row = int(np.flatnonzero(off)[0])
-            first, second = (self._model.geom(int(geom)).name for geom in self._pairs[row])
+            first, second = (self._model.geom(geom).name or geom for geom in self._pairs[row].tolist())
             raise UserError(
                 f"engine bullet: the {kind} friction {wanted[row]:.4g} between geoms {first!r} and {second!r} cannot be"
                 " translated: Bullet multiplies the frictions of two geoms, and no factors give every pair its own"

@@ -9,16 +9,21 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _JOINTS = (mujoco.mjtTrn.mjTRN_JOINT.value, mujoco.mjtTrn.mjTRN_JOINTINPARENT.value)
+_TENDON_LAWS = ("stiffness", "stiffnesspoly", "damping", "dampingpoly")
 
 
 class JointInertia:
-    """Reads MuJoCo's sparse inertia matrices as dense ones, less the armature, which Bullet's joints do not have."""
+    """Reads MuJoCo's sparse inertia matrices as dense ones, less the armature, which Bullet's joints do not have.
+
+    Armature is a joint's own or, times the square of the gear, that of an actuator on it.
+    """
 
     def __init__(self, model: Any, batch: Any) -> None:
         self._model, self._batch = model, batch
         self._rows = np.repeat(np.arange(model.nv), model.M_rownnz)
         self._columns = model.M_colind.copy()
         self._values = batch.bind("M")
+        self._rotors = [(i, _dofs(model, i)) for i in np.flatnonzero(model.actuator_armature).tolist()]
 
     def matrix(self) -> Floats:
         """Returns [N, nv, nv] of the positions that MuJoCo computed last."""
@@ -26,32 +31,46 @@ class JointInertia:
         dense = np.zeros((len(values), model.nv, model.nv))
         dense[:, self._rows, self._columns] = values
         dense[:, self._columns, self._rows] = values
-        own = self._batch.expanded("dof_armature")
         diagonal = np.arange(model.nv)
-        dense[:, diagonal, diagonal] -= model.dof_armature if own is None else own
+        dense[:, diagonal, diagonal] -= self._own("dof_armature")
+        for actuator, dofs in self._rotors:
+            ratio = self._own("actuator_gear")[..., model.actuator_outadr[actuator], :1] if len(dofs) == 1 else 1.0
+            dense[:, dofs, dofs] -= model.actuator_armature[actuator] * ratio**2
         return dense
+
+    def _own(self, field: str) -> Floats:
+        """Returns a field of every world's own, or of the model where they all share it."""
+        own = self._batch.expanded(field)
+        return np.asarray(getattr(self._model, field) if own is None else own)
+
+
+def _dofs(model: Any, actuator: int) -> NDArray[np.int64]:
+    """Returns the degrees of freedom of the joint that an actuator pulls."""
+    joint = model.actuator_trnid[actuator, 0]
+    first = int(model.jnt_dofadr[joint])
+    last = first + int(np.count_nonzero(model.dof_jntid == joint))
+    return np.arange(first, last)
 
 
 def ruled_trees(model: Any) -> NDArray[np.bool_]:
     """Tells which kinematic trees [ntree] have armature, springs, dampers, actuators or an own gravity."""
     ruled = np.zeros(model.ntree, bool)
-    dofs = (model.dof_damping != 0) | (model.dof_armature != 0)
+    dofs = (model.dof_damping != 0) | (model.dof_dampingpoly != 0).any(axis=1) | (model.dof_armature != 0)
     ruled[model.dof_treeid[dofs]] = True
     bodies = model.body_gravcomp != 0
-    bodies[model.jnt_bodyid[model.jnt_stiffness != 0]] = True
-    for actuator in range(model.nu):
+    springs = (model.jnt_stiffness != 0) | (model.jnt_stiffnesspoly != 0).any(axis=1)
+    bodies[model.jnt_bodyid[springs]] = True
+    for actuator in range(model.nactuator):  # one may have several controls
         kind, target = model.actuator_trntype[actuator], model.actuator_trnid[actuator]
         if kind in _JOINTS:
             bodies[model.jnt_bodyid[target[0]]] = True
         elif kind == mujoco.mjtTrn.mjTRN_SITE.value:
             bodies[model.site_bodyid[target[target >= 0]]] = True
-        elif kind == mujoco.mjtTrn.mjTRN_BODY.value:
-            bodies[target[0]] = True
         else:
             ruled[:] = True
-    if model.ntendon and (model.tendon_stiffness.any() or model.tendon_damping.any()):
+    if any(getattr(model, f"tendon_{name}").any() for name in _TENDON_LAWS):
         ruled[:] = True
-    if model.opt.density or model.opt.viscosity:
+    if model.opt.density or model.opt.viscosity or (model.body_plugin >= 0).any():
         ruled[:] = True
     trees = model.body_treeid[bodies]
     ruled[trees[trees >= 0]] = True

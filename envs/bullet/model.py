@@ -67,7 +67,7 @@ class Blueprint:
     Attributes:
         trees: what moves by forces.
         fixtures: solid geoms that no force moves: those of the world and of mocap bodies.
-        handles: mocap bodies that welds hang on.
+        handles: mocap bodies, and bodies fixed to them, that welds hang on.
         pairs: [P, 2] geoms that can touch.
     """
 
@@ -94,13 +94,15 @@ def lay_out(model: Any) -> Blueprint:
         model=model,
         trees=tuple(_TreeBuilder(model, data, solid).build(root) for root in roots),
         fixtures=tuple(geom for geom in sorted(solid) if not _moves(model, model.geom_bodyid[geom])),
-        handles=tuple(sorted(body for body in _joined(model) if model.body_mocapid[body] >= 0)),
+        handles=tuple(sorted(body for body in _joined(model) if model.body_mocapid[model.body_rootid[body]] >= 0)),
         pairs=pairs,
     )
 
 
 def touching_pairs(model: Any) -> NDArray[np.int64]:
     """Returns the pairs of geoms [P, 2] that MuJoCo would test for contact, by masks, exclusions and `pair`s."""
+    if model.opt.disableflags & mujoco.mjtDisableBit.mjDSBL_CONTACT.value:
+        return np.empty((0, 2), np.int64)
     excluded = set(model.exclude_signature.tolist())
     explicit = {(int(a), int(b)) for a, b in zip(model.pair_geom1, model.pair_geom2, strict=True)}
     first, second = np.triu_indices(model.ngeom, 1)

@@ -35,6 +35,58 @@ def test_welds_hold_bodies_as_in_mujoco():
     np.testing.assert_allclose(found, expected, atol=3e-3)
 
 
+def test_a_weld_without_torque_lets_a_body_turn():
+    angles = []
+    for scale in (0, 1):
+        model = world(
+            '<body name="rod" pos="0 0 1"><freejoint/>'
+            '<geom type="capsule" fromto="0 0 0 0.5 0 0" size="0.02" mass="1"/></body>',
+            rest=f'<equality><weld body1="rod" anchor="0 0 1" torquescale="{scale}"/></equality>',
+        )
+        angles += [run(engine, 20, substeps=10).read("qpos")[0, 5] for engine in both(model)]
+    np.testing.assert_allclose(angles[1], angles[0], atol=5e-3)
+    assert angles[0] > 0.8
+    assert angles[3] < 0.1
+
+
+def test_a_weld_follows_what_is_fixed_to_a_mocap_body():
+    model = world(
+        '<body mocap="true" pos="0 0 1"><body name="finger" pos="0.2 0 0"/></body>'
+        '<body name="held" pos="0.2 0 1"><freejoint/><geom size="0.05" mass="1"/></body>',
+        rest='<equality><weld body1="finger" body2="held"/></equality>',
+    )
+    engine = BulletEngine(model, 1, 1)
+    for step in range(50):
+        write(engine, mocap_pos=[[[0.01 * step, 0, 1]]])
+        run(engine, 1, substeps=10)
+    np.testing.assert_allclose(engine.read("qpos")[0, :3], [0.69, 0, 1], atol=0.03)
+
+
+def test_a_delayed_sensor_tells_of_the_substep_that_it_should():
+    model = world(
+        '<body><joint name="j" axis="0 1 0"/><geom pos="0.5 0 0" size="0.1"/></body>',
+        rest='<sensor><jointpos joint="j" delay="0.05" nsample="50"/>'
+        '<jointpos joint="j" interval="0.03 0" nsample="3"/></sensor>',
+    )
+    found = []
+    for engine in both(model):
+        engine.read("sensordata")
+        found.append(run(engine, 12, substeps=17).read("sensordata"))
+    np.testing.assert_allclose(found[1], found[0], atol=1e-6)
+    assert (engine.read("qpos") - found[0] > 0.05).all()
+
+
+def test_energies_are_those_of_the_state():
+    body = '<body><joint axis="0 1 0"/><geom pos="0.5 0 0" size="0.1"/></body>'
+    rest = "<sensor><e_potential/><e_kinetic/></sensor>"
+    switch = '<option><flag energy="enable"/></option>'
+    plain, switched = (
+        run(BulletEngine(world(body, rest=rest + more), 1, 1), 5, substeps=10).read("sensordata")
+        for more in ("", switch)
+    )
+    np.testing.assert_array_equal(switched, plain)
+
+
 def test_only_pairs_that_mujoco_lets_touch_do():
     model = world(
         '<geom name="floor" type="plane" size="5 5 1" contype="1" conaffinity="1"/>'

@@ -75,6 +75,51 @@ def test_a_tree_moves_as_in_mujoco(options):
     np.testing.assert_allclose(found[:, columns], expected[:, columns], atol=1e-9)
 
 
+_FIXED_TENDON = '<tendon><fixed name="t" {}><joint joint="hinge" coef="1"/></fixed></tendon>'
+
+
+@pytest.mark.parametrize(
+    ("joint", "rest"),
+    [
+        ('damping="0 1"', ""),
+        ('stiffness="0 0 20"', ""),
+        ('range="-0.3 0.3" limited="true" margin="0.1"', ""),
+        ("", _FIXED_TENDON.format('damping="0 1"')),
+        ("", _FIXED_TENDON.format('stiffness="0 0 20"')),
+        ("", '<actuator><motor joint="hinge" gear="3" armature="0.1"/></actuator>'),
+        ("", '<actuator><pid joint="hinge" kp="20" ki="5" kv="1"/></actuator>'),
+        ("", '<actuator><motor joint="ball" gear="1 2 0" armature="0.1"/></actuator>'),
+        ("", '<actuator><orientation joint="ball" kp="10" kv="1"/></actuator>'),
+    ],
+)
+def test_what_a_joint_or_a_tendon_or_an_actuator_adds_moves_a_body_as_in_mujoco(joint, rest):
+    rod = '<geom type="capsule" fromto="0 0 0 0.5 0 0" size="0.02" mass="1" contype="0" conaffinity="0"/></body>'
+    ball = f'<body pos="0 1 0"><joint name="ball" type="ball"/>{rod}'
+    swings = []
+    for law, other in (("", ""), (joint, rest)):
+        hinge = f'<body><joint name="hinge" axis="0 1 0" {law}/>{rod}'
+        option = 'timestep="0.002" integrator="implicitfast"'
+        for engine in both(world(hinge + ball, option=option, rest=f'<compiler angle="radian"/>{other}')):
+            run(engine, 20, np.full((1, engine.model.nu), -0.5), substeps=10)
+            swings.append(engine.read("qpos"))
+    plain, _, expected, found = swings
+    assert np.abs(expected - plain).max() > 0.1
+    np.testing.assert_allclose(found, expected, atol=5e-3)
+
+
+def test_a_rotor_follows_the_gear_of_its_world():
+    model = world(
+        '<body><joint name="j" axis="0 1 0"/><geom pos="0.5 0 0" size="0.1" mass="1"/></body>',
+        rest='<actuator><motor joint="j" gear="2" armature="0.2"/></actuator>',
+    )
+    angles = []
+    for engine in both(model, 2):
+        engine.randomise("actuator_gear", 2 * model.actuator_gear[None], np.array([1]))
+        angles.append(run(engine, 20, np.ones((2, 1)), substeps=10).read("qpos")[:, 0])
+    assert angles[0][0] - angles[0][1] > 0.1
+    np.testing.assert_allclose(angles[1], angles[0], atol=1e-6)
+
+
 def test_the_joint_space_inertia_is_mujocos():
     model = tree()
     engine = BulletEngine(model, 1, 1)
