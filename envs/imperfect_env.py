@@ -10,7 +10,7 @@ from robossl.core import Array, ArraySpec, BatchEnv, Draws, Obs, Policy, StepBat
 from robossl.core.errors import UserError
 from robossl.core.memory import available_bytes
 from robossl.envs.config import WorldSeed
-from robossl.envs.sensor_model import SensorModel
+from robossl.envs.sensor_model import SensorModel, decisions_late
 from robossl.envs.task_env import TaskEnv
 
 
@@ -147,7 +147,7 @@ class ImperfectSensor:
 
     def __init__(self, model: SensorModel, spec: ArraySpec, control_hz: float, num_worlds: int) -> None:
         self._model, self._spec, self._control_hz = model, spec, control_hz
-        self._delay = _decisions_late(model, control_hz)
+        self._delay = int(decisions_late(model.delay_s, control_hz))
         self.ring = np.zeros((num_worlds, self._delay + 1, *spec.shape), spec.dtype)
         has_bias = model.bias_std > 0 or model.drift_std > 0
         self.bias = np.zeros((num_worlds, *(spec.shape if has_bias else ())), np.float32)
@@ -202,14 +202,12 @@ class ImperfectSensor:
         return (np.rint(values) if spec.dtype == "uint8" else values).astype(spec.dtype)
 
 
-def _decisions_late(model: SensorModel, control_hz: float) -> int:
-    return int(np.floor(model.delay_s * control_hz + 0.5))
-
-
 def _require_memory(env: BatchEnv, models: dict[str, SensorModel]) -> None:
     """Checks that the samples under way fit into the memory that is free."""
     needs = {
-        key: env.num_worlds * (_decisions_late(model, env.spec.control_hz) + 1) * env.spec.observation[key].num_bytes
+        key: env.num_worlds
+        * int(decisions_late(model.delay_s, env.spec.control_hz) + 1)
+        * env.spec.observation[key].num_bytes
         for key, model in models.items()
     }
     free, needed = available_bytes(), sum(needs.values())

@@ -1,18 +1,20 @@
 """Randomisations at work: draws their numbers for every world and episode, and applies them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Draws, Obs, Tree, UnknownNameError
+from robossl.core import Draws, Obs, Tree, UnknownNameError, UserError
 from robossl.envs.elements import element_id
 from robossl.envs.engine import Engine
 from robossl.envs.field_changes import FieldChange
 from robossl.envs.host import on_host
 from robossl.envs.mujoco_fields import STATE_FIELDS
 from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Randomisation, Span, span_of
+from robossl.envs.sensor_model import decisions_late
 from robossl.envs.standing import Standing
 
 ALL = "all"
@@ -26,15 +28,21 @@ def switched_on(
 
     Raises:
         UnknownNameError: if one is not declared.
+        UserError: if a range is asked for where only a number makes sense, or has nothing to choose from.
     """
     for name in asked:
         if name not in (*declared, ALL):
             raise UnknownNameError("randomisation", name, [*declared, ALL])
-    strength = span_of(asked.get(ALL, 0.0))[1]
+    least, strength = span_of(asked.get(ALL, 0.0))
+    if least != strength or strength < 0:
+        got = f"{least:g}" if least == strength else f"{least:g} {strength:g}"
+        raise UserError(f"env.randomise.{ALL} is one number, the share of every declared range, got {got}")
     found = {}
     for name, entry in declared.items():
         if name in asked:
             low, high = span_of(asked[name])
+            if isinstance(entry, Randomisation) and entry.mode == "choose" and math.ceil(low) > math.floor(high):
+                raise UserError(f"env.randomise.{name}: there is no whole number from {low:g} to {high:g} to choose")
         elif strength:
             low, high = (entry.nominal + strength * (end - entry.nominal) for end in (entry.low, entry.high))
         else:
@@ -82,7 +90,7 @@ class Randomiser:
         self._pushes = {name: entry for name, entry in active.items() if isinstance(entry, Push)}
         self._bodies = {name: element_id(engine.model, "body", entry.body) for name, entry in self._pushes.items()}
         self._delays = {name: entry for name, entry in active.items() if isinstance(entry, ActionDelay)}
-        longest = sum(int(entry.high * control_hz + 0.5) for entry in self._delays.values())
+        longest = int(decisions_late(sum(entry.high for entry in self._delays.values()), control_hz))
         self._actions = np.zeros((engine.num_worlds, longest + 1, num_actions), np.float32)
         self.values = {name: np.zeros(engine.num_worlds) for name in active}
 
@@ -124,7 +132,7 @@ class Randomiser:
         worlds, size = np.arange(len(action)), self._actions.shape[1]
         self._actions[worlds, decisions % size] = action
         delay_s = sum(self.values[name] for name in self._delays)
-        before = decisions - np.floor(delay_s * self._control_hz + 0.5).astype(np.int64)
+        before = decisions - decisions_late(delay_s, self._control_hz)
         return np.where((before >= 0)[:, None], self._actions[worlds, before % size], np.float32(0))
 
     def info(self) -> Obs:

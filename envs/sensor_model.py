@@ -1,7 +1,7 @@
 """How a real sensor differs from the simulator's truth: when it measures, when that arrives, and how wrong it is."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,8 @@ from robossl.core import UserError
 
 LONGEST_DELAY_S = 60.0
 """Of anything: what is under way is kept, and must fit into memory."""
+
+_GREATEST, _LEAST = 1e20, 1e-20  # beyond them sums and quotients of float32 are no numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +51,16 @@ class SensorModel:
             value = getattr(self, name)
             if not 0 <= value < float("inf"):
                 raise UserError(f"a sensor's {name.replace('_', '-')} must be finite and not negative, got {value}")
+            if value > _GREATEST:
+                raise UserError(f"a sensor's {name.replace('_', '-')} must be at most {_GREATEST:g}, got {value}")
         if self.delay_s > LONGEST_DELAY_S:
             raise UserError(f"a sensor's delay-s must be at most {LONGEST_DELAY_S:g}, got {self.delay_s}")
         for name in ("rate_hz", "resolution"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise UserError(f"a sensor's {name.replace('_', '-')} must be positive, got {value}")
+        if self.resolution is not None and not _LEAST <= self.resolution <= _GREATEST:
+            raise UserError(f"a sensor's resolution is between {_LEAST:g} and {_GREATEST:g}, got {self.resolution}")
         if not 0 <= self.dropout < 1:
             raise UserError(f"a sensor's dropout is a probability below 1, got {self.dropout}")
 
@@ -69,3 +75,8 @@ class SensorModel:
             return np.ones(len(decisions), bool)
         samples = np.floor(np.array([decisions - 1, decisions]) * (self.rate_hz / control_hz) + 1e-9)
         return np.asarray((samples[1] > samples[0]) | (decisions == 0))
+
+
+def decisions_late(delay_s: Any, control_hz: float) -> Any:
+    """Returns delays in whole decisions, halves upwards: 1.16 s at 12.5 Hz are 14.5, though not to the last bit."""
+    return np.floor(np.asarray(delay_s) * control_hz + (0.5 + 1e-9)).astype(np.int64)

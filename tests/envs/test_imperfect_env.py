@@ -9,7 +9,7 @@ import pytest
 from robossl.core import StepBatch, Stream, UnknownNameError, UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.imperfect_env import ImperfectEnv
-from robossl.envs.sensor_model import SensorModel
+from robossl.envs.sensor_model import SensorModel, decisions_late
 
 HZ = 10.0  # of CounterEnv; its episodes last 3 + (world + episode) % 4 steps
 ALL = SensorModel(
@@ -218,11 +218,26 @@ def test_what_was_returned_is_never_changed_later(counter_env: Any) -> None:
         ({"delay_s": 1e9}, "delay-s must be at most 60, got 1000000000.0"),
         ({"noise_std": float("nan")}, "noise-std must be finite"),
         ({"dropout": 1.0}, "dropout is a probability below 1"),
+        ({"noise_std": 1e39}, r"noise-std must be at most 1e\+20, got 1e\+39"),  # infinite in single precision
+        ({"drift_std": 1e300}, "drift-std must be at most"),
+        ({"resolution": 1e-45}, "resolution is between 1e-20 and 1e\\+20, got 1e-45"),
+        ({"resolution": 1e39}, "resolution is between"),
     ],
 )
 def test_a_model_that_makes_no_sense_is_refused(wrong: dict[str, float], message: str) -> None:
     with pytest.raises(UserError, match=message):
         SensorModel(**wrong)
+
+
+@pytest.mark.parametrize("size", [1e20, 1e-20])
+def test_numbers_stay_finite_with_the_greatest_and_the_least_errors(counter_env: Any, size: float) -> None:
+    values = still(counter_env, noise_std=size, noise_relative=size, bias_std=size, drift_std=size, resolution=size)
+    assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize(("delay_s", "late"), [(0.04, 1), (0.12, 2), (1.16, 15), (2.28, 29), (1.15, 14), (0.0, 0)])
+def test_half_a_decision_is_rounded_upwards_at_every_rate(delay_s: float, late: int) -> None:
+    assert decisions_late(delay_s, 12.5) == late
 
 
 def test_a_model_of_something_unseen_names_the_nearest() -> None:

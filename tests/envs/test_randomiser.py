@@ -207,6 +207,24 @@ def test_all_stands_for_every_range_by_its_strength() -> None:
     assert switched_on(declared, {"mass": 0.7})["mass"].low == switched_on(declared, {"mass": 0.7})["mass"].high == 0.7
     with pytest.raises(UnknownNameError, match="unknown randomisation 'mas'; did you mean 'mass'"):
         switched_on(declared, {"mas": 1.0})
+    with pytest.raises(UserError, match=r"env.randomise.all is one number, .*, got 0.2 1"):
+        switched_on(declared, {"all": (0.2, 1.0)})
+    with pytest.raises(UserError, match=r"env.randomise.all is one number, .*, got -1"):
+        switched_on(declared, {"all": -1.0})
+
+
+def test_a_range_without_a_whole_number_is_nothing_to_choose_from() -> None:
+    declared = {"texture": Randomisation(field="geom_matid", mode="choose", low=-1, high=2)}
+    with pytest.raises(UserError, match=r"env\.randomise\.texture: there is no whole number from 0\.3 to 0\.4"):
+        switched_on(declared, {"texture": (0.3, 0.4)})
+    assert switched_on(declared, {"texture": (0.3, 1.4)})["texture"].high == 1.4
+
+
+def test_two_delays_that_are_late_only_together_are() -> None:
+    one = randomiser(num_worlds=1, a=ActionDelay(low=0.04, high=0.04), b=ActionDelay(low=0.04, high=0.04))
+    one.begin(np.array([0]), draws(np.array([0])))
+    acted = [one.act(np.full((1, 2), t + 1, np.float32), draws(np.array([0])), np.array([t]))[0, 0] for t in range(3)]
+    assert acted == [0, 1, 2]
 
 
 def test_a_range_that_ends_before_it_begins_is_refused() -> None:
