@@ -71,6 +71,9 @@ def run(arguments: list[str]) -> int:
     env = _env_config(source, command)
     painter = StatePainter(env, appearances=command.appearances)
     try:
+        for key in command.observations or ():
+            if key not in (*painter.own, *source.spec.observation):
+                raise UserError(f"{key} is no picture, and the dataset does not hold it: only pictures are drawn")
         for key in command.sensors:
             if key not in painter.own:
                 raise UnknownNameError("picture to make imperfect:", key, painter.own)

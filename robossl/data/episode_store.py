@@ -49,6 +49,11 @@ class EpisodeStore:
         """Returns the number of episodes, damaged ones included."""
         return len(self._entries)
 
+    @property
+    def longest(self) -> int:
+        """The number of steps of its longest episode."""
+        return max((entry.length for entry in self._entries if entry is not None), default=0)
+
     def __getitem__(self, index: int) -> Episode:
         """Returns an episode whose arrays are read-only; the pictures are views of the files.
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from robossl.core import EnvSpec, UserError
 from robossl.core.files import exclusive, sync_folder
+from robossl.core.memory import available_bytes
 from robossl.core.protocols import Obs
 from robossl.core.specs import ArraySpec, RenderSpec
 from robossl.data.episode import Episode
@@ -29,6 +30,7 @@ Paint = Callable[[Sequence[Episode]], list[Obs]]
 """Draws the pictures {key: [T + 1, H, W, C]} of episodes."""
 
 _MIN_STATES = 256  # drawn at once: short episodes are drawn together
+_COPIES = 2  # of pictures: a part at a time, then in one piece
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +67,11 @@ def render_dataset(source: EpisodeStore, folder: Path, spec: EnvSpec, config: di
 
     Raises:
         Interrupted: after SIGINT or SIGTERM; the next call goes on from there.
-        UserError: if the folder is there, or the disk is full.
+        UserError: if the folder is there, memory is too small for the pictures drawn at once, or the disk is full.
         CorruptFileError: if an episode of the source is damaged.
     """
     _require_absent(folder)
+    _require_memory(source, spec)
     said = f"robossl: waiting for another process that makes {folder}\n"
     with exclusive(folder.with_name(f".{folder.name}.lock"), lambda: sys.stderr.write(said)):
         _require_absent(folder)
@@ -102,6 +105,17 @@ def _render(source: EpisodeStore, folder: Path, spec: EnvSpec, config: dict[str,
 def _require_absent(folder: Path) -> None:
     if folder.exists():
         raise UserError(f"{folder} is there already: give another one with --out")
+
+
+def _require_memory(source: EpisodeStore, spec: EnvSpec) -> None:
+    """Checks that the pictures of what is drawn at once fit into the memory that is free."""
+    num_bytes = sum(array.num_bytes for array in spec.observation.values() if array.is_image)
+    needed, free = _COPIES * num_bytes * (_MIN_STATES + source.longest), available_bytes()
+    if free is not None and needed > free:
+        raise UserError(
+            f"pictures of {_MIN_STATES + source.longest} states, drawn at once, need about {needed / 2**30:,.1f} GiB"
+            f" of memory and {free / 2**30:,.1f} GiB are free: ask for fewer appearances, or smaller or fewer pictures"
+        )
 
 
 def _next(source: EpisodeStore, first: int) -> list[Episode]:
