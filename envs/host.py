@@ -43,3 +43,7 @@ class _OnHost:
     def scan(self, *frames: Array, **options: Any) -> NDArray[Any]:
         """See `Engine.scan`."""
         return on_host(self._engine.scan(*frames, **options))
+
+    def own_values(self, field: str) -> NDArray[np.float64] | None:
+        """See `Engine.own_values`: they lie on the host."""
+        return self._engine.own_values(field)

@@ -233,7 +233,8 @@ class TaskEnv:
             if len(astray):  # somebody wrote the state that the step began in: that is none to show, or to store
                 engine.reset(astray)
                 engine.forward(astray)
-            recorded = {key: self._on_device(np.nan_to_num(on_host(value))) for key, value in recorded.items()}
+            for name, values in recorded.items():  # of these worlds it is not to be used
+                values[lost] = engine.read(name, lost)[:, None]
         outcome = task.outcome(engine, action, recorded, self._memory)
         outcome = outcome if engine.xp is np else outcome.on_host()
         self._elapsed += _ONE
