@@ -233,7 +233,7 @@ class TaskEnv:
             if len(astray):  # somebody wrote the state that the step began in: that is none to show, or to store
                 engine.reset(astray)
                 engine.forward(astray)
-            for name, values in recorded.items():  # of these worlds it is not to be used
+            for name, values in recorded.items():  # what broke the world is none to learn from either
                 values[lost] = engine.read(name, lost)[:, None]
         outcome = task.outcome(engine, action, recorded, self._memory)
         outcome = outcome if engine.xp is np else outcome.on_host()

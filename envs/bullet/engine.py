@@ -285,4 +285,5 @@ def _require_writable(fields: tuple[str, ...]) -> None:
 
 def _times(matrix: Floats, vector: Floats) -> Floats:
     """Multiplies matrices [N, D, D] with vectors [N, D], each on its own."""
-    return np.asarray((matrix @ vector[..., None])[..., 0])
+    with np.errstate(all="ignore"):  # a world that goes astray is flagged, not told of by numpy
+        return np.asarray((matrix @ vector[..., None])[..., 0])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from robossl.core import ArraySpec, CameraSpec, Draws, Stream, UserError
-from robossl.envs import EnvConfig, WorldSeed
+from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.task import Outcome, TaskSpec
 from robossl.envs.task_env import TaskEnv
 
@@ -158,6 +158,24 @@ def test_the_last_observation_is_finite_also_where_the_step_began_in_a_state_tha
     for key, value in batch.obs.items():
         assert np.isfinite(batch.final_obs[key]).all()
         np.testing.assert_array_equal(value[[0, 2]], expected.obs[key][[0, 2]])
+
+
+def test_what_broke_a_world_is_not_in_the_readings_that_it_ends_with() -> None:
+    config = EnvConfig(id="robossl/ArmReach-v0", num_worlds=2, num_threads=1, observations=("force_torque",))
+    env = make_env(config, WorldSeed())
+    assert isinstance(env, TaskEnv)
+    env.reset()
+    control, last = env.task.control, env.step(np.zeros((2, 3))).obs["force_torque"]
+
+    def breaking(engine: Any, action: np.ndarray, memory: dict[str, np.ndarray]) -> np.ndarray:
+        engine.write("qvel", np.full((1, engine.model.nv), 1e7), np.array([1]))
+        return np.asarray(control(engine, action, memory))
+
+    env.task.control = breaking  # type: ignore[method-assign]
+    batch = env.step(np.zeros((2, 3)))
+    assert batch.info["diverged"].tolist() == [False, True]
+    window = np.repeat(last[1:, -1:], last.shape[1], axis=1)
+    np.testing.assert_allclose(batch.final_obs["force_torque"], window, rtol=1e-4, atol=1e-4)
 
 
 def test_time_is_split_into_physics_and_pictures() -> None:
