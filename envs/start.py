@@ -57,7 +57,7 @@ class Starts:
 
         Raises:
             UnknownNameError: if the task names something that is no field, nor in its memory.
-            UserError: if it is not as large as what it goes to, or the task named other things before.
+            UserError: if it is not as large as what it goes to, not finite, or the task named other things before.
         """
         layout, num = self._task.layout(draws), draws.num_episodes
         shapes = self._plan(layout) if self._shapes is None else self._shapes
@@ -69,16 +69,17 @@ class Starts:
             records[name] = 0
         for name, shape in shapes.items():
             values = layout[name]
-            if values.shape != (num, *shape) and (name in self._memory or values.size != num * math.prod(shape)):
+            is_flat = name not in self._memory and values.shape[:1] == (num,) and values.size == num * math.prod(shape)
+            if values.shape != (num, *shape) and not is_flat:
                 raise _unfit(name, values, (num, *shape))
             if name in self._width:
                 first, end = end, end + shape[0]
                 records[STATE][:, first:end] = values.reshape(num, -1)
             else:
                 records[name] = values.reshape(num, *shape)
-        for field in self._names.model:
-            if not np.isfinite(records[field]).all():
-                raise UserError(f"the task lays out {field!r} with values that are not finite")
+        if not all(np.isfinite(records[part]).all() for part in (STATE, *self._names.model)):
+            name = next(name for name, values in layout.items() if not np.isfinite(values).all())
+            raise UserError(f"the task lays out {name!r} with numbers that are not finite")
         return Start(self._names, records)
 
     def _plan(self, layout: dict[str, Array]) -> dict[str, tuple[int, ...]]:

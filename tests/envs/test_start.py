@@ -85,6 +85,10 @@ def test_memory_in_torch_takes_values_that_lie_among_others(num):
         ({"mocap_pos": np.zeros(2)}, UserError, "lays out 'mocap_pos'"),
         ({"is_late": np.zeros((2, 1))}, UserError, r"lays out 'is_late' as \[2, 1\], and it takes \[2\]"),
         ({"is_late": np.zeros(3)}, UserError, "lays out 'is_late'"),
+        ({"qpos": np.zeros((15, 2))}, UserError, r"lays out 'qpos' as \[15, 2\], and it takes \[2, 15\]"),
+        ({"qpos": np.full((2, 15), np.nan)}, UserError, "lays out 'qpos' with numbers that are not finite"),
+        ({"body_mass": np.full((2, 5), np.inf)}, UserError, "lays out 'body_mass' with numbers that are not finite"),
+        ({"body_mass": np.ones((2, 1))}, UserError, "lays out 'body_mass' as"),
     ],
 )
 def test_what_would_not_fit_is_refused(layout, error, message):
@@ -108,6 +112,21 @@ def test_what_is_laid_out_stays_the_same(later, message):
     task.layout = lambda draws: later
     with pytest.raises(UserError, match=message):
         starts.draw(Draws(0, Stream.TRAIN, worlds, worlds))
+
+
+def test_layouts_of_one_task_are_alike_whatever_order_and_type_they_come_in():
+    given: list[dict[str, np.ndarray]] = [
+        {"qpos": np.ones((2, 15), int), "qvel": np.zeros((2, 13)), "arc_m": np.zeros(2, int)},
+        {"arc_m": np.full(2, 0.5), "qvel": np.full((2, 13), 3.5), "qpos": np.full((2, 15), 2.5)},
+    ]
+    task, worlds = Laid({}), np.arange(2)
+    task.layout = lambda draws: given.pop(0)
+    starts = Starts(task, load_model(XML), {"arc_m": np.ones(4, np.float32)})
+    first, second = (starts.draw(Draws(0, Stream.TRAIN, worlds, worlds)) for _ in range(2))
+    assert first.names == second.names == Names(("qpos", "qvel"), (), ("arc_m",))
+    assert first.records.dtype is second.records.dtype
+    np.testing.assert_array_equal(second.records[STATE], np.repeat([[2.5] * 15 + [3.5] * 13], 2, axis=0))
+    assert second.records["arc_m"].tolist() == [0.5, 0.5]
 
 
 def test_memory_that_is_called_like_a_field_is_refused():
