@@ -37,6 +37,7 @@ class FieldChange:
         self.compiled: Floats = np.zeros(0) if self.is_state else np.array(reduce(getattr, field.split("."), model))
         self._rows = _rows(model, field, entry.elements)
         self._columns = None if entry.columns is None else np.array(entry.columns)
+        self._require_columns()
         self._require_sense(model)
 
     def apply(self, values: Floats, draws: Draws) -> Floats:
@@ -65,6 +66,11 @@ class FieldChange:
         if self._entry.mode == "scale":
             return np.asarray(before * u)
         return np.asarray(before + u if self._entry.mode == "offset" else u)
+
+    def _require_columns(self) -> None:
+        columns, width = self._entry.columns or (), int(np.prod(self.compiled.shape[1:], dtype=np.int64))
+        if not self.is_state and any(not 0 <= column < width for column in columns):
+            raise UserError(f"{self.field} has the columns 0 to {width - 1}, got {', '.join(map(str, columns))}")
 
     def _require_sense(self, model: Any) -> None:
         """Refuses a range that leads to what no model can have, such as a negative mass or a material that is none."""

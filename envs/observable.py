@@ -26,8 +26,7 @@ def chosen_keys(task: TaskSpec, cameras: Cameras, keys: tuple[str, ...] | None) 
     Raises:
         UserError: if there are none, or one cannot be observed.
     """
-    if keys is None:
-        return task.default_observation
+    keys = task.default_observation if keys is None else keys
     if not keys:
         raise UserError("env.observations must name at least one observation")
     _require_known(keys, [*task.vectors, *task.sensors, *picture_keys(cameras)])

@@ -88,6 +88,7 @@ class Starts:
         model = tuple(name for name in layout if name in RANDOM_FIELDS)
         if unknown := [name for name in layout if name not in (*state, *model, *self._memory)]:
             raise UnknownNameError("thing to begin with", unknown[0], self._known)
+        _require_declared({*model}, self._task.spec.random_fields)
         like = {STATE: np.empty(sum(self._width[name] for name in state))}
         like |= {name: model_default(self._model, name) for name in model}
         like |= {name: on_host(kept[:1])[0] for name, kept in self._memory.items()}
@@ -124,6 +125,13 @@ class Beginning:
         for name, kept in self._memory.items():
             own = np.array(records[name])  # a copy: torch takes no strides as those of records, one row's included
             kept[ids] = namespace_of(kept).asarray(own, dtype=kept.dtype, device=kept.device)
+
+
+def _require_declared(laid_out: set[str], declared: Iterable[str]) -> None:
+    """Checks that what is said to be laid out is: whoever randomises it begins from there."""
+    if others := sorted(laid_out ^ {*declared}):
+        verb = "lays out" if others[0] in laid_out else "does not lay out"
+        raise UserError(f"the task {verb} {others[0]!r}, and its spec's random_fields say otherwise")
 
 
 def _unfit(name: str, values: Array, wanted: Iterable[int]) -> UserError:

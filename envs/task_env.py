@@ -27,6 +27,7 @@ from robossl.envs.sensors.quiet import switch_off_unused
 from robossl.envs.sensors.suite import SensorSuite, sensor_specs
 from robossl.envs.start import Beginning, Starts
 from robossl.envs.task import Outcome, Task
+from robossl.envs.task_promises import require_controls, require_judged, require_seen, require_spec
 
 _ONE = np.array(1)  # numpy adds it in half the time of a number of Python's
 
@@ -49,6 +50,7 @@ class TaskEnv:
         self.num_worlds = config.num_worlds
         self.perf = {"simulate": 0.0, "render": 0.0}
         model = task.build_model()
+        require_spec(task.spec, model)
         self.available = {**task.spec.vectors, **sensor_specs(model, task.spec.sensors, task.spec.num_substeps)}
         self._cameras = sized(task.spec.cameras, config.image_size)
         self._keys = chosen_keys(task.spec, self._cameras, config.observations)
@@ -79,7 +81,7 @@ class TaskEnv:
         self._first_world = 0
         self._episode = np.zeros(self.num_worlds, np.int64)
         self._elapsed = np.zeros(self.num_worlds, np.int64)
-        self._begun = False
+        self._begun = self._is_trusted = False  # the task, once a reset and a step have been what it promised
         self.before_reset: Callable[[NDArray[np.int64]], None] | None = None
 
     def reset(self, *, first_world: int = 0, first_episode: int = 0, seed: int | None = None) -> Obs:
@@ -90,6 +92,8 @@ class TaskEnv:
         self._first_world = first_world
         self._episode[:], self._elapsed[:] = first_episode, 0
         self._begin(np.arange(self.num_worlds))
+        if not self._is_trusted:
+            require_seen(self.task.observe(self.engine, self._memory), self.task.spec.vectors, self.num_worlds)
         self._begun = True
         obs = self._observe(None)
         self.perf["simulate"] += self._clock() - start
@@ -223,6 +227,8 @@ class TaskEnv:
             action = self._randomiser.act(action, self._draws(np.arange(self.num_worlds)), self._elapsed)
         action = self._on_device(action)
         ctrl = task.control(engine, action, self._memory)
+        if not self._is_trusted:
+            require_controls(ctrl, self.num_worlds, engine.model.nu)
         recorded = engine.step(ctrl, task.spec.num_substeps, self._record)
         diverged = engine.diverged
         is_whole = not np.count_nonzero(diverged)  # a third of the cost of `any`
@@ -236,6 +242,9 @@ class TaskEnv:
             for name, values in recorded.items():  # what broke the world is none to learn from either
                 values[lost] = engine.read(name, lost)[:, None]
         outcome = task.outcome(engine, action, recorded, self._memory)
+        if not self._is_trusted:
+            require_judged(outcome, task.spec, self.num_worlds)
+            self._is_trusted = True
         outcome = outcome if engine.xp is np else outcome.on_host()
         self._elapsed += _ONE
         if self._sensors.specs:

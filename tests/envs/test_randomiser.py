@@ -261,6 +261,7 @@ def test_a_range_that_is_none_is_refused(make: Any, message: str) -> None:
     ("entry", "message"),
     [
         (Randomisation(field="body_mass", elements=("cart",), mode="set", low=-1.0, high=1.0), "beyond 1e-09 to inf"),
+        (Randomisation(field="geom_friction", columns=(0, 9), low=0.5, high=1.0), "has the columns 0 to 2, got 0, 9"),
         (Randomisation(field="body_mass", low=0.0, high=1.0), "body_mass times 0 to 1: that makes 0 to 4, beyond"),
         (
             Randomisation(field="geom_friction", mode="offset", low=-2.0, high=0.0),

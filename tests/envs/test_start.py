@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,7 @@ from engine_toys import XML, engine_of, scattered
 
 from robossl.core import Draws, Stream, UnknownNameError, UserError
 from robossl.envs.mujoco_engine import load_model
+from robossl.envs.mujoco_fields import RANDOM_FIELDS
 from robossl.envs.records import STATE, Names
 from robossl.envs.start import Beginning, Start, Starts
 
@@ -14,6 +17,7 @@ class Laid:
 
     def __init__(self, layout):
         self.layout = lambda draws: layout
+        self.spec = SimpleNamespace(random_fields=tuple(layout.keys() & RANDOM_FIELDS))
 
 
 def laid(layout, model, memory, num):

@@ -1,0 +1,68 @@
+"""A task of one's own with a mistake in it: one line says what is wrong, before a wrong number comes out."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from test_task_env import Rail
+
+from robossl.core import UserError
+from robossl.envs import EnvConfig, WorldSeed
+from robossl.envs.randomisation import Randomisation
+from robossl.envs.task_env import TaskEnv
+
+
+def step_once(task: Any) -> None:
+    env = TaskEnv(task, EnvConfig(id="test/Rail-v0", num_worlds=3, num_threads=1), WorldSeed())
+    env.reset()
+    env.step(np.zeros((3, 1)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"control_hz": 4.0}, r"decides every 0.25 s, and 2 physics steps of 0.1 s last 0.2 s"),
+        ({"max_episode_steps": 0}, "max_episode_steps must be at least 1"),
+        ({"default_observation": ("proprioo",)}, "unknown observation 'proprioo'; did you mean 'proprio'"),
+        ({"random_fields": ("geom_rgb",)}, "unknown field that a task can randomise 'geom_rgb'"),
+        ({"random_fields": ("geom_rgba",)}, "does not lay out 'geom_rgba'"),
+        ({"randomisations": {"hue": Randomisation(field="geom_rgb", low=0.5, high=1)}}, "'geom_rgb'; did you mean"),
+        ({"reward_weights": {"right": 1.0}}, "reward terms hold 'effort', which its spec does not declare"),
+        ({"metrics": ("count", "way")}, "metrics lack 'way', which its spec declares"),
+    ],
+)
+def test_what_a_spec_declares_is_held_against_the_task(changes: dict[str, Any], message: str) -> None:
+    task = Rail()
+    task.spec = replace(Rail.spec, **changes)
+    with pytest.raises(UserError, match=message):
+        step_once(task)
+
+
+@pytest.mark.parametrize(
+    ("method", "wrong", "message"),
+    [
+        ("observe", lambda seen: {"proprio": seen["proprio"]}, "observed vectors lack 'count'"),
+        (
+            "observe",
+            lambda seen: {**seen, "proprio": seen["proprio"][:, :1]},
+            r"'proprio' as \[3, 1\], expected \[3, 2\]",
+        ),
+        ("control", lambda ctrl: ctrl[:1], r"controls as \[1, 1\], expected \[3, 1\]"),
+        ("outcome", lambda judged: judged._replace(success=False), r"'success' as \[\], expected \[3\]"),
+        ("outcome", lambda judged: judged._replace(terminated=np.zeros((3, 1), bool)), "'terminated' as"),
+        ("layout", lambda laid: {**laid, "geom_rgba": np.ones((len(laid["qpos"]), 1, 4))}, "lays out 'geom_rgba'"),
+    ],
+)
+def test_what_a_task_returns_is_held_against_its_spec(method: str, wrong: Any, message: str) -> None:
+    class Wrong(Rail):
+        pass
+
+    right = getattr(Rail, method)
+    setattr(Wrong, method, lambda *arguments: wrong(right(*arguments)))
+    with pytest.raises(UserError, match=message):
+        step_once(Wrong())
+
+
+def test_a_task_that_keeps_its_promises_steps() -> None:
+    step_once(Rail())
