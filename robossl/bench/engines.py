@@ -135,13 +135,13 @@ def _swing(times: Floats) -> Floats:
 
     state, angles = np.array([_START_RAD, 0.0]), []
     for index in range(100 * len(times)):
+        if index % 100 == 0:
+            angles.append(state[0])
         a = slope(state)
         b = slope(state + step / 2 * a)
         c = slope(state + step / 2 * b)
         d = slope(state + step * c)
         state = state + step / 6 * (a + 2 * b + 2 * c + d)
-        if index % 100 == 99:
-            angles.append(state[0])
     return np.array(angles)
 
 

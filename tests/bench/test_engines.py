@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,3 +26,10 @@ def test_an_engine_that_differs_is_seen(monkeypatch):
     lines = engines.table({"servo": figures})
     assert len(lines) == 2
     assert lines[1].startswith("servo")
+
+
+@pytest.mark.parametrize("name", [name for name, scene in engines.SCENES.items() if scene.exact is not None])
+def test_what_is_exact_begins_where_the_engines_do(name):
+    scene = replace(engines.SCENES[name], seconds=0.02)
+    assert scene.exact is not None
+    np.testing.assert_allclose(scene.exact(np.zeros(1)), engines.measure(scene, "mujoco")[:1], atol=1e-6)
