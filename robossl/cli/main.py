@@ -1,4 +1,7 @@
-"""Entry point: finds the verb, runs it, and turns a person's mistakes into one line and an exit code."""
+"""Entry point: finds the verb, runs it, and turns a person's mistakes into one line and an exit code.
+
+All that takes time to import is imported while Ctrl-C is being listened to.
+"""
 
 import importlib
 import os
@@ -6,9 +9,6 @@ import sys
 from collections.abc import Sequence
 from traceback import walk_tb
 
-from robossl.core import UnknownNameError, UsageError, UserError
-from robossl.core.processor import let_idle_threads_sleep
-from robossl.training.interrupt import Interrupted
 from robossl.version import VERSION
 
 VERBS = {
@@ -50,12 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _told(error: BaseException) -> tuple[str, int] | None:
     """Returns what a person is told of an error, and the exit code; None for bugs, which show where they are."""
+    if _is_interrupt(error):
+        return "interrupted", _INTERRUPT_EXIT
+    from robossl.core import UsageError, UserError
+    from robossl.training.interrupt import Interrupted
+
     if isinstance(error, UserError):
         return str(error), _USAGE_EXIT if isinstance(error, UsageError) else _ERROR_EXIT
     if isinstance(error, Interrupted):
         return str(error), error.exit_code
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted", _INTERRUPT_EXIT
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("robossl"):
         return f"needs the package {error.name!r}, which is not installed: `robossl doctor` lists them", _ERROR_EXIT
     if isinstance(error, MemoryError):
@@ -68,6 +71,13 @@ def _told(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}", _ERROR_EXIT
     return None
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Tells whether this is Ctrl-C, or what compiled code made of it that was being imported."""
+    while isinstance(error, ImportError | SystemError):
+        error = error.__cause__ or error.__context__
+    return isinstance(error, KeyboardInterrupt)
 
 
 def _is_of_graphics_choice(error: BaseException) -> bool:
@@ -83,6 +93,9 @@ def _run(words: list[str]) -> int:
     if words[0] in ("-V", "--version"):
         print(f"robossl {VERSION}")
         return 0
+    from robossl.core import UnknownNameError
+    from robossl.core.processor import let_idle_threads_sleep
+
     verb, *rest = words
     if verb not in VERBS:
         raise UnknownNameError("command", verb, VERBS)

@@ -83,3 +83,28 @@ def test_a_command_ends_with_one_line(words: str, sign: str, last: str) -> None:
     assert said.rstrip().splitlines()[-1] == last
     assert "Traceback" not in said
     assert num_threads != 1
+
+
+_IMPORTING = """
+import sys
+
+class CtrlC:
+    def find_spec(self, name, path=None, target=None):
+        if name == "numpy":
+            {what}
+
+sys.meta_path.insert(0, CtrlC())
+from robossl.cli.main import main
+main(["envs"])
+"""
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["raise KeyboardInterrupt", "raise ImportError('initialization failed') from KeyboardInterrupt()"],
+    ids=["python", "compiled"],
+)
+def test_a_command_that_is_still_importing_ends_with_one_line(what: str) -> None:
+    words = [sys.executable, "-c", _IMPORTING.format(what=what)]
+    process = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stderr) == (130, "robossl: interrupted\n")
