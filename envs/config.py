@@ -2,9 +2,9 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
-from robossl.core import Stream, UserError
+from robossl.core import Stream, UnknownNameError, UserError
 from robossl.core.processor import require_num_threads
 from robossl.envs.motion import MotionConfig
 from robossl.envs.randomisation import GREATEST, Span, span_of
@@ -54,6 +54,9 @@ class EnvConfig:
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
+        for what, name, known in (("engine", self.engine, EngineName), ("renderer", self.renderer, RendererName)):
+            if name not in get_args(known):
+                raise UnknownNameError(what, name, get_args(known))
         if self.num_worlds < 1:
             raise UserError(f"env.num-worlds must be at least 1, got {self.num_worlds}")
         if self.image_size is not None and min(self.image_size) < 1:

@@ -1,9 +1,11 @@
 """From a config to an environment: levels of difficulty."""
 
+from typing import Any
+
 import gymnasium
 import pytest
 
-from robossl.core import UserError
+from robossl.core import UnknownNameError, UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.make import make_task
 
@@ -33,3 +35,10 @@ def test_the_config_and_gymnasium_choose_the_level() -> None:
 def test_levels_that_do_not_exist_are_refused(options: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         make_env(EnvConfig(num_worlds=1, **options), WorldSeed())
+
+
+@pytest.mark.parametrize(("option", "name"), [("renderer", "raycats"), ("engine", "mujocco")])
+def test_a_name_that_nothing_has_is_refused_whether_or_not_it_would_be_looked_at(option: str, name: str) -> None:
+    options: dict[str, Any] = {option: name}
+    with pytest.raises(UnknownNameError, match=f"unknown {option} '{name}'; did you mean"):
+        EnvConfig(id="robossl/ArmReach-v0", **options)
