@@ -4,6 +4,7 @@ All that takes time to import is imported while Ctrl-C is being listened to.
 """
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -33,6 +34,8 @@ _USAGE_EXIT, _ERROR_EXIT, _INTERRUPT_EXIT = 2, 1, 130
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits: 0 done, 1 error, 2 wrong usage, 130 interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path may have letters that the terminal cannot show
     try:
         code = _run(words)
         sys.stdout.flush()

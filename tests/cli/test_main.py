@@ -240,3 +240,10 @@ def test_a_graphics_library_that_mujoco_cannot_start_with_is_one_line() -> None:
     assert (
         done.stderr == "robossl: MuJoCo cannot start with MUJOCO_GL=none: unset it, robossl looks for EGL and OSMesa\n"
     )
+
+
+def test_letters_that_a_terminal_cannot_show_are_written_out() -> None:
+    code = "from robossl.cli import main; main._run = lambda words: print('drawn: é') or 0; main.main(['envs'])"
+    shell = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=shell, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "drawn: \\xe9\n", "")
