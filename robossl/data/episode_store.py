@@ -95,9 +95,11 @@ class EpisodeStore:
         """Returns counts, sizes and means of the episodes whose index lines are readable, as JSON values."""
         entries = [entry for entry in self._entries if entry is not None]
         success = [entry.info["success"] for entry in entries if "success" in entry.info]
+        num_diverged = sum("diverged" in entry.info for entry in entries)
         return {
             "env": self.spec.id,
             "episodes": len(entries),
+            **({"num_diverged": num_diverged} if num_diverged else {}),
             "steps": sum(entry.length for entry in entries),
             "bytes": sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()),
             "return_mean": float(np.mean([entry.episode_return for entry in entries])) if entries else None,

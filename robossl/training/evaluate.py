@@ -24,6 +24,7 @@ class EvalResult:
         lengths: [E] int64, in control steps.
         success: [E] bool.
         metrics: {name: [E]} float64, the task's own.
+        diverged: [E] bool: whose physics went astray, which ends an episode without success and without metrics.
     """
 
     env: str
@@ -31,6 +32,7 @@ class EvalResult:
     lengths: NDArray[np.int64]
     success: NDArray[np.bool_]
     metrics: dict[str, NDArray[np.float64]]
+    diverged: NDArray[np.bool_]
 
     def against(self, reference: "EvalResult") -> dict[str, Any]:
         """Returns JSON values: how much more this came to than `reference` did in the same worlds.
@@ -45,16 +47,19 @@ class EvalResult:
     def summary(self) -> dict[str, Any]:
         """Returns JSON values: means, and `<name>_ci`, 95 % bootstrap intervals of the means.
 
-        Every metric gives `<metric>_mean`; collisions, which are 0 or 1, are called `collision_rate` as well.
+        Every metric gives `<metric>_mean`; collisions, which are 0 or 1, are called `collision_rate` as well. Where
+        physics went astray `num_diverged` tells how often, and metrics are those of the other episodes, if there are.
         """
+        judged = ~self.diverged if not self.diverged.all() else slice(None)
         columns = {"success_rate": self.success.astype(float), "return_mean": self.returns, "length_mean": self.lengths}
-        columns |= {f"{name}_mean": values for name, values in self.metrics.items()}
+        columns |= {f"{name}_mean": values[judged] for name, values in self.metrics.items()}
         if "collision" in self.metrics:
-            columns["collision_rate"] = self.metrics["collision"]
+            columns["collision_rate"] = self.metrics["collision"][judged]
         values = {name: float(np.mean(column)) for name, column in columns.items()}
         intervals = {f"{name}_ci": list(bootstrap_interval(column)) for name, column in columns.items()}
         spread = {"return_std": float(np.std(self.returns))}
-        return {"env": self.env, "episodes": len(self.returns), **values, **spread, **intervals}
+        lost = {"num_diverged": int(self.diverged.sum())} if self.diverged.any() else {}
+        return {"env": self.env, "episodes": len(self.returns), **lost, **values, **spread, **intervals}
 
 
 def summary_names(spec: EnvSpec) -> tuple[str, ...]:
@@ -121,7 +126,7 @@ class _Chunk:
         self.num_counted = num_counted
         self.returns = np.zeros(env.num_worlds)
         self.lengths = np.zeros(env.num_worlds, np.int64)
-        self.success = np.zeros(env.num_worlds, bool)
+        self.success, self.diverged = np.zeros((2, env.num_worlds), bool)
         self.metrics = {name: np.zeros(env.num_worlds) for name in env.spec.metrics}
 
     def add(self, moment: Moment) -> int:
@@ -130,6 +135,8 @@ class _Chunk:
         self.lengths[self.running] += 1
         over = self.running & ended(batch)
         self.success[over] = np.asarray(batch.info["success"], bool)[over]
+        if "diverged" in batch.info:
+            self.diverged[over] = np.asarray(batch.info["diverged"], bool)[over]
         for name, values in self.metrics.items():
             values[over] = np.asarray(batch.info[f"metric/{name}"], np.float64)[over]
         self.running &= ~over
@@ -155,4 +162,5 @@ def _joined(env: BatchEnv, chunks: list[_Chunk]) -> EvalResult:
         lengths=join(chunk.lengths for chunk in chunks),
         success=join(chunk.success for chunk in chunks),
         metrics={name: join(chunk.metrics[name] for chunk in chunks) for name in env.spec.metrics},
+        diverged=join(chunk.diverged for chunk in chunks),
     )

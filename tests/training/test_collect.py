@@ -3,7 +3,7 @@ import signal
 
 import numpy as np
 import pytest
-from training_toys import SPEC, LineEnv
+from training_toys import SPEC, Astray, LineEnv
 
 from robossl.core import Stream, UserError
 from robossl.data import EpisodeStore
@@ -47,6 +47,16 @@ def test_every_episode_holds_all_that_happened(tmp_path):
         assert episode.truncated == (not episode.terminated) == bool(episode.info["success"])
         assert episode.info["distance"] == x[-1] - x[0]
     assert len({(store[i].world, store[i].episode) for i in range(30)}) == 30
+
+
+def test_episodes_whose_physics_went_astray_are_told(tmp_path):
+    config, env = CollectConfig(steps=None, episodes=8), Astray(4, seed=5, stream=Stream.COLLECT)
+    with open_writer(tmp_path, env, config, seed=5) as writer:
+        collect(env, random_policy(), writer, config, seed=5)
+    store = EpisodeStore(tmp_path)
+    lost = [store[i].world for i in range(8) if store[i].info.get("diverged")]
+    assert sorted(set(lost)) == [1, 2]
+    assert store.summary()["num_diverged"] == len(lost)
 
 
 def test_the_privileged_truth_can_be_left_out(tmp_path):

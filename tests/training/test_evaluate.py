@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from training_toys import SPEC, ConstantAgent, LineEnv
+from training_toys import SPEC, Astray, ConstantAgent, LineEnv
 
 from robossl.core import Stream
 from robossl.training.evaluate import bootstrap_interval, evaluate
@@ -73,3 +73,12 @@ def test_a_difference_is_taken_world_by_world():
     }
     shifted = careful.against(bold)["return_mean_difference_ci"]
     assert shifted == pytest.approx([-value for value in reversed(difference["return_mean_difference_ci"])], rel=0.1)
+
+
+def test_episodes_whose_physics_went_astray_are_told_and_have_no_part_in_the_metrics():
+    policy = AgentPolicy(ConstantAgent(0.1), SPEC.observation, frame_stack=2)
+    summary = evaluate(Astray(4, stream=Stream.EVAL), policy, 7).summary()
+    assert (summary["episodes"], summary["num_diverged"]) == (7, 2)
+    assert summary["success_rate"] == pytest.approx(5 / 7)
+    assert summary["distance_mean"] == pytest.approx(0.02 * np.mean([3, 6, 7, 8, 9]))
+    assert "num_diverged" not in evaluated(4, 7).summary()

@@ -120,6 +120,19 @@ class LineEnv:
         return {key: obs[key] for key in self.spec.observation}
 
 
+class Astray(LineEnv):
+    """Physics goes astray in worlds 1 and 2, whose metrics are zero then."""
+
+    def step(self, action):
+        batch = super().step(action)
+        lost = np.isin(self.world, (1, 2))
+        ended = batch.terminated | batch.truncated
+        for name in ("metric/distance", "success", "is_success"):
+            batch.info[name] = np.where(lost, 0, batch.info[name])
+        batch.info["diverged"] = lost & ended
+        return batch
+
+
 class OtherChannelsEnv(LineEnv):
     """The same with pictures of another number of channels, all alike."""
 
