@@ -21,6 +21,8 @@ def print_figures(figures: dict[str, Any], *, as_json: bool) -> None:
     low, high = figures["success_rate_ci"]
     interval = f"95 % interval {low:.0%} to {high:.0%}"
     print(f"success      {figures['success_rate']:.0%} of {figures['episodes']} unseen worlds ({interval})")
+    if "num_diverged" in figures:
+        print(f"astray       {figures['num_diverged']} of them ended because their physics diverged")
     name = _HEADLINE if f"{_HEADLINE}_mean" in figures else "return"
     mine, random = figures[f"{name}_mean"], figures["random"][f"{name}_mean"]
     unit = "" if name == "return" else " m"

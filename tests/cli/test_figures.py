@@ -1,0 +1,21 @@
+import pytest
+
+from robossl.cli.figures import print_figures
+
+FIGURES = {
+    "success_rate": 0.5,
+    "success_rate_ci": [0.25, 0.75],
+    "episodes": 64,
+    "return_mean": 3.0,
+    "random": {"return_mean": 1.0},
+    "seconds": 61.0,
+}
+
+
+@pytest.mark.parametrize("lost", [{}, {"num_diverged": 5}])
+def test_a_person_is_told_of_episodes_that_went_astray(
+    lost: dict[str, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_figures(FIGURES | lost, as_json=False)
+    lines = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line]
+    assert lines == ["success", *(["astray"] if lost else []), "return", "time"]
