@@ -374,10 +374,25 @@ def load_model(source: str | Path, edit: Callable[[Any], None] | None = None) ->
         spec = mujoco.MjSpec.from_string(source) if is_xml else mujoco.MjSpec.from_file(str(source))
         if edit is not None:
             edit(spec)
-        return spec.compile()
+        model = spec.compile()
+        _require_numbers(model)
+        return model
     except (ValueError, OSError, mujoco.FatalError) as error:
         what = "the model" if is_xml else f"the model {source}"
         raise UserError(f"{what} cannot be compiled: {' '.join(str(error).split())}") from error
+
+
+def _require_numbers(model: mujoco.MjModel) -> None:
+    """Checks what MuJoCo only warns of, or takes without a word."""
+    floats = {name: values for name in dir(model) if _is_floats(values := getattr(model, name))}
+    if broken := [name for name, values in floats.items() if np.isnan(values).any()]:
+        raise ValueError(f"not all are numbers in {', '.join(broken)}")
+    if not model.opt.timestep > 0:
+        raise ValueError(f"the timestep must be positive, got {model.opt.timestep:g}")
+
+
+def _is_floats(values: Any) -> bool:
+    return isinstance(values, np.ndarray) and values.dtype.kind == "f"
 
 
 def _silence_warnings() -> None:

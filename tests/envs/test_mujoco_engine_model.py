@@ -139,7 +139,14 @@ def test_a_field_without_structure_is_not_random(model):
 
 
 @pytest.mark.parametrize(
-    "source", ["<mujoco><worldbody><geom typ='x'/></worldbody></mujoco>", "<mujoco", "/nowhere/at_all.xml"]
+    "source",
+    [
+        "<mujoco><worldbody><geom typ='x'/></worldbody></mujoco>",
+        "<mujoco",
+        "/nowhere/at_all.xml",
+        "<mujoco><worldbody><body pos='0 nan 0'><freejoint/><geom size='0.1'/></body></worldbody></mujoco>",
+        "<mujoco><option timestep='-0.01'/></mujoco>",
+    ],
 )
 def test_a_model_that_does_not_compile_is_one_line(source):
     with pytest.raises(UserError, match="cannot be compiled: ") as error:
