@@ -54,9 +54,9 @@ class EnvConfig:
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
-        for what, name, known in (("engine", self.engine, EngineName), ("renderer", self.renderer, RendererName)):
-            if name not in get_args(known):
-                raise UnknownNameError(what, name, get_args(known))
+        for what, chosen, known in (("engine", self.engine, EngineName), ("renderer", self.renderer, RendererName)):
+            if chosen not in get_args(known):
+                raise UnknownNameError(what, chosen, get_args(known))
         if self.num_worlds < 1:
             raise UserError(f"env.num-worlds must be at least 1, got {self.num_worlds}")
         if self.image_size is not None and min(self.image_size) < 1:
