@@ -48,8 +48,8 @@ class Starts:
         columns = state_columns(model)
         self._task, self._known = task, [*memory, *sorted(_OF_ENGINE)]
         self._width = {name: columns[name].stop - columns[name].start for name in STATE_FIELDS}
-        self._model, self._memory = model, memory
-        self._names, self._record, self._unnamed = Names(), np.dtype([]), list[str]()
+        self._model, self._memory = model, dict(memory)
+        self._names, self._record, self._unnamed, self._whole = Names(), np.dtype([]), list[str](), list[str]()
         self._shapes: dict[str, tuple[int, ...]] | None = None  # of an episode's values, once it is known what there is
 
     def draw(self, draws: Draws) -> Start:
@@ -72,14 +72,17 @@ class Starts:
             is_flat = name not in self._memory and values.shape[:1] == (num,) and values.size == num * math.prod(shape)
             if values.shape != (num, *shape) and not is_flat:
                 raise _unfit(name, values, (num, *shape))
+            if name in self._whole and not np.isfinite(values).all():
+                raise _astray(name)
             if name in self._width:
                 first, end = end, end + shape[0]
                 records[STATE][:, first:end] = values.reshape(num, -1)
             else:
                 records[name] = values.reshape(num, *shape)
-        if not all(np.isfinite(records[part]).all() for part in (STATE, *self._names.model)):
-            name = next(name for name, values in layout.items() if not np.isfinite(values).all())
-            raise UserError(f"the task lays out {name!r} with numbers that are not finite")
+        for part in (STATE, *self._names.model):
+            if not np.isfinite(records[part]).all():
+                fields = self._names.state if part == STATE else ()
+                raise _astray(next((name for name in fields if not np.isfinite(layout[name]).all()), part))
         return Start(self._names, records)
 
     def _plan(self, layout: dict[str, Array]) -> dict[str, tuple[int, ...]]:
@@ -91,11 +94,15 @@ class Starts:
         _require_declared({*model}, self._task.spec.random_fields)
         like = {STATE: np.empty(sum(self._width[name] for name in state))}
         like |= {name: model_default(self._model, name) for name in model}
-        like |= {name: on_host(kept[:1])[0] for name, kept in self._memory.items()}
-        self._record = np.dtype([(name, value.dtype, value.shape) for name, value in like.items()], align=True)
+        parts = [(name, value.dtype, value.shape) for name, value in like.items()]
+        kept = {name: on_host(values[:1]) for name, values in self._memory.items()}
+        parts += [(name, values.dtype, values.shape[1:]) for name, values in kept.items()]
+        self._record = np.dtype(parts, align=True)
         self._names = Names(state, model, tuple(self._memory))
         self._unnamed = [name for name in self._memory if name not in layout]
-        self._shapes = {name: (self._width[name],) if name in self._width else like[name].shape for name in layout}
+        self._whole = [name for name in model if like[name].dtype.kind != "f"]  # a cast would make numbers of nan
+        shapes = {name: shape for name, _, shape in parts} | {name: (self._width[name],) for name in state}
+        self._shapes = {name: shapes[name] for name in layout}
         return self._shapes
 
 
@@ -109,12 +116,20 @@ class Beginning:
 
     def __init__(self, engine: Engine, memory: Memory) -> None:
         self._engine, self._memory = engine, memory
-        is_here = all(isinstance(kept, np.ndarray) and kept.flags.c_contiguous for kept in memory.values())
-        self._rows = tuple(in_bytes(kept) for kept in memory.values()) if is_here else ()
+        self._arrays = [*map(id, memory.values())]
+        self._rows = tuple(in_bytes(kept) for kept in memory.values()) if all(map(_is_plain, memory.values())) else ()
         self._places: tuple[Any, Array] = (None, np.empty(0, np.int64))
 
     def __call__(self, start: Start, ids: NDArray[np.int64]) -> None:
-        """Has the worlds `ids` [n] begin; an `Engine.forward` must follow."""
+        """Has the worlds `ids` [n] begin; an `Engine.forward` must follow.
+
+        Raises:
+            UserError: if the memory holds other arrays than in the beginning.
+        """
+        if [*map(id, self._memory.values())] != self._arrays:
+            raise UserError(
+                "the task put other arrays into its memory: it is to write to those of `new_memory`, in place"
+            )
         names, records = start
         self._engine.begin(ids, names, records)
         if self._rows:
@@ -132,6 +147,17 @@ def _require_declared(laid_out: set[str], declared: Iterable[str]) -> None:
     if others := sorted(laid_out ^ {*declared}):
         verb = "lays out" if others[0] in laid_out else "does not lay out"
         raise UserError(f"the task {verb} {others[0]!r}, and its spec's random_fields say otherwise")
+
+
+def _is_plain(kept: Array) -> bool:
+    """Tells whether memory can be written to as bytes."""
+    if not isinstance(kept, np.ndarray):
+        return False
+    return bool(kept.flags.c_contiguous and kept.flags.writeable and not kept.dtype.hasobject)
+
+
+def _astray(name: str) -> UserError:
+    return UserError(f"the task lays out {name!r} with numbers that are not finite")
 
 
 def _unfit(name: str, values: Array, wanted: Iterable[int]) -> UserError:

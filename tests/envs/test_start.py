@@ -11,6 +11,8 @@ from robossl.envs.mujoco_fields import RANDOM_FIELDS
 from robossl.envs.records import STATE, Names
 from robossl.envs.start import Beginning, Start, Starts
 
+MODEL = load_model(XML)
+
 
 class Laid:
     """A task that lays out what it is given."""
@@ -131,6 +133,39 @@ def test_layouts_of_one_task_are_alike_whatever_order_and_type_they_come_in():
     assert first.records.dtype is second.records.dtype
     np.testing.assert_array_equal(second.records[STATE], np.repeat([[2.5] * 15 + [3.5] * 13], 2, axis=0))
     assert second.records["arc_m"].tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("laid_out", "name"),
+    [
+        ({"arc_m": np.full(2, np.nan), "qpos": np.full((2, 15), np.inf)}, "qpos"),
+        ({"geom_rgba": np.full((2, MODEL.ngeom, 4), 1e39)}, "geom_rgba"),
+        ({"geom_matid": np.full((2, MODEL.ngeom), np.nan)}, "geom_matid"),
+    ],
+)
+def test_what_is_not_finite_is_told_by_its_name(laid_out, name):
+    with np.errstate(over="ignore"), pytest.raises(UserError, match=f"lays out '{name}' with numbers that are not"):
+        laid(laid_out, MODEL, {"arc_m": np.ones(4)}, 2)
+
+
+@pytest.mark.parametrize("kind", [">f8", "<f2", "i1", "bool", "<U8", object])
+def test_memory_may_be_of_any_type(kind):
+    engine, ids = engine_of(MODEL, 4), np.arange(1, 3)
+    memory = {"left": np.ones(4, kind), "right": np.ones((4, 2, 3), kind)}
+    given = {"right": np.zeros((2, 2, 3), kind), "left": np.zeros(2, kind)}
+    Beginning(engine, memory)(laid(given, MODEL, memory, 2), ids)
+    for name, kept in memory.items():
+        np.testing.assert_array_equal(kept[1:3], given[name])
+        np.testing.assert_array_equal(kept[[0, 3]], np.ones_like(kept[[0, 3]]))
+
+
+def test_memory_that_a_task_replaced_is_told():
+    engine, ids, memory = engine_of(MODEL, 2), np.arange(2), {"steps": np.zeros(2)}
+    beginning, start = Beginning(engine, memory), laid({}, MODEL, memory, 2)
+    beginning(start, ids)
+    memory["steps"] = memory["steps"] + 1
+    with pytest.raises(UserError, match="other arrays into its memory"):
+        beginning(start, ids)
 
 
 def test_memory_that_is_called_like_a_field_is_refused():
