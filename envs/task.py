@@ -1,5 +1,6 @@
 """What a task is: a model, sensors, an action map, and pure batched functions over N worlds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -52,10 +53,19 @@ class Outcome(NamedTuple):
             metrics={name: on_host(value) for name, value in self.metrics.items()},
         )
 
-    def forfeited(self, diverged: NDArray[np.bool_]) -> "Outcome":
-        """Takes everything from the worlds whose physics diverged."""
+    def forfeited(self, diverged: NDArray[np.bool_], weights: Mapping[str, Any]) -> "Outcome":
+        """Takes every gain and metric from the worlds whose physics diverged; what they had to pay, they still pay.
+
+        Args:
+            diverged: [N].
+            weights: {term: weight}, which tell one from the other.
+        """
+        gains = {name: ~(weights[name] * value <= 0) for name, value in self.terms.items()}
         return Outcome(
-            terms={name: np.where(diverged, 0, value).astype(np.float32) for name, value in self.terms.items()},
+            terms={
+                name: np.where(diverged & gains[name], 0, value).astype(np.float32)
+                for name, value in self.terms.items()
+            },
             terminated=self.terminated & ~diverged,
             success=self.success & ~diverged,
             metrics={name: np.where(diverged, 0, value).astype(np.float32) for name, value in self.metrics.items()},

@@ -36,9 +36,9 @@ class TaskEnv:
     """Steps N worlds of a task; a world that ends begins its next episode in the same step.
 
     What an episode is depends on (seed, stream, world, episode) alone, never on the number of worlds or threads. An
-    episode whose physics diverges is truncated: its last reward terms and its metrics are zero, it is no success, and
-    its last observation shows the state before the step, from which a value can be bootstrapped; the model's own state
-    where that was not finite either.
+    episode whose physics diverges is truncated: its last step brings no gain, though it may cost, its metrics are zero,
+    it is no success, and its last observation shows the state before the step, from which a value can be bootstrapped;
+    the model's own state where that was not finite either.
 
     Attributes:
         available: {key: spec} of all that can be observed beside pictures.
@@ -250,7 +250,7 @@ class TaskEnv:
         if self._sensors.specs:
             felt = {name: on_host(recorded[name]) for name in self._sensors.record}
             self._sensors.advance(felt, self._draws(np.arange(self.num_worlds)), self._elapsed)
-        return (outcome if is_whole else outcome.forfeited(diverged)), diverged
+        return (outcome if is_whole else outcome.forfeited(diverged, self._weights)), diverged
 
     def _begin(self, ids: NDArray[np.int64]) -> None:
         self._beginning(self._ahead.take(self.worlds, self._first_world, self._episode, ids), ids)

@@ -157,7 +157,8 @@ class SimulatedWorld:
         self._recorded = []
         self._decisions += 1
         diverged = np.array(self.engine.diverged)
-        outcome = self.task.outcome(self.engine, self._no_action, recorded, self._memory).forfeited(diverged)
+        outcome = self.task.outcome(self.engine, self._no_action, recorded, self._memory)
+        outcome = outcome.forfeited(diverged, self.task.spec.reward_weights)
         success = bool(np.asarray(outcome.success)[0])
         ended = bool(np.asarray(outcome.terminated)[0] | diverged[0]) or success
         return Verdict(

@@ -120,3 +120,13 @@ def _success(agent: SAC) -> float:
         batch = env.step(agent.predict(obs, deterministic=True)[0])
         obs = batch.obs
     return float(batch.info["success"].mean())
+
+
+def test_to_break_the_physics_is_no_way_to_a_goal() -> None:
+    env = make("robossl/ArmReachGoal-v0", 2)
+    env.reset()
+    env.engine.write("qvel", np.full((1, env.engine.model.nv), 1e6), np.array([1]))
+    batch = env.step(np.zeros((2, 3)))
+    assert batch.info["diverged"].tolist() == [False, True]
+    assert batch.reward.tolist() == [-1, -1]
+    assert env.compute_reward(batch.final_obs["achieved_goal"], batch.final_obs["desired_goal"], None).tolist() == [-1]

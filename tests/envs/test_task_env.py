@@ -121,7 +121,7 @@ def test_what_an_ended_episode_leaves_is_not_overwritten_by_the_next() -> None:
     assert count.tolist() == [[0], [0], [0]]
 
 
-def test_a_diverged_world_is_truncated_without_reward_and_the_others_go_on() -> None:
+def test_a_diverged_world_is_truncated_without_a_gain_and_the_others_go_on() -> None:
     env, other = rail(observations=("proprio", "rgb_side")), rail(observations=("proprio", "rgb_side"))
     env.reset()
     other.reset()
@@ -139,7 +139,7 @@ def test_a_diverged_world_is_truncated_without_reward_and_the_others_go_on() -> 
     assert batch.truncated.tolist() == [False, True, False]
     assert batch.info["diverged"].tolist() == [False, True, False]
     assert not batch.terminated.any()
-    assert batch.reward[1] == 0
+    assert batch.reward[1] == -0.5  # what the action cost
     assert batch.info["metric/count"].tolist() == [3, 0, 3]
     for key, value in batch.obs.items():
         assert np.isfinite(value).all()
