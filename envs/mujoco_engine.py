@@ -8,7 +8,6 @@ What it costs to be current is paid for the fields that are read of all worlds, 
 import copy
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import mujoco
@@ -17,27 +16,22 @@ from mujoco import batch as mujoco_batch
 from numpy.typing import NDArray
 
 from robossl.core import Array, UnknownNameError, UserError
-from robossl.envs.casting import Caster, beam_fan, can_cast
+from robossl.envs.casting.scanner import Scanner
 from robossl.envs.engine import MAX_SPEED
 from robossl.envs.mujoco_fields import (
     NO_STAGE,
-    RANDOM_FIELDS,
     READABLE_FIELDS,
     RECORDABLE_FIELDS,
-    SHAPE_FIELDS,
     STATE_FIELDS,
-    VISIBLE_GROUPS,
     columns_of,
-    feeds_constants,
     stage_of,
 )
-from robossl.envs.mujoco_rows import flag, give
+from robossl.envs.mujoco_rows import flag
+from robossl.envs.own_values import OwnValues
 from robossl.envs.records import STATE, Names, Plan, in_bytes, planned, put_back, put_back_with
-from robossl.envs.solid_bodies import SolidBodies
 
 _MOVING = 2 * mujoco.mjtState.mjSTATE_CTRL.value - 1  # what physics changes, and the controls: the first columns
 _MOVING_LAST = mujoco.mjtState.mjSTATE_PLUGIN.value | mujoco.mjtState.mjSTATE_PLASTIC.value  # of models that have it
-_ONLY_RANDOMISED = RANDOM_FIELDS - {"body_inertia"}  # fields that nothing else gives worlds values of their own
 _FEW = 16  # worlds: with fewer, to wake the other threads costs more than to compute one world after the other
 
 
@@ -62,16 +56,14 @@ class MujocoEngine:
             self.batch = mujoco_batch.Batch(self.model, num_worlds, min(num_threads, num_worlds))
         except ValueError as error:  # of what no batch can do, as bodies that sleep
             raise UserError(f"the model cannot be simulated in many worlds: {error}") from error
-        self.model_version = np.zeros(num_worlds, np.int64)
+        self._own = OwnValues(self.model, self.batch)
+        self.model_version = self._own.version
         self._bindings: dict[str, Array] = {}
         self._views: dict[str, Array] = {}  # of the fields that are kept current
         self._stage = NO_STAGE  # up to which every call computes
         self._computed = np.full(num_worlds, NO_STAGE)  # up to which each world's state has been followed
         self._records: dict[tuple[tuple[str, ...], int], dict[str, Array]] = {}  # by what is recorded, and how often
-        self._randomised: dict[str, Array] = {}  # the batch's own arrays
         self._plan = Plan()
-        self._stale = np.zeros(num_worlds, bool)  # worlds whose derived model constants wait for set_const
-        self._is_any_stale = False
         self._diverged = np.zeros(num_worlds, bool)
         self.batch.reset(stage=NO_STAGE)
         self._default_state = self.batch.state[0].copy()
@@ -83,7 +75,6 @@ class MujocoEngine:
         self._touched: Any = None  # the rows that `_touch` noted last
         self._is_written = np.zeros(num_worlds, bool)  # worlds whose other columns may have changed since the last step
         self._sensor_stage = stage_of("sensordata", self.model)
-        self._solids = SolidBodies(self.model)
         self._qvel = self._bound("qvel")
 
     def reset(self, ids: NDArray[np.int64], fields: tuple[str, ...] = (), values: Array | None = None) -> None:
@@ -105,7 +96,7 @@ class MujocoEngine:
     def begin(self, ids: NDArray[np.int64], names: Names, records: NDArray[np.void]) -> None:
         """See `Engine.begin`."""
         if self._plan.record is not records.dtype:
-            self._plan = planned(self.model, names, records.dtype, self._expanded)
+            self._plan = planned(self.model, names, records.dtype, self._own.rows)
         plan, values = self._plan, records[STATE]
         if not plan.rows:
             self.reset(ids, names.state, values)
@@ -115,19 +106,19 @@ class MujocoEngine:
             put_back_with(self.batch.state, self._default_state, ids, plan.columns, values, *parts)
             self._diverged[ids] = False
         if plan.has_constants:
-            self._stale[ids] = self._is_any_stale = True
+            self._own.outdate(ids)
         for field in plan.others:
             self.randomise(field, records[field], ids)
 
     def forward(self, ids: NDArray[np.int64] | None = None) -> None:
         """See `Engine.forward`."""
-        self._refresh_constants()
+        self._own.follow()
         if self._stage != NO_STAGE:
             self._compute(ids, self._stage)
 
     def step(self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = ()) -> dict[str, Array]:
         """See `Engine.step`. What is recorded of a world after it diverged is not to be used."""
-        self._refresh_constants()
+        self._own.follow()
         warnings = self.batch.warning.copy()
         self.view("ctrl")[...] = ctrl
         recorded: dict[str, Array] = {}
@@ -146,7 +137,7 @@ class MujocoEngine:
         values, stage = self._bound(name), self._stage_of(name)
         late = ids[self._computed[ids] < stage]
         if len(late):
-            self._refresh_constants()
+            self._own.follow()
             self._compute(late, max(stage, self._stage))
         return values[ids].astype(np.float32)
 
@@ -184,19 +175,8 @@ class MujocoEngine:
         hidden_body: int = -1,
         least_m: float = 0.0,
     ) -> Array:
-        """See `Engine.scan`: visible are the geom groups 0-2."""
-        start = np.broadcast_to(np.asarray(start, np.float64), (len(ids), 3))
-        axes = np.broadcast_to(np.asarray(axes, np.float64), (len(ids), 3, 3))
-        if self._caster is None:
-            direction = np.matmul(directions, axes.transpose(0, 2, 1))
-            others = {"geomgroup": VISIBLE_GROUPS, "bodyexclude": hidden_body, "ids": ids}
-            distance = self.batch.ray(pnt=start[:, None] + least_m * direction, vec=direction, **others)[0]
-            return np.where(distance >= 0, distance + least_m, -1.0)
-        found = np.empty((len(ids), len(directions))), np.empty((len(ids), len(directions)), np.int32)
-        self._caster.refresh(ids)
-        fan = beam_fan(directions)
-        self._caster.cast(fan, ids, (start, axes), found, hidden_body=hidden_body, least_m=least_m)
-        return found[0]
+        """See `Engine.scan`."""
+        return self._scanner.scan(start, axes, directions, ids, hidden_body=hidden_body, least_m=least_m)
 
     def randomise(self, field: str, values: Array, ids: NDArray[np.int64]) -> None:
         """See `Engine.randomise`.
@@ -207,36 +187,16 @@ class MujocoEngine:
         Raises:
             UserError: if the field cannot differ between worlds, or if what follows from it cannot be computed.
         """
-        rows = self._randomised.get(field)
-        if rows is None:
-            if field not in RANDOM_FIELDS:
-                raise UnknownNameError("model field that can be randomised", field, RANDOM_FIELDS)
-            rows = self.batch.expand(field)
-        flat = rows.reshape(self.num_worlds, -1)
-        given = np.asarray(values).reshape(len(ids), flat.shape[1])
-        if field in SHAPE_FIELDS:
-            self._solids.require_known_inertia(field, np.asarray(rows[ids] != values))
         self._touch(ids)  # also refuses what is no world, which machine code does not
-        if not give(flat, ids, given, self.model_version):
-            raise UserError(f"{field} cannot be randomised to values that are not finite")
-        if field in ("body_mass", "geom_size") and "body_inertia" not in self._randomised:
-            own = (self.batch.expanded(name) for name in ("body_mass", "geom_size"))
-            mass, size = (None if values is None else values[ids] for values in own)
-            self.batch.expand("body_inertia")[ids] = self._solids.inertia(mass, size, len(ids))
-        self._randomised[field] = rows
-        if feeds_constants(field):
-            self._stale[ids] = self._is_any_stale = True
+        self._own.set(field, values, ids)
 
     def model_values(self) -> dict[str, Array]:
         """See `Engine.model_values`."""
-        return {field: rows.copy() for field, rows in self._randomised.items()}
+        return self._own.copies()
 
     def own_values(self, field: str) -> NDArray[np.float64] | None:
         """See `Engine.own_values`."""
-        if field in _ONLY_RANDOMISED:
-            return self._randomised.get(field)
-        values: NDArray[np.float64] | None = self.batch.expanded(field)
-        return values
+        return self._own.of(field)
 
     def get_state(self) -> NDArray[np.float64]:
         """See `Engine.get_state`; the columns are MuJoCo's mjSTATE_INTEGRATION."""
@@ -259,8 +219,8 @@ class MujocoEngine:
         self.set_state(self._kept[ids], ids)
 
     @cached_property
-    def _caster(self) -> Caster | None:
-        return Caster(self) if can_cast(self.model) else None
+    def _scanner(self) -> Scanner:
+        return Scanner(self)
 
     @property
     def diverged(self) -> NDArray[np.bool_]:
@@ -306,12 +266,6 @@ class MujocoEngine:
             recorded[name][:, 0], recorded[name][:, 1:] = values, buffers[name][:, :-1]
         return recorded
 
-    def _expanded(self, field: str) -> Array:
-        """Returns the values [N, ...] of a model field that worlds have of their own from now on."""
-        if field not in self._randomised:
-            self._randomised[field] = self.batch.expand(field)
-        return self._randomised[field]
-
     def _stage_of(self, name: str) -> int:
         return self._sensor_stage if name == "sensordata" else stage_of(name, self.model)
 
@@ -347,52 +301,6 @@ class MujocoEngine:
             function(ids=ids, **options)
         except mujoco_batch.SimulationError as error:
             self._diverged[error.ids] = True
-
-    def _refresh_constants(self) -> None:
-        if not self._is_any_stale:
-            return
-        try:
-            self.batch.set_const(np.flatnonzero(self._stale))
-        except mujoco_batch.SimulationError as error:
-            reason = " ".join(self.batch.error(int(error.ids[0])).split())
-            raise UserError(f"the model values of world {error.ids[0]} make no model: {reason}") from error
-        self._stale[:] = self._is_any_stale = False
-
-
-def load_model(source: str | Path, edit: Callable[[Any], None] | None = None) -> mujoco.MjModel:
-    """Compiles a model.
-
-    Args:
-        source: a path to an MJCF file, or MJCF itself.
-        edit: changes the `MjSpec` that was read, before it is compiled.
-
-    Raises:
-        UserError: if it does not exist or does not compile.
-    """
-    is_xml = isinstance(source, str) and source.lstrip().startswith("<")
-    try:
-        spec = mujoco.MjSpec.from_string(source) if is_xml else mujoco.MjSpec.from_file(str(source))
-        if edit is not None:
-            edit(spec)
-        model = spec.compile()
-        _require_numbers(model)
-        return model
-    except (ValueError, OSError, mujoco.FatalError) as error:
-        what = "the model" if is_xml else f"the model {source}"
-        raise UserError(f"{what} cannot be compiled: {' '.join(str(error).split())}") from error
-
-
-def _require_numbers(model: mujoco.MjModel) -> None:
-    """Checks what MuJoCo only warns of, or takes without a word."""
-    floats = {name: values for name in dir(model) if _is_floats(values := getattr(model, name))}
-    if broken := [name for name, values in floats.items() if np.isnan(values).any()]:
-        raise ValueError(f"not all are numbers in {', '.join(broken)}")
-    if not model.opt.timestep > 0:
-        raise ValueError(f"the timestep must be positive, got {model.opt.timestep:g}")
-
-
-def _is_floats(values: Any) -> bool:
-    return isinstance(values, np.ndarray) and values.dtype.kind == "f"
 
 
 def _silence_warnings() -> None:

@@ -13,11 +13,11 @@ from robossl.core.errors import UnknownNameError, UserError
 from robossl.core.processor import num_cores
 from robossl.envs.action import checked_action
 from robossl.envs.ahead import Ahead
-from robossl.envs.compiled import compiled
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.delayed_engine import undelayed
 from robossl.envs.draws import FastDraws
 from robossl.envs.engines import make_delayed, make_engine
+from robossl.envs.episode_ends import count_on, ends
 from robossl.envs.host import for_sensors, on_host
 from robossl.envs.memory import require_memory
 from robossl.envs.observable import chosen_keys, picture_spec, sized
@@ -106,7 +106,7 @@ class TaskEnv:
         action = checked_action(action, self._action_shape)
         start = self._clock()
         outcome, diverged = self._simulate(action)
-        terminated, truncated, final_ids = _ends(
+        terminated, truncated, final_ids = ends(
             outcome.terminated, diverged, self._elapsed, self.task.spec.max_episode_steps
         )
         reward = np.zeros(self.num_worlds, np.float32)
@@ -119,7 +119,7 @@ class TaskEnv:
         if final_obs is not None:
             if self.before_reset is not None:
                 self.before_reset(final_ids)
-            _count_on(self._episode, self._elapsed, final_ids)
+            count_on(self._episode, self._elapsed, final_ids)
             self._begin(final_ids)
         obs = self._observe(None)
         if final_obs is None:
@@ -312,25 +312,3 @@ class TaskEnv:
             commands=task.commands,
             motion=task.motion,
         )
-
-
-@compiled
-def _count_on(episode: Array, elapsed: Array, ids: Array) -> None:
-    """Counts on the episodes [N] that the worlds `ids` are in; no step of theirs has been made."""
-    for world in ids:
-        episode[world] += 1
-        elapsed[world] = 0
-
-
-@compiled
-def _ends(judged: Array, diverged: Array, elapsed: Array, limit: int) -> tuple[Array, Array, Array]:
-    """Returns which worlds [N] were terminated, which truncated, and the numbers of all that ended."""
-    terminated, truncated = np.empty(len(judged), np.bool_), np.empty(len(judged), np.bool_)
-    ids, count = np.empty(len(judged), np.int64), 0
-    for world in range(len(judged)):
-        terminated[world] = judged[world]
-        truncated[world] = not judged[world] and (diverged[world] or elapsed[world] >= limit)
-        if terminated[world] or truncated[world]:
-            ids[count] = world
-            count += 1
-    return terminated, truncated, ids[:count].copy()

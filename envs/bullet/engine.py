@@ -106,7 +106,7 @@ class BulletEngine(MujocoEngine):
             if name not in RECORDABLE_FIELDS:
                 raise UnknownNameError("field to record", name, RECORDABLE_FIELDS)
             recorded[name] = np.empty((self.num_worlds, num_substeps, *self._bound(name).shape[1:]), np.float32)
-        self._refresh_constants()
+        self._own.follow()
         warnings = self.batch.warning.copy()
         self.view("ctrl")[...] = ctrl
         self._bullet.load(self._everyone, self)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeAlias
 from robossl.core import Array, CameraSpec, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
 from robossl.envs.motion import MotionConfig
-from robossl.envs.mujoco_engine import load_model
+from robossl.envs.mujoco_model import load_model
 from robossl.envs.randomisation import AnyRandomisation
 from robossl.envs.sensors import Sensor
 from robossl.envs.task import Memory, Outcome, TaskSpec

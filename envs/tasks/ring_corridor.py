@@ -15,7 +15,7 @@ import numpy as np
 from robossl.core import Array, ArraySpec, CameraSpec, CommandSpec, Draws, Obs, Policy, UserError
 from robossl.envs.compiled import fused
 from robossl.envs.engine import Engine
-from robossl.envs.mujoco_engine import load_model
+from robossl.envs.mujoco_model import load_model
 from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Randomisation
 from robossl.envs.sensors import ContactFlags, Imu, Lidar, Odometry, stereo
 from robossl.envs.task import Memory, Outcome, TaskSpec

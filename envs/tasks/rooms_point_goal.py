@@ -15,7 +15,7 @@ import numpy as np
 from robossl.core import Array, Draws, Obs, Policy
 from robossl.envs.compiled import fused
 from robossl.envs.engine import Engine
-from robossl.envs.mujoco_engine import load_model
+from robossl.envs.mujoco_model import load_model
 from robossl.envs.task import Memory, Outcome
 from robossl.envs.tasks.columns import columns
 from robossl.envs.tasks.house_plan import NUM_PLUGS, NUM_WALLS

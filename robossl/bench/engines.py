@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.envs.engines import make_engine
-from robossl.envs.mujoco_engine import load_model
+from robossl.envs.mujoco_model import load_model
 
 Floats = NDArray[np.float64]
 

@@ -5,7 +5,8 @@ import pytest
 
 from robossl.core import UserError
 from robossl.envs.engine import MAX_SPEED
-from robossl.envs.mujoco_engine import MujocoEngine, load_model
+from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.mujoco_model import load_model
 
 pytest.importorskip("pybullet")
 import gc

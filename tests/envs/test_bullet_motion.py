@@ -4,7 +4,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from robossl.envs.mujoco_engine import load_model
+from robossl.envs.mujoco_model import load_model
 
 pytest.importorskip("pybullet")
 

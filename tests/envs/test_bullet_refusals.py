@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from robossl.core import UnknownNameError, UserError
-from robossl.envs.mujoco_engine import MujocoEngine, load_model
+from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.mujoco_model import load_model
 
 pytest.importorskip("pybullet")
 

@@ -8,7 +8,8 @@ import pytest
 
 from robossl.core import CameraSpec
 from robossl.envs.casting import can_cast, caster
-from robossl.envs.mujoco_engine import MujocoEngine, load_model
+from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.mujoco_model import load_model
 from robossl.envs.render import raycast
 from robossl.envs.render.raycast import RaycastRenderer
 from robossl.envs.render.rays import Hits
@@ -107,6 +108,13 @@ def test_no_beam_misses_what_it_grazes(monkeypatch):
     expected = engine.scan(*where, ring, ids)
     assert 0.02 < (expected > 0).mean() < 0.9
     np.testing.assert_array_equal(ours, expected)
+
+
+@pytest.mark.parametrize("number", [-1, NUM_WORLDS])
+def test_there_is_no_scan_of_a_world_that_is_none(number):
+    engine = scattered(scene("box"), 1.0)
+    with pytest.raises(IndexError, match=f"worlds are 0 to {NUM_WORLDS - 1}, got .*{number}"):
+        engine.scan(np.zeros((2, 3)), np.stack([np.eye(3)] * 2), np.array([[0.0, 0, 1]]), np.array([0, number]))
 
 
 def test_changed_model_values_are_followed_in_every_world_that_is_drawn():

@@ -9,7 +9,8 @@ from robossl.core import Stream, UserError
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.delayed_engine import DelayedEngine
 from robossl.envs.make import make_env, make_task
-from robossl.envs.mujoco_engine import MujocoEngine, load_model
+from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.mujoco_model import load_model
 from robossl.envs.task_env import TaskEnv
 
 NUM_SUBSTEPS = 4

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from robossl.core import CameraSpec, UserError
-from robossl.envs.mujoco_engine import MujocoEngine, load_model
+from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.mujoco_model import load_model
 from robossl.envs.render import make_renderer
 from robossl.envs.render.poses import LastPoses
 from robossl.envs.sensors import stereo

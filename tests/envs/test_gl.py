@@ -9,7 +9,8 @@ import pytest
 
 from robossl.core import CameraSpec, UnknownNameError, UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
-from robossl.envs.mujoco_engine import MujocoEngine, load_model
+from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.mujoco_model import load_model
 from robossl.envs.render import _say_once, gl_context, make_renderer
 
 XML = """

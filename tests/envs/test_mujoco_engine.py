@@ -8,8 +8,8 @@ from mujoco import batch as mujoco_batch
 
 from robossl.core import UnknownNameError
 from robossl.envs.engine import MAX_SPEED
-from robossl.envs.mujoco_engine import load_model
 from robossl.envs.mujoco_fields import RANDOM_FIELDS, READABLE_FIELDS, RECORDABLE_FIELDS
+from robossl.envs.mujoco_model import load_model
 
 
 @pytest.fixture(scope="module")

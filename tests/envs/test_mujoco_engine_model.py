@@ -5,7 +5,7 @@ import pytest
 from engine_toys import SUBSTEPS, XML, controls, engine_of
 
 from robossl.core import UnknownNameError, UserError
-from robossl.envs.mujoco_engine import load_model
+from robossl.envs.mujoco_model import load_model
 
 
 @pytest.fixture(scope="module")

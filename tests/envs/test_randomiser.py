@@ -7,7 +7,8 @@ import pytest
 
 from robossl.core import Draws, Stream, UnknownNameError, UserError
 from robossl.envs import EnvConfig
-from robossl.envs.mujoco_engine import MujocoEngine, load_model
+from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.mujoco_model import load_model
 from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Randomisation
 from robossl.envs.randomiser import Randomiser, switched_on
 

@@ -7,7 +7,8 @@ import pytest
 
 from robossl.core import Draws, Stream, UnknownNameError, UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
-from robossl.envs.mujoco_engine import MujocoEngine, load_model
+from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.mujoco_model import load_model
 from robossl.envs.sensors import ContactFlags, ForceTorque, Imu, JointState, Lidar, Odometry, Sensor, Touch
 from robossl.envs.sensors.quiet import switch_off_unused
 from robossl.envs.sensors.sensor import sensor_columns

@@ -6,8 +6,8 @@ import torch
 from engine_toys import XML, engine_of, scattered
 
 from robossl.core import Draws, Stream, UnknownNameError, UserError
-from robossl.envs.mujoco_engine import load_model
 from robossl.envs.mujoco_fields import RANDOM_FIELDS
+from robossl.envs.mujoco_model import load_model
 from robossl.envs.records import STATE, Names
 from robossl.envs.start import Beginning, Start, Starts
 

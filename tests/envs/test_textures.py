@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from robossl.core import CameraSpec, UserError
-from robossl.envs.mujoco_engine import MujocoEngine, load_model
+from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.mujoco_model import load_model
 from robossl.envs.render import make_renderer
 
 CAMERAS = (CameraSpec(name="above", width=9, height=9),)

@@ -14,7 +14,7 @@ from robossl.envs.delayed_engine import DelayedEngine
 from robossl.envs.engine import MAX_SPEED
 from robossl.envs.engines import make_engine
 from robossl.envs.host import on_host
-from robossl.envs.mujoco_engine import load_model
+from robossl.envs.mujoco_model import load_model
 from robossl.envs.warp.fields import RANDOM_FIELDS, READABLE_FIELDS, RECORDABLE_FIELDS
 
 FIELDS = ("qpos", "xpos", "xmat", "cvel", "site_xpos", "sensordata", "qacc", "qfrc_constraint", "nefc")

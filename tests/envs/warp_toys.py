@@ -4,7 +4,8 @@ import numpy as np
 from engine_toys import controls
 
 from robossl.envs.host import on_host
-from robossl.envs.mujoco_engine import MujocoEngine, load_model
+from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.mujoco_model import load_model
 from robossl.envs.warp.engine import WarpEngine
 from robossl.envs.warp.library import warp
 

@@ -1,0 +1,28 @@
+"""Which worlds end with a step, and the episodes that follow; as compiled loops."""
+
+import numpy as np
+
+from robossl.core import Array
+from robossl.envs.compiled import compiled
+
+
+@compiled
+def count_on(episode: Array, elapsed: Array, ids: Array) -> None:
+    """Counts on the episodes [N] that the worlds `ids` are in; no step of theirs has been made."""
+    for world in ids:
+        episode[world] += 1
+        elapsed[world] = 0
+
+
+@compiled
+def ends(judged: Array, diverged: Array, elapsed: Array, limit: int) -> tuple[Array, Array, Array]:
+    """Returns which worlds [N] were terminated, which truncated, and the numbers of all that ended."""
+    terminated, truncated = np.empty(len(judged), np.bool_), np.empty(len(judged), np.bool_)
+    ids, count = np.empty(len(judged), np.int64), 0
+    for world in range(len(judged)):
+        terminated[world] = judged[world]
+        truncated[world] = not judged[world] and (diverged[world] or elapsed[world] >= limit)
+        if terminated[world] or truncated[world]:
+            ids[count] = world
+            count += 1
+    return terminated, truncated, ids[:count].copy()
