@@ -18,12 +18,17 @@ from numpy.typing import NDArray
 from robossl.core import Array, UnknownNameError, UserError
 from robossl.envs.casting.scanner import Scanner
 from robossl.envs.engine import MAX_SPEED
+from robossl.envs.kinematics import Kinematics
 from robossl.envs.mujoco_fields import (
+    BODY_FIELDS,
+    BODY_STAGE,
     NO_STAGE,
+    POSITION_STAGE,
     READABLE_FIELDS,
     RECORDABLE_FIELDS,
     STATE_FIELDS,
     columns_of,
+    mujoco_stage,
     stage_of,
 )
 from robossl.envs.mujoco_rows import flag
@@ -65,7 +70,7 @@ class MujocoEngine:
         self._records: dict[tuple[tuple[str, ...], int], dict[str, Array]] = {}  # by what is recorded, and how often
         self._plan = Plan()
         self._diverged = np.zeros(num_worlds, bool)
-        self.batch.reset(stage=NO_STAGE)
+        self.batch.reset(stage=mujoco_stage(NO_STAGE))
         self._default_state = self.batch.state[0].copy()
         self._columns: dict[tuple[str, ...], NDArray[np.int64]] = {}  # {state fields: theirs in the state}
         self._no_values = np.empty((num_worlds, 0))
@@ -125,7 +130,8 @@ class MujocoEngine:
         if record:
             recorded = self._step_recording(num_substeps, record)
         else:
-            self._call(self.batch.step, None, nstep=num_substeps, stage=self._stage)
+            self._call(self.batch.step, None, nstep=num_substeps, stage=mujoco_stage(self._stage))
+            self._follow_bodies(None, self._stage)
             self._computed[:] = self._stage
         self._flag_divergence(warnings)
         return recorded
@@ -134,7 +140,7 @@ class MujocoEngine:
         """See `Engine.read`; raises as `view` does."""
         if ids is None:
             return self.view(name).astype(np.float32)
-        values, stage = self._bound(name), self._stage_of(name)
+        values, stage = self._field(name), self._stage_of(name)
         late = ids[self._computed[ids] < stage]
         if len(late):
             self._own.follow()
@@ -148,7 +154,7 @@ class MujocoEngine:
             UnknownNameError: if the engine cannot keep that field current.
         """
         if name not in self._views:
-            self._views[name] = self._bound(name)
+            self._views[name] = self._field(name)
             self._stage = max(self._stage, self._stage_of(name))
             self.forward()
         return self._views[name]
@@ -219,6 +225,10 @@ class MujocoEngine:
         self.set_state(self._kept[ids], ids)
 
     @cached_property
+    def _bodies(self) -> Kinematics:
+        return Kinematics(self.model, self.batch)
+
+    @cached_property
     def _scanner(self) -> Scanner:
         return Scanner(self)
 
@@ -276,6 +286,10 @@ class MujocoEngine:
         values = self._bound(name)
         return np.zeros((self.num_worlds, num_substeps, *values.shape[1:]), values.dtype)
 
+    def _field(self, name: str) -> Array:
+        """Returns the array in which a field is kept current."""
+        return self._bodies.field(name) if name in BODY_FIELDS else self._bound(name)
+
     def _bound(self, name: str) -> Array:
         """Returns the batch's own array of a field; a derived one is empty until the next computation."""
         if name not in self._bindings:
@@ -287,12 +301,22 @@ class MujocoEngine:
 
     def _compute(self, ids: NDArray[np.int64] | None, stage: int) -> None:
         """Computes what follows from the state, up to a stage."""
-        if ids is not None and len(ids) < _FEW and self.num_threads > 1:
+        self._follow_bodies(ids, stage)
+        number = mujoco_stage(stage)
+        if not number:
+            pass
+        elif ids is not None and len(ids) < _FEW and self.num_threads > 1:
             for world in ids.astype(np.int32)[:, None]:  # Batch's own type: it has less to check
-                self._call(self.batch.forward, world, stage=stage)
+                self._call(self.batch.forward, world, stage=number)
         else:
-            self._call(self.batch.forward, ids, stage=stage)
+            self._call(self.batch.forward, ids, stage=number)
         self._computed[slice(None) if ids is None else ids] = stage
+
+    def _follow_bodies(self, ids: NDArray[np.int64] | None, stage: int) -> None:
+        """Computes what belongs to `BODY_STAGE`, for the stages from there on."""
+        if stage >= BODY_STAGE and not self._bodies.follow():
+            self._call(self.batch.forward, ids, stage=mujoco_stage(POSITION_STAGE))
+            self._bodies.take(ids)
 
     def _call(self, function: Callable[..., Any], ids: NDArray[np.int64] | None, **options: Any) -> None:
         """Calls Batch; worlds in which MuJoCo raises an error are marked, the others are unharmed."""

@@ -15,11 +15,8 @@ _STATE_NAMES = {"warmstart": "qacc_warmstart"}  # of mjtState, where they are no
 VISIBLE_GROUPS = np.array([1, 1, 1, 0, 0, 0], np.uint8)
 """Of geoms: what rays and cameras meet."""
 
-# Of MuJoCo's forward pass, in order; each includes those before it.
-NO_STAGE = int(mujoco.mjtStage.mjSTAGE_NONE.value)
-_POSITION_STAGE = int(mujoco.mjtStage.mjSTAGE_POS.value)
-_VELOCITY_STAGE = int(mujoco.mjtStage.mjSTAGE_VEL.value)
-_ACCELERATION_STAGE = int(mujoco.mjtStage.mjSTAGE_ACC.value)
+# Of a forward pass, in order; each includes those before it. The second is ours, the others are MuJoCo's.
+NO_STAGE, BODY_STAGE, POSITION_STAGE, VELOCITY_STAGE, ACCELERATION_STAGE = range(5)
 
 
 def names(text: str) -> frozenset[str]:
@@ -31,10 +28,13 @@ STATE_FIELDS = names("""
     time qpos qvel act qacc_warmstart ctrl qfrc_applied xfrc_applied eq_active mocap_pos mocap_quat userdata
 """)
 
+BODY_FIELDS = names("xpos xmat xanchor xaxis site_xpos site_xmat")
+"""What `Kinematics` computes."""
+
 # Only fields that every forward pass computes: the rest would hold what another world left behind.
 _POSITION_FIELDS = names("""
-    xpos xquat xmat xipos ximat xanchor xaxis geom_xpos geom_xmat site_xpos site_xmat cam_xpos cam_xmat
-    light_xpos light_xdir subtree_com ten_length actuator_length ncon ne nf nl nefc
+    xquat xipos ximat geom_xpos geom_xmat cam_xpos cam_xmat light_xpos light_xdir
+    subtree_com ten_length actuator_length ncon ne nf nl nefc
 """)
 _VELOCITY_FIELDS = names("""
     cvel ten_velocity actuator_velocity qfrc_bias qfrc_passive qfrc_spring qfrc_damper qfrc_gravcomp
@@ -42,9 +42,10 @@ _VELOCITY_FIELDS = names("""
 _ACCELERATION_FIELDS = names("qacc qacc_smooth act_dot actuator_force qfrc_actuator qfrc_smooth qfrc_constraint")
 _STAGES = {
     **dict.fromkeys(STATE_FIELDS, NO_STAGE),
-    **dict.fromkeys(_POSITION_FIELDS, _POSITION_STAGE),
-    **dict.fromkeys(_VELOCITY_FIELDS, _VELOCITY_STAGE),
-    **dict.fromkeys(_ACCELERATION_FIELDS, _ACCELERATION_STAGE),
+    **dict.fromkeys(BODY_FIELDS, BODY_STAGE),
+    **dict.fromkeys(_POSITION_FIELDS, POSITION_STAGE),
+    **dict.fromkeys(_VELOCITY_FIELDS, VELOCITY_STAGE),
+    **dict.fromkeys(_ACCELERATION_FIELDS, ACCELERATION_STAGE),
 }
 
 READABLE_FIELDS = frozenset(_STAGES) | {"sensordata"}
@@ -101,7 +102,15 @@ def passing_columns(model: Any) -> list[int]:
 
 def stage_of(field: str, model: Any) -> int:
     """Returns the stage after which a readable field is current; a state field always is."""
-    return int(max(model.sensor_needstage, default=NO_STAGE)) if field == "sensordata" else _STAGES[field]
+    if field != "sensordata":
+        return _STAGES[field]
+    needed = int(max(model.sensor_needstage, default=0))
+    return needed + BODY_STAGE if needed else NO_STAGE
+
+
+def mujoco_stage(stage: int) -> int:
+    """Returns MuJoCo's number of a stage."""
+    return max(stage - BODY_STAGE, 0)
 
 
 def model_default(model: Any, field: str) -> NDArray[Any]:

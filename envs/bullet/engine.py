@@ -30,7 +30,7 @@ from robossl.envs.bullet.world import require_room
 from robossl.envs.bullet.worlds import BulletWorlds
 from robossl.envs.engine import MAX_SPEED
 from robossl.envs.mujoco_engine import MujocoEngine
-from robossl.envs.mujoco_fields import NO_STAGE, STATE_FIELDS, columns_of
+from robossl.envs.mujoco_fields import NO_STAGE, STATE_FIELDS, columns_of, mujoco_stage
 from robossl.envs.records import STATE, Names
 
 _FORGOTTEN = mujoco.mjtDisableBit.mjDSBL_CONTACT.value | mujoco.mjtDisableBit.mjDSBL_CONSTRAINT.value
@@ -212,7 +212,7 @@ class BulletEngine(MujocoEngine):
         applied = self.view("qfrc_applied")
         own = applied.copy()
         applied += push
-        self._call(self.batch.step, None, nstep=1, stage=NO_STAGE)
+        self._call(self.batch.step, None, nstep=1, stage=mujoco_stage(NO_STAGE))
         applied[...] = own
         for name in entries.keys() - states:
             entries[name][...] = self._bound(name)

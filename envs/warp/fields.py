@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import mujoco
-
 from robossl.envs import mujoco_fields
 from robossl.envs.mujoco_fields import names
 
@@ -19,7 +17,13 @@ PLACES = names("geom_pos geom_quat body_pos body_quat")
 """Fields on which depends where geoms are that cannot move: MuJoCo Warp computes that once."""
 
 _LATE_POSITIONS = names("actuator_length ten_length ne nf nl nefc")
-_STAGES = {int(mujoco.mjtStage.mjSTAGE_POS.value): KINEMATICS, int(mujoco.mjtStage.mjSTAGE_VEL.value): VELOCITY}
+_STAGES = {
+    mujoco_fields.NO_STAGE: NO_STAGE,
+    mujoco_fields.BODY_STAGE: KINEMATICS,
+    mujoco_fields.POSITION_STAGE: KINEMATICS,
+    mujoco_fields.VELOCITY_STAGE: VELOCITY,
+    mujoco_fields.ACCELERATION_STAGE: ACCELERATION,
+}
 
 
 def stage_of(field: str, model: Any) -> int:
@@ -28,5 +32,4 @@ def stage_of(field: str, model: Any) -> int:
         return ACCELERATION if model.nsensor else NO_STAGE
     if field in _LATE_POSITIONS:
         return POSITION
-    stage = mujoco_fields.stage_of(field, model)
-    return NO_STAGE if stage == mujoco_fields.NO_STAGE else _STAGES.get(stage, ACCELERATION)
+    return _STAGES[mujoco_fields.stage_of(field, model)]
