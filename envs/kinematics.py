@@ -26,6 +26,10 @@ _KINDS = {  # a ball's is of no use: MuJoCo is asked
         (_JOINTS.mjJNT_HINGE, _HINGE),
     )
 }
+_QUARTERS_PER_RAD, _FAR_RAD = 2 / np.pi, 1e5
+_QUARTER_HIGH, _QUARTER_MIDDLE = float.fromhex("0x1.921fb544p+0"), float.fromhex("0x1.0b4611a6p-34")
+_QUARTER_LOW = float.fromhex("0x1.3198a2e037073p-69")
+"""A quarter turn in three parts. The first two have 33 bits: no multiple of them that is needed is rounded."""
 _NO_POINT, _NO_TURN = np.zeros(3), np.eye(3)
 _FRAME = np.dtype(
     [
@@ -192,6 +196,29 @@ def _turn(out: Array, rot: Array, cos: Array, sin: Array, by: Array) -> None:
 
 
 @inlined
+def _circle(angle: Array, cos: Array, sin: Array) -> None:
+    """Computes cosines and sines of angles [N] to the last bit or two: their series around the nearest quarter turn."""
+    is_far = False
+    for n in range(len(angle)):
+        x = angle[n]
+        is_far |= not abs(x) < _FAR_RAD
+        k = np.floor(x * _QUARTERS_PER_RAD + 0.5)
+        r = x - k * _QUARTER_HIGH - k * _QUARTER_MIDDLE - k * _QUARTER_LOW
+        z = r * r
+        s = -1 / 39916800 + z * (1 / 6227020800 - z / 1307674368000)
+        s = r + r * z * (-1 / 6 + z * (1 / 120 + z * (-1 / 5040 + z * (1 / 362880 + z * s))))
+        c = 1 / 479001600 + z * (-1 / 87178291200 + z / 20922789888000)
+        c = 1 + z * (-1 / 2 + z * (1 / 24 + z * (-1 / 720 + z * (1 / 40320 + z * (-1 / 3628800 + z * c)))))
+        half = np.floor(k / 2)
+        is_odd, sign = k - 2 * half > 0, 1 - 2 * (half - 2 * np.floor(half / 2))
+        cos[n] = sign * (-s if is_odd else c)
+        sin[n] = sign * (c if is_odd else s)
+    for n in range(len(angle) if is_far else 0):
+        if not abs(angle[n]) < _FAR_RAD:
+            cos[n], sin[n] = np.cos(angle[n]), np.sin(angle[n])
+
+
+@inlined
 def _pose(pos: Array, rot: Array, state: Array, pos_at: int, quat_at: int) -> None:
     """Takes positions [3, N] and rotations [9, N] out of states [N, S]; quaternions may have any length."""
     for n in range(state.shape[0]):
@@ -209,7 +236,7 @@ def _pose(pos: Array, rot: Array, state: Array, pos_at: int, quat_at: int) -> No
 def _follow(frames: Array, state: Array, pos: Array, rot: Array, anchors: Array, axes: Array) -> None:
     """Computes frames of N worlds from their states [N, S]."""
     num_worlds = state.shape[0]
-    cos, sin, none = np.empty(num_worlds), np.empty(num_worlds), np.zeros((3, num_worlds))
+    (angle, cos, sin), none = np.empty((3, num_worlds)), np.zeros((3, num_worlds))
     for k in range(len(frames)):
         frame = frames[k]
         here, parent, joint = frame.here, frame.parent, frame.joint
@@ -217,8 +244,8 @@ def _follow(frames: Array, state: Array, pos: Array, rot: Array, anchors: Array,
             _pose(pos[here], rot[here], state, frame.column[0], frame.column[1])
         elif frame.kind == _HINGE:
             for world in range(num_worlds):
-                angle = state[world, frame.column[0]] - frame.rest
-                cos[world], sin[world] = np.cos(angle), np.sin(angle)
+                angle[world] = state[world, frame.column[0]] - frame.rest
+            _circle(angle, cos, sin)
             _turn(rot[here], rot[parent], cos, sin, frame.turn)
             _place(pos[here], pos[parent], rot[parent], frame.anchor)
         else:

@@ -12,7 +12,7 @@ from robossl.envs.tasks import block as cube
 from robossl.envs.tasks.arm_geometry import between
 from robossl.envs.tasks.arm_rewards import judge_lift, tolerance
 from robossl.envs.tasks.arm_task import TABLE_GREY, ArmTask, arm_spec, require_positive
-from robossl.envs.tasks.block import TOOL_TO_BLOCK, Block
+from robossl.envs.tasks.block import Block
 from robossl.envs.tasks.lift_expert import LiftExpert
 from robossl.envs.tasks.panda import FINGER_OPEN_M, NUM_JOINTS, IKConfig
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
@@ -161,9 +161,8 @@ class ArmLift(ArmTask):
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`."""
-        block_w = self._block.position(engine)
-        block = [block_w, self._block.velocity(engine), self._block.heading(engine), block_w - self.arm.tool(engine)]
-        return {"proprio": self.arm.feel(engine), "object": engine.xp.concat(block, axis=-1)}
+        seen = self._block.observe(engine, self.arm.tool_view(engine))
+        return {"proprio": self.arm.feel(engine), "object": seen}
 
     def privileged(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.privileged`."""
@@ -191,7 +190,7 @@ class ArmLift(ArmTask):
 def _spec(arm: PandaArm, config: ArmLiftConfig) -> TaskSpec:
     return arm_spec(
         arm,
-        vectors={"object": (*cube.POSITION, *cube.VELOCITY, *cube.HEADING, *TOOL_TO_BLOCK)},
+        vectors={"object": cube.OBSERVED},
         privileged={**cube.PRIVILEGED, "goal_position": _GOAL, "finger_opening": ("opening_m",)},
         random_fields=cube.RANDOM_FIELDS,
         randomisations=cube.randomisations(config.mass_kg, config.friction),

@@ -12,6 +12,7 @@ from robossl.envs.task import Memory, Outcome, TaskSpec
 from robossl.envs.tasks.arm_geometry import between
 from robossl.envs.tasks.arm_rewards import judge_peg
 from robossl.envs.tasks.arm_task import TABLE_GREY, ArmTask, arm_spec, require_positive
+from robossl.envs.tasks.columns import joined
 from robossl.envs.tasks.panda import NUM_JOINTS, IKConfig
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
 from robossl.envs.tasks.peg_expert import PegExpert
@@ -142,7 +143,7 @@ class ArmPegInBox(ArmTask):
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`."""
         goal_w = self._goal(engine)
-        goal = engine.xp.concat([goal_w[:, :2], goal_w - self.arm.tool(engine)], axis=-1)
+        goal = joined(engine.xp, goal_w[:, :2], goal_w - self.arm.tool_view(engine))
         return {"proprio": self.arm.feel(engine), "goal": goal}
 
     def privileged(self, engine: Engine, memory: Memory) -> Obs:

@@ -13,7 +13,8 @@ from robossl.envs.tasks import block as cube
 from robossl.envs.tasks.arm_geometry import between, first_far
 from robossl.envs.tasks.arm_rewards import judge_push, planar_norm
 from robossl.envs.tasks.arm_task import TABLE_GREY, ArmTask, arm_spec, require_positive
-from robossl.envs.tasks.block import TOOL_TO_BLOCK, Block
+from robossl.envs.tasks.block import Block
+from robossl.envs.tasks.columns import joined
 from robossl.envs.tasks.panda import NUM_JOINTS
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
 from robossl.envs.tasks.panda_options import TOUCH
@@ -142,13 +143,9 @@ class ArmPush(ArmTask):
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`."""
-        xp, block_w, goal_w = engine.xp, self._block.position(engine), self._goal(engine)
-        block = [block_w, self._block.velocity(engine), self._block.heading(engine), block_w - self.arm.tool(engine)]
-        return {
-            "proprio": self.arm.feel(engine),
-            "object": xp.concat(block, axis=-1),
-            "goal": xp.concat([goal_w[:, :2], goal_w[:, :2] - block_w[:, :2]], axis=-1),
-        }
+        xp, tool_w, goal_w = engine.xp, self.arm.tool_view(engine), self._goal(engine)[:, :2]
+        seen = self._block.observe(engine, tool_w)
+        return {"proprio": self.arm.feel(engine), "object": seen, "goal": joined(xp, goal_w, goal_w - seen[:, :2])}
 
     def privileged(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.privileged`."""
@@ -178,7 +175,7 @@ def _spec(arm: PandaArm, config: ArmPushConfig) -> TaskSpec:
     return arm_spec(
         arm,
         vectors={
-            "object": (*cube.POSITION, *cube.VELOCITY, *cube.HEADING, *TOOL_TO_BLOCK),
+            "object": cube.OBSERVED,
             "goal": (*_GOAL, "block_to_goal_x_m", "block_to_goal_y_m"),
         },
         privileged={**cube.PRIVILEGED, "goal_position": _GOAL},

@@ -11,6 +11,7 @@ from robossl.envs.task import Memory, Outcome, TaskSpec
 from robossl.envs.tasks.arm_geometry import between, first_far
 from robossl.envs.tasks.arm_rewards import judge_reach
 from robossl.envs.tasks.arm_task import TABLE_GREY, ArmTask, arm_spec, require_positive
+from robossl.envs.tasks.columns import joined
 from robossl.envs.tasks.panda import NUM_JOINTS, IKConfig
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
 from robossl.envs.tasks.progress import progress
@@ -128,10 +129,8 @@ class ArmReach(ArmTask):
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`."""
         goal_w = self._goal(engine)
-        return {
-            "proprio": self.arm.feel(engine),
-            "goal": engine.xp.concat([goal_w, goal_w - self.arm.tool(engine)], axis=-1),
-        }
+        goal = joined(engine.xp, goal_w, goal_w - self.arm.tool_view(engine))
+        return {"proprio": self.arm.feel(engine), "goal": goal}
 
     def privileged(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.privileged`."""

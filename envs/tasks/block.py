@@ -9,12 +9,13 @@ from robossl.core import Array
 from robossl.envs.engine import Engine
 from robossl.envs.randomisation import AnyRandomisation, Push, Randomisation
 from robossl.envs.tasks.arm_geometry import Bounds, between, heading
+from robossl.envs.tasks.columns import joined
 from robossl.envs.tasks.variation import Change
 
 POSITION = ("block_x_w_m", "block_y_w_m", "block_z_w_m")
 VELOCITY = ("block_vx_w_m_s", "block_vy_w_m_s", "block_vz_w_m_s")
 HEADING = ("block_sin_yaw", "block_cos_yaw")
-TOOL_TO_BLOCK = ("tool_to_block_x_m", "tool_to_block_y_m", "tool_to_block_z_m")
+OBSERVED = (*POSITION, *VELOCITY, *HEADING, "tool_to_block_x_m", "tool_to_block_y_m", "tool_to_block_z_m")
 PRIVILEGED = {"block_position": POSITION, "block_velocity": VELOCITY, "block_heading": HEADING}
 RANDOM_FIELDS = ("body_mass", "geom_friction", "geom_rgba")
 
@@ -65,6 +66,13 @@ class Block:
     def heading(self, engine: Engine) -> Array:
         """Returns sin and cos of its yaw, [N, 2]."""
         return heading(engine.xp, engine.read("qpos")[:, self._qpos + 3 : self._qpos + 7])
+
+    def observe(self, engine: Engine, tool_w: Array) -> Array:
+        """Returns what `OBSERVED` names, [N, 11], float32, beside tools at [N, 3]."""
+        qpos, qvel = (engine.view(name) for name in ("qpos", "qvel"))
+        place_w, turn = qpos[:, self._qpos : self._qpos + 3], qpos[:, self._qpos + 3 : self._qpos + 7]
+        velocity = qvel[:, self._dof : self._dof + 3]
+        return joined(engine.xp, place_w, velocity, heading(engine.xp, turn), place_w - tool_w)
 
     def privileged(self, engine: Engine) -> dict[str, Array]:
         """Returns {`PRIVILEGED`: [N, ...]}."""

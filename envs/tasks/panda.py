@@ -5,14 +5,13 @@ Limits are those of the Franka Control Interface documentation, "Robot and inter
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from robossl.core import Array, UserError, inverse_kinematics
 from robossl.core.inverse_kinematics import damped_targets
-from robossl.envs.compiled import fused
 from robossl.envs.host import namespace_of
-from robossl.envs.tasks.arm_kinematics import damped_steps, fill_tool_jacobian
 
 NUM_JOINTS = 7
 POSITION_MIN_RAD = np.array([-2.8973, -1.7628, -2.8973, -3.0718, -2.8973, -0.0175, -2.8973])
@@ -48,6 +47,19 @@ class IKConfig:
             raise UserError(f"a posture has {NUM_JOINTS} joints, got {len(self.posture_rad)}")
 
 
+def tuning(period_s: float, config: IKConfig) -> tuple[Any, ...]:
+    """Returns what `steer` takes last: posture, its gain, damping, greatest step, least and greatest positions."""
+    fastest = VELOCITY_MAX_RAD_S * period_s
+    return (
+        np.array(config.posture_rad),
+        config.posture_gain,
+        config.damping,
+        fastest,
+        POSITION_MIN_RAD,
+        POSITION_MAX_RAD,
+    )
+
+
 def joint_targets(joint_pos: Array, jacobian: Array, pose_error: Array, *, period_s: float, config: IKConfig) -> Array:
     """Makes one step towards a tool pose; see `damped_targets`.
 
@@ -62,22 +74,17 @@ def joint_targets(joint_pos: Array, jacobian: Array, pose_error: Array, *, perio
         [N, 7] joint positions in rad within the limits, at most `period_s` at the greatest velocity away.
     """
     xp = namespace_of(joint_pos)
-    numbers = (config.posture_rad, VELOCITY_MAX_RAD_S * period_s, POSITION_MIN_RAD, POSITION_MAX_RAD)
-    if xp is np:
-        posture, fastest, low, high = map(np.asarray, numbers)
-        return damped_steps(
-            joint_pos, jacobian, pose_error, posture, config.posture_gain, config.damping, fastest, low, high
-        )
+    posture, gain, damping, *bounds = tuning(period_s, config)
     q, J, error = (xp.asarray(part, dtype=xp.float64) for part in (joint_pos, jacobian, pose_error))
-    posture, fastest, low, high = (xp.asarray(part, dtype=xp.float64, device=q.device) for part in numbers)
+    posture, fastest, low, high = (xp.asarray(part, device=q.device) for part in (posture, *bounds))
     return damped_targets(
         xp,
         q,
         J,
         error,
         posture=posture,
-        posture_gain=config.posture_gain,
-        damping=config.damping,
+        posture_gain=gain,
+        damping=damping,
         greatest_step=fastest,
         low=low,
         high=high,
@@ -93,15 +100,13 @@ def tool_jacobian(anchor_w: Array, axis_w: Array, tool_w: Array) -> Array:
         tool_w: [N, 3] points that all joints carry, m.
     """
     xp = namespace_of(axis_w)
-    jacobian = xp.empty((len(axis_w), 6, NUM_JOINTS), dtype=xp.float64, device=axis_w.device)
-    fill_tool_jacobian(xp, anchor_w, axis_w, tool_w, jacobian)
-    return jacobian
+    arm = xp.asarray(tool_w, dtype=xp.float64)[:, None] - anchor_w
+    turning = xp.linalg.cross(xp.asarray(axis_w, dtype=xp.float64), arm)
+    return xp.concat([turning.mT, xp.asarray(axis_w, dtype=xp.float64).mT], axis=1)
 
 
 def pose_error(tool_w: Array, rotation_w: Array, target_w: Array) -> Array:
     """Returns what is missing [N, 6] from tools at [N, 3], turned by [N, 3, 3], to targets [N, 3] and `TOOL_DOWN`."""
     xp = namespace_of(rotation_w)
-    return _pose_error(xp, tool_w, rotation_w, target_w, xp.asarray(TOOL_DOWN, device=rotation_w.device))
-
-
-_pose_error = fused(inverse_kinematics.pose_error)
+    wanted_w = xp.asarray(TOOL_DOWN, device=rotation_w.device)
+    return inverse_kinematics.pose_error(xp, tool_w, rotation_w, target_w, wanted_w)

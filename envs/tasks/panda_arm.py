@@ -15,17 +15,21 @@ from robossl.envs.compiled import fused
 from robossl.envs.engine import Engine
 from robossl.envs.motion import LedJoints, MotionConfig
 from robossl.envs.task import Memory
+from robossl.envs.tasks.arm_kinematics import steer
+from robossl.envs.tasks.columns import joined
 from robossl.envs.tasks.panda import (
     FINGER_OPEN_M,
     NUM_FINGERS,
     NUM_JOINTS,
     POSITION_MAX_RAD,
     POSITION_MIN_RAD,
+    TOOL_DOWN,
     VELOCITY_MAX_RAD_S,
     IKConfig,
     joint_targets,
     pose_error,
     tool_jacobian,
+    tuning,
 )
 from robossl.envs.tasks.units import vector
 
@@ -86,7 +90,8 @@ class PandaArm:
         names = ("tool_dx", "tool_dy", "tool_dz") + ("grip",) * config.has_gripper
         self.action = ArraySpec(shape=(len(names),), low=-1, high=1, names=names)
         self.commands = (*(_move(axis, config) for axis in range(3)), *(_GRIP,) * config.has_gripper)
-        self._box_w_m = np.array([config.low_w_m, config.high_w_m], np.float32)
+        self._box_w_m = np.array(config.low_w_m, np.float32), np.array(config.high_w_m, np.float32)
+        self._tuning = tuning(1 / config.control_hz, config.ik)
         self._tool = -1
         self._led: LedJoints | None = None
 
@@ -124,25 +129,41 @@ class PandaArm:
 
     def control(self, engine: Engine, action: Array, memory: Memory) -> Array:
         """Maps actions [N, 3 or 4] to position targets [N, J] of the joints, rad, and fingers, m."""
-        xp, config, tool_w = engine.xp, self.config, self.tool(engine)
-        low_w, high_w = xp.asarray(self._box_w_m, device=tool_w.device)
+        xp, config, tool_w = engine.xp, self.config, self.tool_view(engine)
+        low_w, high_w = self._box_w_m
+        if xp is not np:
+            low_w, high_w = (xp.asarray(corner, device=engine.device) for corner in self._box_w_m)
         target_w = memory["tool_target_w"]
         _move_target(xp, tool_w, action, config.step_m, low_w, high_w, memory["has_target"], target_w)
-        rotation = engine.read("site_xmat")[:, self._tool].reshape(-1, 3, 3)
-        error = pose_error(tool_w, rotation, target_w)
-        anchor_w, axis_w, joint_pos = (engine.read(name)[:, :NUM_JOINTS] for name in ("xanchor", "xaxis", "qpos"))
-        jacobian = tool_jacobian(anchor_w, axis_w, tool_w)
-        targets = joint_targets(joint_pos, jacobian, error, period_s=1 / config.control_hz, config=config.ik)
+        targets = self._steer(engine, target_w) if xp is np else self._steer_in_arrays(engine, target_w)
         if self._led:
-            targets = self._led.lead(targets, joint_pos, memory)
+            targets = self._led.lead(targets, engine.read("qpos")[:, :NUM_JOINTS], memory)
         if not config.has_gripper:
             return targets
         finger = _GRIP.offset + _GRIP.scale * action[:, 3:]
         return xp.concat([targets, *[finger] * NUM_FINGERS], axis=-1)
 
+    def _steer(self, engine: Engine, target_w: Array) -> Array:
+        """Returns joint positions [N, 7] on the way to tools at [N, 3]."""
+        anchor_w, axis_w = (engine.view(name).transpose(1, 2, 0) for name in ("xanchor", "xaxis"))
+        tool_w, rotation_w = (engine.view(name)[:, self._tool].T for name in ("site_xpos", "site_xmat"))
+        return steer(engine.view("qpos"), anchor_w, axis_w, tool_w, rotation_w, target_w, TOOL_DOWN, *self._tuning)
+
+    def _steer_in_arrays(self, engine: Engine, target_w: Array) -> Array:
+        """Does the same for engines whose arrays are not numpy's."""
+        tool_w = self.tool(engine)
+        rotation_w = engine.read("site_xmat")[:, self._tool].reshape(-1, 3, 3)
+        anchor_w, axis_w, joint_pos = (engine.read(name)[:, :NUM_JOINTS] for name in ("xanchor", "xaxis", "qpos"))
+        error, jacobian = pose_error(tool_w, rotation_w, target_w), tool_jacobian(anchor_w, axis_w, tool_w)
+        return joint_targets(joint_pos, jacobian, error, period_s=1 / self.config.control_hz, config=self.config.ik)
+
     def tool(self, engine: Engine) -> Array:
         """Returns where the tools are in the world, [N, 3], m."""
         return engine.read("site_xpos")[:, self._tool]
+
+    def tool_view(self, engine: Engine) -> Array:
+        """Returns the same as the engine has it, to look at until the state changes."""
+        return engine.view("site_xpos")[:, self._tool]
 
     def opening(self, engine: Engine) -> Array:
         """Returns how far apart the fingers are, [N], m."""
@@ -156,8 +177,8 @@ class PandaArm:
 
     def feel(self, engine: Engine) -> Array:
         """Returns joint positions, their velocities and the tool's position, [N, 2 J + 3]."""
-        qpos, qvel = (engine.read(name)[:, : self.num_joints] for name in ("qpos", "qvel"))
-        return engine.xp.concat([qpos, qvel, self.tool(engine)], axis=-1)
+        qpos, qvel = (engine.view(name)[:, : self.num_joints] for name in ("qpos", "qvel"))
+        return joined(engine.xp, qpos, qvel, self.tool_view(engine))
 
 
 @fused

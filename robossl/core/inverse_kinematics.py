@@ -56,8 +56,7 @@ def damped_targets(
 def pose_error(xp: Any, position: Array, rotation: Array, wanted_position: Array, wanted_rotation: Array) -> Array:
     """Returns what is missing from tools to where they should be, [N, 6]: m above rad, the turn to first order.
 
-    The turn is half the sum of the cross products of the columns of both rotations. Simulated arms have it compiled
-    (`robossl.envs.compiled.fused`), so it calls nothing but array functions.
+    The turn is half the sum of the cross products of the columns of both rotations.
 
     Args:
         xp: namespace of the arrays.

@@ -81,6 +81,19 @@ def test_frames_are_where_mujoco_has_them(model):
             np.testing.assert_allclose(ours.field(name), values, rtol=0, atol=1e-14, err_msg=name)
 
 
+@pytest.mark.parametrize("far_rad", [1.0, 30.0, 9e4, 3e5, 1e9])
+def test_joints_may_have_turned_however_far(model, far_rad):
+    batch = mujoco_batch.Batch(model, NUM_WORLDS, 1)
+    ours = Kinematics(model, batch)
+    hinges = model.jnt_qposadr[model.jnt_type == mujoco.mjtJoint.mjJNT_HINGE]
+    turned = far_rad * np.random.default_rng(0).uniform(-1, 1, (NUM_WORLDS, len(hinges)))
+    turned[::2] = np.arange(-3, 3)[:, None] * np.pi / 2
+    batch.bind("qpos")[:, hinges] = turned
+    ours.follow()
+    for name, values in from_mujoco(batch).items():
+        np.testing.assert_allclose(ours.field(name), values, rtol=0, atol=1e-14, err_msg=name)
+
+
 def test_a_world_is_the_same_to_the_last_bit_beside_others(model):
     many, one = (mujoco_batch.Batch(model, num, 1) for num in (NUM_WORLDS, 1))
     scatter(many)
@@ -98,6 +111,9 @@ def test_a_broken_world_leaves_the_others_alone(model):
     batch.bind("qpos")[2] = np.nan
     ours.follow()
     assert np.isnan(ours.field("xpos")[2]).any()
+    batch.bind("qpos")[2] = 1e7
+    ours.follow()
+    np.testing.assert_array_equal(np.delete(ours.field("xmat"), 2, axis=0), np.delete(before["xmat"], 2, axis=0))
     batch.bind("qpos")[2] = 0.1
     ours.follow()
     for name, values in before.items():
