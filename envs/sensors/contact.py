@@ -8,15 +8,24 @@ from numpy.typing import NDArray
 
 from robossl.core import Array, ArraySpec
 from robossl.envs.engine import Engine
+from robossl.envs.quaternion import conjugate, rotated
+from robossl.envs.sensors.load import load_beyond
 from robossl.envs.sensors.sensor import Memory, Sensor, sensor_columns, site_columns
+
+_MOTION = ("framelinvel", "frameangvel", "framelinacc", "frameangacc", "framequat")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForceTorque(Sensor):
     """Reads [num_substeps, 6]: force and torque at a site after every substep, in the site's frame.
 
-    They act on what is beyond the site and come from the body that carries it; the model needs `<force>` and
-    `<torque>` at the site, which belongs to the body beyond.
+    They act on what is beyond the site and come from the body that carries it. What accelerates the load is told of the
+    motion, by the change of velocity in each substep: MuJoCo's own sensors tell what explicit integration would have
+    made of the forces, under stiff servos far more. The load is the site's body and all that it carries, as it is
+    carried at the model's first pose. At an episode's start, before anything has moved, nothing accelerates.
+
+    The model needs `<force>`, `<torque>`, `<framelinvel>`, `<frameangvel>`, `<framelinacc>`, `<frameangacc>` and
+    `<framequat>` at the site, which belongs to the body beyond.
     """
 
     site: str
@@ -29,12 +38,21 @@ class ForceTorque(Sensor):
 
     def read(self, engine: Engine, recorded: dict[str, Array], memory: Memory, ids: NDArray[np.int64]) -> Array:
         """See `Sensor.read`."""
-        data = recorded["sensordata"][ids]
-        return engine.xp.concat([data[..., columns] for columns in self.columns(engine.model)], axis=2)
+        data = recorded["sensordata"][ids].astype(np.float64)
+        force, torque, *motion, quat = (data[..., columns] for columns in self.columns(engine.model))
+        own = engine.own_values("opt.gravity")
+        gravity_w = engine.model.opt.gravity if own is None else own[ids].reshape(-1, 1, 3)
+        change, turn, told, told_turn = motion
+        missing_w = np.diff(change, axis=1) / engine.model.opt.timestep - told[:, 1:] - gravity_w
+        turn_w = np.diff(turn, axis=1) / engine.model.opt.timestep - told_turn[:, 1:]
+        back = conjugate(quat[:, 1:])
+        load = load_beyond(engine, self.site, ids)
+        push, twist = load.wrench(rotated(back, missing_w), rotated(back, turn_w))
+        return np.concatenate([force[:, 1:] + push, torque[:, 1:] + twist], axis=2).astype(np.float32)
 
     def columns(self, model: Any) -> list[slice]:
         """See `Sensor.columns`."""
-        return [site_columns(model, kind, self.site) for kind in ("force", "torque")]
+        return [site_columns(model, kind, self.site) for kind in ("force", "torque", *_MOTION)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +70,7 @@ class Touch(Sensor):
     def read(self, engine: Engine, recorded: dict[str, Array], memory: Memory, ids: NDArray[np.int64]) -> Array:
         """See `Sensor.read`."""
         (columns,) = self.columns(engine.model)
-        return engine.xp.max(recorded["sensordata"][ids][..., columns], axis=1)
+        return engine.xp.max(recorded["sensordata"][ids, 1:][..., columns], axis=1)
 
     def columns(self, model: Any) -> list[slice]:
         """See `Sensor.columns`."""
@@ -77,7 +95,7 @@ class ContactFlags(Sensor):
         """See `Sensor.read`."""
         xp = engine.xp
         first = [columns.start for columns in self.columns(engine.model)]
-        return xp.astype(xp.any(recorded["sensordata"][ids][..., first] > 0, axis=1), xp.float32)
+        return xp.astype(xp.any(recorded["sensordata"][ids, 1:][..., first] > 0, axis=1), xp.float32)
 
     def columns(self, model: Any) -> list[slice]:
         """See `Sensor.columns`."""

@@ -19,7 +19,7 @@ class Sensor(ABC):
     """Reads N worlds. A subclass is a small frozen dataclass that says where the sensor sits and what it is like.
 
     Attributes:
-        record: fields that the engine reads after every substep for it.
+        record: fields that the engine reads before the first substep for it, and after each.
     """
 
     __slots__ = ()
@@ -39,7 +39,8 @@ class Sensor(ABC):
 
         Args:
             engine: the worlds.
-            recorded: {name: [N, num_substeps, ...]} of `record`; at an episode's start its state, repeated.
+            recorded: {name: [N, 1 + num_substeps, ...]} of `record`, before the first substep and after each; at an
+                episode's start its state, repeated.
             memory: its own.
             ids: [n].
         """

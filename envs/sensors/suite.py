@@ -44,8 +44,7 @@ class SensorSuite:
             decisions: [N] decisions made in them.
         """
         self._recorded = {
-            name: np.concatenate([recorded[name][:, 1:], self._engine.read(name)[:, None]], axis=1)
-            for name in self.record
+            name: np.concatenate([recorded[name], self._engine.read(name)[:, None]], axis=1) for name in self.record
         }
         for key, sensor in self._sensors.items():
             sensor.advance(self._engine, self._memory[key], draws.sub(f"sensors/{key}", decisions))
@@ -71,7 +70,7 @@ class SensorSuite:
         """Returns what was recorded; before the first step, room for it."""
         for name in self.record:
             if name not in self._recorded:
-                self._recorded[name] = np.repeat(self._engine.read(name)[:, None], self._num_substeps, axis=1)
+                self._recorded[name] = np.repeat(self._engine.read(name)[:, None], 1 + self._num_substeps, axis=1)
         return self._recorded
 
 
