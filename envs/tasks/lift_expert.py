@@ -14,6 +14,7 @@ class LiftExpert:
 
     Attributes:
         step_m: how far the tool moves along an axis for an action of 1.
+        share: of the way that is left, commanded at once: the servos lag, and with more of it the tool overshoots.
         block_half_m: half the block's edge.
         yaw_rad: how far it may be turned between the fingers.
         aside_m: how far to the side of the block the tool may be when it comes down.
@@ -25,6 +26,7 @@ class LiftExpert:
     step_m: float
     block_half_m: float
     yaw_rad: float
+    share: float = 0.5
     aside_m: float = 0.008
     near_m: float = 0.02
     hover_m: float = 0.09
@@ -48,7 +50,7 @@ class LiftExpert:
         lift = np.clip(goal - block, -self.lift_m, self.lift_m)
         motion = np.where(is_held, lift, np.where(is_around, 0.0, approach))
         grip = np.where(is_around, -1.0, 1.0)
-        action = np.concatenate([motion / self.step_m, grip], axis=-1)
+        action = np.concatenate([self.share * motion / self.step_m, grip], axis=-1)
         return np.clip(action, -1.0, 1.0).astype(np.float32)
 
     @property
