@@ -14,14 +14,14 @@ class LiftExpert:
 
     Attributes:
         step_m: how far the tool moves along an axis for an action of 1.
-        share: of the way that is left, commanded at once: the servos lag, and with more of it the tool overshoots.
         block_half_m: half the block's edge.
         yaw_rad: how far it may be turned between the fingers.
+        share: of the way that is left, commanded at once: the servos lag, and with more of it the tool overshoots.
         aside_m: how far to the side of the block the tool may be when it comes down.
         near_m: how far to the side of the block's centre the tool may be while the fingers are closed.
         level_m: how far above or below it; less, and one that comes down fast and sinks too deep lets go again.
         hover_m: how far above the block's centre the tool crosses the table.
-        lift_m: the farthest step upwards with the block: faster, and it slides between the fingers.
+        lift_m: the longest way with the block that `share` is taken of: faster, and it slides between the fingers.
     """
 
     step_m: float

@@ -14,9 +14,9 @@ class PegExpert:
 
     Attributes:
         step_m: how far the tool moves along an axis for an action of 1.
-        share: of the way that is left, commanded at once: the servos lag, and with more of it the tool overshoots.
         rim_w_m: height of the box.
         aside_m: how far to the side of the box's middle the tip may be when it goes in.
+        share: of the way that is left, commanded at once: the servos lag, and with more of it the tool overshoots.
         above_m: how far over the rim the peg crosses the table.
         enter_m: the farthest step down: a faster one swerves.
     """
