@@ -19,7 +19,7 @@ from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
 from robossl.envs.tasks.progress import METRICS, progress
 from robossl.envs.tasks.variation import varied
 
-NUM_SUBSTEPS = 20
+NUM_SUBSTEPS = 8
 TOOL_LOW_W_M, TOOL_HIGH_W_M = (0.36, -0.22, 0.016), (0.68, 0.22, 0.36)
 START_RAD = (0.0, 0.1743, 0.0, -2.3999, 0.0, 2.5742, 0.7854)
 REGION_W_M = (np.array([0.44, -0.14]), np.array([0.60, 0.14]))
@@ -55,13 +55,13 @@ class ArmLiftConfig:
         weight_effort: of the mean square of the action.
     """
 
-    step_m: float = 0.04
+    step_m: float = 0.02
     lift_m: float = 0.15
     block_half_m: float = 0.024
     yaw_rad: float = 0.35
     mass_kg: tuple[float, float] = (0.05, 0.20)
     friction: tuple[float, float] = (0.6, 1.0)
-    max_episode_steps: int = 50
+    max_episode_steps: int = 100
     weight_reach: float = 0.2
     weight_grip: float = 0.2
     weight_lift: float = 0.3

@@ -19,7 +19,7 @@ from robossl.envs.tasks.peg_expert import PegExpert
 from robossl.envs.tasks.progress import METRICS, progress
 from robossl.envs.tasks.variation import varied
 
-NUM_SUBSTEPS = 16
+NUM_SUBSTEPS = 8
 TOOL_LOW_W_M, TOOL_HIGH_W_M = (0.36, -0.22, 0.01), (0.68, 0.22, 0.26)
 START_RAD = (0.0, -0.1960, 0.0, -2.4893, 0.0, 2.2932, 0.7854)
 REGION_W_M = (np.array([0.46, -0.13]), np.array([0.60, 0.13]))
@@ -58,10 +58,10 @@ class ArmPegInBoxConfig:
         weight_effort: of the mean square of the action.
     """
 
-    step_m: float = 0.04
+    step_m: float = 0.02
     clearance_m: float = 0.010
     success_radius_m: float = 0.03
-    max_episode_steps: int = 50
+    max_episode_steps: int = 100
     weight_align: float = 0.25
     weight_insert: float = 0.4
     weight_inside: float = 0.35

@@ -22,7 +22,7 @@ from robossl.envs.tasks.progress import METRICS, progress
 from robossl.envs.tasks.push_expert import PushExpert
 from robossl.envs.tasks.variation import varied
 
-NUM_SUBSTEPS = 10
+NUM_SUBSTEPS = 5
 TOOL_LOW_W_M, TOOL_HIGH_W_M = (0.35, -0.24, 0.01), (0.75, 0.24, 0.12)
 REGION_W_M = (np.array([0.46, -0.13]), np.array([0.64, 0.13]))
 """Where blocks and goals are put: everywhere around it the tool still reaches."""
@@ -58,10 +58,10 @@ class ArmPushConfig:
         weight_effort: of the mean square of the action.
     """
 
-    step_m: float = 0.04
+    step_m: float = 0.02
     success_radius_m: float = 0.05
     min_push_m: float = 0.10
-    max_episode_steps: int = 60
+    max_episode_steps: int = 100
     weight_reach: float = 0.25
     weight_push: float = 0.5
     weight_at_goal: float = 0.5

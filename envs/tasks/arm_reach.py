@@ -18,7 +18,7 @@ from robossl.envs.tasks.progress import progress
 from robossl.envs.tasks.reach_expert import ReachExpert
 from robossl.envs.tasks.variation import varied
 
-NUM_SUBSTEPS = 16
+NUM_SUBSTEPS = 8
 TOOL_LOW_W_M, TOOL_HIGH_W_M = (0.30, -0.27, 0.02), (0.70, 0.27, 0.32)
 START_RAD = (0.0, 0.0, 0.0, -2.3562, 0.0, 2.3562, 0.7854)
 START_W_M = np.array([0.50, 0.0, 0.18])
@@ -46,7 +46,7 @@ class ArmReachConfig:
         weight_effort: of the mean square of the action.
     """
 
-    step_m: float = 0.03
+    step_m: float = 0.02
     success_radius_m: float = 0.05
     min_reach_m: float = 0.12
     region_half_m: tuple[float, float, float] = (0.15, 0.20, 0.13)

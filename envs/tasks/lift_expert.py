@@ -16,17 +16,21 @@ class LiftExpert:
         step_m: how far the tool moves along an axis for an action of 1.
         block_half_m: half the block's edge.
         yaw_rad: how far it may be turned between the fingers.
+        share: of the way that is left, commanded at once: the servos lag, and with more of it the tool overshoots.
         aside_m: how far to the side of the block the tool may be when it comes down.
-        near_m: how far from the block's centre the tool may be when the fingers close.
+        near_m: how far to the side of the block's centre the tool may be while the fingers are closed.
+        level_m: how far above or below it; less, and one that comes down fast and sinks too deep lets go again.
         hover_m: how far above the block's centre the tool crosses the table.
-        lift_m: the farthest step upwards with the block: faster, and it slides between the fingers.
+        lift_m: the longest way with the block that `share` is taken of: faster, and it slides between the fingers.
     """
 
     step_m: float
     block_half_m: float
     yaw_rad: float
+    share: float = 0.5
     aside_m: float = 0.008
     near_m: float = 0.02
+    level_m: float = 0.015
     hover_m: float = 0.09
     lift_m: float = 0.025
 
@@ -38,7 +42,7 @@ class LiftExpert:
         tool, block, goal = (privileged[f"{name}_position"] for name in ("tool", "block", "goal"))
         to_block = block - tool
         aside = np.sqrt((to_block[:, :2] ** 2).sum(axis=-1, keepdims=True))
-        is_around = (aside < self.near_m) & (np.abs(to_block[:, 2:]) < self.near_m / 2)
+        is_around = (aside < self.near_m) & (np.abs(to_block[:, 2:]) < self.level_m)
         is_held = is_around & (privileged["finger_opening"] < self._held_below_m)
         can_descend = aside < self.aside_m
         is_clear = to_block[:, 2:] < -self.hover_m / 2
@@ -48,7 +52,7 @@ class LiftExpert:
         lift = np.clip(goal - block, -self.lift_m, self.lift_m)
         motion = np.where(is_held, lift, np.where(is_around, 0.0, approach))
         grip = np.where(is_around, -1.0, 1.0)
-        action = np.concatenate([motion / self.step_m, grip], axis=-1)
+        action = np.concatenate([self.share * motion / self.step_m, grip], axis=-1)
         return np.clip(action, -1.0, 1.0).astype(np.float32)
 
     @property

@@ -54,7 +54,7 @@ class ArmConfig:
     step_m: float
     low_w_m: tuple[float, float, float]
     high_w_m: tuple[float, float, float]
-    control_hz: float = 12.5
+    control_hz: float = 25.0
     start_noise_rad: float = 0.02
     has_gripper: bool = False
     ik: IKConfig = field(default_factory=IKConfig)

@@ -16,6 +16,7 @@ class PegExpert:
         step_m: how far the tool moves along an axis for an action of 1.
         rim_w_m: height of the box.
         aside_m: how far to the side of the box's middle the tip may be when it goes in.
+        share: of the way that is left, commanded at once: the servos lag, and with more of it the tool overshoots.
         above_m: how far over the rim the peg crosses the table.
         enter_m: the farthest step down: a faster one swerves.
     """
@@ -23,6 +24,7 @@ class PegExpert:
     step_m: float
     rim_w_m: float
     aside_m: float
+    share: float = 0.5
     above_m: float = 0.03
     enter_m: float = 0.015
 
@@ -41,4 +43,4 @@ class PegExpert:
         height = np.where(may_enter, goal[:, 2:], self.rim_w_m + self.above_m)
         vertical = np.where(may_enter, np.maximum(height - tool[:, 2:], -self.enter_m), height - tool[:, 2:])
         motion = np.concatenate([horizontal, vertical], axis=-1)
-        return np.clip(motion / self.step_m, -1.0, 1.0).astype(np.float32)
+        return np.clip(self.share * motion / self.step_m, -1.0, 1.0).astype(np.float32)

@@ -14,6 +14,7 @@ class PushExpert:
 
     Attributes:
         step_m: how far the tool moves along an axis for an action of 1.
+        share: of the way that is left, commanded at once: the servos lag, and with more of it the tool overshoots.
         arrived_m: the block is left alone when it is this near to the goal.
         standoff_m: from the block's centre to the tool when it comes down behind it.
         lane_m: how far to the side of the line from block to goal the tool may be while it pushes.
@@ -22,6 +23,7 @@ class PushExpert:
     """
 
     step_m: float
+    share: float = 0.5
     arrived_m: float = 0.02
     standoff_m: float = 0.06
     lane_m: float = 0.015
@@ -52,7 +54,7 @@ class PushExpert:
         height = np.where(can_push | is_aligned, self.low_w_m, self.high_w_m)
         motion = np.concatenate([horizontal, height - tool[:, 2:]], axis=-1)
         motion = np.where((distance < self.arrived_m), 0.0, motion)
-        return np.clip(motion / self.step_m, -1.0, 1.0).astype(np.float32)
+        return np.clip(self.share * motion / self.step_m, -1.0, 1.0).astype(np.float32)
 
 
 def _norm(vector: Array) -> Array:

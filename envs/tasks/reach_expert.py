@@ -14,9 +14,11 @@ class ReachExpert:
 
     Attributes:
         step_m: how far the tool moves along an axis for an action of 1.
+        share: of the way that is left, commanded at once: the servos lag, and with more of it the tool overshoots.
     """
 
     step_m: float
+    share: float = 0.5
 
     def reset(self, ids: NDArray[np.int64]) -> None:
         """See `Policy.reset`."""
@@ -24,4 +26,4 @@ class ReachExpert:
     def act(self, obs: Obs, privileged: Obs) -> Array:
         """See `Policy.act`."""
         motion = privileged["goal_position"] - privileged["tool_position"]
-        return np.clip(motion / self.step_m, -1.0, 1.0).astype(np.float32)
+        return np.clip(self.share * motion / self.step_m, -1.0, 1.0).astype(np.float32)

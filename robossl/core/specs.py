@@ -4,6 +4,7 @@ Specs are plain data. They are written into configs, datasets, checkpoints and b
 """
 
 from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -206,6 +207,29 @@ def require_same_observation(expected: EnvSpec, actual: EnvSpec, *, where: str) 
         raise UserError(f"{where}: the action had shape {expected.action.shape} and now has {actual.action.shape}")
     if expected.render != actual.render:
         raise UserError(f"{where}: pictures were made with {expected.render} and are now made with {actual.render}")
+
+
+def require_same_control(expected: EnvSpec, actual: EnvSpec, *, where: str) -> None:
+    """Checks that an action does in one environment what it did in another, and for as long.
+
+    Raises:
+        UserError: naming the first thing that differs.
+    """
+    if expected.control_hz != actual.control_hz:
+        raise UserError(
+            f"{where}: it was trained with {expected.control_hz:g} decisions a second; {actual.id} now makes"
+            f" {actual.control_hz:g}, and it must be trained anew"
+        )
+    if not expected.commands:  # runs from before commands were told
+        return
+    old, new = ([(part.name, part.scale, part.offset) for part in spec.commands] for spec in (expected, actual))
+    for before, now in zip_longest(old, new):
+        if before != now:
+            raise UserError(f"{where}: {_meaning(before)} was commanded; now it is {_meaning(now)}: train anew")
+
+
+def _meaning(command: tuple[str, float, float] | None) -> str:
+    return "nothing" if command is None else f"{command[0]} = {command[2]:g} + {command[1]:g} * action"
 
 
 def _describe(spec: ArraySpec | None) -> str:

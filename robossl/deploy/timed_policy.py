@@ -24,6 +24,7 @@ class TimedPolicy:
         self._policy, self._budget_s = policy, budget_s
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="policy")
         self._running: Future[NDArray[np.float64] | None] | None = None
+        self._worker.submit(policy.reset).result()  # starts the thread: on a busy machine that takes a decision's time
 
     def reset(self) -> None:
         """See `Commander.reset`."""

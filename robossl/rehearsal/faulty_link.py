@@ -68,6 +68,10 @@ class FaultyLink:
         """See `Transport.speakers`; likewise."""
         return self._inner.speakers(topic)
 
+    def is_awaited(self, topic: str) -> bool:
+        """Tells whether a message of a topic is on its way to here, late."""
+        return self._last_due_ns[topic, "in"] > self._clock.now_ns()
+
     def close(self) -> None:
         """See `Transport.close`."""
         self._inner.close()

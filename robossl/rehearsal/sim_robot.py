@@ -151,7 +151,7 @@ class SimRobot:
         self._notice_rest(t_ns)
         if verdict is not None and verdict.over:
             self._end(verdict)
-        elif self.phase is Phase.OVER and self.silence_s(t_ns) >= self._config.silence_s:
+        elif self.phase is Phase.OVER and self._is_left_alone(t_ns):
             self.reset()
         for topic, message in self.drivers.due(t_ns, self._clock.wall_ns(), lambda name: self._link.peers(name) > 0):
             self._link.publish(topic, self._types.to_bytes(message))
@@ -195,6 +195,10 @@ class SimRobot:
         output = self._profile.output
         self._link.subscribe(Topic(name=output.topic, type=output_type(output)), self._obey)
         self._link.subscribe(CONTROL, self._take_control)
+
+    def _is_left_alone(self, t_ns: int) -> bool:
+        """Tells whether no command comes any more, nor is one late: it would begin the next episode."""
+        return self.silence_s(t_ns) >= self._config.silence_s and not self._link.is_awaited(self._profile.output.topic)
 
     def _begin(self) -> None:
         self._world.begin(self._index)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from robossl.core.errors import CorruptFileError, UserError
 from robossl.core.files import read_json, sync_folder, write_json
 from robossl.core.protocols import Tree
-from robossl.core.specs import EnvSpec, require_same_observation
+from robossl.core.specs import EnvSpec, require_same_control, require_same_observation
 from robossl.training.manifest import (
     DONE,
     FileEntry,
@@ -216,6 +216,7 @@ class Checkpoint:
             return
         trained = EnvSpec.from_json(self._manifest["spec"], file=str(self.path / MANIFEST))
         require_same_observation(trained, spec, where=str(self.path))
+        require_same_control(trained, spec, where=str(self.path))
 
     def tree(self, name: str) -> Tree:
         """Returns the tree saved as `name`."""

@@ -1,11 +1,12 @@
 """Specs travel as JSON and are compared."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from robossl.core import ArraySpec, CameraSpec, CommandSpec, EnvSpec, RenderSpec, UserError
-from robossl.core.specs import require_same_observation
+from robossl.core.specs import require_same_control, require_same_observation
 
 
 def spec(width: int = 48, renderer: str = "raycast") -> EnvSpec:
@@ -50,3 +51,20 @@ def test_another_camera_or_renderer_is_refused(other: EnvSpec, message: str) -> 
     require_same_observation(spec(), spec(), where="run 1")
     with pytest.raises(UserError, match=message):
         require_same_observation(spec(), other, where="run 1")
+
+
+def test_an_action_that_now_does_something_else_is_refused() -> None:
+    faster, stronger = (
+        replace(spec(), control_hz=8.0),
+        replace(spec(), commands=(replace(spec().commands[0], scale=3.0, high=3.0),)),
+    )
+    require_same_control(spec(), spec(), where="run 1")
+    require_same_control(replace(spec(), commands=()), spec(), where="run 1")
+    with pytest.raises(UserError, match=r"^run 1: it was trained with 4 decisions a second; .* now makes 8, and"):
+        require_same_control(spec(), faster, where="run 1")
+    with pytest.raises(
+        UserError, match=r"yaw_rate_rad_s = 0 \+ 2 \* action was commanded; now it is yaw_rate_rad_s = 0 \+ 3"
+    ):
+        require_same_control(spec(), stronger, where="run 1")
+    with pytest.raises(UserError, match="now it is nothing"):
+        require_same_control(spec(), replace(spec(), commands=()), where="run 1")

@@ -30,7 +30,7 @@ def lift(env: TaskEnv, num_steps: int) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("level", ["easy", "medium", "hard"])
 def test_expert_succeeds_in_every_world_of_every_level(level: str) -> None:
-    info = lift(make(64, level, Stream.EVAL), 30)
+    info = lift(make(64, level, Stream.EVAL), 60)
     assert info["success"].mean() >= 0.95
     for name in ("reach", "grip", "lift", "lifted"):
         assert np.median(info[f"reward/{name}"]) > 0.9, name
@@ -39,9 +39,9 @@ def test_expert_succeeds_in_every_world_of_every_level(level: str) -> None:
 @pytest.mark.parametrize("level", ["medium", "hard"])
 def test_a_block_that_is_held_stays_where_it_is(level: str) -> None:
     env = make(16, level)
-    lift(env, 26)
+    lift(env, 52)
     before = env.privileged()
-    for _ in range(12):
+    for _ in range(24):
         env.step(np.tile(CLOSE, (16, 1)))
     after = env.privileged()
     slip = [state["block_position"] - state["tool_position"] for state in (before, after)]
@@ -51,8 +51,8 @@ def test_a_block_that_is_held_stays_where_it_is(level: str) -> None:
 
 def test_opening_the_fingers_drops_the_block() -> None:
     env = make(4)
-    assert lift(env, 26)["reward/lifted"].all()
-    for _ in range(12):
+    assert lift(env, 52)["reward/lifted"].all()
+    for _ in range(24):
         info = env.step(np.tile(OPEN, (4, 1))).info
     assert (info["reward/lift"] < 0.01).all()
     assert not info["reward/lifted"].any()
@@ -62,7 +62,7 @@ def test_opening_the_fingers_drops_the_block() -> None:
 def test_fingers_go_where_they_are_told_and_no_faster_than_the_real_ones() -> None:
     env = make(4)
     commands = np.array([-1.0, -0.5, 0.0, 1.0])
-    for _ in range(20):
+    for _ in range(40):
         env.step(np.stack([0 * commands, 0 * commands, 0 * commands, commands], axis=1))
         assert (np.abs(env.engine.read("qvel")[:, 7:9]) <= 0.2).all()
     np.testing.assert_allclose(env.privileged()["finger_opening"][:, 0], 0.04 * (1 + commands), atol=2e-3)
@@ -71,7 +71,7 @@ def test_fingers_go_where_they_are_told_and_no_faster_than_the_real_ones() -> No
 def test_nothing_is_rewarded_for_closing_on_air_or_standing_still() -> None:
     env = make(8)
     for action in (OPEN, CLOSE):
-        for _ in range(15):
+        for _ in range(30):
             info = env.step(np.tile(action, (8, 1))).info
             assert (info["reward/grip"] == 0).all()
             assert (info["reward/lift"] < 1e-3).all()

@@ -34,7 +34,7 @@ def test_expert_succeeds_on_unseen_worlds_of_every_level(level: str, least: floa
     env = make(64, level, Stream.EVAL)
     expert = env.expert()
     assert expert is not None
-    for _ in range(25):
+    for _ in range(50):
         batch = env.step(expert.act({}, env.privileged()))
     assert batch.info["success"].mean() >= least
     assert np.median(batch.info["reward/insert"]) > 0.95
@@ -55,7 +55,7 @@ def test_a_peg_beside_the_hole_stays_on_the_rim_or_outside() -> None:
     env = make(3)
     inner = PEG_RADIUS_M + 0.010
     offsets = np.array([[inner + 0.006, 0, 0], [0, -inner - 0.006, 0], [0.0, 0.0, 0.0]])
-    info = follow(env, offsets, 30)
+    info = follow(env, offsets, 60)
     state = env.privileged()
     aside = np.abs(state["tool_position"] - state["goal_position"])[:, :2].max(axis=1)
     is_in = (state["tool_position"][:, 2] < BOX_HEIGHT_M) & (aside < inner)
@@ -65,18 +65,20 @@ def test_a_peg_beside_the_hole_stays_on_the_rim_or_outside() -> None:
 
 def test_walls_keep_the_peg_inside() -> None:
     env = make(4)
-    assert follow(env, np.zeros((4, 3)), 24)["reward/inside"].all()
-    for _ in range(10):
+    assert follow(env, np.zeros((4, 3)), 48)["reward/inside"].all()
+    farthest = np.zeros(4)
+    for _ in range(20):
         env.step(np.array([[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]]))
-    state = env.privileged()
-    aside = np.abs(state["tool_position"] - state["goal_position"])[:, :2].max(axis=1)
-    assert (aside > 0.005).all()
-    assert (aside < 0.016).all()
+        state = env.privileged()
+        aside = np.abs(state["tool_position"] - state["goal_position"])[:, :2].max(axis=1)
+        farthest = np.maximum(farthest, aside)
+    assert (farthest > 0.008).all()  # where the clearance ends, less what the peg tilts
+    assert (farthest < 0.012).all()
 
 
 def test_descending_is_rewarded_over_the_box_only() -> None:
     env = make(2)
-    info = follow(env, np.array([[0.0, 0.0, 0.09], [0.09, 0.0, 0.02]]), 24)
+    info = follow(env, np.array([[0.0, 0.0, 0.09], [0.09, 0.0, 0.02]]), 48)
     assert info["reward/insert"][0] > 0.4
     assert info["reward/insert"][1] == 0
     assert info["reward/align"][0] > 0.95

@@ -24,7 +24,7 @@ def test_expert_succeeds_in_every_world_of_every_level(level: str) -> None:
     env = make(64, ArmReach.levels[level], Stream.EVAL)
     expert = env.expert()
     assert expert is not None
-    for _ in range(15):
+    for _ in range(30):
         batch = env.step(expert.act({}, env.privileged()))
     assert batch.info["success"].all()
     assert (batch.info["metric/distance"] < 0.01).all()
@@ -59,11 +59,11 @@ def test_success_is_kept_until_the_episode_ends() -> None:
     env = make(2)
     expert = env.expert()
     assert expert is not None
-    for _ in range(12):
+    for _ in range(24):
         batch = env.step(expert.act({}, env.privileged()))
     assert batch.info["success"].all()
     away = -np.sign(env.privileged()["goal_position"] - CENTRE_W_M)
-    for _ in range(38):
+    for _ in range(26):
         batch = env.step(away)
         assert batch.info["success"].all()
     assert batch.truncated.all()

@@ -66,7 +66,7 @@ def test_actions_are_named_and_normalised(env_id: str) -> None:
 def test_no_observation_is_constant(env_id: str) -> None:
     env = with_pictures(env_id, 16)
     series: dict[str, list[np.ndarray]] = {key: [value] for key, value in env.reset().items()}
-    for action in random_actions(env, 30):
+    for action in random_actions(env, 80):
         batch = env.step(action)
         for key, value in batch.obs.items():
             series[key] += [value, batch.final_obs[key]]

@@ -14,7 +14,7 @@ from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.tasks.panda import POSITION_MAX_RAD, POSITION_MIN_RAD, VELOCITY_MAX_RAD_S
 
 PUSH, REACH_GOAL = "robossl/ArmPush-v0", "robossl/ArmReachGoal-v0"
-PERIOD_S = 0.08
+PERIOD_S = 0.04
 ACCELERATION = (7.5, 3.75, 5.0, 6.25, 7.5, 10.0, 10.0)
 LED = MotionConfig(acceleration_rad_s2=ACCELERATION, blend_s=0.4, horizon_periods=1.5)
 NAMES = tuple(f"joint{i}" for i in range(1, 8))

@@ -1,6 +1,6 @@
 """The same actions from the same states, in `mujoco` and in `warp`.
 
-Single control steps: contacts are chaotic, so that runs part. Free of contact, 16 substeps of float32 against float64
+Single control steps: contacts are chaotic, so that runs part. Free of contact, 8 substeps of float32 against float64
 leave 1e-5; a block that is pushed may begin to slide a substep earlier, and moves then at another speed.
 """
 

@@ -86,6 +86,18 @@ def test_a_slow_network_keeps_the_order_of_a_topic() -> None:
     assert late_s.mean() > 0.1  # in order, the slowest hold up those behind them
 
 
+def test_what_is_late_is_awaited_where_it_goes_until_it_is_there() -> None:
+    line = Line()
+    line.faults.switch("delayed", True, 0)
+    assert not line.robot.is_awaited(DATA.name)
+    line.run(1)
+    assert line.robot.is_awaited(DATA.name)
+    assert not line.robot.is_awaited(STATUS.name)
+    line.run(12, speak=False)
+    assert line.numbers("robot") == [0]
+    assert not line.robot.is_awaited(DATA.name)
+
+
 def test_a_lost_link_passes_nothing_and_remembers_nothing() -> None:
     line = Line()
     line.faults.switch("lost_link", True, 0)

@@ -73,7 +73,7 @@ def test_an_episode_without_motion_fails_when_its_time_is_up(staged: Callable[..
     policy = Reacher()
     stage = staged(policy, arm_profile())
     policy.command = lambda inputs: np.zeros(3)  # type: ignore[method-assign]
-    stage.play(3.5)
+    stage.play(1.5)
     assert stage.robot.phase is Phase.RUNNING
     stage.play(1.5)
     assert [episode.success for episode in stage.robot.episodes] == [False]
