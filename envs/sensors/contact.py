@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Array, ArraySpec
 from robossl.envs.engine import Engine
-from robossl.envs.quaternion import conjugate, rotated
-from robossl.envs.sensors.load import load_beyond
+from robossl.envs.sensors.load import add_motion, load_beyond
 from robossl.envs.sensors.sensor import Memory, Sensor, sensor_columns, site_columns
 
 _MOTION = ("framelinvel", "frameangvel", "framelinacc", "frameangacc", "framequat")
@@ -38,17 +37,14 @@ class ForceTorque(Sensor):
 
     def read(self, engine: Engine, recorded: dict[str, Array], memory: Memory, ids: NDArray[np.int64]) -> Array:
         """See `Sensor.read`."""
-        data = recorded["sensordata"][ids].astype(np.float64)
-        force, torque, *motion, quat = (data[..., columns] for columns in self.columns(engine.model))
+        data, model = recorded["sensordata"][ids].astype(np.float64), engine.model
+        force, torque, *motion = self.columns(model)
+        wrench = np.concatenate([data[:, 1:, force], data[:, 1:, torque]], axis=2)
         own = engine.own_values("opt.gravity")
-        gravity_w = engine.model.opt.gravity if own is None else own[ids].reshape(-1, 1, 3)
-        change, turn, told, told_turn = motion
-        missing_w = np.diff(change, axis=1) / engine.model.opt.timestep - told[:, 1:] - gravity_w
-        turn_w = np.diff(turn, axis=1) / engine.model.opt.timestep - told_turn[:, 1:]
-        back = conjugate(quat[:, 1:])
-        load = load_beyond(engine, self.site, ids)
-        push, twist = load.wrench(rotated(back, missing_w), rotated(back, turn_w))
-        return np.concatenate([force[:, 1:] + push, torque[:, 1:] + twist], axis=2).astype(np.float32)
+        gravity_w = model.opt.gravity[None] if own is None else own[ids]
+        first = np.array([columns.start for columns in motion])
+        add_motion(wrench, data, first, model.opt.timestep, gravity_w, *load_beyond(engine, self.site, ids))
+        return wrench.astype(np.float32)
 
     def columns(self, model: Any) -> list[slice]:
         """See `Sensor.columns`."""

@@ -176,7 +176,8 @@ class ArmLift(ArmTask):
     def expert(self) -> Policy:
         """See `Task.expert`."""
         config = self.config
-        return LiftExpert(step_m=config.step_m, block_half_m=config.block_half_m, yaw_rad=config.yaw_rad)
+        turned = {"block_half_m": config.block_half_m, "yaw_rad": config.yaw_rad}
+        return LiftExpert(step_m=config.step_m, share=self.share, **turned)
 
     def achieved_goal(self, engine: Engine) -> Array:
         """See `ArmTask.achieved_goal`."""

@@ -153,7 +153,8 @@ class ArmPegInBox(ArmTask):
     def expert(self) -> Policy:
         """See `Task.expert`."""
         config = self.config
-        return PegExpert(step_m=config.step_m, rim_w_m=BOX_HEIGHT_M, aside_m=min(0.5 * config.clearance_m, 0.005))
+        aside_m = min(0.5 * config.clearance_m, 0.005)
+        return PegExpert(step_m=config.step_m, share=self.share, rim_w_m=BOX_HEIGHT_M, aside_m=aside_m)
 
     def achieved_goal(self, engine: Engine) -> Array:
         """See `ArmTask.achieved_goal`."""

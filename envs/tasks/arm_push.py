@@ -157,7 +157,7 @@ class ArmPush(ArmTask):
 
     def expert(self) -> Policy:
         """See `Task.expert`."""
-        return PushExpert(step_m=self.config.step_m)
+        return PushExpert(step_m=self.config.step_m, share=self.share)
 
     def achieved_goal(self, engine: Engine) -> Array:
         """See `ArmTask.achieved_goal`."""

@@ -138,7 +138,7 @@ class ArmReach(ArmTask):
 
     def expert(self) -> Policy:
         """See `Task.expert`."""
-        return ReachExpert(step_m=self.config.step_m)
+        return ReachExpert(step_m=self.config.step_m, share=self.share)
 
     def achieved_goal(self, engine: Engine) -> Array:
         """See `ArmTask.achieved_goal`."""

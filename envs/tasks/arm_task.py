@@ -24,6 +24,8 @@ from robossl.envs.tasks.progress import METRICS, new_progress
 from robossl.envs.tasks.units import vector
 
 TABLE_GREY = (0.30, 0.65)
+SHARE, SHARE_LED = 0.5, 0.25
+"""For arms whose servos lag by 50 ms, and for those whose joints are led besides."""
 
 Names: TypeAlias = Mapping[str, tuple[str, ...]]
 
@@ -49,6 +51,12 @@ class ArmTask(ABC):
         """Leads the joints to their targets, from now on, instead of letting them jump there."""
         self.arm.lead(motion)
         self.spec = replace(self.spec, motion=self.arm.motion)
+
+    @property
+    def share(self) -> float:
+        """The share of the way that is left that experts command at once."""
+        motion = self.spec.motion
+        return SHARE if motion is None or motion.acceleration_rad_s2 is None else SHARE_LED
 
     def build_model(self) -> Any:
         """See `Task.build_model`."""

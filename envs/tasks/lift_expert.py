@@ -16,7 +16,7 @@ class LiftExpert:
         step_m: how far the tool moves along an axis for an action of 1.
         block_half_m: half the block's edge.
         yaw_rad: how far it may be turned between the fingers.
-        share: of the way that is left, commanded at once: the servos lag, and with more of it the tool overshoots.
+        share: of the way that is left, commanded at once; more of it, and a tool that lags overshoots.
         aside_m: how far to the side of the block the tool may be when it comes down.
         near_m: how far to the side of the block's centre the tool may be while the fingers are closed.
         level_m: how far above or below it; less, and one that comes down fast and sinks too deep lets go again.
@@ -25,9 +25,9 @@ class LiftExpert:
     """
 
     step_m: float
+    share: float
     block_half_m: float
     yaw_rad: float
-    share: float = 0.5
     aside_m: float = 0.008
     near_m: float = 0.02
     level_m: float = 0.015

@@ -16,15 +16,15 @@ class PegExpert:
         step_m: how far the tool moves along an axis for an action of 1.
         rim_w_m: height of the box.
         aside_m: how far to the side of the box's middle the tip may be when it goes in.
-        share: of the way that is left, commanded at once: the servos lag, and with more of it the tool overshoots.
+        share: of the way that is left, commanded at once; more of it, and a tool that lags overshoots.
         above_m: how far over the rim the peg crosses the table.
         enter_m: the farthest step down: a faster one swerves.
     """
 
     step_m: float
+    share: float
     rim_w_m: float
     aside_m: float
-    share: float = 0.5
     above_m: float = 0.03
     enter_m: float = 0.015
 

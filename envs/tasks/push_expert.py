@@ -14,7 +14,7 @@ class PushExpert:
 
     Attributes:
         step_m: how far the tool moves along an axis for an action of 1.
-        share: of the way that is left, commanded at once: the servos lag, and with more of it the tool overshoots.
+        share: of the way that is left, commanded at once; more of it, and a tool that lags overshoots.
         arrived_m: the block is left alone when it is this near to the goal.
         standoff_m: from the block's centre to the tool when it comes down behind it.
         lane_m: how far to the side of the line from block to goal the tool may be while it pushes.
@@ -23,7 +23,7 @@ class PushExpert:
     """
 
     step_m: float
-    share: float = 0.5
+    share: float
     arrived_m: float = 0.02
     standoff_m: float = 0.06
     lane_m: float = 0.015

@@ -14,11 +14,11 @@ class ReachExpert:
 
     Attributes:
         step_m: how far the tool moves along an axis for an action of 1.
-        share: of the way that is left, commanded at once: the servos lag, and with more of it the tool overshoots.
+        share: of the way that is left, commanded at once; more of it, and a tool that lags overshoots.
     """
 
     step_m: float
-    share: float = 0.5
+    share: float
 
     def reset(self, ids: NDArray[np.int64]) -> None:
         """See `Policy.reset`."""
