@@ -56,11 +56,12 @@ def _load(model: Any, site: str, mass: Floats | None, inertia: Floats | None, of
     arm = centres - centre[:, None]
     moved = (arm * arm).sum(axis=-1)[..., None, None] * np.eye(3) - arm[..., :, None] * arm[..., None, :]
     spread = axes @ (inertia[..., None] * axes.mT) + mass[..., None, None] * moved
-    everyone = max(map(len, (total, centre, spread)))
-    return Load(
-        *(np.ascontiguousarray(np.broadcast_to(part, (everyone, *part.shape[1:]))) for part in (total, centre)),
-        np.ascontiguousarray(np.broadcast_to(spread.sum(axis=1), (everyone, 3, 3))),
+    num_worlds = max(len(total), len(centre))
+    total, centre, spread = (
+        np.ascontiguousarray(np.broadcast_to(part, (num_worlds, *part.shape[1:])))
+        for part in (total, centre, spread.sum(axis=1))
     )
+    return Load(total, centre, spread)
 
 
 @compiled
