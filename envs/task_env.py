@@ -172,6 +172,8 @@ class TaskEnv:
         name = camera or self.task.spec.viewer_camera
         if name not in self.spec.camera_names:
             raise UnknownNameError("camera", name, self.spec.camera_names)
+        if min(width, height) < 1 or not 0 <= world < self.num_worlds:
+            raise UserError(f"no picture of {width} x {height} of world {world} in {self.num_worlds}")
         return self.pictures.frame(name, width=width, height=height, world=world)
 
     def get_state(self) -> Tree:

@@ -9,7 +9,7 @@ from gymnasium.utils.env_checker import check_env as gymnasium_check
 from stable_baselines3.common.env_checker import check_env as sb3_check
 from task_checks import assert_same, long_in_bullet, make, random_actions, success, with_pictures
 
-from robossl.core import UnknownNameError
+from robossl.core import UnknownNameError, UserError
 from robossl.core.registry import TASKS
 from robossl.envs.spaces import observation_space
 
@@ -134,6 +134,9 @@ def test_bad_calls_are_refused(env_id: str) -> None:
         env.step(np.zeros((3, shape[1] + 1)))
     with pytest.raises(UnknownNameError, match="unknown camera"):
         env.render_frames("nowhere", width=8, height=8)
+    for asked in ({"width": 0, "height": 8}, {"width": 8, "height": 8, "world": 99}):
+        with pytest.raises(UserError, match="no picture of"):
+            env.render_frames(**asked)
     with pytest.raises(UnknownNameError, match="unknown observation"):
         make(env_id, observations=("rgb_nowhere",))
 
