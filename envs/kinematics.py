@@ -30,6 +30,7 @@ _QUARTERS_PER_RAD, _FAR_RAD = 2 / np.pi, 1e5
 _QUARTER_HIGH, _QUARTER_MIDDLE = float.fromhex("0x1.921fb544p+0"), float.fromhex("0x1.0b4611a6p-34")
 _QUARTER_LOW = float.fromhex("0x1.3198a2e037073p-69")
 """A quarter turn in three parts. The first two have 33 bits: no multiple of them that is needed is rounded."""
+_NO_LENGTH = mujoco.mjMINVAL**2
 _NO_POINT, _NO_TURN = np.zeros(3), np.eye(3)
 _FRAME = np.dtype(
     [
@@ -82,21 +83,23 @@ class Kinematics:
         self._asked: dict[str, Array] = {}  # the batch's own arrays
 
     def field(self, name: str) -> Array:
-        """Returns one of `BODY_FIELDS`, [N, ...], to look at: `follow` or `take` writes to it."""
+        """Returns one of `BODY_FIELDS`, [N, ...], to look at: `follow` writes to it."""
         return self._fields[name]
 
-    def follow(self) -> bool:
-        """Makes the fields of all worlds current; does not, and tells so, where it is beyond it."""
+    def must_ask(self) -> bool:
+        """Tells whether this is beyond it: then MuJoCo must compute its position stage before `follow`."""
         own = (self._batch.expanded(name) for name in ("body_pos", "body_quat"))
-        if self._has_balls or any(values is not None for values in own):
-            if not self._asked:
-                self._asked = {name: self._batch.bind(name) for name in BODY_FIELDS}
+        if not self._has_balls and all(values is None for values in own):
             return False
-        _follow(self._moving, self._batch.state, *self._rows)
+        if not self._asked:
+            self._asked = {name: self._batch.bind(name) for name in BODY_FIELDS}
         return True
 
-    def take(self, ids: NDArray[np.int64] | None) -> None:
-        """Takes the fields of the worlds `ids`, or of all, from the batch, which has computed them."""
+    def follow(self, ids: NDArray[np.int64] | None) -> None:
+        """Makes the fields of the worlds `ids` current, or of all; those of the others may be."""
+        if not self.must_ask():
+            _follow(self._moving, self._batch.state, *self._rows)
+            return
         worlds = slice(None) if ids is None else ids
         for name, values in self._asked.items():
             self._fields[name][worlds] = values[worlds]
@@ -220,13 +223,14 @@ def _circle(angle: Array, cos: Array, sin: Array) -> None:
 
 @inlined
 def _pose(pos: Array, rot: Array, state: Array, pos_at: int, quat_at: int) -> None:
-    """Takes positions [3, N] and rotations [9, N] out of states [N, S]; quaternions may have any length."""
+    """Takes positions [3, N] and rotations [9, N] out of states [N, S]; quaternions may have any length, none even."""
     for n in range(state.shape[0]):
         row = state[n]
         for i in range(3):
             pos[i, n] = row[pos_at + i]
         w, x, y, z = row[quat_at], row[quat_at + 1], row[quat_at + 2], row[quat_at + 3]
-        k = 2 / (w * w + x * x + y * y + z * z)
+        square = w * w + x * x + y * y + z * z
+        k = 0.0 if square < _NO_LENGTH else 2 / square  # as MuJoCo's: no turn
         rot[0, n], rot[1, n], rot[2, n] = 1 - k * (y * y + z * z), k * (x * y - w * z), k * (x * z + w * y)
         rot[3, n], rot[4, n], rot[5, n] = k * (x * y + w * z), 1 - k * (x * x + z * z), k * (y * z - w * x)
         rot[6, n], rot[7, n], rot[8, n] = k * (x * z - w * y), k * (y * z + w * x), 1 - k * (x * x + y * y)

@@ -65,6 +65,7 @@ class MujocoEngine:
         self.model_version = self._own.version
         self._bindings: dict[str, Array] = {}
         self._views: dict[str, Array] = {}  # of the fields that are kept current
+        self._bodies: Kinematics | None = None  # until somebody looks at one of its fields
         self._stage = NO_STAGE  # up to which every call computes
         self._computed = np.full(num_worlds, NO_STAGE)  # up to which each world's state has been followed
         self._records: dict[tuple[tuple[str, ...], int], dict[str, Array]] = {}  # by what is recorded, and how often
@@ -130,7 +131,7 @@ class MujocoEngine:
         if record:
             recorded = self._step_recording(num_substeps, record)
         else:
-            self._call(self.batch.step, None, nstep=num_substeps, stage=mujoco_stage(self._stage))
+            self._call(self.batch.step, None, nstep=num_substeps, stage=self._number_of(self._stage))
             self._follow_bodies(None, self._stage)
             self._computed[:] = self._stage
         self._flag_divergence(warnings)
@@ -225,10 +226,6 @@ class MujocoEngine:
         self.set_state(self._kept[ids], ids)
 
     @cached_property
-    def _bodies(self) -> Kinematics:
-        return Kinematics(self.model, self.batch)
-
-    @cached_property
     def _scanner(self) -> Scanner:
         return Scanner(self)
 
@@ -288,7 +285,12 @@ class MujocoEngine:
 
     def _field(self, name: str) -> Array:
         """Returns the array in which a field is kept current."""
-        return self._bodies.field(name) if name in BODY_FIELDS else self._bound(name)
+        if name not in BODY_FIELDS:
+            return self._bound(name)
+        if self._bodies is None:
+            self._bodies = Kinematics(self.model, self.batch)
+            self._computed[:] = NO_STAGE
+        return self._bodies.field(name)
 
     def _bound(self, name: str) -> Array:
         """Returns the batch's own array of a field; a derived one is empty until the next computation."""
@@ -301,8 +303,7 @@ class MujocoEngine:
 
     def _compute(self, ids: NDArray[np.int64] | None, stage: int) -> None:
         """Computes what follows from the state, up to a stage."""
-        self._follow_bodies(ids, stage)
-        number = mujoco_stage(stage)
+        number = self._number_of(stage)
         if not number:
             pass
         elif ids is not None and len(ids) < _FEW and self.num_threads > 1:
@@ -310,13 +311,18 @@ class MujocoEngine:
                 self._call(self.batch.forward, world, stage=number)
         else:
             self._call(self.batch.forward, ids, stage=number)
+        self._follow_bodies(ids, stage)
         self._computed[slice(None) if ids is None else ids] = stage
 
+    def _number_of(self, stage: int) -> int:
+        """Returns MuJoCo's number of the stage that it has to compute for one of ours."""
+        asks = stage >= BODY_STAGE and self._bodies is not None and self._bodies.must_ask()
+        return mujoco_stage(max(stage, POSITION_STAGE) if asks else stage)
+
     def _follow_bodies(self, ids: NDArray[np.int64] | None, stage: int) -> None:
-        """Computes what belongs to `BODY_STAGE`, for the stages from there on."""
-        if stage >= BODY_STAGE and not self._bodies.follow():
-            self._call(self.batch.forward, ids, stage=mujoco_stage(POSITION_STAGE))
-            self._bodies.take(ids)
+        """Makes current what belongs to `BODY_STAGE`, if anybody looks at it."""
+        if stage >= BODY_STAGE and self._bodies is not None:
+            self._bodies.follow(ids)
 
     def _call(self, function: Callable[..., Any], ids: NDArray[np.int64] | None, **options: Any) -> None:
         """Calls Batch; worlds in which MuJoCo raises an error are marked, the others are unharmed."""

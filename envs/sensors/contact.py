@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from robossl.core import Array, ArraySpec
 from robossl.envs.engine import Engine
 from robossl.envs.sensors.load import add_motion, load_beyond
-from robossl.envs.sensors.sensor import Memory, Sensor, sensor_columns, site_columns
+from robossl.envs.sensors.sensor import Memory, Sensor, gravity_of, sensor_columns, site_columns
 
 _MOTION = ("framelinvel", "frameangvel", "framelinacc", "frameangacc", "framequat")
 
@@ -20,8 +20,8 @@ class ForceTorque(Sensor):
 
     They act on what is beyond the site and come from the body that carries it. What accelerates the load is told of the
     motion, by the change of velocity in each substep: MuJoCo's own sensors tell what explicit integration would have
-    made of the forces, under stiff servos far more. The load is the site's body and all that it carries, as it is
-    carried at the model's first pose. At an episode's start, before anything has moved, nothing accelerates.
+    made of the forces, under stiff servos far more. The load is the site's body and all that it carries, where it is in
+    the model at first. At an episode's start, before anything has moved, nothing accelerates.
 
     The model needs `<force>`, `<torque>`, `<framelinvel>`, `<frameangvel>`, `<framelinacc>`, `<frameangacc>` and
     `<framequat>` at the site, which belongs to the body beyond.
@@ -40,10 +40,8 @@ class ForceTorque(Sensor):
         data, model = recorded["sensordata"][ids].astype(np.float64), engine.model
         force, torque, *motion = self.columns(model)
         wrench = np.concatenate([data[:, 1:, force], data[:, 1:, torque]], axis=2)
-        own = engine.own_values("opt.gravity")
-        gravity_w = model.opt.gravity[None] if own is None else own[ids]
-        first = np.array([columns.start for columns in motion])
-        add_motion(wrench, data, first, model.opt.timestep, gravity_w, *load_beyond(engine, self.site, ids))
+        first, load = np.array([columns.start for columns in motion]), load_beyond(engine, self.site, ids)
+        add_motion(wrench, data, first, model.opt.timestep, gravity_of(engine, ids), *load)
         return wrench.astype(np.float32)
 
     def columns(self, model: Any) -> list[slice]:

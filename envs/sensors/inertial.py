@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from robossl.core import Array, ArraySpec, UserError
 from robossl.envs.elements import element_id
 from robossl.envs.engine import Engine
-from robossl.envs.sensors.sensor import Memory, Sensor, site_columns
+from robossl.envs.sensors.sensor import Memory, Sensor, gravity_of, site_columns
 
 _NAMES = ("gyro_x_rad_s", "gyro_y_rad_s", "gyro_z_rad_s", "acc_x_m_s2", "acc_y_m_s2", "acc_z_m_s2")
 
@@ -49,8 +49,7 @@ class Imu(Sensor):
 
     def _gravity(self, engine: Engine, ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """Returns the acceleration of gravity [n, 3] in the frame of the site."""
-        own = engine.own_values("opt.gravity")
-        gravity_w = np.asarray(engine.model.opt.gravity if own is None else own[ids]).reshape(-1, 1, 3)
+        gravity_w = gravity_of(engine, ids)[:, None]
         site = element_id(engine.model, "site", self.site)
         mat = np.asarray(engine.read("site_xmat")[ids, site], np.float64).reshape(-1, 3, 3)
         return (gravity_w @ mat)[:, 0]

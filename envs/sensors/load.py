@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 
 class Load(NamedTuple):
-    """The masses that a site carries in n worlds, in the site's frame; n is 1 where worlds do not differ.
+    """The masses that a site carries in n worlds, in the site's frame; each n is 1 where worlds do not differ in it.
 
     Attributes:
         mass: [n] in kg.
@@ -31,24 +31,24 @@ class Load(NamedTuple):
 
 def load_beyond(engine: Engine, site: str, ids: NDArray[np.int64]) -> Load:
     """Returns what a site's body and all that it carries weigh in the worlds `ids`, at the model's first pose."""
-    own = tuple(engine.own_values(f"body_{name}") for name in ("mass", "inertia", "ipos"))
-    if all(values is None for values in own):
-        return _shared_load(engine.model, site)
-    return _load(engine.model, site, *(None if values is None else values[ids] for values in own))
+    model, bodies = engine.model, _carried(engine.model, site)[0]
+    parts, differs = [], False
+    for field in ("body_mass", "body_inertia", "body_ipos"):
+        own, shared = engine.own_values(field), getattr(model, field)[bodies]
+        parts.append(shared[None] if own is None else own[ids][:, bodies])
+        differs |= own is not None and bool((parts[-1] != shared).any())
+    return _load(model, site, *parts) if differs else _shared_load(model, site)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def _shared_load(model: Any, site: str) -> Load:
-    return _load(model, site, None, None, None)
+    bodies = _carried(model, site)[0]
+    return _load(model, site, *(getattr(model, f"body_{name}")[None, bodies] for name in ("mass", "inertia", "ipos")))
 
 
-def _load(model: Any, site: str, mass: Floats | None, inertia: Floats | None, offset: Floats | None) -> Load:
-    """Adds up the bodies' masses [n], inertias [n, B, 3] and centres [n, B, 3]: the model's where None."""
+def _load(model: Any, site: str, mass: Floats, inertia: Floats, offset: Floats) -> Load:
+    """Adds up masses [n, B], inertias [n, B, 3] and centres [n, B, 3] in the bodies' frames; each n may be 1."""
     bodies, pos, quat = _carried(model, site)
-    mass, inertia, offset = (
-        (shared[None] if values is None else values)[:, bodies]
-        for values, shared in ((mass, model.body_mass), (inertia, model.body_inertia), (offset, model.body_ipos))
-    )
     centres = pos + rotated(quat, offset)
     axes = _matrices(normalised(product(quat, model.body_iquat[bodies])))
     total = mass.sum(axis=1)
@@ -56,12 +56,7 @@ def _load(model: Any, site: str, mass: Floats | None, inertia: Floats | None, of
     arm = centres - centre[:, None]
     moved = (arm * arm).sum(axis=-1)[..., None, None] * np.eye(3) - arm[..., :, None] * arm[..., None, :]
     spread = axes @ (inertia[..., None] * axes.mT) + mass[..., None, None] * moved
-    num_worlds = max(len(total), len(centre))
-    total, centre, spread = (
-        np.ascontiguousarray(np.broadcast_to(part, (num_worlds, *part.shape[1:])))
-        for part in (total, centre, spread.sum(axis=1))
-    )
-    return Load(total, centre, spread)
+    return Load(total, centre, spread.sum(axis=1))
 
 
 @compiled
@@ -84,18 +79,19 @@ def add_motion(
             orientation begin.
         period_s: of a substep.
         gravity_w: [n or 1, 3] in m/s2.
-        mass: [n or 1] see `Load`, as the others.
+        mass: [n or 1] see `Load`, as the next two.
         centre: [n or 1, 3].
         inertia: [n or 1, 3, 3].
     """
     missing, lin, ang, push = np.empty(6), np.empty(3), np.empty(3), np.empty(3)
     for world in range(wrench.shape[0]):
-        load, pull = world % len(mass), world % len(gravity_w)
+        m, pull = mass[world % len(mass)], gravity_w[world % len(gravity_w)]
+        com, spread = centre[world % len(centre)], inertia[world % len(inertia)]
         for t in range(wrench.shape[1]):
             row, before = data[world, t + 1], data[world, t]
             for i in range(3):
                 change = (row[columns[0] + i] - before[columns[0] + i]) / period_s
-                missing[i] = change - row[columns[2] + i] - gravity_w[pull, i]
+                missing[i] = change - row[columns[2] + i] - pull[i]
                 change = (row[columns[1] + i] - before[columns[1] + i]) / period_s
                 missing[3 + i] = change - row[columns[3] + i]
             q = columns[4]
@@ -107,16 +103,16 @@ def add_motion(
                 out[2] = 2 * (x * z + w * y) * a + 2 * (y * z - w * x) * b + (1 - 2 * (x * x + y * y)) * c
             for i in range(3):
                 j, k = (i + 1) % 3, (i + 2) % 3
-                push[i] = mass[load] * (lin[i] + ang[j] * centre[load, k] - ang[k] * centre[load, j])
+                push[i] = m * (lin[i] + ang[j] * com[k] - ang[k] * com[j])
             for i in range(3):
                 j, k = (i + 1) % 3, (i + 2) % 3
                 wrench[world, t, i] += push[i]
-                wrench[world, t, 3 + i] += centre[load, j] * push[k] - centre[load, k] * push[j]
+                wrench[world, t, 3 + i] += com[j] * push[k] - com[k] * push[j]
                 for j in range(3):
-                    wrench[world, t, 3 + i] += inertia[load, i, j] * ang[j]
+                    wrench[world, t, 3 + i] += spread[i, j] * ang[j]
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def _carried(model: Any, site: str) -> tuple[list[int], Floats, Floats]:
     """Returns the bodies that a site carries, its own first, and where they are in its frame: [B, 3] and [B, 4]."""
     index = element_id(model, "site", site)

@@ -77,8 +77,17 @@ def site_columns(model: Any, kind: str, site: str) -> slice:
     is_there = (model.sensor_objtype == mujoco.mjtObj.mjOBJ_SITE.value) & (
         model.sensor_objid == element_id(model, "site", site)
     )
-    found = np.flatnonzero(is_there & (model.sensor_type == sensor_type))
+    is_absolute = model.sensor_reftype == mujoco.mjtObj.mjOBJ_UNKNOWN.value
+    found = np.flatnonzero(is_there & is_absolute & (model.sensor_type == sensor_type))
     if len(found) == 0:
         raise UserError(f"the model has no <{kind} site={site!r}/> among its sensors")
     first = int(model.sensor_adr[found[0]])
     return slice(first, first + int(model.sensor_dim[found[0]]))
+
+
+def gravity_of(engine: Engine, ids: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Returns the acceleration of gravity in the worlds `ids`, [n, 3], or [1, 3] where they do not differ in it."""
+    if engine.model.opt.disableflags & mujoco.mjtDisableBit.mjDSBL_GRAVITY.value:
+        return np.zeros((1, 3))
+    own = engine.own_values("opt.gravity")
+    return np.asarray(engine.model.opt.gravity[None] if own is None else own[ids])

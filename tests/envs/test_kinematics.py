@@ -47,6 +47,7 @@ EVERY_JOINT = """
       </body>
     </body>
   </worldbody>
+  <sensor><gyro site="of_free"/><accelerometer site="of_link"/></sensor>
 </mujoco>
 """
 WITH_A_BALL = EVERY_JOINT.replace('<joint axis="1 1 0"/>', '<joint type="ball" pos="0.1 0 0"/>')
@@ -76,7 +77,7 @@ def test_frames_are_where_mujoco_has_them(model):
     ours = Kinematics(model, batch)
     for seed in range(3):
         scatter(batch, seed)
-        assert ours.follow()
+        ours.follow(None)
         for name, values in from_mujoco(batch).items():
             np.testing.assert_allclose(ours.field(name), values, rtol=0, atol=1e-14, err_msg=name)
 
@@ -89,7 +90,7 @@ def test_joints_may_have_turned_however_far(model, far_rad):
     turned = far_rad * np.random.default_rng(0).uniform(-1, 1, (NUM_WORLDS, len(hinges)))
     turned[::2] = np.arange(-3, 3)[:, None] * np.pi / 2
     batch.bind("qpos")[:, hinges] = turned
-    ours.follow()
+    ours.follow(None)
     for name, values in from_mujoco(batch).items():
         np.testing.assert_allclose(ours.field(name), values, rtol=0, atol=1e-14, err_msg=name)
 
@@ -109,21 +110,24 @@ def test_a_broken_world_leaves_the_others_alone(model):
     ours = Kinematics(model, batch)
     before = {name: ours.field(name).copy() for name in BODY_FIELDS}
     batch.bind("qpos")[2] = np.nan
-    ours.follow()
+    ours.follow(None)
     assert np.isnan(ours.field("xpos")[2]).any()
     batch.bind("qpos")[2] = 1e7
-    ours.follow()
+    ours.follow(None)
     np.testing.assert_array_equal(np.delete(ours.field("xmat"), 2, axis=0), np.delete(before["xmat"], 2, axis=0))
     batch.bind("qpos")[2] = 0.1
-    ours.follow()
+    ours.follow(None)
     for name, values in before.items():
         np.testing.assert_array_equal(np.delete(ours.field(name), 2, axis=0), np.delete(values, 2, axis=0))
         assert np.isfinite(ours.field(name)).all()
 
 
+LATER_FIELDS = ("qacc", "cvel", "geom_xpos", "sensordata")
+
+
 def moved_engine(model):
     engine = MujocoEngine(model, NUM_WORLDS, 1)
-    for name in BODY_FIELDS:
+    for name in (*BODY_FIELDS, *LATER_FIELDS):
         engine.view(name)
     qpos = engine.read("qpos") + np.random.default_rng(0).normal(size=(NUM_WORLDS, model.nq))
     engine.write("qpos", qpos, np.arange(NUM_WORLDS))
@@ -135,11 +139,19 @@ def require_mujocos(engine, atol=0.0):
         np.testing.assert_allclose(engine.view(name), values, rtol=0, atol=atol, err_msg=name)
 
 
+def require_current(engine):
+    after = {name: engine.view(name).copy() for name in (*BODY_FIELDS, *LATER_FIELDS)}
+    engine.forward()
+    for name, values in after.items():
+        np.testing.assert_array_equal(engine.view(name), values, err_msg=name)
+
+
 def test_ball_joints_are_left_to_mujoco():
     engine = moved_engine(mujoco.MjModel.from_xml_string(WITH_A_BALL))
     engine.forward()
     require_mujocos(engine)
     engine.step(np.zeros((NUM_WORLDS, 0)), 3)
+    require_current(engine)
     require_mujocos(engine)
     engine.write("qpos", engine.read("qpos") + 0.1, np.arange(NUM_WORLDS))
     engine.forward(np.array([3]))
@@ -160,7 +172,29 @@ def test_bodies_whose_places_differ_between_worlds_are_followed(model):
     assert not np.allclose(engine.view("site_xpos")[[1, 5]], before[[1, 5]])
     require_mujocos(engine)
     engine.step(np.zeros((NUM_WORLDS, 0)), 3)
+    require_current(engine)
     require_mujocos(engine)
+
+
+@pytest.mark.parametrize("xml", [EVERY_JOINT, WITH_A_BALL])
+def test_a_field_that_is_looked_at_late_is_current(xml):
+    engine = MujocoEngine(mujoco.MjModel.from_xml_string(xml), NUM_WORLDS, 1)
+    engine.view("geom_xpos")
+    everyone = np.arange(NUM_WORLDS)
+    engine.write("qpos", np.random.default_rng(0).normal(size=(NUM_WORLDS, engine.model.nq)), everyone)
+    engine.forward()
+    seen = engine.read("xpos", everyone[3:5])
+    np.testing.assert_allclose(seen, from_mujoco(engine.batch)["xpos"][3:5], atol=1e-6)
+
+
+def test_a_quaternion_without_length_is_no_turn(model):
+    batch = mujoco_batch.Batch(model, NUM_WORLDS, 1)
+    scatter(batch)
+    batch.bind("qpos")[1, -5:-1] = 0.0
+    batch.bind("mocap_quat")[2] = 0.0
+    ours = Kinematics(model, batch)
+    for name, values in from_mujoco(batch).items():
+        np.testing.assert_allclose(ours.field(name), values, rtol=0, atol=1e-14, err_msg=name)
 
 
 def test_few_worlds_are_followed_without_the_others_being_asked_for(model):

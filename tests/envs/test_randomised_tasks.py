@@ -45,6 +45,9 @@ def test_every_declared_range_works_alone_and_changes_no_layout(env_id: str) -> 
         env.close()
 
 
+LEAST_FRICTION = 1e-5  # mjMINMU: MuJoCo takes what is less for it
+
+
 @pytest.mark.parametrize("env_id", [i for i in OWN_TASKS if "friction" in make_task(i).spec.randomisations])
 def test_a_randomised_friction_holds_whatever_is_touched(env_id: str) -> None:
     task = make_task(env_id)
@@ -58,7 +61,8 @@ def test_a_randomised_friction_holds_whatever_is_touched(env_id: str) -> None:
     for pair in pairs:
         (mine,), (other,) = own.intersection(pair), set(pair) - own
         is_ahead = model.geom_priority[mine] > model.geom_priority[other]
-        is_alone = model.geom_priority[mine] == model.geom_priority[other] and not model.geom_friction[other].any()
+        is_without = bool((model.geom_friction[other] <= LEAST_FRICTION).all())
+        is_alone = model.geom_priority[mine] == model.geom_priority[other] and is_without
         assert is_ahead or is_alone, model.geom(other).name
 
 

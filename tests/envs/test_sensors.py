@@ -10,6 +10,7 @@ import pytest
 from robossl.core import Draws, Stream, UnknownNameError, UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.mujoco_fields import model_default
 from robossl.envs.mujoco_model import load_model
 from robossl.envs.sensors import ContactFlags, ForceTorque, Imu, JointState, Lidar, Odometry, Sensor, Touch
 from robossl.envs.sensors.quiet import switch_off_unused
@@ -272,22 +273,42 @@ def test_the_force_that_moves_a_load_is_that_of_its_motion() -> None:
     assert np.abs(np.array(of_mujoco) - expected)[SUBSTEPS:].max() > 1.0  # N: what would be read otherwise
 
 
-def test_a_load_that_differs_between_worlds_is_felt_as_it_is() -> None:
+@pytest.mark.parametrize("field", ["body_mass", "body_inertia", "body_ipos", "opt.gravity"])
+def test_a_load_that_differs_between_worlds_is_felt_as_it_is(field: str) -> None:
     bench = Bench(ForceTorque(site="wrist"), SERVO)
     model = bench.engine.model
-    mass = model.body_mass.copy()
-    mass[model.body("tool").id] *= 3
-    bench.engine.randomise("body_mass", mass[None], np.array([1]))
+    values = model_default(model, field).copy()
+    if field == "opt.gravity":
+        values[:] = 1.0, 2.0, -3.0
+    else:
+        values[model.body("tool").id] *= 30 if field == "body_inertia" else 3
+    bench.engine.randomise(field, values[None], np.array([1]))
     bench.begin()
     windows = bench.step(2, (0.05,))
-    heavy = bench.engine.batch.get_model(1)
-    data = mujoco.MjData(heavy)
+    own = bench.engine.batch.get_model(1)
+    data = mujoco.MjData(own)
     data.ctrl[:] = 0.05
     for _ in range(2 * SUBSTEPS):
         before = data.qvel.copy()
-        mujoco.mj_step(heavy, data)
-    np.testing.assert_allclose(windows[1, -1], moved_load(heavy, before, data.qpos, data.qvel), rtol=0, atol=0.02)
-    assert np.abs(windows[1, -1] - windows[0, -1]).max() > 0.5
+        mujoco.mj_step(own, data)
+    np.testing.assert_allclose(windows[1, -1], moved_load(own, before, data.qpos, data.qvel), rtol=0, atol=0.02)
+    assert np.abs(windows[1, -1] - windows[0, -1]).max() > 0.005
+
+
+def test_without_gravity_a_load_at_rest_weighs_nothing() -> None:
+    bench = Bench(
+        ForceTorque(site="wrist"), SERVO.replace("<option", '<option><flag gravity="disable"/></option><option')
+    )
+    np.testing.assert_allclose(bench.begin(), 0, atol=1e-6)
+    np.testing.assert_allclose(bench.step(2, (0.0,)), 0, atol=1e-6)
+
+
+def test_a_sensor_that_tells_of_another_frame_is_passed_over() -> None:
+    other = '<sensor><framelinvel objtype="site" objname="wrist" reftype="body" refname="boom"/>'
+    plain, mixed = (Bench(ForceTorque(site="wrist"), xml) for xml in (SERVO, SERVO.replace("<sensor>", other)))
+    for bench in (plain, mixed):
+        bench.begin()
+    np.testing.assert_array_equal(plain.step(2, (0.05,)), mixed.step(2, (0.05,)))
 
 
 def test_touch_reads_a_weight_and_nothing_in_the_air() -> None:
