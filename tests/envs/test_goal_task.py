@@ -93,8 +93,8 @@ def test_stock_sac_learns_to_reach_with_hindsight() -> None:
     torch.set_num_threads(1)
     agent = _learner(SB3VecEnv(make("robossl/ArmReachGoal-v0", 8)), learning_starts=800)
     before = _success(agent)
-    agent.learn(6000)
-    assert _success(agent) > before + 0.4
+    agent.learn(9000)
+    assert _success(agent) > before + 0.6
 
 
 def _learner(env: VecEnv, learning_starts: int) -> SAC:
