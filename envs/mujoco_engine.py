@@ -19,6 +19,7 @@ from robossl.core import Array, UnknownNameError, UserError
 from robossl.envs.casting.scanner import Scanner
 from robossl.envs.engine import MAX_SPEED
 from robossl.envs.kinematics import Kinematics
+from robossl.envs.mujoco_clock import untimed
 from robossl.envs.mujoco_fields import (
     BODY_FIELDS,
     BODY_STAGE,
@@ -328,7 +329,7 @@ class MujocoEngine:
         """Calls Batch; worlds in which MuJoCo raises an error are marked, the others are unharmed."""
         self._touched = None
         try:
-            function(ids=ids, **options)
+            untimed(function, ids=ids, **options)
         except mujoco_batch.SimulationError as error:
             self._diverged[error.ids] = True
 

@@ -1,4 +1,7 @@
-"""Control steps per second against bare loops over `mujoco.batch`, and against environments in processes."""
+"""Control steps per second against bare loops over `mujoco.batch`, and against environments in processes.
+
+A bare loop is one as anybody writes it: MuJoCo's timers run in it, as they do in Python unless they are stopped.
+"""
 
 import itertools
 from collections.abc import Callable
@@ -14,10 +17,11 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import SubprocVecEnv
 
 from robossl.bench.setting import SimulationBench, make
-from robossl.bench.turns import Side, Work, compare, seconds_in_turns
+from robossl.bench.turns import Side, Work, rates, seconds_in_turns
 from robossl.core import Array, Obs
 from robossl.envs import EnvConfig
 from robossl.envs.gym_env import GymEnv
+from robossl.envs.mujoco_clock import untimed
 from robossl.envs.task_env import TaskEnv
 
 Driver = Literal["random", "expert"]
@@ -119,13 +123,21 @@ def record(env: TaskEnv, num_steps: int, driver: Driver = "random") -> Tape:
 
 
 def steps(config: SimulationBench, driver: Driver) -> dict[str, float]:
-    """Compares `TaskEnv.step` with the bare loop; says how many worlds a step resets."""
+    """Compares `TaskEnv.step` with the bare loop; says how many worlds a step resets.
+
+    `untimed_ratio` is to a bare loop whose timers are stopped as the engine's are: what only the environment costs.
+    """
     env = make(config, config.num_step_worlds)
     tape = record(env, config.num_steps * config.num_turns, driver)
-    replay = Replay(env, tape, config.num_steps)
-    figures = compare(replay.ours(), replay.bare(), config.num_repeats, "steps_per_s")
+    bare, same = (Replay(env, tape, config.num_steps).bare() for _ in range(2))
+    sides = [Replay(env, tape, config.num_steps).ours(), bare, replace(same, work=partial(untimed, same.work))]
+    turns = seconds_in_turns(sides, config.num_repeats)
     env.close()
-    return {**figures, "resets_per_step": tape.resets_per_step}
+    return {
+        **rates([turn[:2] for turn in turns], "steps_per_s"),
+        "untimed_ratio": median(least / mine for mine, _, least in turns),
+        "resets_per_step": tape.resets_per_step,
+    }
 
 
 def thread_scaling(config: SimulationBench) -> dict[str, float]:

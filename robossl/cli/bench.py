@@ -158,8 +158,16 @@ def _print_row(env_id: str, name: str, figures: dict[str, Any]) -> None:
         print(f"{name:<26} {env_id:<26} {figures['unavailable']}", flush=True)
         return
     ours, reference, _ = _rates(figures)
-    bound = f"  bare loop: {figures['bare_ratio']:.2f}" if "bare_ratio" in figures else ""
-    print(f"{name:<26} {env_id:<26} {ours:>12,.4g} {reference:>12,.4g} {figures['ratio']:>7.2f}{bound}", flush=True)
+    print(
+        f"{name:<26} {env_id:<26} {ours:>12,.4g} {reference:>12,.4g} {figures['ratio']:>7.2f}{_aside(figures)}",
+        flush=True,
+    )
+
+
+def _aside(figures: Figures) -> str:
+    """Returns what else there is to say of a ratio."""
+    others = {"bare_ratio": "bare loop", "untimed_ratio": "untimed"}
+    return "".join(f" ({says}: {figures[name]:.2f})" for name, says in others.items() if name in figures)
 
 
 def _rates(figures: Figures) -> tuple[float, float, str]:
@@ -183,6 +191,5 @@ def _markdown(tasks: dict[str, Figures]) -> list[str]:
             digits = 0 if reference >= 10 else 2
             unit = {"steps_per_s": "steps/s", "frames_per_s": "frames/s", "speed_up": "times"}.get(unit, unit)
             rates = f"{ours:,.{digits}f} | {reference:,.{digits}f}"
-            bound = f" (bare loop: {figures['bare_ratio']:.2f})" if "bare_ratio" in figures else ""
-            lines.append(f"| `{name}` | {task} | {rates} | {unit} | {figures['ratio']:.2f}{bound} |")
+            lines.append(f"| `{name}` | {task} | {rates} | {unit} | {figures['ratio']:.2f}{_aside(figures)} |")
     return lines
