@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from robossl.agents.checks import require_at_least, require_fraction, require_positive
 from robossl.agents.optimisation import ScheduleName, make_schedule
+from robossl.agents.pink_noise import NoiseColour
 
 _POLICY = ("hidden", "num_critics", "critic_layer_norm")  # what `SACPolicy` takes
 
@@ -30,6 +31,8 @@ class SACConfig:
         target_entropy: what the entropy is held at; minus the number of actions where None.
         target_update_interval: updates between moves of the target critic.
         policy_frequency: updates of the critic per update of actor and temperature.
+        noise: around the mean action while experience is gathered: white, or pink, which also sways slowly and so
+            explores farther.
         hidden: hidden layers of actor and critics.
         num_critics: the target is the least of so many.
         critic_layer_norm: normalises the critics' hidden layers: steadier with many updates per step.
@@ -55,6 +58,7 @@ class SACConfig:
     target_entropy: float | None = None
     target_update_interval: int = 1
     policy_frequency: int = 1
+    noise: NoiseColour = "white"
     hidden: tuple[int, ...] = (256, 256)
     num_critics: int = 2
     critic_layer_norm: bool = True

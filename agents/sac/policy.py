@@ -32,10 +32,12 @@ class Actor(nn.Module):
         mean, log_std = self.layers(features).chunk(2, dim=-1)
         return mean, log_std.clamp(_LOG_STD_MIN, _LOG_STD_MAX)
 
-    def sample(self, features: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """Returns actions [B, A] and their log-probabilities [B], both differentiable."""
+    def sample(
+        self, features: Tensor, generator: torch.Generator | None, noise: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Returns actions [B, A] and their log-probabilities [B], both differentiable; `noise` as in `gaussian`."""
         mean, log_std = self(features)
-        return gaussian.sample_squashed(mean, log_std, generator)
+        return gaussian.sample_squashed(mean, log_std, generator, noise)
 
 
 class Critic(nn.Module):
@@ -104,10 +106,19 @@ class SACPolicy(BasePolicy):
         groups = parameter_groups(self.critic.parameters(), encoder, learning_rate=rate, encoder_rate=encoder_rate)
         self.critic.optimizer = adam(groups, rate)
 
-    def act(self, obs: dict[str, Tensor], *, deterministic: bool, generator: torch.Generator | None) -> Tensor:
-        """Returns actions [B, A] in [-1, 1]."""
+    def act(
+        self,
+        obs: dict[str, Tensor],
+        *,
+        deterministic: bool,
+        generator: torch.Generator | None,
+        noise: Tensor | None = None,
+    ) -> Tensor:
+        """Returns actions [B, A] in [-1, 1]; standard normal `noise` [B, A] takes the place of what would be drawn."""
         features = self.encoder(obs)
-        return torch.tanh(self.actor(features)[0]) if deterministic else self.actor.sample(features, generator)[0]
+        if deterministic:
+            return torch.tanh(self.actor(features)[0])
+        return self.actor.sample(features, generator, noise)[0]
 
     def forward(self, obs: dict[str, Tensor], deterministic: bool = False) -> Tensor:
         """Returns actions [B, A] in [-1, 1], drawn from torch's global generator."""

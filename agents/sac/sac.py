@@ -26,6 +26,7 @@ from robossl.agents.mean_action import MeanAction
 from robossl.agents.metrics import Means
 from robossl.agents.observations import encode, final_observations, time_limits, to_tensors
 from robossl.agents.optimisation import follow_schedule, step
+from robossl.agents.pink_noise import NoiseColour, PinkNoise
 from robossl.agents.sac import losses
 from robossl.agents.sac.config import SACConfig
 from robossl.agents.sac.policy import Actor, Critic, SACPolicy
@@ -66,7 +67,7 @@ class SAC(stable_baselines3.SAC):
         env: a VecEnv; its attribute `frame_stack`, where it has one, tells how many frames a colour picture stacks.
         learning_rate: see `SACConfig`, as all of `sb3`, which has SB3's names and defaults.
         representation: encoder, objectives and augmentation.
-        policy_frequency, aux_interval, aux_batch_size, max_grad_norm: see `SACConfig`.
+        policy_frequency, aux_interval, aux_batch_size, max_grad_norm, noise: see `SACConfig`.
 
     Attributes:
         replay: the experience; not part of `get_state`, it saves and loads itself.
@@ -88,6 +89,7 @@ class SAC(stable_baselines3.SAC):
     learner: RepresentationLearner | None
     generator: torch.Generator
     warmup: np.random.Generator
+    pink: PinkNoise | None
 
     def __init__(
         self,
@@ -100,6 +102,7 @@ class SAC(stable_baselines3.SAC):
         aux_interval: int = 1,
         aux_batch_size: int = 64,
         max_grad_norm: float | None = None,
+        noise: NoiseColour = "white",
         **sb3: Any,
     ) -> None:
         for name in _REFUSED:
@@ -109,6 +112,7 @@ class SAC(stable_baselines3.SAC):
         self.policy_frequency = policy_frequency
         self.aux_interval, self.aux_batch_size = aux_interval, aux_batch_size
         self.max_grad_norm = max_grad_norm
+        self.noise = noise
         self.perf = {"act": 0.0, "update": 0.0}
         super().__init__(policy, env, learning_rate, **sb3)  # type: ignore[arg-type]
 
@@ -161,6 +165,7 @@ class SAC(stable_baselines3.SAC):
             **state.agent_state(self, self._optimizers()),
             "log_ent_coef": state.tensor_copy(self.log_ent_coef),
             "warmup": state.numpy_state(self.warmup),
+            "pink": state.tensor_copy(self.pink.parts if self.pink else None),
         }
 
     def set_state(self, tree: Tree) -> None:
@@ -174,6 +179,8 @@ class SAC(stable_baselines3.SAC):
         if self.log_ent_coef is not None:
             self.log_ent_coef.data.copy_(tree["log_ent_coef"])
         state.restore_numpy(self.warmup, tree["warmup"])
+        if self.pink is not None:
+            self.pink.parts.copy_(tree["pink"])
 
     def set_parameters(self, *arguments: Any, **options: Any) -> None:
         """See SB3; it replaces tensors that recorded updates know."""
@@ -187,6 +194,8 @@ class SAC(stable_baselines3.SAC):
     def _setup_model(self) -> None:
         seeds = build_agent(self, **{name: value for name, value in self.policy_kwargs.items() if name != "use_sde"})
         self.warmup = np.random.default_rng(seeds.warmup)
+        num_actions = get_action_dim(self.action_space)
+        self.pink = PinkNoise(self.n_envs, num_actions, self.generator) if self.noise == "pink" else None
         self._create_aliases()
         self._convert_train_freq()
         self._setup_temperature()
@@ -230,13 +239,19 @@ class SAC(stable_baselines3.SAC):
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         start = time.perf_counter()
         if self.num_timesteps < learning_starts:
-            action = self.warmup.uniform(-1.0, 1.0, (n_envs, get_action_dim(self.action_space))).astype(np.float32)
+            action = self._random_action(n_envs)
         else:
-            obs = to_tensors(self._last_obs, self.device)
+            obs, noise = to_tensors(self._last_obs, self.device), self.pink.normal() if self.pink else None
             with torch.no_grad():
-                action = self.policy.act(obs, deterministic=False, generator=self.generator).cpu().numpy()
+                action = self.policy.act(obs, deterministic=False, generator=self.generator, noise=noise).cpu().numpy()
         self.perf["act"] += time.perf_counter() - start
         return action, action
+
+    def _random_action(self, num_worlds: int) -> NDArray[np.float32]:
+        """Returns actions [N, A], evenly spread."""
+        if self.pink is not None:
+            return self.pink.uniform().cpu().numpy()
+        return self.warmup.uniform(-1.0, 1.0, (num_worlds, get_action_dim(self.action_space))).astype(np.float32)
 
     def _store_transition(
         self,
@@ -315,5 +330,5 @@ class SAC(stable_baselines3.SAC):
         follow_schedule(self, self._optimizers().values())
 
     def _excluded_save_params(self) -> list[str]:
-        names = ["actor", "critic", "critic_target", "replay", "learner", "generator", "warmup", "_recorded"]
+        names = ["actor", "critic", "critic_target", "replay", "learner", "generator", "warmup", "pink", "_recorded"]
         return [*super()._excluded_save_params(), *names]

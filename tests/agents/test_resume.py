@@ -21,7 +21,7 @@ AGENTS = {
         SAC,
         SACConfig(
             buffer_size=400, learning_starts=64, batch_size=16, hidden=(16,), n_steps=2, policy_frequency=2,
-            learning_rate_schedule="linear", aux_interval=2, aux_batch_size=8, max_grad_norm=1.0,
+            learning_rate_schedule="linear", aux_interval=2, aux_batch_size=8, max_grad_norm=1.0, noise="pink",
         ),
     ),
     "ppo": (

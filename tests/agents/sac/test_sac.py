@@ -54,6 +54,19 @@ def test_it_repeats_bit_for_bit_and_another_seed_differs(make) -> None:
     assert not same(runs[0], runs[2])
 
 
+@pytest.mark.parametrize(("noise", "sways"), [("white", False), ("pink", True)])
+def test_pink_noise_sways_while_actions_are_random_and_while_the_actor_decides(make, colour_env, noise, sways) -> None:
+    env, taken = colour_env(32, length=100), []
+    step = env.step_async
+    env.step_async = lambda actions: (taken.append(actions[:, 0].copy()), step(actions))
+    make(replace(CONFIG, noise=noise, learning_starts=640), env=env, seed=2).learn(1280)
+    for actions in (np.stack(taken[:20]), np.stack(taken[20:])):
+        assert np.abs(actions).max() <= 1
+        alike = np.corrcoef(actions[1:].ravel(), actions[:-1].ravel())[0, 1]
+        assert bool(alike > 0.5) is sways
+        assert sways or abs(alike) < 0.15
+
+
 def test_the_replay_holds_what_happened(make, colour_env) -> None:
     agent = make(env=colour_env(4, frame_stack=2, deadly=0.2, length=4)).learn(400)
     batch = agent.replay.sample(512, torch.Generator().manual_seed(0))
