@@ -1,5 +1,6 @@
 """The environment: an engine, a task and a renderer, stepped as N worlds."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,7 +28,7 @@ from robossl.envs.sensors.quiet import switch_off_unused
 from robossl.envs.sensors.suite import SensorSuite, sensor_specs
 from robossl.envs.start import Beginning, Starts
 from robossl.envs.task import Outcome, Task
-from robossl.envs.task_promises import require_controls, require_judged, require_seen, require_spec
+from robossl.envs.task_promises import require_controls, require_finite, require_judged, require_seen, require_spec
 
 _ONE = np.array(1)  # numpy adds it in half the time of a number of Python's
 
@@ -112,6 +113,8 @@ class TaskEnv:
         reward = np.zeros(self.num_worlds, np.float32)
         for name, weight in self._weights.items():
             reward += weight * outcome.terms[name]
+        if not math.isfinite(reward.sum()):
+            require_finite(outcome.terms, reward)
         info = outcome.info(diverged)
         if self._randomiser.values:
             info |= self._randomiser.info()

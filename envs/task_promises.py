@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from robossl.core import Array, ArraySpec, UnknownNameError, UserError
 from robossl.envs.mujoco_fields import RANDOM_FIELDS, STATE_FIELDS
 from robossl.envs.randomisation import Randomisation
@@ -50,6 +52,18 @@ def require_judged(outcome: Outcome, spec: TaskSpec, num_worlds: int) -> None:
     parts = {"terminated": outcome.terminated, "success": outcome.success}
     for name, values in {**outcome.terms, **outcome.metrics, **parts}.items():
         _require_shape(repr(name), values, (num_worlds,))
+
+
+def require_finite(terms: Mapping[str, Array], reward: Array) -> None:
+    """Checks rewards [N] and the terms [N] that they are sums of, of worlds that have not diverged.
+
+    Raises:
+        UserError: naming the first term, and the first world, where one is not finite.
+    """
+    for name, values in {**terms, "reward": reward}.items():
+        wrong = np.flatnonzero(~np.isfinite(values))
+        if len(wrong):
+            raise UserError(f"the task's reward is not finite: {name!r} is {values[wrong[0]]:g} in world {wrong[0]}")
 
 
 def require_controls(ctrl: Array, num_worlds: int, num_actuators: int) -> None:

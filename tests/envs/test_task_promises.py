@@ -66,3 +66,21 @@ def test_what_a_task_returns_is_held_against_its_spec(method: str, wrong: Any, m
 
 def test_a_task_that_keeps_its_promises_steps() -> None:
     step_once(Rail())
+
+
+def test_a_reward_that_is_not_finite_is_named_at_the_step_that_brings_it() -> None:
+    class Late(Rail):
+        num_steps = 0
+
+        def outcome(self, *arguments: Any) -> Any:
+            judged = super().outcome(*arguments)
+            Late.num_steps += 1
+            worse = np.array([0, np.nan if Late.num_steps == 3 else 0, 0], np.float32)
+            return judged._replace(terms={**judged.terms, "effort": judged.terms["effort"] + worse})
+
+    env = TaskEnv(Late(), EnvConfig(id="test/Rail-v0", num_worlds=3, num_threads=1), WorldSeed())
+    env.reset()
+    for _ in range(2):
+        env.step(np.zeros((3, 1)))
+    with pytest.raises(UserError, match="the task's reward is not finite: 'effort' is nan in world 1"):
+        env.step(np.zeros((3, 1)))
