@@ -34,17 +34,26 @@ def agent_state(agent: Any, optimizers: dict[str, torch.optim.Optimizer]) -> Tre
     }
 
 
-def restore_agent(agent: Any, optimizers: dict[str, torch.optim.Optimizer], tree: Tree) -> None:
-    """Puts back what `agent_state` returned.
+def require_alike(agent: Any, tree: Tree) -> None:
+    """Checks that a state is of such an agent.
 
     Raises:
-        UserError: if it was taken from another kind of agent, or one with other networks or objectives.
+        UserError: if it was taken from another kind of agent, or one with other objectives.
     """
     if tree["algorithm"] != type(agent).__name__:
         raise UserError(f"the state is of agent {tree['algorithm']}, not {type(agent).__name__}")
     if (tree["objectives"] is None) != (agent.learner is None):
         has, needs = ("no" if absent else "some" for absent in (tree["objectives"] is None, agent.learner is None))
         raise UserError(f"the state has {has} objectives, the agent is configured with {needs} objectives")
+
+
+def restore_agent(agent: Any, optimizers: dict[str, torch.optim.Optimizer], tree: Tree) -> None:
+    """Puts back what `agent_state` returned.
+
+    Raises:
+        UserError: if it was taken from another kind of agent, or one with other networks or objectives.
+    """
+    require_alike(agent, tree)
     restore_networks(agent.policy, optimizers, tree["networks"])
     if agent.learner is not None:
         agent.learner.set_state(tree["objectives"])

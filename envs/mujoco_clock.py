@@ -1,11 +1,13 @@
 """Stops the clock of MuJoCo's timers while an engine computes.
 
 In Python MuJoCo times each part of each step (`MjData.timer`): some twenty looks at the clock, which are 8 to 17 % of a
-step of our tasks. Nobody can read the timers of a batch. Code that is not ours keeps its timers.
+step of our tasks. Nobody can read the timers of a batch. Those of other threads that step meanwhile are not to be used;
+else code that is not ours keeps its timers.
 """
 
 import ctypes
 import os
+import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -13,14 +15,17 @@ from typing import Any
 import mujoco._structs
 import numba
 
+_STANDING: list[Any] = []  # kept for as long as MuJoCo may call it
+_COMPILING = threading.Lock()
+
 
 def untimed(function: Callable[..., Any], **options: Any) -> Any:
     """Calls a function of MuJoCo's with the clock stopped.
 
-    Other threads may be within MuJoCo meanwhile: their clock stands too, and never is there none.
+    Other threads may be within MuJoCo meanwhile: there is a clock to call at every moment.
     """
-    clock = _clock()
-    running, still = clock.value, _standing().address
+    clock, still = _clock(), _standing()
+    running = clock.value
     if running is None or running == still:
         return function(**options)
     clock.value = still
@@ -41,7 +46,10 @@ def _clock() -> ctypes.c_void_p:
         return ctypes.c_void_p()
 
 
-@cache
-def _standing() -> Any:
-    """Returns a clock that stands still, which MuJoCo can call without Python."""
-    return numba.cfunc("float64()")(lambda: 0.0)
+def _standing() -> int:
+    """Returns the address of the one clock that stands still, which MuJoCo can call without Python."""
+    if not _STANDING:
+        with _COMPILING:
+            if not _STANDING:
+                _STANDING.append(numba.cfunc("float64()")(lambda: 0.0))
+    return int(_STANDING[0].address)

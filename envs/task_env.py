@@ -1,6 +1,5 @@
 """The environment: an engine, a task and a renderer, stepped as N worlds."""
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -113,7 +112,7 @@ class TaskEnv:
         reward = np.zeros(self.num_worlds, np.float32)
         for name, weight in self._weights.items():
             reward += weight * outcome.terms[name]
-        if not math.isfinite(reward.sum()):
+        if not np.isfinite(reward).all():
             require_finite(outcome.terms, reward)
         info = outcome.info(diverged)
         if self._randomiser.values:

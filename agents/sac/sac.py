@@ -26,7 +26,7 @@ from robossl.agents.mean_action import MeanAction
 from robossl.agents.metrics import Means
 from robossl.agents.observations import encode, final_observations, time_limits, to_tensors
 from robossl.agents.optimisation import follow_schedule, step
-from robossl.agents.pink_noise import NoiseColour, PinkNoise
+from robossl.agents.pink_noise import COLOURS, NoiseColour, PinkNoise
 from robossl.agents.sac import losses
 from robossl.agents.sac.config import SACConfig
 from robossl.agents.sac.policy import Actor, Critic, SACPolicy
@@ -108,6 +108,8 @@ class SAC(stable_baselines3.SAC):
         for name in _REFUSED:
             if sb3.get(name):
                 raise TypeError(f"robossl's SAC takes no {name}")
+        if noise not in COLOURS:
+            raise ValueError(f"noise must be one of {', '.join(COLOURS)}, got {noise!r}")
         self.representation = representation or Representation()
         self.policy_frequency = policy_frequency
         self.aux_interval, self.aux_batch_size = aux_interval, aux_batch_size
@@ -172,8 +174,11 @@ class SAC(stable_baselines3.SAC):
         """Puts back what `get_state` returned.
 
         Raises:
-            UserError: if it was taken from another kind of agent, or one with other networks or objectives.
+            UserError: if it was taken from another kind of agent, or one with other networks, objectives or noise.
         """
+        state.require_alike(self, tree)
+        if self.pink is not None:
+            self.pink.require_alike(tree.get("pink"))
         state.restore_agent(self, self._optimizers(), tree)
         self._recorded.forget()
         if self.log_ent_coef is not None:

@@ -19,7 +19,7 @@ from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
 from robossl.envs.tasks.progress import METRICS, progress
 from robossl.envs.tasks.variation import varied
 
-NUM_SUBSTEPS = 8
+NUM_SUBSTEPS = 6
 TOOL_LOW_W_M, TOOL_HIGH_W_M = (0.36, -0.22, 0.016), (0.68, 0.22, 0.36)
 START_RAD = (0.0, 0.1743, 0.0, -2.3999, 0.0, 2.5742, 0.7854)
 REGION_W_M = (np.array([0.44, -0.14]), np.array([0.60, 0.14]))

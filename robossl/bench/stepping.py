@@ -1,6 +1,7 @@
 """Control steps per second against bare loops over `mujoco.batch`, and against environments in processes.
 
-A bare loop is one as anybody writes it: MuJoCo's timers run in it, as they do in Python unless they are stopped.
+A bare loop is one as anybody writes it: MuJoCo's timers run in it, as they do in Python unless they are stopped. Where
+it is the bound of what any environment can reach, they are.
 """
 
 import itertools
@@ -129,9 +130,8 @@ def steps(config: SimulationBench, driver: Driver) -> dict[str, float]:
     """
     env = make(config, config.num_step_worlds)
     tape = record(env, config.num_steps * config.num_turns, driver)
-    bare, same = (Replay(env, tape, config.num_steps).bare() for _ in range(2))
-    sides = [Replay(env, tape, config.num_steps).ours(), bare, replace(same, work=partial(untimed, same.work))]
-    turns = seconds_in_turns(sides, config.num_repeats)
+    replay, same = (Replay(env, tape, config.num_steps) for _ in range(2))
+    turns = seconds_in_turns([replay.ours(), replay.bare(), _untimed(same.bare())], config.num_repeats)
     env.close()
     return {
         **rates([turn[:2] for turn in turns], "steps_per_s"),
@@ -174,7 +174,7 @@ def processes(config: SimulationBench, kind: Literal["async", "subprocess"]) -> 
         for _ in range(num_steps):
             step(rng.uniform(-1, 1, (num_worlds, *env.spec.action.shape)).astype(np.float32))
 
-    bare = Replay(env, record(env, config.num_steps * config.num_turns), config.num_steps).bare()
+    bare = _untimed(Replay(env, record(env, config.num_steps * config.num_turns), config.num_steps).bare())
     work = partial(drive, env.step, env.num_worlds, config.num_steps)
     ours = Side(work=work, count=config.num_steps * env.num_worlds)
     work = partial(drive, others.step, config.num_processes, num_theirs)
@@ -189,6 +189,11 @@ def processes(config: SimulationBench, kind: Literal["async", "subprocess"]) -> 
         "bare_ratio": median(other / least for _, other, least in turns),
         "num_processes": config.num_processes,
     }
+
+
+def _untimed(side: Side) -> Side:
+    """Stops MuJoCo's timers for a side, as engines do."""
+    return replace(side, work=partial(untimed, side.work))
 
 
 def _act(expert: Any, env: TaskEnv, obs: Obs) -> Array:

@@ -33,7 +33,7 @@ def test_power_falls_as_one_over_frequency(drawn: np.ndarray) -> None:
 
 def test_worlds_and_actions_sway_alone(drawn: np.ndarray) -> None:
     apart = np.corrcoef(drawn.reshape(NUM_DECISIONS, -1).T) - np.eye(64)
-    assert np.abs(apart).mean() < 0.1
+    assert np.abs(apart).max() < 0.5
 
 
 def test_uniform_numbers_are_spread_evenly_and_sway() -> None:

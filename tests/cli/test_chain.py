@@ -198,7 +198,7 @@ def test_another_camera_is_refused(folder: Path) -> None:
     (copy / "config.yaml").write_text(text.replace("image_size: null", "image_size: [32, 18]"))
     done = run(folder, "eval", "runs/other")
     assert done.code == 1
-    assert "checkpoints/000000960" in done.errors
+    assert "runs/other/checkpoints/" in done.errors  # which is the best depends on the last bits of the processor
     assert "rgb_front" in done.errors
     assert done.errors.count("\n") == 1
 

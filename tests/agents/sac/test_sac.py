@@ -67,6 +67,18 @@ def test_pink_noise_sways_while_actions_are_random_and_while_the_actor_decides(m
         assert sways or abs(alike) < 0.15
 
 
+def test_noise_must_be_known_and_a_state_of_other_noise_is_refused_before_anything_is_restored(make) -> None:
+    with pytest.raises(ValueError, match="noise must be one of white, pink, got 'purple'"):
+        make(replace(CONFIG, noise="purple"))
+    white, pink = make(seed=1).learn(64), make(replace(CONFIG, noise="pink"), seed=2)
+    before = weights(pink.policy)
+    with pytest.raises(UserError, match=r"holds pink noise none, the agent is configured with \[7, 4, 1\]"):
+        pink.set_state(white.get_state())
+    assert same(before, weights(pink.policy))
+    white.set_state(pink.get_state())  # which needs none
+    assert same(before, weights(white.policy))
+
+
 def test_the_replay_holds_what_happened(make, colour_env) -> None:
     agent = make(env=colour_env(4, frame_stack=2, deadly=0.2, length=4)).learn(400)
     batch = agent.replay.sample(512, torch.Generator().manual_seed(0))
