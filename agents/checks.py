@@ -1,5 +1,6 @@
 """Checks of hyper-parameters: one clear line for the first that is out of its range. None stands for 'off'."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,17 @@ def require_positive(config: Any, *names: str) -> None:
     for name, value in _values(config, names):
         if not value > 0:
             raise UserError(f"agent.{name} must be positive, got {value}")
+
+
+def require_finite(config: Any, *names: str) -> None:
+    """Checks that fields are numbers and not infinite.
+
+    Raises:
+        UserError: naming the first that is not.
+    """
+    for name, value in _values(config, names):
+        if not math.isfinite(value):
+            raise UserError(f"agent.{name} must be finite, got {value}")
 
 
 def require_at_least(least: int, config: Any, *names: str) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from robossl.agents.checks import require_at_least, require_fraction, require_positive
+from robossl.agents.checks import require_at_least, require_finite, require_fraction, require_positive
 from robossl.agents.optimisation import ScheduleName, make_schedule
 from robossl.agents.pink_noise import NoiseColour
 
@@ -71,6 +71,7 @@ class SACConfig:
         """Checks the numbers."""
         require_positive(self, "learning_rate", "ent_coef_init", "max_grad_norm")
         require_fraction(self, "gamma", "tau")
+        require_finite(self, "learning_rate", "ent_coef", "ent_coef_init", "target_entropy")
         require_at_least(0, self, "learning_starts", "ent_coef")
         require_at_least(
             1, self, "buffer_size", "batch_size", "train_freq", "gradient_steps", "n_steps", "target_update_interval",

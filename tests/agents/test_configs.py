@@ -21,6 +21,8 @@ SHAPES = {"rgb_front": ((3, 8, 8), "uint8"), "proprio": ((2,), "float32")}
         (SACConfig(), {"hidden": (64, 0)}, "agent.hidden must be at least 1, got 0"),
         (SACConfig(), {"ent_coef": -1.0}, "agent.ent-coef must be at least 0"),
         (SACConfig(), {"learning_rate": float("nan")}, "agent.learning-rate must be positive, got nan"),
+        (SACConfig(), {"target_entropy": float("nan")}, "agent.target-entropy must be finite, got nan"),
+        (SACConfig(), {"ent_coef_init": float("inf")}, "agent.ent-coef-init must be finite, got inf"),
         (PPOConfig(), {"n_steps": 0}, "agent.n-steps must be at least 1, got 0"),
         (PPOConfig(), {"batch_size": 1}, "agent.batch-size must be at least 2, got 1"),
         (PPOConfig(), {"gae_lambda": 2.0}, r"agent.gae-lambda must be in \[0, 1\]"),
