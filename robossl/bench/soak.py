@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import StepBatch, Stream, UserError
+from robossl.core import Array, StepBatch, Stream, UserError
 from robossl.core.memory import resident_bytes
 from robossl.envs import EnvConfig, WorldSeed
 from robossl.envs.config import Difficulty, EngineName
 from robossl.envs.engine import MAX_SPEED
+from robossl.envs.host import on_host
 from robossl.envs.make import make_task
 from robossl.envs.task_env import TaskEnv
 
@@ -131,7 +132,7 @@ class _Watch:
         """Looks at what a step led to."""
         is_counted = np.asarray(batch.info["diverged"], bool)
         self.diverged += int(is_counted.sum())
-        speed = np.maximum(np.abs(self._env.engine.read("qvel")).max(axis=1), self._speed)
+        speed = np.maximum(self._fastest_joint(None), self._speed)
         self._speed[:] = 0
         bad = ~np.isfinite(batch.reward) | ~(speed < MAX_SPEED)
         for values in batch.obs.values():
@@ -143,7 +144,10 @@ class _Watch:
         self.fastest = max(self.fastest, float(np.nan_to_num(speed).max()))
 
     def _note(self, ids: NDArray[np.int64]) -> None:
-        self._speed[ids] = np.abs(self._env.engine.read("qvel", ids)).max(axis=1)
+        self._speed[ids] = self._fastest_joint(ids)
+
+    def _fastest_joint(self, ids: NDArray[np.int64] | None) -> Array:
+        return np.abs(on_host(self._env.engine.read("qvel", ids))).max(axis=1)
 
 
 def _finite(values: Any) -> Any:

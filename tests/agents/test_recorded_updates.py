@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -27,6 +27,7 @@ AGENTS = {
     ),
     "ppo": (PPO, PPOConfig(n_steps=16, batch_size=24, n_epochs=3, learning_rate_schedule="linear")),
 }
+AGENTS["sac with pink noise"] = (SAC, replace(AGENTS["sac"][1], noise="pink"))
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import pytest
 pytest.importorskip("mujoco_warp")
 
 import torch
+import warp_toys
 from engine_toys import controls
-from warp_toys import MODEL, SUBSTEPS, both, drive, engine_of, scattered
+from warp_toys import MODEL, NEEDS_GPU, SUBSTEPS, both, drive, engine_of, scattered
 
 from robossl.core import UnknownNameError, UserError
 from robossl.envs.delayed_engine import DelayedEngine
@@ -18,6 +19,13 @@ from robossl.envs.mujoco_model import load_model
 from robossl.envs.warp.fields import RANDOM_FIELDS, READABLE_FIELDS, RECORDABLE_FIELDS
 
 FIELDS = ("qpos", "xpos", "xmat", "cvel", "site_xpos", "sensordata", "qacc", "qfrc_constraint", "nefc")
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=NEEDS_GPU)], autouse=True)
+def device(request, monkeypatch):
+    """Runs each test on the processor, and on a GPU."""
+    monkeypatch.setattr(warp_toys, "device", request.param)
+    return request.param
 
 
 def close(actual, expected, **tolerance):
@@ -137,11 +145,11 @@ def test_a_world_that_diverges_is_flagged_and_harms_no_other(value):
     assert not sick.diverged.any()
 
 
-def test_a_world_without_room_for_its_contacts_is_flagged():
+def test_a_world_without_room_for_its_contacts_is_flagged(device):
     feet = "".join(f"<geom pos='{0.2 * (i % 8)} {0.2 * (i // 8)} 0' size='0.05'/>" for i in range(64))
     body = f"<body pos='0 0 0.04'><freejoint/>{feet}</body>"
     model = load_model(f"<mujoco><worldbody><geom type='plane' size='9 9 1'/>{body}</worldbody></mujoco>")
-    engine = make_engine("warp", model, 1, 1, "cpu")
+    engine = make_engine("warp", model, 1, 1, device)
     engine.step(np.zeros((1, 0)), 1)
     assert engine.diverged.all()
 
@@ -244,4 +252,4 @@ def test_what_lies_in_packed_records_can_be_written(count):
     records = np.zeros(count, np.dtype([("flag", "u1"), ("qvel", "f8", MODEL.nv)]))
     records["qvel"] = np.arange(count * MODEL.nv).reshape(count, -1)
     engine.write("qvel", records["qvel"], np.arange(count))
-    np.testing.assert_array_equal(engine.read("qvel", np.arange(count)), records["qvel"])
+    np.testing.assert_array_equal(on_host(engine.read("qvel", np.arange(count))), records["qvel"])

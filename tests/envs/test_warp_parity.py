@@ -10,19 +10,13 @@ import pytest
 pytest.importorskip("mujoco_warp")
 
 from task_checks import make, success
+from warp_toys import NEEDS_GPU
 
 from robossl.core import Stream
 from robossl.core.registry import TASKS
 from robossl.envs.make import make_task
-from robossl.envs.warp.library import warp as nvidia_warp
 
-DEVICES = [
-    pytest.param("cpu", marks=pytest.mark.slow),
-    pytest.param(
-        "cuda",
-        marks=[pytest.mark.gpu, pytest.mark.skipif(not nvidia_warp.get_cuda_devices(), reason="needs an NVIDIA GPU")],
-    ),
-]
+DEVICES = [pytest.param("cpu", marks=pytest.mark.slow), pytest.param("cuda", marks=NEEDS_GPU)]
 NUM_WORLDS, NUM_STEPS = 6, 50
 USUAL, GREATEST = 1e-4, 1e-4
 TOLERANCES = {  # of nine in ten observations, and of all: m, m/s, rad, rad/s

@@ -1,6 +1,7 @@
 """A scene whose kernels compile fast, and engines that run it."""
 
 import numpy as np
+import pytest
 from engine_toys import controls
 
 from robossl.envs.host import on_host
@@ -9,7 +10,9 @@ from robossl.envs.mujoco_model import load_model
 from robossl.envs.warp.engine import WarpEngine
 from robossl.envs.warp.library import warp
 
-warp.config.optimization_level = 0  # half the time to compile; Warp keeps what it compiled for the next run
+NEEDS_GPU = [pytest.mark.gpu, pytest.mark.skipif(not warp.get_cuda_devices(), reason="needs an NVIDIA GPU")]
+if not warp.get_cuda_devices():
+    warp.config.optimization_level = 0  # half the time to compile; Warp keeps what it compiled for the next run
 
 XML = """
 <mujoco>
@@ -36,8 +39,11 @@ SUBSTEPS = 5
 MODEL = load_model(XML)
 
 
+device = "cpu"  # of the engines that tests make
+
+
 def engine_of(num_worlds: int = 1) -> WarpEngine:
-    return WarpEngine(MODEL, num_worlds, 1, "cpu")
+    return WarpEngine(MODEL, num_worlds, 1, device)
 
 
 def both(num_worlds: int = 2) -> tuple[WarpEngine, MujocoEngine]:
