@@ -13,14 +13,13 @@ from robossl.core import Array, Draws
 from robossl.envs.compiled import compiled
 from robossl.envs.config import WorldSeed
 from robossl.envs.draws import FastDraws
-from robossl.envs.records import Names
-from robossl.envs.start import Start
+from robossl.envs.records import Names, Start
 
 _MIN_DEPTH, _MAX_DEPTH = 2, 16  # episodes of a world
 _NUM_EPISODES = 1024  # of all worlds: bounds the memory
 _NONE = -1
 _AHEAD = 32  # times as many as begin now are laid out at once: few enough that no step waits for long
-_MIN_CALL, _MAX_CALL = 16, 96  # episodes computed by one call: the arrays of more do not stay in the cache
+_MIN_CALL, _MAX_CALL = 16, 384  # episodes computed by one call: the arrays of many more do not stay in the cache
 
 
 class Ahead:
@@ -45,9 +44,10 @@ class Ahead:
             episode: [N] that each world is in, or begins now.
             ids: [n].
         """
-        if (self._worlds, self._first_world) != (worlds, first_world):
+        if worlds is not self._worlds or first_world != self._first_world:
+            if (worlds, first_world) != (self._worlds, self._first_world):
+                self._shelf.clear()
             self._worlds, self._first_world = worlds, first_world
-            self._shelf.clear()
         start = self._shelf.take(ids, episode)
         if start is None:
             self._fill(episode, ids)
@@ -68,7 +68,7 @@ class Ahead:
 
 
 class _Shelf:
-    """What begins the episodes of N worlds, `depth` of each, side by side in one record: one copy takes it out.
+    """What begins the episodes of N worlds, `depth` of each, a record of each: one copy takes it out.
 
     Attributes:
         episode: [N, depth] which it is, or `_NONE`.
@@ -76,8 +76,8 @@ class _Shelf:
 
     def __init__(self, num_worlds: int, depth: int) -> None:
         self.episode = np.full((num_worlds, depth), _NONE)
-        self._records = np.zeros(0, np.dtype([]))  # [N * depth]: `take` and `put` are faster than any other way
-        self._names = Names()
+        self._data = np.zeros((0, 0), np.uint8)  # [N * depth, B]
+        self._names, self._record = Names(), np.dtype([])
 
     def clear(self) -> None:
         """Throws all away."""
@@ -85,12 +85,12 @@ class _Shelf:
 
     def put(self, world: NDArray[np.int64], episode: NDArray[np.int64], start: Start) -> None:
         """Lays down what n episodes begin with."""
-        self._names, records = start
-        if not self._records.dtype.names:
-            self._records = np.zeros(self.episode.size, records.dtype)
-            self._records.view(np.uint8)[:] = 0  # takes the memory now: else it grows until every place was used once
+        self._names, self._record, data = start
+        if not len(self._data):
+            self._data = np.empty((self.episode.size, data.shape[1]), np.uint8)
+            self._data[:] = 0  # takes the memory now: else it grows until every place was used once
         slot = episode % self.episode.shape[1]
-        self._records.put(world * self.episode.shape[1] + slot, records)
+        self._data[world * self.episode.shape[1] + slot] = data
         self.episode[world, slot] = episode
 
     def take(self, world: NDArray[np.int64], now: NDArray[np.int64]) -> Start | None:
@@ -101,7 +101,7 @@ class _Shelf:
         places = np.empty(len(world), np.int64)
         if not _take_out(self.episode, world, now, places):
             return None
-        return Start(self._names, self._records.take(places))
+        return Start(self._names, self._record, self._data.take(places, axis=0))
 
 
 @compiled

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from robossl.core import Array
 from robossl.envs.engine import Engine
 from robossl.envs.host import on_host
-from robossl.envs.records import Names
+from robossl.envs.records import Start
 from robossl.envs.straight_lines import StraightLines
 
 
@@ -39,9 +39,9 @@ class DelayedEngine:
         self._engine.reset(ids, fields, values)
         self._begins[ids] = True
 
-    def begin(self, ids: NDArray[np.int64], names: Names, records: NDArray[np.void]) -> None:
+    def begin(self, ids: NDArray[np.int64], start: Start) -> None:
         """See `Engine.begin`."""
-        self._engine.begin(ids, names, records)
+        self._engine.begin(ids, start)
         self._begins[ids] = True
 
     def step(self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = ()) -> dict[str, Array]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array
-from robossl.envs.records import Names
+from robossl.envs.records import Start
 
 MAX_SPEED = 1e4
 """Of joints, m/s or rad/s: a world beyond it counts as diverged, its energy has exploded.
@@ -44,13 +44,12 @@ class Engine(Protocol):
             values: [n, K] but to these values, side by side.
         """
 
-    def begin(self, ids: NDArray[np.int64], names: Names, records: NDArray[np.void]) -> None:
+    def begin(self, ids: NDArray[np.int64], start: Start) -> None:
         """Does what `reset` and `randomise` do together; a `forward` must follow.
 
         Args:
             ids: [n].
-            names: of what there is.
-            records: [n] see `envs/records.py`.
+            start: what n episodes begin with.
         """
 
     def forward(self, ids: NDArray[np.int64] | None = None) -> None:

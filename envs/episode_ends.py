@@ -15,14 +15,19 @@ def count_on(episode: Array, elapsed: Array, ids: Array) -> None:
 
 
 @compiled
-def ends(judged: Array, diverged: Array, elapsed: Array, limit: int) -> tuple[Array, Array, Array]:
-    """Returns which worlds [N] were terminated, which truncated, and the numbers of all that ended."""
+def ends(judged: Array, diverged: Array, elapsed: Array, limit: int, reward: Array) -> tuple[Array, Array, Array, bool]:
+    """Returns which worlds [N] were terminated, which truncated, the numbers of all that ended, and one thing more.
+
+    That is whether all rewards are finite. A reward of -0 becomes 0.
+    """
     terminated, truncated = np.empty(len(judged), np.bool_), np.empty(len(judged), np.bool_)
-    ids, count = np.empty(len(judged), np.int64), 0
+    ids, count, is_finite = np.empty(len(judged), np.int64), 0, True
     for world in range(len(judged)):
+        is_finite &= np.isfinite(reward[world])
+        reward[world] += 0.0
         terminated[world] = judged[world]
         truncated[world] = not judged[world] and (diverged[world] or elapsed[world] >= limit)
         if terminated[world] or truncated[world]:
             ids[count] = world
             count += 1
-    return terminated, truncated, ids[:count].copy()
+    return terminated, truncated, ids[:count].copy(), is_finite

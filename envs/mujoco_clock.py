@@ -15,7 +15,7 @@ from typing import Any
 import mujoco._structs
 import numba
 
-_STANDING: list[Any] = []  # kept for as long as MuJoCo may call it
+_STANDING: list[tuple[int, Any]] = []  # its address; the clock is kept for as long as MuJoCo may call it
 _COMPILING = threading.Lock()
 
 
@@ -51,5 +51,6 @@ def _standing() -> int:
     if not _STANDING:
         with _COMPILING:
             if not _STANDING:
-                _STANDING.append(numba.cfunc("float64()")(lambda: 0.0))
-    return int(_STANDING[0].address)
+                still: Any = numba.cfunc("float64()")(lambda: 0.0)
+                _STANDING.append((still.address, still))
+    return _STANDING[0][0]

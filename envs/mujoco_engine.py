@@ -34,7 +34,7 @@ from robossl.envs.mujoco_fields import (
 )
 from robossl.envs.mujoco_rows import flag
 from robossl.envs.own_values import OwnValues
-from robossl.envs.records import STATE, Names, Plan, in_bytes, planned, put_back, put_back_with
+from robossl.envs.records import Plan, Start, planned, put_back, put_back_with
 
 _MOVING = 2 * mujoco.mjtState.mjSTATE_CTRL.value - 1  # what physics changes, and the controls: the first columns
 _MOVING_LAST = mujoco.mjtState.mjSTATE_PLUGIN.value | mujoco.mjtState.mjSTATE_PLASTIC.value  # of models that have it
@@ -69,7 +69,7 @@ class MujocoEngine:
         self._bodies: Kinematics | None = None  # until somebody looks at one of its fields
         self._stage = NO_STAGE  # up to which every call computes
         self._computed = np.full(num_worlds, NO_STAGE)  # up to which each world's state has been followed
-        self._records: dict[tuple[tuple[str, ...], int], dict[str, Array]] = {}  # by what is recorded, and how often
+        self._records: dict[tuple[tuple[str, ...], int], tuple[dict[str, Array], list[str]]] = {}
         self._plan = Plan()
         self._diverged = np.zeros(num_worlds, bool)
         self.batch.reset(stage=mujoco_stage(NO_STAGE))
@@ -100,22 +100,23 @@ class MujocoEngine:
         put_back(self.batch.state, self._default_state, ids, columns, values)  # a tenth of the cost of Batch.reset
         self._diverged[ids] = False
 
-    def begin(self, ids: NDArray[np.int64], names: Names, records: NDArray[np.void]) -> None:
+    def begin(self, ids: NDArray[np.int64], start: Start) -> None:
         """See `Engine.begin`."""
-        if self._plan.record is not records.dtype:
-            self._plan = planned(self.model, names, records.dtype, self._own.rows)
-        plan, values = self._plan, records[STATE]
+        if self._plan.record is not start.record:
+            self._plan = planned(self.model, start.names, start.record, self._own.rows)
+        plan = self._plan
+        values = start.data[:, plan.state].view(np.float64)
         if not plan.rows:
-            self.reset(ids, names.state, values)
+            self.reset(ids, start.names.state, values)
         else:
             self._touch(ids)  # also refuses what is no world, which machine code does not
-            parts = in_bytes(records), plan.first, plan.rows, self.model_version
+            parts = start.data, plan.first, plan.rows, self.model_version
             put_back_with(self.batch.state, self._default_state, ids, plan.columns, values, *parts)
             self._diverged[ids] = False
         if plan.has_constants:
             self._own.outdate(ids)
         for field in plan.others:
-            self.randomise(field, records[field], ids)
+            self.randomise(field, start.of(field), ids)
 
     def forward(self, ids: NDArray[np.int64] | None = None) -> None:
         """See `Engine.forward`."""
@@ -262,15 +263,17 @@ class MujocoEngine:
 
     def _step_recording(self, num_substeps: int, record: tuple[str, ...]) -> dict[str, Array]:
         """Steps with a rollout, which records derived fields as the substeps begin, but the state as they end."""
-        if (record, num_substeps) not in self._records:
-            self._records[record, num_substeps] = {name: self._record_buffer(name, num_substeps) for name in record}
-        buffers = self._records[record, num_substeps]
-        begun = {name: self.view(name).copy() for name in STATE_FIELDS.intersection(record)}
+        found = self._records.get((record, num_substeps))
+        if found is None:
+            new = {name: self._record_buffer(name, num_substeps) for name in record}
+            found = self._records[record, num_substeps] = new, [name for name in record if name in STATE_FIELDS]
+        buffers, states = found
+        begun = [self.view(name).copy() for name in states]
         self._call(self.batch.rollout, None, nstep=num_substeps, record=record, out=buffers)
         self._computed[:] = NO_STAGE
         self.forward()
         recorded = {name: values.astype(np.float32) for name, values in buffers.items()}
-        for name, values in begun.items():
+        for name, values in zip(states, begun, strict=True):
             recorded[name][:, 0], recorded[name][:, 1:] = values, buffers[name][:, :-1]
         return recorded
 

@@ -25,11 +25,34 @@ class Names(NamedTuple):
     memory: tuple[str, ...] = ()
 
 
+class Start(NamedTuple):
+    """What n episodes begin with, a record of each.
+
+    Attributes:
+        names: of what there is.
+        record: how a record is laid out: the state fields side by side as `STATE`, the others by their names, all that
+            a task remembers among them.
+        data: [n, B] the records as bytes, which numpy views as anything else in half the time.
+    """
+
+    names: Names
+    record: np.dtype[np.void]
+    data: NDArray[np.uint8]
+
+    def of(self, name: str) -> Array:
+        """Returns the values [n, ...] of what is named."""
+        assert self.record.fields is not None
+        kind, first = self.record.fields[name][:2]
+        values = self.data[:, first : first + kind.itemsize]
+        return values.view(kind.base).reshape(len(values), *kind.shape)
+
+
 class Plan(NamedTuple):
     """Where what records hold goes.
 
     Attributes:
         record: which records.
+        state: bytes of a record at which the values of the state are.
         columns: [K] of the state.
         first: [M] bytes of a record at which model values are that are only to be copied.
         rows: M model fields [N, size], in bytes.
@@ -38,6 +61,7 @@ class Plan(NamedTuple):
     """
 
     record: Any = None
+    state: slice = slice(0)
     columns: Any = None
     first: Any = None
     rows: tuple[Array, ...] = ()
@@ -62,8 +86,10 @@ def planned(model: Any, names: Names, record: np.dtype[np.void], expanded: Calla
     plain = [field for field in names.model if field not in others]
     rows, has_constants = [expanded(field) for field in plain], any(map(feeds_constants, plain))
     assert all(own.dtype == record[field].base for field, own in zip(plain, rows, strict=True))
-    in_record = places(record, plain)
-    return Plan(record, columns_of(model, names.state), in_record, tuple(map(in_bytes, rows)), others, has_constants)
+    (first,), in_record = places(record, [STATE]), places(record, plain)
+    state = slice(first, first + record[STATE].itemsize)
+    columns = columns_of(model, names.state)
+    return Plan(record, state, columns, in_record, tuple(map(in_bytes, rows)), others, has_constants)
 
 
 @compiled

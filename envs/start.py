@@ -2,32 +2,20 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, Draws, UnknownNameError, UserError
+from robossl.envs.compiled import compiled
 from robossl.envs.engine import Engine
 from robossl.envs.host import namespace_of, on_host
 from robossl.envs.mujoco_fields import RANDOM_FIELDS, STATE_FIELDS, model_default, state_columns
-from robossl.envs.records import STATE, Names, in_bytes, places, put_bytes
+from robossl.envs.records import STATE, Names, Start, in_bytes, places, put_bytes
 from robossl.envs.task import Memory, Task
 
 _OF_ENGINE = STATE_FIELDS | RANDOM_FIELDS
-
-
-class Start(NamedTuple):
-    """What n episodes begin with.
-
-    Attributes:
-        names: of what there is.
-        records: [n] the values: those of the state fields side by side as `STATE`, the others by their names, all that
-            a task remembers among them.
-    """
-
-    names: Names
-    records: NDArray[np.void]
 
 
 class Starts:
@@ -39,12 +27,14 @@ class Starts:
         memory: of any number of worlds.
 
     Raises:
-        UserError: if the task calls something in its memory as MuJoCo calls a field.
+        UserError: if the task calls something in its memory as MuJoCo calls a field, or remembers Python's objects.
     """
 
     def __init__(self, task: Task, model: Any, memory: Memory) -> None:
         if taken := sorted(memory.keys() & _OF_ENGINE):
             raise UserError(f"the task's memory needs another name for {taken[0]!r}: it is a field of MuJoCo's")
+        if stray := [name for name, kept in memory.items() if isinstance(kept, np.ndarray) and kept.dtype.hasobject]:
+            raise UserError(f"the task's memory {stray[0]!r} is of Python's objects, which no checkpoint can hold")
         columns = state_columns(model)
         self._task, self._known = task, [*memory, *sorted(_OF_ENGINE)]
         self._width = {name: columns[name].stop - columns[name].start for name in STATE_FIELDS}
@@ -80,10 +70,10 @@ class Starts:
             else:
                 records[name] = values.reshape(num, *shape)
         for part in (STATE, *self._names.model):
-            if not np.isfinite(records[part]).all():
+            if not _are_finite(records[part].reshape(num, -1)):
                 fields = self._names.state if part == STATE else ()
                 raise _astray(next((name for name in fields if not np.isfinite(layout[name]).all()), part))
-        return Start(self._names, records)
+        return Start(self._names, self._record, in_bytes(records))
 
     def _plan(self, layout: dict[str, Array]) -> dict[str, tuple[int, ...]]:
         """Notes what goes where; returns the shapes of an episode's values."""
@@ -130,16 +120,25 @@ class Beginning:
             raise UserError(
                 "the task put other arrays into its memory: it is to write to those of `new_memory`, in place"
             )
-        names, records = start
-        self._engine.begin(ids, names, records)
+        self._engine.begin(ids, start)
         if self._rows:
-            if self._places[0] is not records.dtype:
-                self._places = records.dtype, places(records.dtype, names.memory)
-            put_bytes(in_bytes(records), ids, self._places[1], self._rows)
+            if self._places[0] is not start.record:
+                self._places = start.record, places(start.record, start.names.memory)
+            put_bytes(start.data, ids, self._places[1], self._rows)
             return
         for name, kept in self._memory.items():
-            own = np.array(records[name])  # a copy: torch takes no strides as those of records, one row's included
+            own = np.array(start.of(name))  # a copy: torch takes no strides as those of records, one row's included
             kept[ids] = namespace_of(kept).asarray(own, dtype=kept.dtype, device=kept.device)
+
+
+@compiled
+def _are_finite(values: Array) -> bool:
+    """Tells whether all values [n, K] are."""
+    found = True
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            found &= np.isfinite(values[i, j])
+    return found
 
 
 def _require_declared(laid_out: set[str], declared: Iterable[str]) -> None:
@@ -153,7 +152,7 @@ def _is_plain(kept: Array) -> bool:
     """Tells whether memory can be written to as bytes."""
     if not isinstance(kept, np.ndarray):
         return False
-    return bool(kept.flags.c_contiguous and kept.flags.writeable and not kept.dtype.hasobject)
+    return bool(kept.flags.c_contiguous and kept.flags.writeable)
 
 
 def _astray(name: str) -> UserError:

@@ -34,10 +34,18 @@ class Outcome(NamedTuple):
     success: Array
     metrics: dict[str, Array]
 
+    def reward(self, weights: Mapping[str, Any]) -> NDArray[np.float32]:
+        """Returns the weighted sum [N] of the terms, in the order of `weights`, {term: weight}."""
+        total = None
+        for name, weight in weights.items():
+            part = weight * self.terms[name]
+            total = part if total is None else total + part
+        return np.zeros(len(self.terminated), np.float32) if total is None else total.astype(np.float32, copy=False)
+
     def info(self, diverged: NDArray[np.bool_]) -> Obs:
         """Returns what is told of the step: copies, as a task may answer with views of its memory."""
         success = self.success.astype(bool)
-        told: Obs = {"success": success, "is_success": success.copy(), "diverged": diverged}
+        told: Obs = {"success": success, "is_success": success, "diverged": diverged}
         for name, value in self.terms.items():
             told[f"reward/{name}"] = value.copy()
         for name, value in self.metrics.items():

@@ -106,13 +106,11 @@ class TaskEnv:
         action = checked_action(action, self._action_shape)
         start = self._clock()
         outcome, diverged = self._simulate(action)
-        terminated, truncated, final_ids = ends(
-            outcome.terminated, diverged, self._elapsed, self.task.spec.max_episode_steps
+        reward = outcome.reward(self._weights)
+        terminated, truncated, final_ids, is_finite = ends(
+            outcome.terminated, diverged, self._elapsed, self.task.spec.max_episode_steps, reward
         )
-        reward = np.zeros(self.num_worlds, np.float32)
-        for name, weight in self._weights.items():
-            reward += weight * outcome.terms[name]
-        if not np.isfinite(reward).all():
+        if not is_finite:
             require_finite(outcome.terms, reward)
         info = outcome.info(diverged)
         if self._randomiser.values:

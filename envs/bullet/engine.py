@@ -31,7 +31,7 @@ from robossl.envs.bullet.worlds import BulletWorlds
 from robossl.envs.engine import MAX_SPEED
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_fields import NO_STAGE, STATE_FIELDS, columns_of, mujoco_stage
-from robossl.envs.records import STATE, Names
+from robossl.envs.records import STATE, Start
 
 _FORGOTTEN = mujoco.mjtDisableBit.mjDSBL_CONTACT.value | mujoco.mjtDisableBit.mjDSBL_CONSTRAINT.value
 _LOOKS = ("geom_rgba", "geom_matid", "mat_", "cam_", "light_")
@@ -75,11 +75,11 @@ class BulletEngine(MujocoEngine):
         super().reset(ids, fields, values)
         self._is_felt[ids] = False
 
-    def begin(self, ids: NDArray[np.int64], names: Names, records: NDArray[np.void]) -> None:
+    def begin(self, ids: NDArray[np.int64], start: Start) -> None:
         """See `Engine.begin`."""
-        self.reset(ids, names.state, records[STATE])
-        for field in names.model:
-            self.randomise(field, records[field], ids)
+        self.reset(ids, start.names.state, start.of(STATE))
+        for field in start.names.model:
+            self.randomise(field, start.of(field), ids)
 
     def set_state(self, state: NDArray[np.float64], ids: NDArray[np.int64] | None = None) -> None:
         """See `Engine.set_state`.

@@ -143,9 +143,12 @@ def _choose_places(
     """
     low, high = limits
     slot, rank = np.empty((2, arc.shape[1]), np.int64)
+    keys = np.empty(arc.shape[1])
     for i in range(arc.shape[0]):
-        _fill_ranks(unit[i, 0], slot)
-        _fill_ranks(unit[i, 1], rank)
+        keys[:] = unit[i, 0]
+        _fill_ranks(keys, slot)
+        keys[:] = unit[i, 1]
+        _fill_ranks(keys, rank)
         num_placed = low + np.floor(count[i] * (high + 1 - low))
         for k in range(arc.shape[1]):
             arc[i, k] = (slot[k] + _ALONG_SLOT[0] + (_ALONG_SLOT[1] - _ALONG_SLOT[0]) * unit[i, 2, k]) * _SLOT_M
@@ -156,12 +159,11 @@ def _choose_places(
 @compiled
 def _fill_ranks(keys: Floats, ranks: NDArray[np.int64]) -> None:
     """Fills the place that each key has among all of them, the earlier one first where two are equal."""
-    ranks[:] = 0
-    for j in range(len(keys)):
-        for k in range(j + 1, len(keys)):
-            is_in_order = keys[j] <= keys[k]
-            ranks[k] += is_in_order
-            ranks[j] += not is_in_order
+    for k in range(len(keys)):
+        key, rank = keys[k], 0
+        for j in range(len(keys)):  # no branches, and of all: processors compare several at a time
+            rank += (keys[j] < key) | ((keys[j] == key) & (j < k))
+        ranks[k] = rank
 
 
 @compiled

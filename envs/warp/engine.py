@@ -19,7 +19,7 @@ from robossl.core import Array, UnknownNameError
 from robossl.envs.host import on_host
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_fields import STATE_FIELDS, VISIBLE_GROUPS, columns_of
-from robossl.envs.records import STATE, Names
+from robossl.envs.records import STATE, Start
 from robossl.envs.warp.fields import (
     KINEMATICS,
     NO_STAGE,
@@ -70,11 +70,11 @@ class WarpEngine:
             state[:, self._columns[fields]] = self._tensor(values)
         self._put(state, self._rows(ids))
 
-    def begin(self, ids: NDArray[np.int64], names: Names, records: NDArray[np.void]) -> None:
+    def begin(self, ids: NDArray[np.int64], start: Start) -> None:
         """See `Engine.begin`."""
-        self.reset(ids, names.state, records[STATE])
-        for field in names.model:
-            self.randomise(field, records[field], ids)
+        self.reset(ids, start.names.state, start.of(STATE))
+        for field in start.names.model:
+            self.randomise(field, start.of(field), ids)
 
     def forward(self, ids: NDArray[np.int64] | None = None) -> None:
         """See `Engine.forward`: what is derived follows when it is read."""
