@@ -19,7 +19,8 @@ _MIN_DEPTH, _MAX_DEPTH = 2, 16  # episodes of a world
 _NUM_EPISODES = 1024  # of all worlds: bounds the memory
 _NONE = -1
 _AHEAD = 32  # times as many as begin now are laid out at once: few enough that no step waits for long
-_MIN_CALL, _MAX_CALL = 16, 384  # episodes computed by one call: the arrays of many more do not stay in the cache
+_MIN_CALL = 16  # episodes
+_MAX_CALL, _MAX_SMALL_CALL, _SMALL_BYTES = 96, 384, 2048  # of a call: the arrays of more leave the cache
 
 
 class Ahead:
@@ -61,8 +62,10 @@ class Ahead:
         world, episode = np.empty((2, max(most, _MIN_CALL)), np.int64)
         count = _find_missing(self._shelf.episode, now, ids, world, episode)
         world, episode = world[:count], episode[:count]
-        for first in range(0, count, _MAX_CALL):
-            some = slice(first, first + _MAX_CALL)
+        is_small = 0 < self._shelf.record_bytes <= _SMALL_BYTES
+        lot = _MAX_SMALL_CALL if is_small else _MAX_CALL
+        for first in range(0, count, lot):
+            some = slice(first, first + lot)
             draws = FastDraws(self._worlds.seed, self._worlds.stream, self._first_world + world[some], episode[some])
             self._shelf.put(world[some], episode[some], self._draw(draws))
 
@@ -72,10 +75,11 @@ class _Shelf:
 
     Attributes:
         episode: [N, depth] which it is, or `_NONE`.
+        record_bytes: of an episode; 0 until there is one.
     """
 
     def __init__(self, num_worlds: int, depth: int) -> None:
-        self.episode = np.full((num_worlds, depth), _NONE)
+        self.episode, self.record_bytes = np.full((num_worlds, depth), _NONE), 0
         self._data = np.zeros((0, 0), np.uint8)  # [N * depth, B]
         self._names, self._record = Names(), np.dtype([])
 
@@ -87,7 +91,8 @@ class _Shelf:
         """Lays down what n episodes begin with."""
         self._names, self._record, data = start
         if not len(self._data):
-            self._data = np.empty((self.episode.size, data.shape[1]), np.uint8)
+            self.record_bytes = data.shape[1]
+            self._data = np.empty((self.episode.size, self.record_bytes), np.uint8)
             self._data[:] = 0  # takes the memory now: else it grows until every place was used once
         slot = episode % self.episode.shape[1]
         self._data[world * self.episode.shape[1] + slot] = data

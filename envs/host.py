@@ -1,5 +1,7 @@
 """Between an engine's device and the host."""
 
+import math
+from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -17,9 +19,45 @@ def on_host(values: Array) -> NDArray[Any]:
     return np.asarray(values.cpu() if hasattr(values, "cpu") else values)
 
 
+def together_on_host(parts: Mapping[str, Array]) -> dict[str, NDArray[Any]]:
+    """Returns numbers of any array namespace as numpy's; those of one type in one copy, as each waits for a GPU."""
+    found: dict[str, NDArray[Any]] = {}
+    kinds: dict[Any, list[str]] = {}
+    for name, values in parts.items():
+        if isinstance(values, np.ndarray):
+            found[name] = values
+        else:
+            kinds.setdefault(values.dtype, []).append(name)
+    for names in kinds.values():
+        xp = namespace_of(parts[names[0]])
+        flat, end = on_host(xp.concat([xp.reshape(parts[name], (-1,)) for name in names])), 0
+        for name in names:
+            shape = tuple(parts[name].shape)
+            begin, end = end, end + math.prod(shape)
+            found[name] = flat[begin:end].reshape(shape)
+    return {name: found[name] for name in parts}
+
+
 def namespace_of(values: Array) -> Any:
     """Returns the array namespace of an array: numpy itself for numpy's."""
     return np if isinstance(values, np.ndarray) else array_namespace(values)
+
+
+class Constants:
+    """Arrays that never change, where an engine computes: they are copied there once."""
+
+    def __init__(self, *arrays: NDArray[Any]) -> None:
+        self._arrays: tuple[Array, ...] = arrays
+        self._copies: dict[str, tuple[Array, ...]] = {}
+
+    def on(self, engine: Engine) -> tuple[Array, ...]:
+        """Returns them; the arrays themselves where that is numpy."""
+        if engine.xp is np:
+            return self._arrays
+        device = str(engine.device)
+        if device not in self._copies:
+            self._copies[device] = tuple(engine.xp.asarray(own, device=engine.device) for own in self._arrays)
+        return self._copies[device]
 
 
 def for_sensors(engine: Engine) -> Engine:

@@ -33,8 +33,9 @@ class Starts:
     def __init__(self, task: Task, model: Any, memory: Memory) -> None:
         if taken := sorted(memory.keys() & _OF_ENGINE):
             raise UserError(f"the task's memory needs another name for {taken[0]!r}: it is a field of MuJoCo's")
-        if stray := [name for name, kept in memory.items() if isinstance(kept, np.ndarray) and kept.dtype.hasobject]:
-            raise UserError(f"the task's memory {stray[0]!r} is of Python's objects, which no checkpoint can hold")
+        for name, kept in memory.items():
+            if isinstance(kept, np.ndarray) and kept.dtype.hasobject:
+                raise UserError(f"the task's memory {name!r} is of Python's objects, which no checkpoint can hold")
         columns = state_columns(model)
         self._task, self._known = task, [*memory, *sorted(_OF_ENGINE)]
         self._width = {name: columns[name].stop - columns[name].start for name in STATE_FIELDS}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Array, ArraySpec, CameraSpec, CommandSpec, Draws, MotionSpec, Obs, Policy
 from robossl.envs.engine import Engine
-from robossl.envs.host import on_host
+from robossl.envs.host import together_on_host
 from robossl.envs.randomisation import AnyRandomisation
 
 if TYPE_CHECKING:
@@ -34,18 +34,17 @@ class Outcome(NamedTuple):
     success: Array
     metrics: dict[str, Array]
 
-    def reward(self, weights: Mapping[str, Any]) -> NDArray[np.float32]:
+    def reward(self, weights: Mapping[str, Any], num_worlds: int) -> NDArray[np.float32]:
         """Returns the weighted sum [N] of the terms, in the order of `weights`, {term: weight}."""
-        total = None
+        total = np.zeros(num_worlds, np.float32)
         for name, weight in weights.items():
-            part = weight * self.terms[name]
-            total = part if total is None else total + part
-        return np.zeros(len(self.terminated), np.float32) if total is None else total.astype(np.float32, copy=False)
+            total += weight * self.terms[name]
+        return total
 
     def info(self, diverged: NDArray[np.bool_]) -> Obs:
         """Returns what is told of the step: copies, as a task may answer with views of its memory."""
         success = self.success.astype(bool)
-        told: Obs = {"success": success, "is_success": success, "diverged": diverged}
+        told: Obs = {"success": success, "is_success": success.copy(), "diverged": diverged}
         for name, value in self.terms.items():
             told[f"reward/{name}"] = value.copy()
         for name, value in self.metrics.items():
@@ -54,11 +53,15 @@ class Outcome(NamedTuple):
 
     def on_host(self) -> "Outcome":
         """Returns it as numpy's arrays."""
+        parts: dict[str, Array] = {"terminated": self.terminated, "success": self.success}
+        parts |= {f"term/{name}": value for name, value in self.terms.items()}
+        parts |= {f"metric/{name}": value for name, value in self.metrics.items()}
+        host = together_on_host(parts)
         return Outcome(
-            terms={name: on_host(value) for name, value in self.terms.items()},
-            terminated=on_host(self.terminated),
-            success=on_host(self.success),
-            metrics={name: on_host(value) for name, value in self.metrics.items()},
+            terms={name: host[f"term/{name}"] for name in self.terms},
+            terminated=host["terminated"],
+            success=host["success"],
+            metrics={name: host[f"metric/{name}"] for name in self.metrics},
         )
 
     def forfeited(self, diverged: NDArray[np.bool_], weights: Mapping[str, Any]) -> "Outcome":

@@ -18,7 +18,7 @@ from robossl.envs.delayed_engine import undelayed
 from robossl.envs.draws import FastDraws
 from robossl.envs.engines import make_delayed, make_engine
 from robossl.envs.episode_ends import count_on, ends
-from robossl.envs.host import for_sensors, on_host
+from robossl.envs.host import for_sensors, on_host, together_on_host
 from robossl.envs.memory import require_memory
 from robossl.envs.observable import chosen_keys, picture_spec, sized
 from robossl.envs.pictures import Pictures
@@ -75,8 +75,8 @@ class TaskEnv:
         self.spec = self._make_spec()
         self._weights = {name: np.array(weight, np.float32) for name, weight in task.spec.reward_weights.items()}
         self._memory = {key: self._on_device(value) for key, value in task.new_memory(self.num_worlds).items()}
-        self._beginning = Beginning(self.engine, self._memory)
         self._ahead = Ahead(Starts(task, model, self._memory).draw, self.num_worlds)
+        self._beginning = Beginning(self.engine, self._memory)
         self._action_shape = (self.num_worlds, *task.spec.action.shape)
         self._first_world = 0
         self._episode = np.zeros(self.num_worlds, np.int64)
@@ -106,7 +106,7 @@ class TaskEnv:
         action = checked_action(action, self._action_shape)
         start = self._clock()
         outcome, diverged = self._simulate(action)
-        reward = outcome.reward(self._weights)
+        reward = outcome.reward(self._weights, self.num_worlds)
         terminated, truncated, final_ids, is_finite = ends(
             outcome.terminated, diverged, self._elapsed, self.task.spec.max_episode_steps, reward
         )
@@ -244,7 +244,7 @@ class TaskEnv:
             for name, values in recorded.items():  # what broke the world is none to learn from either
                 values[lost] = engine.read(name, lost)[:, None]
         outcome = task.outcome(engine, action, recorded, self._memory)
-        if not self._is_trusted:
+        if not self._is_trusted or outcome.terminated.shape != diverged.shape:  # machine code does not look at shapes
             require_judged(outcome, task.spec, self.num_worlds)
             self._is_trusted = True
         outcome = outcome if engine.xp is np else outcome.on_host()
@@ -274,6 +274,8 @@ class TaskEnv:
 
     def _observe(self, ids: NDArray[np.int64] | None) -> Obs:
         vectors, others = self.task.observe(self.engine, self._memory), Obs()
+        if self.engine.xp is not np:
+            vectors = together_on_host({key: vectors[key] for key in self._keys if key in vectors})
         if self.spec.render is not None:
             others |= self.pictures.observe(ids, self._elapsed)
             self.perf["render"] = self.pictures.seconds
@@ -284,9 +286,9 @@ class TaskEnv:
             if key in others:
                 obs[key] = others[key]
             elif ids is None:
-                obs[key] = np.array(on_host(vectors[key]), np.float32)
+                obs[key] = np.array(vectors[key], np.float32)
             else:
-                obs[key] = on_host(vectors[key][ids]).astype(np.float32, copy=False)
+                obs[key] = vectors[key][ids].astype(np.float32, copy=False)
         return obs
 
     def _clock(self) -> float:

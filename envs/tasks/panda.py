@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from robossl.core import Array, UserError, inverse_kinematics
-from robossl.core.inverse_kinematics import damped_targets
-from robossl.envs.host import namespace_of
+from robossl.core import Array, UserError
 
 NUM_JOINTS = 7
 POSITION_MIN_RAD = np.array([-2.8973, -1.7628, -2.8973, -3.0718, -2.8973, -0.0175, -2.8973])
@@ -60,53 +58,15 @@ def tuning(period_s: float, config: IKConfig) -> tuple[Any, ...]:
     )
 
 
-def joint_targets(joint_pos: Array, jacobian: Array, pose_error: Array, *, period_s: float, config: IKConfig) -> Array:
-    """Makes one step towards a tool pose; see `damped_targets`.
-
-    Args:
-        joint_pos: [N, 7] in rad.
-        jacobian: [N, 6, 7] of the tool: translation above rotation.
-        pose_error: [N, 6] from the tool to where it should be, m above rad.
-        period_s: time until the next step; with the velocity limits it bounds this one.
-        config: the tuning.
-
-    Returns:
-        [N, 7] joint positions in rad within the limits, at most `period_s` at the greatest velocity away.
-    """
-    xp = namespace_of(joint_pos)
-    posture, gain, damping, *bounds = tuning(period_s, config)
-    q, J, error = (xp.asarray(part, dtype=xp.float64) for part in (joint_pos, jacobian, pose_error))
-    posture, fastest, low, high = (xp.asarray(part, device=q.device) for part in (posture, *bounds))
-    return damped_targets(
-        xp,
-        q,
-        J,
-        error,
-        posture=posture,
-        posture_gain=gain,
-        damping=damping,
-        greatest_step=fastest,
-        low=low,
-        high=high,
-    )
-
-
-def tool_jacobian(anchor_w: Array, axis_w: Array, tool_w: Array) -> Array:
+def tool_jacobian(xp: Any, anchor_w: Array, axis_w: Array, tool_w: Array) -> Array:
     """Returns the Jacobian [N, 6, 7] of tool points, translation above rotation.
 
     Args:
+        xp: namespace of the arrays.
         anchor_w: [N, 7, 3] where the joints' axes are, m.
         axis_w: [N, 7, 3] their directions.
         tool_w: [N, 3] points that all joints carry, m.
     """
-    xp = namespace_of(axis_w)
-    arm = xp.asarray(tool_w, dtype=xp.float64)[:, None] - anchor_w
-    turning = xp.linalg.cross(xp.asarray(axis_w, dtype=xp.float64), arm)
-    return xp.concat([turning.mT, xp.asarray(axis_w, dtype=xp.float64).mT], axis=1)
-
-
-def pose_error(tool_w: Array, rotation_w: Array, target_w: Array) -> Array:
-    """Returns what is missing [N, 6] from tools at [N, 3], turned by [N, 3, 3], to targets [N, 3] and `TOOL_DOWN`."""
-    xp = namespace_of(rotation_w)
-    wanted_w = xp.asarray(TOOL_DOWN, device=rotation_w.device)
-    return inverse_kinematics.pose_error(xp, tool_w, rotation_w, target_w, wanted_w)
+    axis_w = xp.asarray(axis_w, dtype=xp.float64)
+    turning = xp.linalg.cross(axis_w, xp.asarray(tool_w, dtype=xp.float64)[:, None] - anchor_w)
+    return xp.concat([turning, axis_w], axis=-1).mT

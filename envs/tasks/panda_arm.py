@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, ArraySpec, CommandSpec, MotionSpec, SetpointSpec, UserError
+from robossl.core.inverse_kinematics import damped_targets, pose_error
 from robossl.envs.compiled import fused
 from robossl.envs.engine import Engine
+from robossl.envs.host import Constants
 from robossl.envs.motion import LedJoints, MotionConfig
 from robossl.envs.task import Memory
 from robossl.envs.tasks.arm_kinematics import steer
@@ -26,8 +28,6 @@ from robossl.envs.tasks.panda import (
     TOOL_DOWN,
     VELOCITY_MAX_RAD_S,
     IKConfig,
-    joint_targets,
-    pose_error,
     tool_jacobian,
     tuning,
 )
@@ -90,8 +90,9 @@ class PandaArm:
         names = ("tool_dx", "tool_dy", "tool_dz") + ("grip",) * config.has_gripper
         self.action = ArraySpec(shape=(len(names),), low=-1, high=1, names=names)
         self.commands = (*(_move(axis, config) for axis in range(3)), *(_GRIP,) * config.has_gripper)
-        self._box_w_m = np.array(config.low_w_m, np.float32), np.array(config.high_w_m, np.float32)
+        self._box_w_m = Constants(np.array(config.low_w_m, np.float32), np.array(config.high_w_m, np.float32))
         self._tuning = tuning(1 / config.control_hz, config.ik)
+        self._wanted = Constants(TOOL_DOWN, *(part for part in self._tuning if isinstance(part, np.ndarray)))
         self._tool = -1
         self._led: LedJoints | None = None
 
@@ -130,9 +131,7 @@ class PandaArm:
     def control(self, engine: Engine, action: Array, memory: Memory) -> Array:
         """Maps actions [N, 3 or 4] to position targets [N, J] of the joints, rad, and fingers, m."""
         xp, config, tool_w = engine.xp, self.config, self.tool_view(engine)
-        low_w, high_w = self._box_w_m
-        if xp is not np:
-            low_w, high_w = (xp.asarray(corner, device=engine.device) for corner in self._box_w_m)
+        low_w, high_w = self._box_w_m.on(engine)
         target_w = memory["tool_target_w"]
         _move_target(xp, tool_w, action, config.step_m, low_w, high_w, memory["has_target"], target_w)
         targets = self._steer(engine, target_w) if xp is np else self._steer_in_arrays(engine, target_w)
@@ -151,11 +150,21 @@ class PandaArm:
 
     def _steer_in_arrays(self, engine: Engine, target_w: Array) -> Array:
         """Does the same for engines whose arrays are not numpy's."""
-        tool_w = self.tool(engine)
-        rotation_w = engine.read("site_xmat")[:, self._tool].reshape(-1, 3, 3)
-        anchor_w, axis_w, joint_pos = (engine.read(name)[:, :NUM_JOINTS] for name in ("xanchor", "xaxis", "qpos"))
-        error, jacobian = pose_error(tool_w, rotation_w, target_w), tool_jacobian(anchor_w, axis_w, tool_w)
-        return joint_targets(joint_pos, jacobian, error, period_s=1 / self.config.control_hz, config=self.config.ik)
+        xp, tool_w, rotation_w = engine.xp, self.tool_view(engine), engine.view("site_xmat")[:, self._tool]
+        anchor_w, axis_w, joint_pos = (engine.view(name)[:, :NUM_JOINTS] for name in ("xanchor", "xaxis", "qpos"))
+        down, posture, fastest, low, high = self._wanted.on(engine)
+        return damped_targets(
+            xp,
+            xp.asarray(joint_pos, dtype=xp.float64),
+            tool_jacobian(xp, anchor_w, axis_w, tool_w),
+            pose_error(xp, tool_w, rotation_w.reshape(-1, 3, 3), target_w, down),
+            posture=posture,
+            posture_gain=self.config.ik.posture_gain,
+            damping=self.config.ik.damping,
+            greatest_step=fastest,
+            low=low,
+            high=high,
+        )
 
     def tool(self, engine: Engine) -> Array:
         """Returns where the tools are in the world, [N, 3], m."""

@@ -9,9 +9,10 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Draws
+from robossl.core import Array, Draws
 from robossl.envs.compiled import compiled
 from robossl.envs.engine import Engine
+from robossl.envs.host import Constants
 from robossl.envs.tasks.drawn import DrawnTogether
 from robossl.envs.tasks.ring_clutter import litter
 from robossl.envs.tasks.ring_geometry import (
@@ -48,6 +49,7 @@ class RingScene:
         geoms = model.body_geomadr[bodies]
         size, is_box = model.geom_size[geoms], model.geom_type[geoms] == mujoco.mjtGeom.mjGEOM_BOX
         self.shapes = footprints(size, is_box)
+        self._shapes = Constants(self.shapes)
         self._geoms, self._is_box = geoms, is_box
         self._half_heights = np.where(is_box, size[:, 2], size[:, 1])
         self._parked = model.body_pos[bodies].copy()
@@ -112,10 +114,10 @@ class RingScene:
         quat = np.stack([np.cos(half_yaw), nothing, nothing, np.sin(half_yaw)], axis=2)
         return np.concatenate([point, height], axis=2), quat
 
-    def shapes_in(self, engine: Engine) -> NDArray[np.float32]:
-        """Returns `shapes`, or [N, M, 3] where sizes differ between the worlds."""
+    def shapes_in(self, engine: Engine) -> Array:
+        """Returns `shapes`, where the engine computes, or [N, M, 3], on the host, where sizes differ between worlds."""
         size = engine.own_values("geom_size")
-        return self.shapes if size is None else footprints(size[:, self._geoms], self._is_box)
+        return self._shapes.on(engine)[0] if size is None else footprints(size[:, self._geoms], self._is_box)
 
 
 def _colour_of(geom: str) -> str:

@@ -6,8 +6,6 @@ stands here, since a policy must move the real arm as it moved the simulated one
 
 from typing import Any
 
-import numpy as np
-
 from robossl.core.protocols import Array
 
 
@@ -46,7 +44,7 @@ def damped_targets(
     """
     towards_posture = posture_gain * (posture - joint_pos)
     residual = pose_error[..., None] - jacobian @ towards_posture[..., None]
-    eye = xp.asarray(np.eye(6), dtype=xp.float64, device=joint_pos.device)
+    eye = xp.eye(6, dtype=xp.float64, device=joint_pos.device)
     damped = jacobian @ jacobian.mT + damping**2 * eye
     step = towards_posture + (jacobian.mT @ xp.linalg.solve(damped, residual))[..., 0]
     overspeed = xp.max(xp.abs(step) / greatest_step, axis=-1, keepdims=True)
@@ -56,7 +54,8 @@ def damped_targets(
 def pose_error(xp: Any, position: Array, rotation: Array, wanted_position: Array, wanted_rotation: Array) -> Array:
     """Returns what is missing from tools to where they should be, [N, 6]: m above rad, the turn to first order.
 
-    The turn is half the sum of the cross products of the columns of both rotations.
+    The turn is half the sum of the cross products of the columns of both rotations, which are what their product has of
+    an odd matrix.
 
     Args:
         xp: namespace of the arrays.
@@ -66,9 +65,6 @@ def pose_error(xp: Any, position: Array, rotation: Array, wanted_position: Array
         wanted_rotation: [3, 3] float64.
     """
     way = xp.asarray(wanted_position - position, dtype=xp.float64)
-    turn = xp.zeros_like(way)
-    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
-        for column in range(3):
-            axis, to = rotation[:, :, column], wanted_rotation[:, column]
-            turn[:, i] += axis[:, j] * to[k] - axis[:, k] * to[j]
-    return xp.concatenate((way, 0.5 * turn), axis=-1)
+    product = xp.asarray(rotation, dtype=xp.float64) @ wanted_rotation.mT
+    odd = 0.5 * (product - product.mT)
+    return xp.concat((way, xp.stack((odd[:, 1, 2], odd[:, 2, 0], odd[:, 0, 1]), axis=-1)), axis=-1)

@@ -18,16 +18,14 @@ needs_gpu = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU"),
 ]
+OFF_POLICY = SACConfig(
+    learning_starts=64, buffer_size=2_000, batch_size=32, gradient_steps=4, policy_frequency=2, n_steps=2
+)
 AGENTS = {
-    "sac": (
-        SAC,
-        SACConfig(
-            learning_starts=64, buffer_size=2_000, batch_size=32, gradient_steps=4, policy_frequency=2, n_steps=2
-        ),
-    ),
+    "sac": (SAC, OFF_POLICY),
+    "sac with pink noise": (SAC, replace(OFF_POLICY, noise="pink")),
     "ppo": (PPO, PPOConfig(n_steps=16, batch_size=24, n_epochs=3, learning_rate_schedule="linear")),
 }
-AGENTS["sac with pink noise"] = (SAC, replace(AGENTS["sac"][1], noise="pink"))
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,16 @@ def test_few_calls_lay_out_many_episodes():
     assert len(scene.calls) < 200 / 5
 
 
+def test_a_seed_that_is_told_again_lays_out_nothing_anew():
+    scene, ids = Scene(), np.arange(3)
+    ahead = Ahead(scene.draw, 3)
+    ahead.take(WORLDS, 0, np.array([0, 0, 0]), ids)
+    ahead.take(WORLDS, 0, np.array([1, 0, 0]), ids[:1])
+    num_calls = len(scene.calls)
+    ahead.take(WorldSeed(seed=9, stream=Stream.EVAL), 0, np.array([1, 1, 1]), ids[1:])
+    assert len(scene.calls) == num_calls
+
+
 def test_other_worlds_and_going_back_lead_to_their_own_episodes():
     ahead, ids = Ahead(Scene().draw, 2), np.arange(2)
     for worlds, first_world, episode in [

@@ -2,12 +2,12 @@
 
 from typing import Any
 
+import array_api_compat.torch as torch
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
-from robossl.core.inverse_kinematics import damped_targets
+from robossl.core.inverse_kinematics import damped_targets, pose_error
 from robossl.envs.tasks import panda
 from robossl.envs.tasks.arm_kinematics import steer
 
@@ -43,14 +43,15 @@ def compiled(parts: Arms, config: panda.IKConfig) -> NDArray[np.float64]:
     return np.asarray(steer(joint_pos, *rows, target, panda.TOOL_DOWN, *panda.tuning(PERIOD_S, config)))
 
 
-def of_the_bridge(parts: Arms, config: panda.IKConfig) -> NDArray[np.float64]:
-    joint_pos, anchor, axis, tool, turn, target = parts
-    posture, gain, damping, fastest, low, high = panda.tuning(PERIOD_S, config)
-    bounds: dict[str, Any] = {"greatest_step": fastest, "low": low, "high": high}
-    error = panda.pose_error(tool, turn.reshape(-1, 3, 3), target)
-    jacobian = panda.tool_jacobian(anchor, axis, tool)
-    options = {"posture": posture, "posture_gain": gain, "damping": damping, **bounds}
-    return np.asarray(damped_targets(np, joint_pos, jacobian, error, **options))
+def in_arrays(xp: Any, parts: Arms, config: panda.IKConfig) -> NDArray[np.float64]:
+    """Computes as a robot's bridge does in numpy, and engines do whose arrays are torch's."""
+    joint_pos, anchor, axis, tool, turn, target, down = map(xp.asarray, (*parts, panda.TOOL_DOWN))
+    posture, gain, damping, *bounds = panda.tuning(PERIOD_S, config)
+    posture, fastest, low, high = map(xp.asarray, (posture, *bounds))
+    error = pose_error(xp, tool, turn.reshape(-1, 3, 3), target, down)
+    jacobian, limits = panda.tool_jacobian(xp, anchor, axis, tool), {"greatest_step": fastest, "low": low, "high": high}
+    options = {"posture": posture, "posture_gain": gain, "damping": damping, **limits}
+    return np.asarray(damped_targets(xp, joint_pos, jacobian, error, **options))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def of_the_bridge(parts: Arms, config: panda.IKConfig) -> NDArray[np.float64]:
 def test_a_step_is_the_one_that_the_robots_bridge_makes(kind: str, far_m: float) -> None:
     parts, config = arms(kind, far_m), panda.IKConfig()
     ours = compiled(parts, config)
-    np.testing.assert_allclose(ours, of_the_bridge(parts, config), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(ours, in_arrays(np, parts, config), rtol=0, atol=1e-9)
     assert ((ours >= LOW) & (ours <= HIGH)).all()
     assert np.abs(ours - parts[0]).max() > 1e-3
 
@@ -89,12 +90,5 @@ def test_joints_beside_the_arms_own_are_left_out() -> None:
 
 
 def test_torch_computes_the_arm_as_numpy_does() -> None:
-    joint_pos, anchor, axis, tool, turn, target = arms("usual")
-
-    def step(*arrays: Any) -> Any:
-        joint_pos, anchor, axis, tool, turn, target = arrays
-        error, jacobian = panda.pose_error(tool, turn, target), panda.tool_jacobian(anchor, axis, tool)
-        return panda.joint_targets(joint_pos, jacobian, error, period_s=PERIOD_S, config=panda.IKConfig())
-
-    arrays = joint_pos, anchor, axis, tool, turn.reshape(-1, 3, 3), target
-    np.testing.assert_allclose(step(*map(torch.from_numpy, arrays)).numpy(), step(*arrays), rtol=0, atol=1e-10)
+    parts, config = arms("usual"), panda.IKConfig()
+    np.testing.assert_allclose(in_arrays(torch, parts, config), in_arrays(np, parts, config), rtol=0, atol=1e-10)

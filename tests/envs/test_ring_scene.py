@@ -8,6 +8,7 @@ from robossl.envs.start import Beginning, Starts
 from robossl.envs.task_env import TaskEnv
 from robossl.envs.tasks.ring_corridor import DRIVE, RingCorridor, RingCorridorConfig
 from robossl.envs.tasks.ring_geometry import CAR_RADIUS_M, CENTRE_M, obstacle_distance, wall_distance
+from robossl.envs.tasks.ring_scene import _fill_ranks
 
 
 def make_env(num_worlds, *, seed=123, stream=Stream.EVAL, keys=("proprio",), config=None, num_threads=1):
@@ -23,6 +24,13 @@ def make_scene(num_worlds, config=None):
     Beginning(engine, memory)(Starts(task, engine.model, memory).draw(Draws(5, Stream.TRAIN, ids, 0 * ids)), ids)
     engine.forward()
     return task, engine, memory
+
+
+def test_ranks_are_those_of_a_stable_sort():
+    keys, ranks = np.random.default_rng(0).integers(0, 9, (200, 12)) / 9, np.empty(12, np.int64)
+    for row in keys:
+        _fill_ranks(row, ranks)
+        np.testing.assert_array_equal(np.argsort(ranks), np.argsort(row, kind="stable"))
 
 
 def test_every_episode_is_laid_out_anew():

@@ -148,6 +148,14 @@ def test_what_is_not_finite_is_told_by_its_name(laid_out, name):
         laid(laid_out, MODEL, {"arc_m": np.ones(4)}, 2)
 
 
+@pytest.mark.parametrize("name", ["qvel", "geom_rgba"])
+def test_one_number_that_is_not_finite_is_found_wherever_it_is(name):
+    given = layout(MODEL, 3)
+    given[name].flat[-1] = np.nan
+    with pytest.raises(UserError, match=f"lays out '{name}' with numbers that are not"):
+        laid(given, MODEL, {"arc_m": np.ones(4)}, 3)
+
+
 @pytest.mark.parametrize("kind", [">f8", "<f2", "i1", "bool", "<U8"])
 def test_memory_may_be_of_any_type_that_can_be_stored(kind):
     engine, ids = engine_of(MODEL, 4), np.arange(1, 3)
@@ -166,11 +174,6 @@ def test_memory_that_a_task_replaced_is_told():
     memory["steps"] = memory["steps"] + 1
     with pytest.raises(UserError, match="other arrays into its memory"):
         beginning(start, ids)
-
-
-def test_memory_of_objects_is_refused():
-    with pytest.raises(UserError, match="memory 'name' is of Python's objects"):
-        Starts(Laid({}), MODEL, {"name": np.full(4, None)})
 
 
 def test_memory_that_is_called_like_a_field_is_refused():

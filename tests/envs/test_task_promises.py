@@ -84,3 +84,50 @@ def test_a_reward_that_is_not_finite_is_named_at_the_step_that_brings_it() -> No
         env.step(np.zeros((3, 1)))
     with pytest.raises(UserError, match="the task's reward is not finite: 'effort' is nan in world 1"):
         env.step(np.zeros((3, 1)))
+
+
+def test_shapes_that_change_later_are_told_too() -> None:
+    class Longer(Rail):
+        num_steps = 0
+
+        def outcome(self, *arguments: Any) -> Any:
+            judged = super().outcome(*arguments)
+            Longer.num_steps += 1
+            return judged if Longer.num_steps < 2 else judged._replace(terminated=np.zeros(1000, bool))
+
+    env = TaskEnv(Longer(), EnvConfig(id="test/Rail-v0", num_worlds=3, num_threads=1), WorldSeed())
+    env.reset()
+    env.step(np.zeros((3, 1)))
+    with pytest.raises(UserError, match=r"'terminated' as \[1000\], expected \[3\]"):
+        env.step(np.zeros((3, 1)))
+
+
+def test_memory_of_objects_is_refused() -> None:
+    class Named(Rail):
+        def new_memory(self, num_worlds: int) -> Any:
+            return {**super().new_memory(num_worlds), "name": np.full(num_worlds, None)}
+
+    with pytest.raises(UserError, match="memory 'name' is of Python's objects, which no checkpoint can hold"):
+        step_once(Named())
+
+
+@pytest.mark.parametrize(
+    ("terms", "expected"),
+    [
+        ({}, [0, 0, 0]),
+        ({"right": np.array([0.1, 0.2, 0.3])}, np.float32(0.5) * np.array([0.1, 0.2, 0.3])),
+        ({"right": np.array([True, False, True])}, [0.5, 0, 0.5]),
+    ],
+)
+def test_rewards_are_one_number_of_single_precision_a_world(terms: dict[str, Any], expected: Any) -> None:
+    class Other(Rail):
+        def outcome(self, *arguments: Any) -> Any:
+            return super().outcome(*arguments)._replace(terms=terms)
+
+    task = Other()
+    task.spec = replace(Rail.spec, reward_weights=dict.fromkeys(terms, 0.5))
+    env = TaskEnv(task, EnvConfig(id="test/Rail-v0", num_worlds=3, num_threads=1), WorldSeed())
+    env.reset()
+    reward = env.step(np.zeros((3, 1))).reward
+    assert reward.dtype == np.float32
+    np.testing.assert_array_equal(reward, np.float32(expected))
