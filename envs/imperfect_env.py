@@ -148,6 +148,8 @@ class ImperfectSensor:
     def __init__(self, model: SensorModel, spec: ArraySpec, control_hz: float, num_worlds: int) -> None:
         self._model, self._spec, self._control_hz = model, spec, control_hz
         self._delay = int(decisions_late(model.delay_s, control_hz))
+        shows_ids = np.dtype(spec.dtype).kind == "i" and spec.low == -1  # of geoms, bodies, objects: 0 is one of them
+        self._nothing = -1 if shows_ids else 0
         self.ring = np.zeros((num_worlds, self._delay + 1, *spec.shape), spec.dtype)
         has_bias = model.bias_std > 0 or model.drift_std > 0
         self.bias = np.zeros((num_worlds, *(spec.shape if has_bias else ())), np.float32)
@@ -162,7 +164,7 @@ class ImperfectSensor:
         if self._model.dropout:
             is_lost = draws.sub(f"sensor {key} dropout", decisions).uniform() < self._model.dropout
             if self._model.on_dropout == "zero":
-                sample[is_lost] = 0
+                sample[is_lost] = self._nothing
             else:
                 is_new &= ~is_lost | (decisions == 0)
         held = self.ring[ids, (decisions - 1) % size]

@@ -32,7 +32,7 @@ class SensorModel:
         drift_std: how far the offset strays within a second, as a random walk.
         resolution: the step that numbers are rounded to; not at all where None.
         dropout: probability that a sample is lost.
-        on_dropout: what is shown instead: the last sample, or zero.
+        on_dropout: what is shown instead: the last sample, or zero; in pictures of ids -1, which is nothing.
     """
 
     rate_hz: float | None = None

@@ -124,6 +124,18 @@ def test_lost_samples_are_held_or_zero(counter_env: Any) -> None:
     assert (np.ptp(zeros, axis=2) == 0).all()  # a reading is lost as a whole
 
 
+def test_a_lost_picture_of_ids_shows_nothing() -> None:
+    keys = ("segmentation_front", "bodies_front", "depth_front")
+    sensors = dict.fromkeys(keys, SensorModel(dropout=0.99, on_dropout="zero"))
+    config = EnvConfig(num_worlds=2, observations=keys, image_size=(8, 6), sensors=sensors)
+    env = make_env(config, WorldSeed())
+    env.reset()
+    seen = [env.step(np.zeros((2, 1), np.float32)).obs for _ in range(3)]
+    env.close()
+    shown = {key: {float(obs[key][0].max()) for obs in seen if np.ptp(obs[key][0]) == 0} for key in keys}
+    assert shown == {"segmentation_front": {-1.0}, "bodies_front": {-1.0}, "depth_front": {0.0}}
+
+
 def test_noise_has_the_moments_it_was_given_and_is_white(counter_env: Any) -> None:
     noise = still(counter_env, noise_std=0.3, noise_relative=0.2) - 2.0
     assert abs(noise.mean()) < 0.02
