@@ -20,14 +20,14 @@ def on_host(values: Array) -> NDArray[Any]:
 
 
 def together_on_host(parts: Mapping[str, Array]) -> dict[str, NDArray[Any]]:
-    """Returns numbers of any array namespace as numpy's; those of one type in one copy, as each waits for a GPU."""
+    """Returns numbers of any array namespace as numpy's: of one type in one copy, as each copy waits for a GPU."""
     found: dict[str, NDArray[Any]] = {}
     kinds: dict[Any, list[str]] = {}
     for name, values in parts.items():
         if isinstance(values, np.ndarray):
             found[name] = values
         else:
-            kinds.setdefault(values.dtype, []).append(name)
+            kinds.setdefault((values.dtype, str(values.device)), []).append(name)
     for names in kinds.values():
         xp = namespace_of(parts[names[0]])
         flat, end = on_host(xp.concat([xp.reshape(parts[name], (-1,)) for name in names])), 0

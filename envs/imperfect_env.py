@@ -148,7 +148,8 @@ class ImperfectSensor:
     def __init__(self, model: SensorModel, spec: ArraySpec, control_hz: float, num_worlds: int) -> None:
         self._model, self._spec, self._control_hz = model, spec, control_hz
         self._delay = int(decisions_late(model.delay_s, control_hz))
-        shows_ids = np.dtype(spec.dtype).kind == "i" and spec.low == -1  # of geoms, bodies, objects: 0 is one of them
+        is_picture = len(spec.shape) == 3
+        shows_ids = is_picture and np.dtype(spec.dtype).kind == "i"  # of geoms, bodies, objects: 0 is one of them
         self._nothing = -1 if shows_ids else 0
         self.ring = np.zeros((num_worlds, self._delay + 1, *spec.shape), spec.dtype)
         has_bias = model.bias_std > 0 or model.drift_std > 0

@@ -74,8 +74,9 @@ class TaskEnv:
         self.pictures = Pictures(self.engine, config, self._cameras, self._keys, task.spec.randomisations)
         self.spec = self._make_spec()
         self._weights = {name: np.array(weight, np.float32) for name, weight in task.spec.reward_weights.items()}
-        self._memory = {key: self._on_device(value) for key, value in task.new_memory(self.num_worlds).items()}
-        self._ahead = Ahead(Starts(task, model, self._memory).draw, self.num_worlds)
+        memory = task.new_memory(self.num_worlds)
+        self._ahead = Ahead(Starts(task, model, memory).draw, self.num_worlds)
+        self._memory = {key: self._on_device(value) for key, value in memory.items()}
         self._beginning = Beginning(self.engine, self._memory)
         self._action_shape = (self.num_worlds, *task.spec.action.shape)
         self._first_world = 0
@@ -286,9 +287,9 @@ class TaskEnv:
             if key in others:
                 obs[key] = others[key]
             elif ids is None:
-                obs[key] = np.array(vectors[key], np.float32)
+                obs[key] = np.array(on_host(vectors[key]), np.float32)
             else:
-                obs[key] = vectors[key][ids].astype(np.float32, copy=False)
+                obs[key] = on_host(vectors[key])[ids].astype(np.float32, copy=False)
         return obs
 
     def _clock(self) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, ArraySpec, CommandSpec, MotionSpec, SetpointSpec, UserError
-from robossl.core.inverse_kinematics import damped_targets, pose_error
+from robossl.core.inverse_kinematics import pose_error
 from robossl.envs.compiled import fused
 from robossl.envs.engine import Engine
 from robossl.envs.host import Constants
@@ -28,6 +28,7 @@ from robossl.envs.tasks.panda import (
     TOOL_DOWN,
     VELOCITY_MAX_RAD_S,
     IKConfig,
+    joint_targets,
     tool_jacobian,
     tuning,
 )
@@ -153,18 +154,9 @@ class PandaArm:
         xp, tool_w, rotation_w = engine.xp, self.tool_view(engine), engine.view("site_xmat")[:, self._tool]
         anchor_w, axis_w, joint_pos = (engine.view(name)[:, :NUM_JOINTS] for name in ("xanchor", "xaxis", "qpos"))
         down, posture, fastest, low, high = self._wanted.on(engine)
-        return damped_targets(
-            xp,
-            xp.asarray(joint_pos, dtype=xp.float64),
-            tool_jacobian(xp, anchor_w, axis_w, tool_w),
-            pose_error(xp, tool_w, rotation_w.reshape(-1, 3, 3), target_w, down),
-            posture=posture,
-            posture_gain=self.config.ik.posture_gain,
-            damping=self.config.ik.damping,
-            greatest_step=fastest,
-            low=low,
-            high=high,
-        )
+        error = pose_error(xp, tool_w, rotation_w.reshape(-1, 3, 3), target_w, down)
+        jacobian, ik = tool_jacobian(xp, anchor_w, axis_w, tool_w), self.config.ik
+        return joint_targets(xp, joint_pos, jacobian, error, posture, ik.posture_gain, ik.damping, fastest, low, high)
 
     def tool(self, engine: Engine) -> Array:
         """Returns where the tools are in the world, [N, 3], m."""

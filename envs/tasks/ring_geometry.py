@@ -85,7 +85,7 @@ def obstacle_distance(xp: Any, x_m: Array, y_m: Array, obstacles: Array) -> Arra
     return box_distance(xp, along - obstacles[..., 4], across - obstacles[..., 5]) - obstacles[..., 6]
 
 
-def obstacle_table(xp: Any, position: Array, quat: Array, shapes: NDArray[np.float32]) -> Array:
+def obstacle_table(xp: Any, position: Array, quat: Array, shapes: Array) -> Array:
     """Describes obstacles at positions [N, M, 3] with orientations [N, M, 4] as [N, M, 7] `OBSTACLE_NAMES`."""
     w, z = quat[..., 0], quat[..., 3]
     pose = columns(xp, position[..., 0], position[..., 1], 1 - 2 * z * z, 2 * w * z)

@@ -1,6 +1,6 @@
 """How an episode of the ring corridor is laid out: from uniform random numbers to obstacles, start pose and colours.
 
-Everything here is numpy on the host: arrays over the n worlds that begin an episode.
+What is laid out is numpy on the host: arrays over the n worlds that begin an episode.
 """
 
 from typing import Any

@@ -13,7 +13,7 @@ from deploy_robots import (
 )
 
 from robossl.core import CommandSpec, SetpointSpec, UserError
-from robossl.core.inverse_kinematics import damped_targets, pose_error
+from robossl.core.inverse_kinematics import pose_error
 from robossl.deploy.kinematics import ToolKinematics
 from robossl.deploy.limits import ArmLimits
 from robossl.deploy.motion import Measured
@@ -25,18 +25,11 @@ from robossl.envs.tasks.panda import (
     TOOL_DOWN,
     VELOCITY_MAX_RAD_S,
     IKConfig,
+    joint_targets,
     tuning,
 )
 
 STILL = Measured(position=np.zeros(2), velocity=np.zeros(2))
-
-
-def joint_targets(q: np.ndarray, jacobian: np.ndarray, error: np.ndarray, config: IKConfig) -> np.ndarray:
-    """Returns what an arm in the simulation does, deciding 12.5 times a second."""
-    posture, gain, damping, fastest, low, high = tuning(0.08, config)
-    limits = {"greatest_step": fastest, "low": low, "high": high}
-    options = {"posture": posture, "posture_gain": gain, "damping": damping, **limits}
-    return np.asarray(damped_targets(np, q[None], jacobian[None], error, **options)[0])
 
 
 def moving(name: str, source: int, step: float = 0.1) -> CommandSpec:
@@ -133,7 +126,7 @@ def test_tool_motions_become_the_joints_of_the_simulated_arm() -> None:
         step = rng.uniform(-0.04, 0.04, 3)
         wanted = targets.wanted(step, values, Measured(position=q, velocity=np.zeros(7)))
         error = pose_error(np, position_w[None], rotation_w[None], (position_w + step)[None], TOOL_DOWN)
-        expected = joint_targets(q, jacobian, error, IKConfig())
+        expected = joint_targets(np, q[None], jacobian[None], error, *tuning(0.08, IKConfig()))[0]
         np.testing.assert_allclose(wanted, expected, rtol=0, atol=1e-12)
 
 
@@ -148,7 +141,8 @@ def test_an_arm_without_a_preferred_posture_keeps_the_one_in_which_it_was_armed(
     targets.start(values | {f"position:joint{i + 1}": float(x) for i, x in enumerate(armed)})
     wanted = targets.wanted(np.zeros(3), values, Measured(position=q, velocity=np.zeros(7)))
     error = pose_error(np, position_w[None], rotation_w[None], position_w[None], TOOL_DOWN)
-    expected = joint_targets(q, jacobian, error, IKConfig(posture_rad=tuple(armed.tolist())))
+    config = IKConfig(posture_rad=tuple(armed.tolist()))
+    expected = joint_targets(np, q[None], jacobian[None], error, *tuning(0.08, config))[0]
     np.testing.assert_allclose(wanted, expected, rtol=0, atol=1e-12)
 
 

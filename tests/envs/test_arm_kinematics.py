@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from robossl.core.inverse_kinematics import damped_targets, pose_error
+from robossl.core.inverse_kinematics import pose_error
 from robossl.envs.tasks import panda
 from robossl.envs.tasks.arm_kinematics import steer
 
@@ -46,12 +46,10 @@ def compiled(parts: Arms, config: panda.IKConfig) -> NDArray[np.float64]:
 def in_arrays(xp: Any, parts: Arms, config: panda.IKConfig) -> NDArray[np.float64]:
     """Computes as a robot's bridge does in numpy, and engines do whose arrays are torch's."""
     joint_pos, anchor, axis, tool, turn, target, down = map(xp.asarray, (*parts, panda.TOOL_DOWN))
-    posture, gain, damping, *bounds = panda.tuning(PERIOD_S, config)
-    posture, fastest, low, high = map(xp.asarray, (posture, *bounds))
+    tuning = [xp.asarray(part) if isinstance(part, np.ndarray) else part for part in panda.tuning(PERIOD_S, config)]
     error = pose_error(xp, tool, turn.reshape(-1, 3, 3), target, down)
-    jacobian, limits = panda.tool_jacobian(xp, anchor, axis, tool), {"greatest_step": fastest, "low": low, "high": high}
-    options = {"posture": posture, "posture_gain": gain, "damping": damping, **limits}
-    return np.asarray(damped_targets(xp, joint_pos, jacobian, error, **options))
+    jacobian = panda.tool_jacobian(xp, anchor, axis, tool)
+    return np.asarray(panda.joint_targets(xp, joint_pos, jacobian, error, *tuning))
 
 
 @pytest.mark.parametrize(

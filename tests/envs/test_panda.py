@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from robossl.core import UserError
+from robossl.core.inverse_kinematics import pose_error
 from robossl.envs.tasks import panda
 
 # Franka Control Interface documentation, "Robot and interface specifications":
@@ -96,7 +97,7 @@ def test_tool_jacobian_is_that_of_the_engine(model: mujoco.MjModel) -> None:
         axes.append(data.xaxis[:7].copy())
         points.append(point)
         expected.append(jacobian[:, :7])
-    actual = panda.tool_jacobian(np.array(anchors), np.array(axes), np.array(points))
+    actual = panda.tool_jacobian(np, np.array(anchors), np.array(axes), np.array(points))
     np.testing.assert_allclose(actual, expected, atol=1e-12)
 
 
@@ -110,12 +111,12 @@ def test_gravity_is_compensated(model: mujoco.MjModel) -> None:
 
 def test_inverse_kinematics_reaches_poses_within_the_limits(model: mujoco.MjModel) -> None:
     data, config = mujoco.MjData(model), panda.IKConfig()
-    rng = np.random.default_rng(1)
+    rng, tuning = np.random.default_rng(1), panda.tuning(PERIOD_S, config)
     q = np.array(config.posture_rad)
     for target in rng.uniform([0.35, -0.24, 0.01], [0.75, 0.24, 0.12], (40, 3)):
         for _ in range(25):
             error, jacobian = _pose_error(model, data, q, target)
-            new = panda.joint_targets(q[None], jacobian[None], error[None], period_s=PERIOD_S, config=config)[0]
+            new = panda.joint_targets(np, q[None], jacobian[None], error[None], *tuning)[0]
             assert (np.abs(new - q) <= LIMITS[:, 2] * PERIOD_S + 1e-12).all()
             assert (new >= LIMITS[:, 0]).all()
             assert (new <= LIMITS[:, 1]).all()
@@ -130,7 +131,7 @@ def test_inverse_kinematics_stops_at_a_joint_limit() -> None:
     q = LIMITS[None, :, 1] - 0.01
     jacobian = np.zeros((1, 6, 7))
     jacobian[0, np.arange(6), np.arange(6)] = 1.0
-    targets = panda.joint_targets(q, jacobian, np.ones((1, 6)), period_s=PERIOD_S, config=config)
+    targets = panda.joint_targets(np, q, jacobian, np.ones((1, 6)), *panda.tuning(PERIOD_S, config))
     np.testing.assert_array_equal(targets[0, :6], LIMITS[:6, 1])
 
 
@@ -140,17 +141,18 @@ def test_too_fast_a_motion_is_slowed_down_without_turning_aside() -> None:
     jacobian = np.zeros((1, 6, 7))
     jacobian[0, np.arange(6), np.arange(6)] = 1.0
     error = np.array([[0.3, -0.6, 0.0, 0.0, 0.0, 0.0]])
-    step = panda.joint_targets(q, jacobian, error, period_s=PERIOD_S, config=config) - q
+    step = panda.joint_targets(np, q, jacobian, error, *panda.tuning(PERIOD_S, config)) - q
     np.testing.assert_allclose(step[0, :2], [0.0435, -0.087], atol=1e-6)
 
 
 def test_an_arm_does_not_depend_on_how_many_others_there_are() -> None:
     rng = np.random.default_rng(2)
     q, jacobian, error = rng.normal(size=(64, 7)), rng.normal(size=(64, 6, 7)), 0.1 * rng.normal(size=(64, 6))
-    together = panda.joint_targets(q, jacobian, error, period_s=PERIOD_S, config=panda.IKConfig())
+    tuning = panda.tuning(PERIOD_S, panda.IKConfig())
+    together = panda.joint_targets(np, q, jacobian, error, *tuning)
     for i in range(64):
         row = slice(i, i + 1)
-        alone = panda.joint_targets(q[row], jacobian[row], error[row], period_s=PERIOD_S, config=panda.IKConfig())
+        alone = panda.joint_targets(np, q[row], jacobian[row], error[row], *tuning)
         np.testing.assert_array_equal(alone[0], together[i])
 
 
@@ -162,8 +164,16 @@ def test_pose_error_is_the_way_and_the_turn_that_are_missing(axis: int) -> None:
     turn[i, i] = turn[j, j] = np.cos(angle)
     turn[j, i], turn[i, j] = np.sin(angle), -np.sin(angle)
     tool, target = np.array([[0.5, 0.0, 0.2]]), np.array([[0.4, 0.1, 0.2]])
-    error = panda.pose_error(tool, (turn.T @ panda.TOOL_DOWN)[None], target)
+    error = pose_error(np, tool, (turn.T @ panda.TOOL_DOWN)[None], target, panda.TOOL_DOWN)
     np.testing.assert_allclose(error, [[-0.1, 0.1, 0.0, *np.sin(angle) * np.eye(3)[axis]]], atol=1e-12)
+
+
+def test_a_turn_is_half_the_cross_products_of_the_axes_whatever_the_frame() -> None:
+    rng = np.random.default_rng(4)
+    rotation, wanted = np.linalg.qr(rng.normal(size=(5, 3, 3)))[0], np.eye(3)[[1, 2, 0]]
+    error = pose_error(np, np.zeros((5, 3)), rotation, np.ones((5, 3)), wanted)
+    turn = sum(np.cross(rotation[:, :, axis], wanted[:, axis]) for axis in range(3)) / 2
+    np.testing.assert_allclose(error, np.concatenate([np.ones((5, 3)), turn], axis=1), atol=1e-12)
 
 
 @pytest.mark.parametrize("options", [{"damping": 0.0}, {"posture_rad": (0.0, 0.0)}])
@@ -182,5 +192,5 @@ def _pose_error(
     jacobian = np.zeros((6, model.nv))
     mujoco.mj_jacSite(model, data, jacobian[:3], jacobian[3:], tool.id)
     rotation = tool.xmat.reshape(1, 3, 3)
-    error = panda.pose_error(tool.xpos[None], rotation, target[None])[0]
+    error = pose_error(np, tool.xpos[None], rotation, target[None], panda.TOOL_DOWN)[0]
     return error, jacobian[:, :7]

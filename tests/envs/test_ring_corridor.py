@@ -220,7 +220,8 @@ def test_the_per_step_functions_run_on_torch():
     def read(name, ids=None):
         return torch.from_numpy(engine.read(name, None if ids is None else ids.numpy()))
 
-    on_torch = SimpleNamespace(xp=array_api_compat.torch, model=engine.model, own_values=engine.own_values)
+    on_torch = SimpleNamespace(xp=array_api_compat.torch, device="cpu", model=engine.model)
+    on_torch.own_values = engine.own_values
     on_torch.read, on_torch.view, on_torch.contact_slack_m = read, read, engine.contact_slack_m
     action = np.linspace(-1, 1, 6, dtype=np.float32)[:, None]
     ctrl = task.control(engine, action, memory)

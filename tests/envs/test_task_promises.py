@@ -86,7 +86,7 @@ def test_a_reward_that_is_not_finite_is_named_at_the_step_that_brings_it() -> No
         env.step(np.zeros((3, 1)))
 
 
-def test_shapes_that_change_later_are_told_too() -> None:
+def test_more_worlds_that_end_than_there_are_at_a_later_step_are_told_too() -> None:
     class Longer(Rail):
         num_steps = 0
 
