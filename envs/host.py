@@ -44,19 +44,22 @@ def namespace_of(values: Array) -> Any:
 
 
 class Constants:
-    """Arrays that never change, where an engine computes: they are copied there once."""
+    """Arrays, and numbers among them, that never change, where an engine computes: they are copied there once."""
 
-    def __init__(self, *arrays: NDArray[Any]) -> None:
-        self._arrays: tuple[Array, ...] = arrays
-        self._copies: dict[str, tuple[Array, ...]] = {}
+    def __init__(self, *values: NDArray[Any] | float) -> None:
+        self._values: tuple[Any, ...] = values
+        self._copies: dict[str, tuple[Any, ...]] = {}
 
-    def on(self, engine: Engine) -> tuple[Array, ...]:
+    def on(self, engine: Engine) -> tuple[Any, ...]:
         """Returns them; the arrays themselves where that is numpy."""
         if engine.xp is np:
-            return self._arrays
+            return self._values
         device = str(engine.device)
         if device not in self._copies:
-            self._copies[device] = tuple(engine.xp.asarray(own, device=engine.device) for own in self._arrays)
+            self._copies[device] = tuple(
+                engine.xp.asarray(own, device=engine.device) if isinstance(own, np.ndarray) else own
+                for own in self._values
+            )
         return self._copies[device]
 
 

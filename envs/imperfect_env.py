@@ -36,7 +36,7 @@ class ImperfectEnv:
         for key, model in models.items():
             if key not in env.spec.observation:
                 raise UnknownNameError("observation to make imperfect:", key, env.spec.observation)
-            if model.changes_values and env.spec.observation[key].dtype == "int32":
+            if model.changes_values and _holds_labels(env.spec.observation[key]):
                 raise UserError(f"{key!r} holds labels: it can be late or lost, but neither noisy nor rounded")
         _require_memory(env, models)
         self._sensors = {
@@ -148,9 +148,7 @@ class ImperfectSensor:
     def __init__(self, model: SensorModel, spec: ArraySpec, control_hz: float, num_worlds: int) -> None:
         self._model, self._spec, self._control_hz = model, spec, control_hz
         self._delay = int(decisions_late(model.delay_s, control_hz))
-        is_picture = len(spec.shape) == 3
-        shows_ids = is_picture and np.dtype(spec.dtype).kind == "i"  # of geoms, bodies, objects: 0 is one of them
-        self._nothing = -1 if shows_ids else 0
+        self._nothing = -1 if _holds_labels(spec) else 0  # a label of 0 is something
         self.ring = np.zeros((num_worlds, self._delay + 1, *spec.shape), spec.dtype)
         has_bias = model.bias_std > 0 or model.drift_std > 0
         self.bias = np.zeros((num_worlds, *(spec.shape if has_bias else ())), np.float32)
@@ -203,6 +201,11 @@ class ImperfectSensor:
         if key.startswith("depth_"):
             values[truth == 0] = 0  # where nothing is there is no reading that could be wrong
         return (np.rint(values) if spec.dtype == "uint8" else values).astype(spec.dtype)
+
+
+def _holds_labels(spec: ArraySpec) -> bool:
+    """Tells whether these are ids of geoms, bodies or objects, of which -1 is nothing."""
+    return spec.dtype == "int32"
 
 
 def _require_memory(env: BatchEnv, models: dict[str, SensorModel]) -> None:

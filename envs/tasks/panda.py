@@ -1,4 +1,4 @@
-"""The Franka Emika Panda: published limits, and the inverse kinematics of N arms with them.
+"""The Franka Emika Panda: published limits, and what inverse kinematics needs to know of N arms.
 
 Limits are those of the Franka Control Interface documentation, "Robot and interface specifications", section
 "Limits for Panda". The kinematics themselves are in assets/panda/panda.xml.
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from robossl.core import Array, UserError
-from robossl.core.inverse_kinematics import damped_targets
 
 NUM_JOINTS = 7
 POSITION_MIN_RAD = np.array([-2.8973, -1.7628, -2.8973, -3.0718, -2.8973, -0.0175, -2.8973])
@@ -47,7 +46,7 @@ class IKConfig:
 
 
 def tuning(period_s: float, config: IKConfig) -> tuple[Any, ...]:
-    """Returns what `steer` takes last: posture, its gain, damping, greatest step, least and greatest positions."""
+    """Returns what `steer`, `damped_targets` take last: posture, gain, damping, greatest step, lower and upper ends."""
     fastest = VELOCITY_MAX_RAD_S * period_s
     return (
         np.array(config.posture_rad),
@@ -57,28 +56,6 @@ def tuning(period_s: float, config: IKConfig) -> tuple[Any, ...]:
         POSITION_MIN_RAD,
         POSITION_MAX_RAD,
     )
-
-
-def joint_targets(
-    xp: Any,
-    joint_pos: Array,
-    jacobian: Array,
-    pose_error: Array,
-    posture: Array,
-    posture_gain: float,
-    damping: float,
-    greatest_step: Array,
-    low: Array,
-    high: Array,
-) -> Array:
-    """Makes one step towards a tool pose, as `damped_targets` does: last comes the arm's `tuning`, as with `steer`.
-
-    Returns:
-        [N, 7] joint positions in rad.
-    """
-    bounds = {"greatest_step": greatest_step, "low": low, "high": high}
-    options = {"posture": posture, "posture_gain": posture_gain, "damping": damping, **bounds}
-    return damped_targets(xp, xp.asarray(joint_pos, dtype=xp.float64), jacobian, pose_error, **options)
 
 
 def tool_jacobian(xp: Any, anchor_w: Array, axis_w: Array, tool_w: Array) -> Array:

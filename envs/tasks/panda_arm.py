@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, ArraySpec, CommandSpec, MotionSpec, SetpointSpec, UserError
-from robossl.core.inverse_kinematics import pose_error
+from robossl.core.inverse_kinematics import damped_targets, pose_error
 from robossl.envs.compiled import fused
 from robossl.envs.engine import Engine
 from robossl.envs.host import Constants
@@ -28,7 +28,6 @@ from robossl.envs.tasks.panda import (
     TOOL_DOWN,
     VELOCITY_MAX_RAD_S,
     IKConfig,
-    joint_targets,
     tool_jacobian,
     tuning,
 )
@@ -93,7 +92,7 @@ class PandaArm:
         self.commands = (*(_move(axis, config) for axis in range(3)), *(_GRIP,) * config.has_gripper)
         self._box_w_m = Constants(np.array(config.low_w_m, np.float32), np.array(config.high_w_m, np.float32))
         self._tuning = tuning(1 / config.control_hz, config.ik)
-        self._wanted = Constants(TOOL_DOWN, *(part for part in self._tuning if isinstance(part, np.ndarray)))
+        self._wanted = Constants(TOOL_DOWN, *self._tuning)
         self._tool = -1
         self._led: LedJoints | None = None
 
@@ -153,10 +152,10 @@ class PandaArm:
         """Does the same for engines whose arrays are not numpy's."""
         xp, tool_w, rotation_w = engine.xp, self.tool_view(engine), engine.view("site_xmat")[:, self._tool]
         anchor_w, axis_w, joint_pos = (engine.view(name)[:, :NUM_JOINTS] for name in ("xanchor", "xaxis", "qpos"))
-        down, posture, fastest, low, high = self._wanted.on(engine)
+        down, *tuning = self._wanted.on(engine)
         error = pose_error(xp, tool_w, rotation_w.reshape(-1, 3, 3), target_w, down)
-        jacobian, ik = tool_jacobian(xp, anchor_w, axis_w, tool_w), self.config.ik
-        return joint_targets(xp, joint_pos, jacobian, error, posture, ik.posture_gain, ik.damping, fastest, low, high)
+        jacobian = tool_jacobian(xp, anchor_w, axis_w, tool_w)
+        return damped_targets(xp, xp.asarray(joint_pos, dtype=xp.float64), jacobian, error, *tuning)
 
     def tool(self, engine: Engine) -> Array:
         """Returns where the tools are in the world, [N, 3], m."""

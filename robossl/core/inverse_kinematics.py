@@ -14,7 +14,6 @@ def damped_targets(
     joint_pos: Array,
     jacobian: Array,
     pose_error: Array,
-    *,
     posture: Array,
     posture_gain: float,
     damping: float,

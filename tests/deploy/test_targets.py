@@ -13,7 +13,7 @@ from deploy_robots import (
 )
 
 from robossl.core import CommandSpec, SetpointSpec, UserError
-from robossl.core.inverse_kinematics import pose_error
+from robossl.core.inverse_kinematics import damped_targets, pose_error
 from robossl.deploy.kinematics import ToolKinematics
 from robossl.deploy.limits import ArmLimits
 from robossl.deploy.motion import Measured
@@ -25,7 +25,6 @@ from robossl.envs.tasks.panda import (
     TOOL_DOWN,
     VELOCITY_MAX_RAD_S,
     IKConfig,
-    joint_targets,
     tuning,
 )
 
@@ -126,7 +125,7 @@ def test_tool_motions_become_the_joints_of_the_simulated_arm() -> None:
         step = rng.uniform(-0.04, 0.04, 3)
         wanted = targets.wanted(step, values, Measured(position=q, velocity=np.zeros(7)))
         error = pose_error(np, position_w[None], rotation_w[None], (position_w + step)[None], TOOL_DOWN)
-        expected = joint_targets(np, q[None], jacobian[None], error, *tuning(0.08, IKConfig()))[0]
+        expected = damped_targets(np, q[None], jacobian[None], error, *tuning(0.08, IKConfig()))[0]
         np.testing.assert_allclose(wanted, expected, rtol=0, atol=1e-12)
 
 
@@ -142,7 +141,7 @@ def test_an_arm_without_a_preferred_posture_keeps_the_one_in_which_it_was_armed(
     wanted = targets.wanted(np.zeros(3), values, Measured(position=q, velocity=np.zeros(7)))
     error = pose_error(np, position_w[None], rotation_w[None], position_w[None], TOOL_DOWN)
     config = IKConfig(posture_rad=tuple(armed.tolist()))
-    expected = joint_targets(np, q[None], jacobian[None], error, *tuning(0.08, config))[0]
+    expected = damped_targets(np, q[None], jacobian[None], error, *tuning(0.08, config))[0]
     np.testing.assert_allclose(wanted, expected, rtol=0, atol=1e-12)
 
 

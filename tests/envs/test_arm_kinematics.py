@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from robossl.core.inverse_kinematics import pose_error
+from robossl.core.inverse_kinematics import damped_targets, pose_error
 from robossl.envs.tasks import panda
 from robossl.envs.tasks.arm_kinematics import steer
 
@@ -49,7 +49,7 @@ def in_arrays(xp: Any, parts: Arms, config: panda.IKConfig) -> NDArray[np.float6
     tuning = [xp.asarray(part) if isinstance(part, np.ndarray) else part for part in panda.tuning(PERIOD_S, config)]
     error = pose_error(xp, tool, turn.reshape(-1, 3, 3), target, down)
     jacobian = panda.tool_jacobian(xp, anchor, axis, tool)
-    return np.asarray(panda.joint_targets(xp, joint_pos, jacobian, error, *tuning))
+    return np.asarray(damped_targets(xp, joint_pos, jacobian, error, *tuning))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from robossl.core import UserError
-from robossl.core.inverse_kinematics import pose_error
+from robossl.core.inverse_kinematics import damped_targets, pose_error
 from robossl.envs.tasks import panda
 
 # Franka Control Interface documentation, "Robot and interface specifications":
@@ -116,7 +116,7 @@ def test_inverse_kinematics_reaches_poses_within_the_limits(model: mujoco.MjMode
     for target in rng.uniform([0.35, -0.24, 0.01], [0.75, 0.24, 0.12], (40, 3)):
         for _ in range(25):
             error, jacobian = _pose_error(model, data, q, target)
-            new = panda.joint_targets(np, q[None], jacobian[None], error[None], *tuning)[0]
+            new = damped_targets(np, q[None], jacobian[None], error[None], *tuning)[0]
             assert (np.abs(new - q) <= LIMITS[:, 2] * PERIOD_S + 1e-12).all()
             assert (new >= LIMITS[:, 0]).all()
             assert (new <= LIMITS[:, 1]).all()
@@ -131,7 +131,7 @@ def test_inverse_kinematics_stops_at_a_joint_limit() -> None:
     q = LIMITS[None, :, 1] - 0.01
     jacobian = np.zeros((1, 6, 7))
     jacobian[0, np.arange(6), np.arange(6)] = 1.0
-    targets = panda.joint_targets(np, q, jacobian, np.ones((1, 6)), *panda.tuning(PERIOD_S, config))
+    targets = damped_targets(np, q, jacobian, np.ones((1, 6)), *panda.tuning(PERIOD_S, config))
     np.testing.assert_array_equal(targets[0, :6], LIMITS[:6, 1])
 
 
@@ -141,7 +141,7 @@ def test_too_fast_a_motion_is_slowed_down_without_turning_aside() -> None:
     jacobian = np.zeros((1, 6, 7))
     jacobian[0, np.arange(6), np.arange(6)] = 1.0
     error = np.array([[0.3, -0.6, 0.0, 0.0, 0.0, 0.0]])
-    step = panda.joint_targets(np, q, jacobian, error, *panda.tuning(PERIOD_S, config)) - q
+    step = damped_targets(np, q, jacobian, error, *panda.tuning(PERIOD_S, config)) - q
     np.testing.assert_allclose(step[0, :2], [0.0435, -0.087], atol=1e-6)
 
 
@@ -149,10 +149,10 @@ def test_an_arm_does_not_depend_on_how_many_others_there_are() -> None:
     rng = np.random.default_rng(2)
     q, jacobian, error = rng.normal(size=(64, 7)), rng.normal(size=(64, 6, 7)), 0.1 * rng.normal(size=(64, 6))
     tuning = panda.tuning(PERIOD_S, panda.IKConfig())
-    together = panda.joint_targets(np, q, jacobian, error, *tuning)
+    together = damped_targets(np, q, jacobian, error, *tuning)
     for i in range(64):
         row = slice(i, i + 1)
-        alone = panda.joint_targets(np, q[row], jacobian[row], error[row], *tuning)
+        alone = damped_targets(np, q[row], jacobian[row], error[row], *tuning)
         np.testing.assert_array_equal(alone[0], together[i])
 
 

@@ -13,10 +13,14 @@ from robossl.envs.randomisation import Randomisation
 from robossl.envs.task_env import TaskEnv
 
 
-def step_once(task: Any) -> None:
+def begun(task: Any) -> TaskEnv:
     env = TaskEnv(task, EnvConfig(id="test/Rail-v0", num_worlds=3, num_threads=1), WorldSeed())
     env.reset()
-    env.step(np.zeros((3, 1)))
+    return env
+
+
+def step_once(task: Any) -> None:
+    begun(task).step(np.zeros((3, 1)))
 
 
 @pytest.mark.parametrize(
@@ -78,8 +82,7 @@ def test_a_reward_that_is_not_finite_is_named_at_the_step_that_brings_it() -> No
             worse = np.array([0, np.nan if Late.num_steps == 3 else 0, 0], np.float32)
             return judged._replace(terms={**judged.terms, "effort": judged.terms["effort"] + worse})
 
-    env = TaskEnv(Late(), EnvConfig(id="test/Rail-v0", num_worlds=3, num_threads=1), WorldSeed())
-    env.reset()
+    env = begun(Late())
     for _ in range(2):
         env.step(np.zeros((3, 1)))
     with pytest.raises(UserError, match="the task's reward is not finite: 'effort' is nan in world 1"):
@@ -95,8 +98,7 @@ def test_more_worlds_that_end_than_there_are_at_a_later_step_are_told_too() -> N
             Longer.num_steps += 1
             return judged if Longer.num_steps < 2 else judged._replace(terminated=np.zeros(1000, bool))
 
-    env = TaskEnv(Longer(), EnvConfig(id="test/Rail-v0", num_worlds=3, num_threads=1), WorldSeed())
-    env.reset()
+    env = begun(Longer())
     env.step(np.zeros((3, 1)))
     with pytest.raises(UserError, match=r"'terminated' as \[1000\], expected \[3\]"):
         env.step(np.zeros((3, 1)))
@@ -126,8 +128,6 @@ def test_rewards_are_one_number_of_single_precision_a_world(terms: dict[str, Any
 
     task = Other()
     task.spec = replace(Rail.spec, reward_weights=dict.fromkeys(terms, 0.5))
-    env = TaskEnv(task, EnvConfig(id="test/Rail-v0", num_worlds=3, num_threads=1), WorldSeed())
-    env.reset()
-    reward = env.step(np.zeros((3, 1))).reward
+    reward = begun(task).step(np.zeros((3, 1))).reward
     assert reward.dtype == np.float32
     np.testing.assert_array_equal(reward, np.float32(expected))
