@@ -13,6 +13,7 @@ import numpy as np
 
 from robossl.core import ArraySpec, UserError
 from robossl.core.memory import available_bytes
+from robossl.envs.render.renderer import is_flow
 from robossl.envs.task import Memory
 
 _OF_STATE, _OF_MODEL, _OF_OBSERVATION, _OF_MEMORY = 4, 3, 5, 6  # copies at once; of memory, what is laid out ahead
@@ -48,7 +49,7 @@ def bytes_per_world(model: Any, observation: dict[str, ArraySpec], fields: set[s
     state = 8 * mujoco.mj_stateSize(model, mujoco.mjtState.mjSTATE_INTEGRATION.value)
     values = sum(np.asarray(reduce(getattr, field.split("."), model)).nbytes for field in fields)
     seen = sum(spec.num_bytes for spec in observation.values())
-    pixels = sum(spec.shape[0] * spec.shape[1] for key, spec in observation.items() if key.startswith("flow_"))
+    pixels = sum(spec.shape[0] * spec.shape[1] for key, spec in observation.items() if is_flow(key))
     remembered = sum(part.nbytes for part in memory.values())
     num_bytes = _OF_STATE * state + _OF_MODEL * values + _OF_OBSERVATION * seen + _OF_MEMORY * remembered
     return int(num_bytes + _OF_FLOW * pixels)

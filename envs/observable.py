@@ -40,9 +40,9 @@ def require_still_pictures(keys: tuple[str, ...], cameras: Cameras) -> None:
         UserError: if one is something else, or flow.
     """
     for key in keys:
-        if key in picture_keys(cameras) and key.startswith("flow_"):
+        if key in picture_keys(cameras) and renderer.is_flow(key):
             raise UserError(f"{key} cannot be drawn under random appearances: it is of two moments")
-    _require_known(keys, [key for key in picture_keys(cameras) if not key.startswith("flow_")])
+    _require_known(keys, [key for key in picture_keys(cameras) if not renderer.is_flow(key)])
 
 
 def picture_spec(key: str, cameras: dict[str, CameraSpec]) -> ArraySpec:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, CameraSpec, Draws, Obs, RenderSpec, Tree
+from robossl.core import Array, CameraSpec, Draws, Obs, RenderSpec, Tree, UserError
 from robossl.envs.appearances import Appearances
 from robossl.envs.config import EnvConfig
 from robossl.envs.mujoco_engine import MujocoEngine
@@ -16,7 +16,7 @@ from robossl.envs.randomisation import AnyRandomisation
 from robossl.envs.randomiser import ALL, switched_on
 from robossl.envs.render import start_renderer
 from robossl.envs.render.poses import LastPoses
-from robossl.envs.render.renderer import Renderer, split_key
+from robossl.envs.render.renderer import Renderer, is_flow, split_key
 from robossl.envs.sensor_model import SensorModel
 from robossl.envs.shots import Shots, together
 
@@ -46,8 +46,7 @@ class Pictures:
         self._engine, self._config, self._cameras = engine, config, cameras
         self._looks = {name: entry for name, entry in randomisations.items() if entry.is_visual}
         self._keys = tuple(key for key in keys if key in picture_keys(cameras))
-        self._last = LastPoses(engine) if any(key.startswith("flow_") for key in keys) else None
-        self._shots = [Shots(self._start(self._keys))] if self._keys else []
+        self._shots = [self._take(self._keys)] if self._keys else []
         self._viewers: dict[tuple[str, int, int], Renderer] = {}
         self._appearances: dict[tuple[str, ...], Appearances] = {}
         self.seconds = 0.0
@@ -73,12 +72,17 @@ class Pictures:
         if any(groups):
             for shots in self._shots:
                 shots.renderer.close()
-            self._shots = [Shots(self._start(keys), when, control_hz) for when, keys in groups.items()]
+            self._shots = [self._take(keys, when, control_hz) for when, keys in groups.items()]
 
-    def keep(self, ids: NDArray[np.int64] | None = None) -> None:
-        """Takes note of where everything in the worlds `ids` is: before every step, and after every reset."""
-        if self._last is not None:
-            self._last.keep(ids)
+    def keep(self, ids: NDArray[np.int64] | None, decisions: NDArray[np.int64]) -> None:
+        """Takes note of where everything in the worlds `ids`, or in all, is: before every step, and after every reset.
+
+        Args:
+            ids: [n]; None for all.
+            decisions: [N] made in their episodes.
+        """
+        for shots in self._shots:
+            shots.keep(ids, decisions)
 
     def observe(self, ids: NDArray[np.int64] | None, decisions: NDArray[np.int64]) -> Obs:
         """Returns the observed pictures {key: [n, H, W, C]} of the worlds `ids`, or of all.
@@ -116,13 +120,19 @@ class Pictures:
         return self._appearances[keys].draw(num, draws, decisions)
 
     def get_state(self) -> Tree | None:
-        """Returns where things were at the last decision, if anybody wants to know."""
-        return None if self._last is None else self._last.get_state()
+        """Returns where things were at the last pictures that flow is told of, by the first of these; None without."""
+        return {key: last.get_state() for key, last in self._flows.items()} or None
 
     def set_state(self, state: Any) -> None:
-        """Puts back what `get_state` returned."""
-        if self._last is not None:
-            self._last.set_state(state)
+        """Puts back what `get_state` returned.
+
+        Raises:
+            UserError: if it does not tell of all that moves in these pictures.
+        """
+        for key, last in self._flows.items():
+            if key not in (state or {}):
+                raise UserError(f"the state does not tell since when {key} is")
+            last.set_state(state[key])
 
     def close(self) -> None:
         """Frees threads and graphics contexts."""
@@ -133,5 +143,11 @@ class Pictures:
             appearances.close()
         self._shots, self._viewers, self._appearances = [], {}, {}
 
-    def _start(self, keys: tuple[str, ...]) -> Renderer:
-        return start_renderer(self._config.renderer, self._engine, self._cameras, keys, self._last)
+    def _take(self, keys: tuple[str, ...], when: tuple[SensorModel, ...] = (), control_hz: float = 0.0) -> Shots:
+        last = LastPoses(self._engine) if any(map(is_flow, keys)) else None
+        renderer = start_renderer(self._config.renderer, self._engine, self._cameras, keys, last)
+        return Shots(renderer, keys, last, when, control_hz)
+
+    @property
+    def _flows(self) -> dict[str, LastPoses]:
+        return {next(filter(is_flow, shots.keys)): shots.last for shots in self._shots if shots.last is not None}

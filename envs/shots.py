@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Obs
-from robossl.envs.render.renderer import Renderer, split_key
+from robossl.envs.render.poses import LastPoses
+from robossl.envs.render.renderer import Renderer, is_flow, split_key
 from robossl.envs.sensor_model import SensorModel
 
 
@@ -16,14 +17,33 @@ class Shots:
 
     Attributes:
         renderer: of these cameras' pictures.
+        keys: of these pictures.
+        last: where everything was when these pictures were taken last, if one of them is of flow.
         models: of the sensors that take samples of them; empty where all worlds are drawn at every decision.
         control_hz: decisions a second.
     """
 
     renderer: Renderer
+    keys: tuple[str, ...]
+    last: LastPoses | None = None
     models: tuple[SensorModel, ...] = ()
     control_hz: float = 0.0
     _newest: Obs = field(default_factory=dict)
+
+    def keep(self, ids: NDArray[np.int64] | None, decisions: NDArray[np.int64]) -> None:
+        """Takes note of where everything is in those of the worlds `ids`, or of all, where a sample is due now.
+
+        Args:
+            ids: [n]; None for all.
+            decisions: [N] made in their episodes.
+        """
+        if self.last is None:
+            return
+        if not self.models:
+            self.last.keep(ids)
+            return
+        due = self._due(decisions)
+        self.last.keep(due if ids is None else ids[np.isin(ids, due)])
 
     def draw(self, ids: NDArray[np.int64] | None, decisions: NDArray[np.int64]) -> Obs:
         """Returns pictures {key: [n, H, W, C]} of the worlds `ids`, or of all.
@@ -36,7 +56,7 @@ class Shots:
         """
         if ids is not None or not self.models:
             return self.renderer.render(ids)
-        due = np.flatnonzero(np.any([model.is_due(decisions, self.control_hz) for model in self.models], axis=0))
+        due = self._due(decisions)
         if len(due) == len(decisions) or not self._newest:
             self._newest = self.renderer.render()
         elif len(due):
@@ -44,11 +64,32 @@ class Shots:
                 self._newest[key][due] = value
         return {key: value.copy() for key, value in self._newest.items()}
 
+    def newest_before(self, decisions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns which row [T] a sample was taken at before each; at an episode's first decision, that one itself.
+
+        Args:
+            decisions: [T] of episodes, one after the other, each from 0 on.
+        """
+        rows = np.arange(len(decisions))
+        is_due = self._is_due(decisions) if self.models else np.ones(len(rows), bool)
+        newest = np.maximum.accumulate(np.where(is_due, rows, 0))
+        return np.where(decisions == 0, rows, newest[rows - 1])
+
+    def _due(self, decisions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns the worlds where a sample is due."""
+        return np.flatnonzero(self._is_due(decisions))
+
+    def _is_due(self, decisions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        due = [model.is_due(decisions, self.control_hz) for model in self.models]
+        return np.asarray(np.any(due, axis=0))
+
 
 def together(
     keys: tuple[str, ...], models: dict[str, SensorModel], control_hz: float
 ) -> dict[tuple[SensorModel, ...], tuple[str, ...]]:
     """Sorts pictures into those that are drawn together: whole cameras whose samples are due at the same decisions.
+
+    Flow with a rate of its own is drawn with nothing slower or faster: it shows what has moved since its last sample.
 
     Args:
         keys: of pictures.
@@ -58,13 +99,14 @@ def together(
     Returns:
         {models that tell when: keys}; no models where it is at every decision.
     """
+    own_rates = {key: models[key].rate_hz or control_hz if key in models else control_hz for key in keys}
+    drawn = {key: key if is_flow(key) and own_rates[key] < control_hz else split_key(key)[1] for key in keys}
     rates: dict[str, set[float]] = {}
     for key in keys:
-        rate = models[key].rate_hz if key in models else None
-        rates.setdefault(split_key(key)[1], set()).add(control_hz if rate is None else min(rate, control_hz))
+        rates.setdefault(drawn[key], set()).add(min(own_rates[key], control_hz))
     groups: dict[tuple[SensorModel, ...], tuple[str, ...]] = {}
     for key in keys:
-        own = rates[split_key(key)[1]]
+        own = rates[drawn[key]]
         when = () if control_hz in own else tuple(SensorModel(rate_hz=rate) for rate in sorted(own))
         groups[when] = (*groups.get(when, ()), key)
     return groups

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, ArraySpec, Draws, Obs, RenderSpec, Stream, UserError
+from robossl.core import Array, ArraySpec, CameraSpec, Draws, Obs, RenderSpec, Stream, UserError
 from robossl.core.processor import num_cores
 from robossl.core.registry import TASKS
 from robossl.envs.appearances import Appearances
@@ -23,9 +23,12 @@ from robossl.envs.observable import chosen_keys, picture_keys, picture_spec, req
 from robossl.envs.randomiser import ALL, switched_on
 from robossl.envs.render import start_renderer
 from robossl.envs.render.poses import LastPoses
-from robossl.envs.render.renderer import split_key
+from robossl.envs.render.renderer import is_flow, split_key
+from robossl.envs.sensor_model import SensorModel
+from robossl.envs.shots import Shots, together
 
 Floats = NDArray[np.float64]
+Ids = NDArray[np.int64]
 
 
 class StoredEpisode(Protocol):
@@ -86,9 +89,11 @@ class StatePainter:
         if not self._keys:
             raise UserError("nothing to draw: name at least one picture, such as rgb_" + cameras[0].name)
         self._engine = MujocoEngine(model, config.num_worlds, config.num_threads or num_cores())
-        has_flow = any(key.startswith("flow_") for key in self._keys)
-        self._last = LastPoses(self._engine) if has_flow else None
-        self._renderer = start_renderer(config.renderer, self._engine, cameras, self._keys, self._last)
+        self._sensors = {key: model for key, model in config.sensors.items() if key in self._keys}
+        self._control_hz = task.spec.control_hz
+        slow_flows = {key: model for key, model in self._sensors.items() if is_flow(key)}
+        groups = together(self._keys, slow_flows, self._control_hz)
+        self._shots = [self._take(config.renderer, cameras, keys, when) for when, keys in groups.items()]
         self._num_looks, self._looks = appearances, None
         self.looks: dict[str, Any] = {}
         if appearances:
@@ -105,12 +110,10 @@ class StatePainter:
             **{look_key(key, k): spec for k in range(appearances) for key, spec in self.own.items()},
         }
         self.render = RenderSpec(
-            renderer=self._renderer.name,
-            version=self._renderer.version,
+            renderer=self._shots[0].renderer.name,
+            version=self._shots[0].renderer.version,
             cameras=tuple(camera for camera in cameras if camera.name in drawn),
         )
-        self._sensors = {key: model for key, model in config.sensors.items() if key in self._keys}
-        self._control_hz = task.spec.control_hz
         self._shown: list[tuple[int, ...]] = [()] * config.num_worlds  # whose model values each world has
 
     def paint(self, episodes: Sequence[StoredEpisode]) -> list[Obs]:
@@ -128,11 +131,12 @@ class StatePainter:
         owner = np.repeat(np.arange(len(episodes)), lengths)
         state = np.concatenate([episode.state for episode in episodes])
         first = np.cumsum([0, *lengths[:-1]])
-        before = np.maximum(np.arange(len(state)) - 1, first[owner])
+        decision = np.arange(len(state)) - first[owner]
+        before = [shots.newest_before(decision) for shots in self._shots]
         parts: list[Obs] = []
         for start in range(0, len(state), self._engine.num_worlds):
             rows = slice(start, start + self._engine.num_worlds)
-            parts.append(self._draw(state[rows], state[before[rows]], [episodes[i] for i in owner[rows]]))
+            parts.append(self._draw(state, rows, before, [episodes[i] for i in owner[rows]]))
         pictures = {key: np.concatenate([part[key] for part in parts]) for key in self.pictures}
         ends = zip(first, lengths, episodes, strict=True)
         return [
@@ -142,32 +146,40 @@ class StatePainter:
 
     def close(self) -> None:
         """Frees threads and graphics contexts."""
-        self._renderer.close()
+        for shots in self._shots:
+            shots.renderer.close()
         if self._looks is not None:
             self._looks.close()
         self._engine.close()
 
-    def _draw(self, state: Floats, before: Floats, owners: list[StoredEpisode]) -> Obs:
-        """Draws n states [n, S], those before them, and the episodes that they are of."""
-        ids = np.arange(len(state))
+    def _draw(self, state: Floats, rows: slice, before: list[Ids], owners: list[StoredEpisode]) -> Obs:
+        """Draws rows of the states [T, S], of n episodes; `before` [T] is the row before each, for each shot."""
+        ids = np.arange(len(owners))
         self._put_back(owners)
-        if self._last is not None:
-            self._engine.set_state(before, ids)
-            self._last.keep(ids)
-        self._engine.set_state(state, ids)
-        pictures = self._renderer.render(ids)
+        for shots, earlier in zip(self._shots, before, strict=True):
+            if shots.last is not None:
+                self._engine.set_state(state[earlier[rows]], ids)
+                shots.last.keep(ids)
+        self._engine.set_state(state[rows], ids)
+        pictures = {key: value for shots in self._shots for key, value in shots.renderer.render(ids).items()}
         if self._looks is not None:
             draws = [_name(owner) for owner in owners]
-            for (seed, stream), rows in _grouped(draws).items():
-                world, episode = np.array([draws[row][2:] for row in rows]).T
+            for (seed, stream), theirs in _grouped(draws).items():
+                world, episode = np.array([draws[row][2:] for row in theirs]).T
                 keys = Draws(seed, Stream(stream), world, episode)
-                looks = self._looks.draw(self._num_looks, keys, np.zeros(len(rows), np.int64), np.array(rows))
+                looks = self._looks.draw(self._num_looks, keys, np.zeros(len(theirs), np.int64), np.array(theirs))
                 for key, values in looks.items():
                     for k in range(self._num_looks):
                         name = look_key(key, k)
                         pictures.setdefault(name, np.empty((len(ids), *values.shape[2:]), values.dtype))
-                        pictures[name][rows] = values[k]
+                        pictures[name][theirs] = values[k]
         return pictures
+
+    def _take(
+        self, renderer: str, cameras: tuple[CameraSpec, ...], keys: tuple[str, ...], when: tuple[SensorModel, ...]
+    ) -> Shots:
+        last = LastPoses(self._engine) if any(map(is_flow, keys)) else None
+        return Shots(start_renderer(renderer, self._engine, cameras, keys, last), keys, last, when, self._control_hz)
 
     def _put_back(self, owners: list[StoredEpisode]) -> None:
         """Gives each world the model values of its state's episode, where it does not have them yet."""

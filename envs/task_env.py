@@ -225,7 +225,7 @@ class TaskEnv:
     def _simulate(self, action: NDArray[np.float32]) -> tuple[Outcome, NDArray[np.bool_]]:
         task, engine = self.task, self.engine
         engine.keep(whole=bool(self._randomiser.values))  # whose pushes change more than a step does
-        self.pictures.keep()
+        self.pictures.keep(None, self._elapsed)
         if self._randomiser.values:
             action = self._randomiser.act(action, self._draws(np.arange(self.num_worlds)), self._elapsed)
         action = self._on_device(action)
@@ -262,7 +262,7 @@ class TaskEnv:
         self.engine.forward(ids)
         if self._sensors.specs:
             self._sensors.begin(ids, self._draws(ids))
-        self.pictures.keep(ids)
+        self.pictures.keep(ids, self._elapsed)
 
     def _on_device(self, values: NDArray[Any]) -> Array:
         """Copies numbers to where the engine computes; returns them themselves where that is numpy."""

@@ -38,7 +38,7 @@ def make_renderer(
         engine: whose worlds are drawn; where the renderer draws another kind's, a copy of them in such a one is.
         cameras: the model's cameras with their picture sizes.
         keys: the pictures wanted, such as ("rgb_front", "depth_wrist").
-        last: where things were at the last control step; flow is computed from it.
+        last: where things were when the last picture was taken; flow is computed from it.
 
     Raises:
         UserError: if the renderer cannot start on this machine, or cannot draw this model.

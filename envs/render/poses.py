@@ -1,4 +1,4 @@
-"""Where the cameras of N worlds are, and where they and all geoms were one control step ago."""
+"""Where the cameras of N worlds are, and where they and all geoms were at the last picture."""
 
 import math
 from typing import Any, NamedTuple
@@ -59,14 +59,14 @@ class CameraPoses:
 
 
 class LastPoses:
-    """Remembers where geoms and cameras were at the last control step; at an episode's start, where they are."""
+    """Remembers where geoms and cameras were at the last picture; at an episode's start, where they are."""
 
     def __init__(self, engine: MujocoEngine) -> None:
         self._engine = undelayed(engine)
         self._kept = {name: np.array(self._now(name), np.float64) for name in _FIELDS}
 
     def keep(self, ids: NDArray[np.int64] | None = None) -> None:
-        """Takes note of where everything in the worlds `ids` is now: before every step, and after every reset."""
+        """Takes note of where everything in the worlds `ids` is now: before steps, and after every reset."""
         rows = slice(None) if ids is None else ids
         for name in _FIELDS:
             self._kept[name][rows] = self._now(name)[rows]

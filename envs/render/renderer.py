@@ -36,7 +36,7 @@ class Renderer(Protocol):
             axis, 0 where nothing is hit; segmentation, bodies, objects int32 C = 1, ids of geom, body and the body's
             whole tree, -1 where nothing is hit; normals float32 C = 3, unit vectors in the camera's frame (right, up,
             backwards), 0 where nothing is hit; flow float32 C = 2, pixels to the right and down that what is seen
-            moved in the picture since the last control step.
+            moved in the picture since `LastPoses` were kept: since the last picture.
         """
 
     def close(self) -> None:
@@ -47,6 +47,11 @@ def split_key(key: str) -> tuple[str, str]:
     """Splits an observation key such as 'rgb_front' into modality and camera."""
     modality, _, camera = key.partition("_")
     return modality, camera
+
+
+def is_flow(key: str) -> bool:
+    """Tells whether a picture key asks for optical flow."""
+    return split_key(key)[0] == "flow"
 
 
 def wanted(cameras: tuple[CameraSpec, ...], keys: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

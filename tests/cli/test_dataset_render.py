@@ -27,7 +27,10 @@ RING = EnvConfig(
     num_worlds=4,
     num_threads=1,
     observations=("rgb_front", "flow_front", "proprio", "odometry"),
-    sensors={"rgb_front": SensorModel(rate_hz=2.0, delay_s=0.25, noise_std=4.0, dropout=0.2)},
+    sensors={
+        "rgb_front": SensorModel(rate_hz=2.0, delay_s=0.25, noise_std=4.0, dropout=0.2),
+        "flow_front": SensorModel(rate_hz=1.5),
+    },
     randomise={"all": 1.0, "light": (0.6, 1.2)},
 )
 ARM = EnvConfig(

@@ -139,7 +139,7 @@ def test_what_is_drawn_and_stored_of_late_worlds_is_their_physics() -> None:
     prompt = TaskEnv(make_task(config.id, None), replace(config, delay_s=0.0), late.worlds)
     prompt.reset()
     for state in (before, late.world_state()):
-        prompt.pictures.keep()
+        prompt.pictures.keep(None, prompt._elapsed)
         prompt.engine.set_state(state)
     for key, picture in prompt.pictures._shots[0].renderer.render().items():
         np.testing.assert_array_equal(seen[key], picture)

@@ -9,6 +9,10 @@ import pytest
 from robossl.core import StepBatch, Stream, UnknownNameError, UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.imperfect_env import ImperfectEnv
+from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.observable import sized
+from robossl.envs.render import make_renderer
+from robossl.envs.render.poses import LastPoses
 from robossl.envs.sensor_model import SensorModel, decisions_late
 
 HZ = 10.0  # of CounterEnv; its episodes last 3 + (world + episode) % 4 steps
@@ -299,6 +303,54 @@ def test_slow_cameras_are_drawn_only_where_they_take_a_sample_and_show_the_same(
     assert least <= sum(drawn[0]) / sum(drawn[1]) <= most
     lazy.close()
     eager.close()
+
+
+def test_flow_of_a_slow_camera_tells_what_moved_since_its_last_sample() -> None:
+    observations = ("flow_front", "flow_top", "proprio")
+    sensors = {"flow_front": SensorModel(rate_hz=1.5)}
+    config = EnvConfig(num_worlds=3, num_threads=1, image_size=(16, 12), observations=observations, sensors=sensors)
+    env = make_env(config, WorldSeed(seed=3))
+    assert isinstance(env, ImperfectEnv)
+    expected, cameras = dict(env.reset()), drawn_cameras(env.env)
+    engine = MujocoEngine(env.engine.model, 3, 1)
+    before, specs = LastPoses(engine), sized(env.task.spec.cameras, (16, 12))
+    by_hand = {key: make_renderer("raycast", engine, specs, (key,), before) for key in observations[:2]}
+    everyone, generator = np.arange(3), np.random.default_rng(0)
+    states, age, kept = [env.world_state()], np.zeros(3, int), None
+    largest = 0.0
+    for decision in range(1, 25):
+        step = env.step(generator.uniform(-0.2, 0.2, (3, 1)).astype(np.float32))
+        if decision == 7:
+            kept = env.get_state()
+        age += 1
+        age[step.final_ids] = 0
+        states.append(env.world_state())
+        is_due = np.array([is_sample(a) for a in age])[:, None, None, None]
+        gone = [next((k for k in range(1, a + 1) if is_sample(a - k)), 0) for a in age]
+        for key, ages in {"flow_front": gone, "flow_top": np.minimum(age, 1)}.items():
+            engine.set_state(np.stack([states[-1 - k][world] for world, k in enumerate(ages)]), everyone)
+            before.keep()
+            engine.set_state(states[-1], everyone)
+            drawn = by_hand[key].render()[key]
+            expected[key] = np.where(is_due | (key == "flow_top"), drawn, expected[key])
+            np.testing.assert_allclose(step.obs[key], expected[key], atol=1e-4, err_msg=f"{key} {decision}")
+        largest = max(largest, float(np.abs(step.obs["flow_front"]).max()))
+    assert largest > 1
+    assert sum(cameras) < 2 * 3 * 24 * 0.9
+    assert kept is not None
+    last = step.obs["flow_front"]
+    env.set_state(kept)
+    generator = np.random.default_rng(0)
+    actions = [generator.uniform(-0.2, 0.2, (3, 1)).astype(np.float32) for _ in range(24)]
+    for action in actions[7:]:
+        step = env.step(action)
+    np.testing.assert_array_equal(step.obs["flow_front"], last)
+    env.close()
+
+
+def is_sample(age: int) -> bool:
+    """Tells whether a camera of 1.5 Hz takes a picture at this decision of an episode, at 4 Hz."""
+    return age == 0 or int(age * 1.5 / 4 + 1e-9) > int((age - 1) * 1.5 / 4 + 1e-9)
 
 
 class Hidden:
