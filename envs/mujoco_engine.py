@@ -34,6 +34,7 @@ from robossl.envs.mujoco_fields import (
 )
 from robossl.envs.mujoco_rows import flag
 from robossl.envs.own_values import OwnValues
+from robossl.envs.recording import Recording
 from robossl.envs.records import Plan, Start, planned, put_back, put_back_with
 
 _MOVING = 2 * mujoco.mjtState.mjSTATE_CTRL.value - 1  # what physics changes, and the controls: the first columns
@@ -54,7 +55,8 @@ class MujocoEngine:
     contact_slack_m = 2e-5  # its contacts end within 1e-6 of where shapes do
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int) -> None:
-        _silence_warnings()
+        if mujoco.get_mju_user_warning() is None:  # it prints, and writes MUJOCO_LOG.TXT: its counters tell as much
+            mujoco.set_mju_user_warning(lambda message: None)
         self.model = copy.copy(model)
         self.model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET.value
         self.num_worlds, self.num_threads = num_worlds, num_threads
@@ -69,7 +71,7 @@ class MujocoEngine:
         self._bodies: Kinematics | None = None  # until somebody looks at one of its fields
         self._stage = NO_STAGE  # up to which every call computes
         self._computed = np.full(num_worlds, NO_STAGE)  # up to which each world's state has been followed
-        self._records: dict[tuple[tuple[str, ...], int], tuple[dict[str, Array], list[str]]] = {}
+        self._recordings: dict[tuple[tuple[str, ...], int], Recording] = {}
         self._plan = Plan()
         self._diverged = np.zeros(num_worlds, bool)
         self.batch.reset(stage=mujoco_stage(NO_STAGE))
@@ -249,43 +251,25 @@ class MujocoEngine:
 
     def _flag_divergence(self, warnings: NDArray[np.integer[Any]]) -> None:
         """Flags the worlds that are no longer finite, too fast, or warned about since `warnings` [N, W, 2]."""
-        batch = self.batch
-        flag(
-            batch.state,
-            self._motion.shape[1],
-            self._is_written,
-            self._qvel,
-            MAX_SPEED,
-            warnings,
-            batch.warning,
-            self._diverged,
-        )
+        num_moving, now = self._motion.shape[1], self.batch.warning
+        moved = self.batch.state, num_moving, self._is_written, self._qvel, MAX_SPEED
+        flag(*moved, warnings, now, self._diverged)
 
     def _step_recording(self, num_substeps: int, record: tuple[str, ...]) -> dict[str, Array]:
-        """Steps with a rollout, which records derived fields as the substeps begin, but the state as they end."""
-        found = self._records.get((record, num_substeps))
-        if found is None:
-            new = {name: self._record_buffer(name, num_substeps) for name in record}
-            found = self._records[record, num_substeps] = new, [name for name in record if name in STATE_FIELDS]
-        buffers, states = found
-        begun = [self.view(name).copy() for name in states]
-        self._call(self.batch.rollout, None, nstep=num_substeps, record=record, out=buffers)
+        recording = self._recordings.get((record, num_substeps))
+        if recording is None:
+            if unknown := [name for name in record if name not in RECORDABLE_FIELDS]:
+                raise UnknownNameError("field to record", unknown[0], RECORDABLE_FIELDS)
+            recording = Recording({name: self._bound(name) for name in record}, num_substeps)
+            self._recordings[record, num_substeps] = recording
+        recording.begin()
+        self._call(self.batch.rollout, None, nstep=num_substeps, record=record, out=recording.buffers)
         self._computed[:] = NO_STAGE
         self.forward()
-        recorded = {name: values.astype(np.float32) for name, values in buffers.items()}
-        for name, values in zip(states, begun, strict=True):
-            recorded[name][:, 0], recorded[name][:, 1:] = values, buffers[name][:, :-1]
-        return recorded
+        return recording.found()
 
     def _stage_of(self, name: str) -> int:
         return self._sensor_stage if name == "sensordata" else stage_of(name, self.model)
-
-    def _record_buffer(self, name: str, num_substeps: int) -> Array:
-        """Returns the array that a rollout writes to; it exists beforehand because an error in one world raises."""
-        if name not in RECORDABLE_FIELDS:
-            raise UnknownNameError("field to record", name, RECORDABLE_FIELDS)
-        values = self._bound(name)
-        return np.zeros((self.num_worlds, num_substeps, *values.shape[1:]), values.dtype)
 
     def _field(self, name: str) -> Array:
         """Returns the array in which a field is kept current."""
@@ -335,9 +319,3 @@ class MujocoEngine:
             untimed(function, ids=ids, **options)
         except mujoco_batch.SimulationError as error:
             self._diverged[error.ids] = True
-
-
-def _silence_warnings() -> None:
-    """Keeps MuJoCo from printing warnings and writing MUJOCO_LOG.TXT: its counters tell, see `diverged`."""
-    if mujoco.get_mju_user_warning() is None:
-        mujoco.set_mju_user_warning(lambda message: None)

@@ -45,10 +45,15 @@ def require_still_pictures(keys: tuple[str, ...], cameras: Cameras) -> None:
     _require_known(keys, [key for key in picture_keys(cameras) if not renderer.is_flow(key)])
 
 
-def picture_spec(key: str, cameras: dict[str, CameraSpec]) -> ArraySpec:
-    """Describes the pictures of a key such as 'rgb_front'."""
-    modality, name = renderer.split_key(key)
-    return renderer.picture_spec(modality, cameras[name])
+def observation_specs(keys: tuple[str, ...], vectors: dict[str, ArraySpec], cameras: Cameras) -> dict[str, ArraySpec]:
+    """Describes what is observed: `vectors`, and what the cameras show."""
+    named = {camera.name: camera for camera in cameras}
+
+    def picture(key: str) -> ArraySpec:
+        modality, name = renderer.split_key(key)
+        return renderer.picture_spec(modality, named[name])
+
+    return {key: vectors.get(key) or picture(key) for key in keys}
 
 
 def _require_known(keys: tuple[str, ...], known: list[str]) -> None:

@@ -19,7 +19,7 @@ from robossl.envs.config import EnvConfig
 from robossl.envs.imperfect_env import ImperfectSensor
 from robossl.envs.make import make_task
 from robossl.envs.mujoco_engine import MujocoEngine
-from robossl.envs.observable import chosen_keys, picture_keys, picture_spec, require_still_pictures, sized
+from robossl.envs.observable import chosen_keys, observation_specs, picture_keys, require_still_pictures, sized
 from robossl.envs.randomiser import ALL, switched_on
 from robossl.envs.render import start_renderer
 from robossl.envs.render.poses import LastPoses
@@ -102,8 +102,7 @@ class StatePainter:
             looks = switched_on(visual, {ALL: 1.0, **config.randomise})
             self._looks = Appearances(self._engine, looks, config.renderer, cameras, self._keys)
             self.looks = {"number": appearances, **{name: [entry.low, entry.high] for name, entry in looks.items()}}
-        specs = {camera.name: camera for camera in cameras}
-        self.own = {key: picture_spec(key, specs) for key in self._keys}
+        self.own = observation_specs(self._keys, {}, cameras)
         drawn = {split_key(key)[1] for key in self._keys}
         self.pictures: dict[str, ArraySpec] = {
             **self.own,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, ArraySpec, Draws, EnvSpec, Obs, Policy, StepBatch, Tree
+from robossl.core import Array, Draws, EnvSpec, Obs, Policy, StepBatch, Tree
 from robossl.core.errors import UnknownNameError, UserError
 from robossl.core.processor import num_cores
 from robossl.envs.action import checked_action
@@ -19,8 +19,9 @@ from robossl.envs.draws import FastDraws
 from robossl.envs.engines import make_delayed, make_engine
 from robossl.envs.episode_ends import count_on, ends
 from robossl.envs.host import for_sensors, on_host, together_on_host
+from robossl.envs.lost_worlds import put_back
 from robossl.envs.memory import require_memory
-from robossl.envs.observable import chosen_keys, picture_spec, sized
+from robossl.envs.observable import chosen_keys, observation_specs, sized
 from robossl.envs.pictures import Pictures
 from robossl.envs.randomiser import Randomiser, model_fields, switched_on
 from robossl.envs.sensors.quiet import switch_off_unused
@@ -59,7 +60,8 @@ class TaskEnv:
         num_threads = config.num_threads or num_cores()
         active = switched_on(task.spec.randomisations, config.randomise)
         fields = model_fields(active) | {*task.spec.random_fields}
-        require_memory(config.num_worlds, model, self._observation(), fields, task.new_memory(1))
+        self._observation = observation_specs(self._keys, self.available, self._cameras)
+        require_memory(config.num_worlds, model, self._observation, fields, task.new_memory(1))
         engine = make_engine(config.engine, model, config.num_worlds, num_threads, config.device)
         self.engine = make_delayed(engine, config.delay_s, task.spec.num_substeps, task.spec.motion)
         self._sensors = SensorSuite(for_sensors(self.engine), chosen, task.spec.num_substeps)
@@ -236,14 +238,7 @@ class TaskEnv:
         diverged = engine.diverged
         is_whole = not np.count_nonzero(diverged)  # a third of the cost of `any`
         if not is_whole:
-            lost = np.flatnonzero(diverged)
-            engine.take_back(lost)
-            astray = lost[~np.isfinite(self.world_state()[lost]).all(axis=1)]
-            if len(astray):  # somebody wrote the state that the step began in: that is none to show, or to store
-                engine.reset(astray)
-                engine.forward(astray)
-            for name, values in recorded.items():  # what broke the world is none to learn from either
-                values[lost] = engine.read(name, lost)[:, None]
+            put_back(engine, np.flatnonzero(diverged), recorded)
         outcome = task.outcome(engine, action, recorded, self._memory)
         if not self._is_trusted or outcome.terminated.shape != diverged.shape:  # machine code does not look at shapes
             require_judged(outcome, task.spec, self.num_worlds)
@@ -296,18 +291,13 @@ class TaskEnv:
         """Returns a time in seconds that stands still while pictures are made."""
         return time.perf_counter() - self.perf["render"]
 
-    def _observation(self) -> dict[str, ArraySpec]:
-        """Describes what is observed."""
-        sizes = {camera.name: camera for camera in self._cameras}
-        return {key: self.available.get(key) or picture_spec(key, sizes) for key in self._keys}
-
     def _make_spec(self) -> EnvSpec:
         task = self.task.spec
         return EnvSpec(
             id=self.config.id,
             control_hz=task.control_hz,
             max_episode_steps=task.max_episode_steps,
-            observation=self._observation(),
+            observation=self._observation,
             action=task.action,
             privileged=task.privileged,
             reward_terms=tuple(task.reward_weights),
