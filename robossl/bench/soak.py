@@ -49,7 +49,9 @@ class SoakConfig:
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
-        if self.steps < self.num_worlds or self.num_worlds < 1:
+        if self.num_worlds < 1:
+            raise UserError(f"num_worlds must be at least 1, got {self.num_worlds}")
+        if self.steps < self.num_worlds:
             raise UserError(f"steps must be at least one for each world, got {self.steps} for {self.num_worlds}")
 
 

@@ -92,5 +92,7 @@ def test_growing_memory_is_a_failure(monkeypatch: pytest.MonkeyPatch, capsys: py
 def test_too_few_steps_and_levels_that_are_not_there_are_refused() -> None:
     with pytest.raises(UserError, match="one for each world, got 3 for 64"):
         SoakConfig(steps=3)
+    with pytest.raises(UserError, match="num_worlds must be at least 1, got 0"):
+        SoakConfig(num_worlds=0)
     with pytest.raises(UserError, match="has no level 'absurd'"):
         make(SoakConfig(env="robossl/RingCorridor-v0", difficulty="absurd"))
