@@ -26,9 +26,10 @@ from robossl.agents.mean_action import MeanAction
 from robossl.agents.metrics import Means
 from robossl.agents.observations import encode, final_observations, time_limits, to_tensors
 from robossl.agents.optimisation import follow_schedule, step
-from robossl.agents.pink_noise import COLOURS, NoiseColour, PinkNoise
+from robossl.agents.pink_noise import NoiseColour
 from robossl.agents.sac import losses
 from robossl.agents.sac.config import SACConfig
+from robossl.agents.sac.exploration import Exploration
 from robossl.agents.sac.policy import Actor, Critic, SACPolicy
 from robossl.core import Obs, Tree
 from robossl.data.batches import TransitionBatch
@@ -88,8 +89,7 @@ class SAC(stable_baselines3.SAC):
     replay: Replay
     learner: RepresentationLearner | None
     generator: torch.Generator
-    warmup: np.random.Generator
-    pink: PinkNoise | None
+    exploration: Exploration
 
     def __init__(
         self,
@@ -108,8 +108,6 @@ class SAC(stable_baselines3.SAC):
         for name in _REFUSED:
             if sb3.get(name):
                 raise TypeError(f"robossl's SAC takes no {name}")
-        if noise not in COLOURS:
-            raise ValueError(f"noise must be one of {', '.join(COLOURS)}, got {noise!r}")
         self.representation = representation or Representation()
         self.policy_frequency = policy_frequency
         self.aux_interval, self.aux_batch_size = aux_interval, aux_batch_size
@@ -165,9 +163,8 @@ class SAC(stable_baselines3.SAC):
         """Returns all but the replay and the global generators, so that `set_state` continues bit for bit."""
         return {
             **state.agent_state(self, self._optimizers()),
+            **self.exploration.get_state(),
             "log_ent_coef": state.tensor_copy(self.log_ent_coef),
-            "warmup": state.numpy_state(self.warmup),
-            "pink": state.tensor_copy(self.pink.parts if self.pink else None),
         }
 
     def set_state(self, tree: Tree) -> None:
@@ -177,15 +174,12 @@ class SAC(stable_baselines3.SAC):
             UserError: if it was taken from another kind of agent, or one with other networks, objectives or noise.
         """
         state.require_alike(self, tree)
-        if self.pink is not None:
-            self.pink.require_alike(tree.get("pink"))
+        self.exploration.require_alike(tree)
         state.restore_agent(self, self._optimizers(), tree)
         self._recorded.forget()
         if self.log_ent_coef is not None:
             self.log_ent_coef.data.copy_(tree["log_ent_coef"])
-        state.restore_numpy(self.warmup, tree["warmup"])
-        if self.pink is not None:
-            self.pink.parts.copy_(tree["pink"])
+        self.exploration.set_state(tree)
 
     def set_parameters(self, *arguments: Any, **options: Any) -> None:
         """See SB3; it replaces tensors that recorded updates know."""
@@ -198,9 +192,10 @@ class SAC(stable_baselines3.SAC):
 
     def _setup_model(self) -> None:
         seeds = build_agent(self, **{name: value for name, value in self.policy_kwargs.items() if name != "use_sde"})
-        self.warmup = np.random.default_rng(seeds.warmup)
         num_actions = get_action_dim(self.action_space)
-        self.pink = PinkNoise(self.n_envs, num_actions, self.generator) if self.noise == "pink" else None
+        self.exploration = Exploration(
+            self.n_envs, num_actions, self.noise, generator=self.generator, seed=seeds.warmup
+        )
         self._create_aliases()
         self._convert_train_freq()
         self._setup_temperature()
@@ -208,7 +203,7 @@ class SAC(stable_baselines3.SAC):
         if self.env is not None:
             self.replay = make_replay(
                 self.observation_space,
-                get_action_dim(self.action_space),
+                num_actions,
                 buffer_size=self.buffer_size,
                 num_worlds=self.n_envs,
                 frame_stack=int(getattr(self.env, "frame_stack", 1)),
@@ -244,19 +239,13 @@ class SAC(stable_baselines3.SAC):
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         start = time.perf_counter()
         if self.num_timesteps < learning_starts:
-            action = self._random_action(n_envs)
+            action = self.exploration.uniform()
         else:
-            obs, noise = to_tensors(self._last_obs, self.device), self.pink.normal() if self.pink else None
+            obs, noise = to_tensors(self._last_obs, self.device), self.exploration.normal()
             with torch.no_grad():
                 action = self.policy.act(obs, deterministic=False, generator=self.generator, noise=noise).cpu().numpy()
         self.perf["act"] += time.perf_counter() - start
         return action, action
-
-    def _random_action(self, num_worlds: int) -> NDArray[np.float32]:
-        """Returns actions [N, A], evenly spread."""
-        if self.pink is not None:
-            return self.pink.uniform().cpu().numpy()
-        return self.warmup.uniform(-1.0, 1.0, (num_worlds, get_action_dim(self.action_space))).astype(np.float32)
 
     def _store_transition(
         self,
@@ -335,5 +324,5 @@ class SAC(stable_baselines3.SAC):
         follow_schedule(self, self._optimizers().values())
 
     def _excluded_save_params(self) -> list[str]:
-        names = ["actor", "critic", "critic_target", "replay", "learner", "generator", "warmup", "pink", "_recorded"]
+        names = ["actor", "critic", "critic_target", "replay", "learner", "generator", "exploration", "_recorded"]
         return [*super()._excluded_save_params(), *names]
