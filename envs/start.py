@@ -1,7 +1,7 @@
 """What episodes begin with, sorted by where it goes: into the engine's state, its model values, a task's memory."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,15 +27,12 @@ class Starts:
         memory: of any number of worlds.
 
     Raises:
-        UserError: if the task calls something in its memory as MuJoCo calls a field, or remembers Python's objects.
+        UserError: if the task calls something in its memory as MuJoCo calls a field, or as `STATE`.
     """
 
     def __init__(self, task: Task, model: Any, memory: Memory) -> None:
-        if taken := sorted(memory.keys() & _OF_ENGINE):
+        if taken := sorted(memory.keys() & (_OF_ENGINE | {STATE})):
             raise UserError(f"the task's memory needs another name for {taken[0]!r}: it is a field of MuJoCo's")
-        for name, kept in memory.items():
-            if isinstance(kept, np.ndarray) and kept.dtype.hasobject:
-                raise UserError(f"the task's memory {name!r} is of Python's objects, which no checkpoint can hold")
         columns = state_columns(model)
         self._task, self._known = task, [*memory, *sorted(_OF_ENGINE)]
         self._width = {name: columns[name].stop - columns[name].start for name in STATE_FIELDS}
@@ -51,6 +48,8 @@ class Starts:
             UserError: if it is not as large as what it goes to, not finite, or the task named other things before.
         """
         layout, num = self._task.layout(draws), draws.num_episodes
+        if not isinstance(layout, Mapping):
+            raise UserError(f"the task's layout is a {type(layout).__name__}, expected a dict")
         shapes = self._plan(layout) if self._shapes is None else self._shapes
         if layout.keys() != shapes.keys():
             name = sorted(layout.keys() ^ shapes.keys())[0]
@@ -60,16 +59,22 @@ class Starts:
             records[name] = 0
         for name, shape in shapes.items():
             values = layout[name]
+            if not isinstance(values, np.ndarray):
+                raise UserError(
+                    f"the task lays out {name!r} as a {type(values).__name__}, expected an array of numpy's"
+                )
             is_flat = name not in self._memory and values.shape[:1] == (num,) and values.size == num * math.prod(shape)
             if values.shape != (num, *shape) and not is_flat:
                 raise _unfit(name, values, (num, *shape))
-            if name in self._whole and not np.isfinite(values).all():
-                raise _astray(name)
             if name in self._width:
                 first, end = end, end + shape[0]
                 records[STATE][:, first:end] = values.reshape(num, -1)
             else:
-                records[name] = values.reshape(num, *shape)
+                kept = records[name]
+                with np.errstate(invalid="ignore"):
+                    kept[...] = values.reshape(num, *shape)
+                if name in self._whole and not np.array_equal(kept, values.reshape(num, *shape)):
+                    raise UserError(f"the task lays out {name!r} with numbers that are no {kept.dtype}")
         for part in (STATE, *self._names.model):
             if not _are_finite(records[part].reshape(num, -1)):
                 fields = self._names.state if part == STATE else ()
@@ -91,7 +96,7 @@ class Starts:
         self._record = np.dtype(parts, align=True)
         self._names = Names(state, model, tuple(self._memory))
         self._unnamed = [name for name in self._memory if name not in layout]
-        self._whole = [name for name in model if like[name].dtype.kind != "f"]  # a cast would make numbers of nan
+        self._whole = [name for name, dtype, _ in parts if dtype.kind != "f"]  # a cast would make other numbers of some
         shapes = {name: shape for name, _, shape in parts} | {name: (self._width[name],) for name in state}
         self._shapes = {name: shapes[name] for name in layout}
         return self._shapes

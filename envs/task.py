@@ -74,12 +74,11 @@ class Outcome(NamedTuple):
         gains = {name: ~(weights[name] * value <= 0) for name, value in self.terms.items()}
         return Outcome(
             terms={
-                name: np.where(diverged & gains[name], 0, value).astype(np.float32)
-                for name, value in self.terms.items()
+                name: np.where(diverged & gains[name], value.dtype.type(0), value) for name, value in self.terms.items()
             },
             terminated=self.terminated & ~diverged,
             success=self.success & ~diverged,
-            metrics={name: np.where(diverged, 0, value).astype(np.float32) for name, value in self.metrics.items()},
+            metrics={name: np.where(diverged, value.dtype.type(0), value) for name, value in self.metrics.items()},
         )
 
 

@@ -1,5 +1,6 @@
 """The environment: an engine, a task and a renderer, stepped as N worlds."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,7 +29,14 @@ from robossl.envs.sensors.quiet import switch_off_unused
 from robossl.envs.sensors.suite import SensorSuite, sensor_specs
 from robossl.envs.start import Beginning, Starts
 from robossl.envs.task import Outcome, Task
-from robossl.envs.task_promises import require_controls, require_finite, require_judged, require_seen, require_spec
+from robossl.envs.task_promises import (
+    Promises,
+    require_finite,
+    require_finite_seen,
+    require_new_memory,
+    require_seen,
+    require_spec,
+)
 
 _ONE = np.array(1)  # numpy adds it in half the time of a number of Python's
 
@@ -61,7 +69,8 @@ class TaskEnv:
         active = switched_on(task.spec.randomisations, config.randomise)
         fields = model_fields(active) | {*task.spec.random_fields}
         self._observation = observation_specs(self._keys, self.available, self._cameras)
-        require_memory(config.num_worlds, model, self._observation, fields, task.new_memory(1))
+        require_new_memory(alone := task.new_memory(1), 1)
+        require_memory(config.num_worlds, model, self._observation, fields, alone)
         engine = make_engine(config.engine, model, config.num_worlds, num_threads, config.device)
         self.engine = make_delayed(engine, config.delay_s, task.spec.num_substeps, task.spec.motion)
         self._sensors = SensorSuite(for_sensors(self.engine), chosen, task.spec.num_substeps)
@@ -76,7 +85,8 @@ class TaskEnv:
         self.pictures = Pictures(self.engine, config, self._cameras, self._keys, task.spec.randomisations)
         self.spec = self._make_spec()
         self._weights = {name: np.array(weight, np.float32) for name, weight in task.spec.reward_weights.items()}
-        memory = task.new_memory(self.num_worlds)
+        self._promises = Promises(task.spec, self.num_worlds, model.nu, self._keys, self.engine.xp)
+        require_new_memory(memory := task.new_memory(self.num_worlds), self.num_worlds)
         self._ahead = Ahead(Starts(task, model, memory).draw, self.num_worlds)
         self._memory = {key: self._on_device(value) for key, value in memory.items()}
         self._beginning = Beginning(self.engine, self._memory)
@@ -84,7 +94,7 @@ class TaskEnv:
         self._first_world = 0
         self._episode = np.zeros(self.num_worlds, np.int64)
         self._elapsed = np.zeros(self.num_worlds, np.int64)
-        self._begun = self._is_trusted = False  # the task, once a reset and a step have been what it promised
+        self._begun = False
         self.before_reset: Callable[[NDArray[np.int64]], None] | None = None
 
     def reset(self, *, first_world: int = 0, first_episode: int = 0, seed: int | None = None) -> Obs:
@@ -95,8 +105,10 @@ class TaskEnv:
         self._first_world = first_world
         self._episode[:], self._elapsed[:] = first_episode, 0
         self._begin(np.arange(self.num_worlds))
-        if not self._is_trusted:
-            require_seen(self.task.observe(self.engine, self._memory), self.task.spec.vectors, self.num_worlds)
+        if not self._begun:
+            spec, now = self.task.spec, (self.engine, self._memory)
+            require_seen("observed vectors", self.task.observe(*now), spec.vectors, self.num_worlds)
+            require_seen("privileged values", self.task.privileged(*now), spec.privileged, self.num_worlds)
         self._begun = True
         obs = self._observe(None)
         self.perf["simulate"] += self._clock() - start
@@ -232,17 +244,14 @@ class TaskEnv:
             action = self._randomiser.act(action, self._draws(np.arange(self.num_worlds)), self._elapsed)
         action = self._on_device(action)
         ctrl = task.control(engine, action, self._memory)
-        if not self._is_trusted:
-            require_controls(ctrl, self.num_worlds, engine.model.nu)
+        self._promises.controls(ctrl)
         recorded = engine.step(ctrl, task.spec.num_substeps, self._record)
         diverged = engine.diverged
         is_whole = not np.count_nonzero(diverged)  # a third of the cost of `any`
         if not is_whole:
             put_back(engine, np.flatnonzero(diverged), recorded)
         outcome = task.outcome(engine, action, recorded, self._memory)
-        if not self._is_trusted or outcome.terminated.shape != diverged.shape:  # machine code does not look at shapes
-            require_judged(outcome, task.spec, self.num_worlds)
-            self._is_trusted = True
+        self._promises.judged(outcome)
         outcome = outcome if engine.xp is np else outcome.on_host()
         self._elapsed += _ONE
         if self._sensors.specs:
@@ -270,6 +279,7 @@ class TaskEnv:
 
     def _observe(self, ids: NDArray[np.int64] | None) -> Obs:
         vectors, others = self.task.observe(self.engine, self._memory), Obs()
+        self._promises.seen(vectors)
         if self.engine.xp is not np:
             vectors = together_on_host({key: vectors[key] for key in self._keys if key in vectors})
         if self.spec.render is not None:
@@ -281,10 +291,11 @@ class TaskEnv:
         for key in self._keys:
             if key in others:
                 obs[key] = others[key]
-            elif ids is None:
-                obs[key] = np.array(on_host(vectors[key]), np.float32)
-            else:
-                obs[key] = on_host(vectors[key])[ids].astype(np.float32, copy=False)
+                continue
+            values = on_host(vectors[key])
+            obs[key] = values = np.array(values if ids is None else values[ids], np.float32)
+            if not math.isfinite(np.vdot(values, values)):  # a fifth of the cost of `isfinite`; it may overflow
+                require_finite_seen(key, values, ids)
         return obs
 
     def _clock(self) -> float:

@@ -1,4 +1,4 @@
-"""What a task says of itself, held against the model and against what it does at the first reset and the first step.
+"""What a task says of itself, held against the model and against what it does, at every step.
 
 Numpy stretches what is too small without a word: the numbers that come out look like any others.
 """
@@ -7,51 +7,185 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import mujoco
 import numpy as np
+from numpy.typing import NDArray
 
 from robossl.core import Array, ArraySpec, UnknownNameError, UserError
 from robossl.envs.mujoco_fields import RANDOM_FIELDS, STATE_FIELDS
 from robossl.envs.randomisation import Randomisation
-from robossl.envs.task import Outcome, TaskSpec
+from robossl.envs.render.renderer import camera_index
+from robossl.envs.task import Memory, Outcome, TaskSpec
+
+_KINDS = ("bool", "int8", "int16", "int32", "int64", "uint8", "float16", "float32", "float64")  # torch's, and files'
+
+
+class Promises:
+    """Holds what a task returns at each step against its spec; where all is right that costs a microsecond.
+
+    Args:
+        spec: the task's.
+        num_worlds: N.
+        num_controls: of the model.
+        keys: the vectors that somebody looks at.
+        xp: the array namespace that the task computes in.
+    """
+
+    def __init__(self, spec: TaskSpec, num_worlds: int, num_controls: int, keys: Iterable[str], xp: Any) -> None:
+        self._spec, self._shape, self._ctrl_shape = spec, (num_worlds,), (num_worlds, num_controls)
+        self._metrics = dict.fromkeys(spec.metrics)
+        self._seen = {key: (num_worlds, *spec.vectors[key].shape) for key in keys if key in spec.vectors}
+        self._bool = np.dtype(bool) if xp is np else xp.bool
+
+    def controls(self, ctrl: Array) -> None:
+        """Checks controls.
+
+        Raises:
+            UserError: if they are of another shape, as all others do.
+        """
+        if getattr(ctrl, "shape", None) != self._ctrl_shape:
+            _require_shape("controls", ctrl, self._ctrl_shape)
+
+    def judged(self, outcome: Outcome) -> None:
+        """Checks a step's outcome."""
+        if not self._is_right(outcome):
+            require_judged(outcome, self._spec, self._shape[0], self._bool)
+
+    def seen(self, vectors: Mapping[str, Array]) -> None:
+        """Checks the observed vectors."""
+        try:
+            if all([vectors[key].shape == shape for key, shape in self._seen.items()]):
+                return
+        except (AttributeError, KeyError, TypeError):
+            pass
+        require_seen("observed vectors", vectors, self._spec.vectors, self._shape[0])
+
+    def _is_right(self, outcome: Outcome) -> bool:
+        try:
+            terms, terminated, success, metrics = outcome
+            if terms.keys() != self._spec.reward_weights.keys() or metrics.keys() != self._metrics.keys():
+                return False
+            shapes = [value.shape for part in (terms, metrics) for value in part.values()]
+            is_bool = terminated.dtype == success.dtype == self._bool
+            return is_bool and all([shape == self._shape for shape in (*shapes, terminated.shape, success.shape)])
+        except (AttributeError, TypeError, ValueError):
+            return False
 
 
 def require_spec(spec: TaskSpec, model: Any) -> None:
     """Checks what a task declares against its model.
 
     Raises:
-        UserError: if decisions do not last as long as their physics steps, or there is no field of a name.
+        UserError: if decisions do not last as long as their physics steps, if there is no field or camera of a name, or
+            if one part of the spec contradicts another.
     """
+    if not isinstance(model, mujoco.MjModel):
+        raise UserError(f"the task's build_model returns {type(model).__name__}, expected a compiled MjModel")
+    _require_times(spec, model)
+    declared = (entry.fields for entry in spec.randomisations.values() if isinstance(entry, Randomisation))
+    _require_known(spec.random_fields, RANDOM_FIELDS)
+    _require_known((field for fields in declared for field in fields), RANDOM_FIELDS | STATE_FIELDS)
+    _require_cameras(spec, model)
+    _require_vectors(spec)
+
+
+def _require_times(spec: TaskSpec, model: Any) -> None:
+    for name in ("num_substeps", "max_episode_steps"):
+        value = getattr(spec, name)
+        if not isinstance(value, int | np.integer) or value < 1:
+            raise UserError(f"the task's {name} must be a whole number and at least 1, got {value}")
+    if not 0 < spec.control_hz < math.inf:
+        raise UserError(f"the task's control_hz must be positive, got {spec.control_hz}")
     decision_s, period_s = spec.num_substeps * float(model.opt.timestep), 1 / spec.control_hz
     if not math.isclose(decision_s, period_s, rel_tol=1e-6):
         raise UserError(
             f"the task decides every {period_s:g} s, and {spec.num_substeps} physics steps of {model.opt.timestep:g} s"
             f" last {decision_s:g} s"
         )
-    if spec.max_episode_steps < 1:
-        raise UserError(f"the task's max_episode_steps must be at least 1, got {spec.max_episode_steps}")
-    declared = (entry.fields for entry in spec.randomisations.values() if isinstance(entry, Randomisation))
-    _require_known(spec.random_fields, RANDOM_FIELDS)
-    _require_known((field for fields in declared for field in fields), RANDOM_FIELDS | STATE_FIELDS)
 
 
-def require_seen(vectors: Mapping[str, Array], specs: Mapping[str, ArraySpec], num_worlds: int) -> None:
+def _require_cameras(spec: TaskSpec, model: Any) -> None:
+    for camera in spec.cameras:
+        camera_index(model, camera)
+    names = [camera.name for camera in spec.cameras]
+    if names and spec.viewer_camera not in names:
+        raise UnknownNameError("camera for a person's videos", spec.viewer_camera, names)
+
+
+def _require_vectors(spec: TaskSpec) -> None:
+    if both := sorted(spec.vectors.keys() & spec.sensors.keys()):
+        raise UserError(f"the task declares {both[0]!r} as a vector and as a sensor")
+    if (spec.action.low, spec.action.high) != (-1, 1):
+        raise UserError(
+            f"the task's actions must be declared as -1 to 1, got {spec.action.low:g} to {spec.action.high:g}"
+        )
+    for key, array in {**spec.vectors, "action": spec.action}.items():
+        if array.dtype != "float32":
+            raise UserError(f"the task declares {key!r} as {array.dtype}: vectors and actions are float32")
+        for what, told in {"names": array.names, "units": array.units}.items():
+            if told and len(array.shape) == 1 and len(told) != array.shape[0]:
+                raise UserError(f"the task tells {len(told)} {what} of {key!r}, which has {array.shape[0]} elements")
+    for command in spec.commands:
+        if command.source is not None and not 0 <= command.source < math.prod(spec.action.shape):
+            raise UserError(f"the task's command {command.name!r} is made of action {command.source}: there is none")
+
+
+def require_new_memory(memory: Memory, num_worlds: int) -> None:
+    """Checks what `new_memory` returns.
+
+    Raises:
+        UserError: if it is not one row a world, or nothing that a checkpoint can hold and any engine can compute with.
+    """
+    if not isinstance(memory, dict):
+        raise UserError(f"the task's new_memory returns {type(memory).__name__}, expected a dict")
+    for name, kept in memory.items():
+        if not isinstance(kept, np.ndarray):
+            raise UserError(f"the task's memory {name!r} is a {type(kept).__name__}, expected an array")
+        if kept.dtype.name not in _KINDS or not kept.dtype.isnative:
+            raise UserError(f"the task's memory {name!r} is of {kept.dtype.str}, expected one of {', '.join(_KINDS)}")
+        if kept.shape[:1] != (num_worlds,):
+            raise UserError(
+                f"the task's memory {name!r} is {list(kept.shape)}, expected a row for each of {num_worlds}"
+            )
+        if not kept.flags.writeable:
+            raise UserError(f"the task's memory {name!r} cannot be written to")
+
+
+def require_seen(what: str, seen: Mapping[str, Array], specs: Mapping[str, ArraySpec], num_worlds: int) -> None:
     """Checks names and shapes of what a task observes.
 
     Raises:
         UserError: naming the first that is missing, or not declared, or of another shape.
     """
-    _require_same_names("observed vectors", vectors, specs)
+    _require_same_names(what, seen, specs)
     for key, spec in specs.items():
-        _require_shape(repr(key), vectors[key], (num_worlds, *spec.shape))
+        _require_shape(repr(key), seen[key], (num_worlds, *spec.shape))
 
 
-def require_judged(outcome: Outcome, spec: TaskSpec, num_worlds: int) -> None:
-    """Checks a step's outcome, as `require_seen` does."""
+def require_finite_seen(key: str, values: NDArray[np.float32], ids: NDArray[np.int64] | None) -> None:
+    """Checks an observed vector [n, ...] of the worlds `ids`, or of all.
+
+    Raises:
+        UserError: naming the first world where it is not finite.
+    """
+    wrong = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
+    if len(wrong):
+        world = wrong[0] if ids is None else ids[wrong[0]]
+        raise UserError(f"the task's observation {key!r} is not finite in world {world}")
+
+
+def require_judged(outcome: Outcome, spec: TaskSpec, num_worlds: int, boolean: Any) -> None:
+    """Checks a step's outcome, as `require_seen` does; whether worlds end is told by the dtype `boolean`."""
+    if not isinstance(outcome, Outcome):
+        raise UserError(f"the task's outcome is a {type(outcome).__name__}, expected an Outcome")
     _require_same_names("reward terms", outcome.terms, spec.reward_weights)
     _require_same_names("metrics", outcome.metrics, spec.metrics)
     parts = {"terminated": outcome.terminated, "success": outcome.success}
     for name, values in {**outcome.terms, **outcome.metrics, **parts}.items():
         _require_shape(repr(name), values, (num_worlds,))
+    for name, values in parts.items():
+        if values.dtype != boolean:
+            raise UserError(f"the task returns {name!r} as {values.dtype}, expected bool")
 
 
 def require_finite(terms: Mapping[str, Array], reward: Array) -> None:
@@ -66,16 +200,12 @@ def require_finite(terms: Mapping[str, Array], reward: Array) -> None:
             raise UserError(f"the task's reward is not finite: {name!r} is {values[wrong[0]]:g} in world {wrong[0]}")
 
 
-def require_controls(ctrl: Array, num_worlds: int, num_actuators: int) -> None:
-    """Checks the shape of controls, as `require_seen` does."""
-    _require_shape("controls", ctrl, (num_worlds, num_actuators))
-
-
-def _require_same_names(what: str, given: Iterable[str], declared: Iterable[str]) -> None:
-    given, declared = set(given), set(declared)
-    if missing := sorted(declared - given):
+def _require_same_names(what: str, given: Mapping[str, Any], declared: Iterable[str]) -> None:
+    if not isinstance(given, Mapping):
+        raise UserError(f"the task's {what} are a {type(given).__name__}, expected a dict")
+    if missing := sorted({*declared} - {*given}):
         raise UserError(f"the task's {what} lack {missing[0]!r}, which its spec declares")
-    if undeclared := sorted(given - declared):
+    if undeclared := sorted({*given} - {*declared}):
         raise UserError(f"the task's {what} hold {undeclared[0]!r}, which its spec does not declare")
 
 

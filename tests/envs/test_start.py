@@ -144,7 +144,7 @@ def test_layouts_of_one_task_are_alike_whatever_order_and_type_they_come_in():
     ],
 )
 def test_what_is_not_finite_is_told_by_its_name(laid_out, name):
-    with np.errstate(over="ignore"), pytest.raises(UserError, match=f"lays out '{name}' with numbers that are not"):
+    with np.errstate(over="ignore"), pytest.raises(UserError, match=f"lays out '{name}' with numbers that are no"):
         laid(laid_out, MODEL, {"arc_m": np.ones(4)}, 2)
 
 

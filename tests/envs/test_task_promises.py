@@ -27,7 +27,7 @@ def step_once(task: Any) -> None:
     ("changes", "message"),
     [
         ({"control_hz": 4.0}, r"decides every 0.25 s, and 2 physics steps of 0.1 s last 0.2 s"),
-        ({"max_episode_steps": 0}, "max_episode_steps must be at least 1"),
+        ({"max_episode_steps": 0}, "max_episode_steps must be a whole number and at least 1, got 0"),
         ({"default_observation": ("proprioo",)}, "unknown observation 'proprioo'; did you mean 'proprio'"),
         ({"random_fields": ("geom_rgb",)}, "unknown field that a task can randomise 'geom_rgb'"),
         ({"random_fields": ("geom_rgba",)}, "does not lay out 'geom_rgba'"),
@@ -109,7 +109,7 @@ def test_memory_of_objects_is_refused() -> None:
         def new_memory(self, num_worlds: int) -> Any:
             return {**super().new_memory(num_worlds), "name": np.full(num_worlds, None)}
 
-    with pytest.raises(UserError, match="memory 'name' is of Python's objects, which no checkpoint can hold"):
+    with pytest.raises(UserError, match=r"memory 'name' is of \|O, expected one of bool, int8"):
         step_once(Named())
 
 
