@@ -85,7 +85,7 @@ class TaskEnv:
         self.pictures = Pictures(self.engine, config, self._cameras, self._keys, task.spec.randomisations)
         self.spec = self._make_spec()
         self._weights = {name: np.array(weight, np.float32) for name, weight in task.spec.reward_weights.items()}
-        self._promises = Promises(task.spec, self.num_worlds, model.nu, self._keys, self.engine.xp)
+        self._promises = Promises(task.spec, self.num_worlds, model.nu, self.engine.xp)
         require_new_memory(memory := task.new_memory(self.num_worlds), self.num_worlds)
         self._ahead = Ahead(Starts(task, model, memory).draw, self.num_worlds)
         self._memory = {key: self._on_device(value) for key, value in memory.items()}

@@ -4,6 +4,7 @@ Numpy stretches what is too small without a word: the numbers that come out look
 """
 
 import math
+import operator
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,25 +18,25 @@ from robossl.envs.randomisation import Randomisation
 from robossl.envs.render.renderer import camera_index
 from robossl.envs.task import Memory, Outcome, TaskSpec
 
+_SHAPE = operator.attrgetter("shape")
 _KINDS = ("bool", "int8", "int16", "int32", "int64", "uint8", "float16", "float32", "float64")  # torch's, and files'
 
 
 class Promises:
-    """Holds what a task returns at each step against its spec; where all is right that costs a microsecond.
+    """Holds what a task returns at each step against its spec; where all is as it was that costs a microsecond.
 
     Args:
         spec: the task's.
         num_worlds: N.
         num_controls: of the model.
-        keys: the vectors that somebody looks at.
         xp: the array namespace that the task computes in.
     """
 
-    def __init__(self, spec: TaskSpec, num_worlds: int, num_controls: int, keys: Iterable[str], xp: Any) -> None:
-        self._spec, self._shape, self._ctrl_shape = spec, (num_worlds,), (num_worlds, num_controls)
-        self._metrics = dict.fromkeys(spec.metrics)
-        self._seen = {key: (num_worlds, *spec.vectors[key].shape) for key in keys if key in spec.vectors}
+    def __init__(self, spec: TaskSpec, num_worlds: int, num_controls: int, xp: Any) -> None:
+        self._spec, self._num_worlds, self._ctrl_shape = spec, num_worlds, (num_worlds, num_controls)
         self._bool = np.dtype(bool) if xp is np else xp.bool
+        self._seen: list[Any] = []  # names and shapes of what was right, as are the next
+        self._judged: list[Any] = []
 
     def controls(self, ctrl: Array) -> None:
         """Checks controls.
@@ -48,28 +49,25 @@ class Promises:
 
     def judged(self, outcome: Outcome) -> None:
         """Checks a step's outcome."""
-        if not self._is_right(outcome):
-            require_judged(outcome, self._spec, self._shape[0], self._bool)
+        try:
+            terms, terminated, success, metrics = outcome
+            parts = *terms.values(), *metrics.values(), terminated, success
+            found = [*terms, *metrics, *map(_SHAPE, parts), terminated.dtype, success.dtype]
+        except (AttributeError, TypeError, ValueError):
+            found = []
+        if not found or found != self._judged:
+            require_judged(outcome, self._spec, self._num_worlds, self._bool)
+            self._judged = found
 
     def seen(self, vectors: Mapping[str, Array]) -> None:
         """Checks the observed vectors."""
         try:
-            if all([vectors[key].shape == shape for key, shape in self._seen.items()]):
-                return
-        except (AttributeError, KeyError, TypeError):
-            pass
-        require_seen("observed vectors", vectors, self._spec.vectors, self._shape[0])
-
-    def _is_right(self, outcome: Outcome) -> bool:
-        try:
-            terms, terminated, success, metrics = outcome
-            if terms.keys() != self._spec.reward_weights.keys() or metrics.keys() != self._metrics.keys():
-                return False
-            shapes = [value.shape for part in (terms, metrics) for value in part.values()]
-            is_bool = terminated.dtype == success.dtype == self._bool
-            return is_bool and all([shape == self._shape for shape in (*shapes, terminated.shape, success.shape)])
-        except (AttributeError, TypeError, ValueError):
-            return False
+            found = [*vectors, *map(_SHAPE, vectors.values())]
+        except (AttributeError, TypeError):
+            found = []
+        if not found or found != self._seen:
+            require_seen("observed vectors", vectors, self._spec.vectors, self._num_worlds)
+            self._seen = found
 
 
 def require_spec(spec: TaskSpec, model: Any) -> None:

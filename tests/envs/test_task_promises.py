@@ -7,10 +7,17 @@ import numpy as np
 import pytest
 from test_task_env import Rail
 
-from robossl.core import UserError
+from robossl.core import ArraySpec, CameraSpec, CommandSpec, UserError
 from robossl.envs import EnvConfig, WorldSeed
 from robossl.envs.randomisation import Randomisation
+from robossl.envs.sensors import Touch
 from robossl.envs.task_env import TaskEnv
+
+WORLD_2 = np.array([[0.0], [0.0], [np.nan]])
+
+
+def command(source: int) -> CommandSpec:
+    return CommandSpec(name="force", unit="N", source=source, scale=1.0, offset=0.0, low=-1.0, high=1.0)
 
 
 def begun(task: Any) -> TaskEnv:
@@ -34,6 +41,23 @@ def step_once(task: Any) -> None:
         ({"randomisations": {"hue": Randomisation(field="geom_rgb", low=0.5, high=1)}}, "'geom_rgb'; did you mean"),
         ({"reward_weights": {"right": 1.0}}, "reward terms hold 'effort', which its spec does not declare"),
         ({"metrics": ("count", "way")}, "metrics lack 'way', which its spec declares"),
+        ({"num_substeps": 2.0}, "num_substeps must be a whole number and at least 1, got 2.0"),
+        ({"control_hz": 0.0}, "control_hz must be positive, got 0"),
+        ({"privileged": {"mass": ArraySpec(shape=())}}, "privileged values lack 'mass'"),
+        ({"privileged": {"count": ArraySpec(shape=(7,))}}, r"'count' as \[3, 1\], expected \[3, 7\]"),
+        (
+            {"vectors": {**Rail.spec.vectors, "count": ArraySpec(shape=(1,), dtype="int64")}},
+            "'count' as int64: vectors",
+        ),
+        (
+            {"vectors": {**Rail.spec.vectors, "count": ArraySpec(shape=(1,), names=("a", "b"))}},
+            "tells 2 names of 'count'",
+        ),
+        ({"action": ArraySpec(shape=(1,), low=-2.0, high=2.0)}, "declared as -1 to 1, got -2 to 2"),
+        ({"commands": (command(5),)}, "command 'force' is made of action 5: there is none"),
+        ({"viewer_camera": "sid"}, "camera for a person's videos 'sid'; did you mean 'side'"),
+        ({"cameras": (CameraSpec(name="top", width=8, height=6),)}, "unknown camera of the model 'top'"),
+        ({"sensors": {"count": Touch(site="nowhere")}}, "'count' as a vector and as a sensor"),
     ],
 )
 def test_what_a_spec_declares_is_held_against_the_task(changes: dict[str, Any], message: str) -> None:
@@ -55,7 +79,18 @@ def test_what_a_spec_declares_is_held_against_the_task(changes: dict[str, Any], 
         ("control", lambda ctrl: ctrl[:1], r"controls as \[1, 1\], expected \[3, 1\]"),
         ("outcome", lambda judged: judged._replace(success=False), r"'success' as \[\], expected \[3\]"),
         ("outcome", lambda judged: judged._replace(terminated=np.zeros((3, 1), bool)), "'terminated' as"),
+        ("outcome", lambda judged: None, "outcome is a NoneType, expected an Outcome"),
+        (
+            "outcome",
+            lambda judged: judged._replace(terminated=np.full(3, np.nan)),
+            "'terminated' as float64, expected bool",
+        ),
+        ("outcome", lambda judged: judged._replace(success=np.zeros(3)), "'success' as float64, expected bool"),
+        ("observe", lambda seen: [*seen.values()], "observed vectors are a list, expected a dict"),
         ("layout", lambda laid: {**laid, "geom_rgba": np.ones((len(laid["qpos"]), 1, 4))}, "lays out 'geom_rgba'"),
+        ("layout", lambda laid: None, "layout is a NoneType, expected a dict"),
+        ("layout", lambda laid: {"qpos": 0.5}, "lays out 'qpos' as a float, expected an array"),
+        ("build_model", lambda model: None, "build_model returns NoneType, expected a compiled MjModel"),
     ],
 )
 def test_what_a_task_returns_is_held_against_its_spec(method: str, wrong: Any, message: str) -> None:
@@ -70,6 +105,112 @@ def test_what_a_task_returns_is_held_against_its_spec(method: str, wrong: Any, m
 
 def test_a_task_that_keeps_its_promises_steps() -> None:
     step_once(Rail())
+
+
+@pytest.mark.parametrize(
+    ("method", "wrong", "message"),
+    [
+        ("outcome", lambda judged: judged._replace(terms={**judged.terms, "bonus": np.ones(3)}), "terms hold 'bonus'"),
+        ("outcome", lambda judged: judged._replace(terms={"right": judged.terms["right"]}), "terms lack 'effort'"),
+        ("outcome", lambda judged: judged._replace(metrics={}), "metrics lack 'count'"),
+        ("outcome", lambda judged: judged._replace(terms={**judged.terms, "effort": np.ones(1)}), r"'effort' as \[1\]"),
+        (
+            "outcome",
+            lambda judged: judged._replace(terminated=np.zeros(1000, bool)),
+            r"'terminated' as \[1000\], expected",
+        ),
+        ("outcome", lambda judged: judged._replace(success=judged.success[:1]), r"'success' as \[1\], expected \[3\]"),
+        (
+            "outcome",
+            lambda judged: judged._replace(success=judged.success * 0.5),
+            "'success' as float64, expected bool",
+        ),
+        ("observe", lambda seen: {**seen, "proprio": seen["proprio"][:1]}, r"'proprio' as \[1, 2\], expected \[3, 2\]"),
+        ("observe", lambda seen: {"proprio": seen["proprio"]}, "observed vectors lack 'count'"),
+        ("observe", lambda seen: {**seen, "proprio": seen["proprio"] / 0}, "'proprio' is not finite in world 0"),
+        ("observe", lambda seen: {**seen, "count": seen["count"] + WORLD_2}, "'count' is not finite in world 2"),
+        ("control", lambda ctrl: ctrl[:1], r"controls as \[1, 1\], expected \[3, 1\]"),
+        ("control", lambda ctrl: None, r"controls as \[\], expected \[3, 1\]"),
+    ],
+)
+def test_what_a_task_returns_at_a_later_step_is_held_against_its_spec_too(
+    method: str, wrong: Any, message: str
+) -> None:
+    class Late(Rail):
+        is_late = False
+
+    def sooner_or_later(self: Any, *arguments: Any) -> Any:
+        found = right(self, *arguments)
+        return wrong(found) if self.is_late else found
+
+    right, task = getattr(Rail, method), Late()
+    setattr(Late, method, sooner_or_later)
+    env = begun(task)
+    env.step(np.zeros((3, 1)))
+    task.is_late = True
+    with np.errstate(divide="ignore", invalid="ignore"), pytest.raises(UserError, match=message):
+        env.step(np.zeros((3, 1)))
+
+
+@pytest.mark.parametrize("value", [1e30, -3e38, 0.0])
+def test_large_observations_are_finite(value: float) -> None:
+    class Large(Rail):
+        def observe(self, *arguments: Any) -> Any:
+            return {**super().observe(*arguments), "proprio": np.full((3, 2), value)}
+
+    step_once(Large())
+
+
+@pytest.mark.parametrize(
+    ("memory", "message"),
+    [
+        (lambda n: [np.zeros(n)], "new_memory returns list, expected a dict"),
+        (lambda n: {"count": 1.0}, "memory 'count' is a float, expected an array"),
+        (lambda n: {"count": np.zeros((1, 1))}, r"memory 'count' is \[1, 1\], expected a row for each of 3"),
+        (lambda n: {"count": np.zeros((n + 1, 1))}, r"is \[2, 1\], expected a row for each of 1"),
+        (lambda n: {"count": np.array(0.0)}, r"is \[\], expected a row for each of 1"),
+        (lambda n: {"count": np.zeros((n, 1), "U5")}, "is of <U5, expected one of bool, int8"),
+        (lambda n: {"count": np.zeros((n, 1), ">f8")}, "is of >f8, expected one of bool, int8"),
+        (lambda n: {"count": np.zeros((n, 1), complex)}, "is of <c16, expected one of bool, int8"),
+        (lambda n: {"count": np.broadcast_to(np.zeros(1), (n, 1))}, "memory 'count' cannot be written to"),
+        (lambda n: {"count": np.zeros((n, 1)), "/state": np.zeros(n)}, "memory needs another name for '/state'"),
+    ],
+)
+def test_memory_is_a_row_of_plain_numbers_for_each_world(memory: Any, message: str) -> None:
+    class Odd(Rail):
+        def new_memory(self, num_worlds: int) -> Any:
+            return memory(num_worlds)
+
+    with pytest.raises(UserError, match=message):
+        step_once(Odd())
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("int64", np.nan), ("int64", 2.7), ("uint8", 300), ("bool", 0.5)])
+def test_memory_of_whole_numbers_begins_with_such(dtype: str, value: float) -> None:
+    class Whole(Rail):
+        def new_memory(self, num_worlds: int) -> Any:
+            return {**super().new_memory(num_worlds), "whole": np.zeros(num_worlds, dtype)}
+
+        def layout(self, draws: Any) -> Any:
+            return {**super().layout(draws), "whole": np.full(draws.num_episodes, value)}
+
+    with pytest.raises(UserError, match=f"lays out 'whole' with numbers that are no {dtype}"):
+        step_once(Whole())
+
+
+def test_a_world_that_diverges_changes_no_number_of_the_others() -> None:
+    class Double(Rail):
+        def outcome(self, *arguments: Any) -> Any:
+            judged = super().outcome(*arguments)
+            terms = {"right": np.array([0.1, 0.7, 0.2]), "effort": np.array([0.3, 0.1, 0.9])}
+            return judged._replace(terms=terms, metrics={"count": np.full(3, 2**24 + 1)})
+
+    alone, beside = (begun(Double()).step(np.array([[0.5], [0.5], [last]])) for last in (0.5, 1.0))
+    assert beside.info["diverged"].tolist() == [False, False, True]
+    for name, values in alone.info.items():
+        assert values.dtype == beside.info[name].dtype, name
+        assert values[:2].tolist() == beside.info[name][:2].tolist(), name
+    assert alone.reward[:2].tolist() == beside.reward[:2].tolist()
 
 
 def test_a_reward_that_is_not_finite_is_named_at_the_step_that_brings_it() -> None:
@@ -87,30 +228,6 @@ def test_a_reward_that_is_not_finite_is_named_at_the_step_that_brings_it() -> No
         env.step(np.zeros((3, 1)))
     with pytest.raises(UserError, match="the task's reward is not finite: 'effort' is nan in world 1"):
         env.step(np.zeros((3, 1)))
-
-
-def test_more_worlds_that_end_than_there_are_at_a_later_step_are_told_too() -> None:
-    class Longer(Rail):
-        num_steps = 0
-
-        def outcome(self, *arguments: Any) -> Any:
-            judged = super().outcome(*arguments)
-            Longer.num_steps += 1
-            return judged if Longer.num_steps < 2 else judged._replace(terminated=np.zeros(1000, bool))
-
-    env = begun(Longer())
-    env.step(np.zeros((3, 1)))
-    with pytest.raises(UserError, match=r"'terminated' as \[1000\], expected \[3\]"):
-        env.step(np.zeros((3, 1)))
-
-
-def test_memory_of_objects_is_refused() -> None:
-    class Named(Rail):
-        def new_memory(self, num_worlds: int) -> Any:
-            return {**super().new_memory(num_worlds), "name": np.full(num_worlds, None)}
-
-    with pytest.raises(UserError, match=r"memory 'name' is of \|O, expected one of bool, int8"):
-        step_once(Named())
 
 
 @pytest.mark.parametrize(
