@@ -52,14 +52,14 @@ def test_a_divergence_that_was_counted_is_none_to_complain_of(env: TaskEnv, monk
 
 
 def test_one_that_was_not_counted_is(env: TaskEnv, monkeypatch: pytest.MonkeyPatch) -> None:
-    observe = env.task.observe
+    step = env.step
 
-    def broken(engine: Any, memory: Any) -> Any:
-        obs = observe(engine, memory)
-        obs["goal"][1, 0] = np.nan
-        return obs
+    def broken(action: Any) -> Any:
+        batch = step(action)
+        batch.obs["goal"][1, 0] = np.nan
+        return batch
 
-    monkeypatch.setattr(env.task, "observe", broken)
+    monkeypatch.setattr(env, "step", broken)
     figures = endured(env)
     assert figures["uncounted"] == 100
     assert failures(figures)[0] == "100 divergences were not counted"
