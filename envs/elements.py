@@ -6,7 +6,7 @@ import mujoco
 
 from robossl.core import UnknownNameError
 
-_COUNTS = {"joint": "njnt", "camera": "ncam", "actuator": "nu", "material": "nmat"}
+_COUNTS = {"joint": "njnt", "camera": "ncam", "actuator": "nu", "material": "nmat", "equality": "neq"}
 
 
 def element_id(model: Any, kind: str, name: str) -> int:
@@ -14,7 +14,8 @@ def element_id(model: Any, kind: str, name: str) -> int:
 
     Args:
         model: an `MjModel`.
-        kind: "site", "body", "geom", "joint", "camera", "light", "material", "actuator" or "sensor".
+        kind: "site", "body", "geom", "joint", "camera", "light", "material", "actuator", "sensor", "tendon", "pair" or
+            "equality".
         name: of the element.
 
     Raises:

@@ -1,23 +1,23 @@
 """How a randomisation changes the numbers of one field."""
 
-from functools import reduce
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Draws, UserError
-from robossl.envs.elements import element_id
-from robossl.envs.mujoco_fields import RANDOM_FIELDS, STATE_FIELDS
+from robossl.envs.field_tables import rows_of, table_shape
+from robossl.envs.mujoco_fields import RANDOM_FIELDS, STATE_FIELDS, model_default
 from robossl.envs.randomisation import Randomisation
 
 Floats = NDArray[np.float64]
 
-_KINDS = {"dof": "joint", "jnt": "joint", "qpos": "joint", "qvel": "joint", "cam": "camera", "mat": "material"}
-_JOINT_ADDRESSES = {"dof": "jnt_dofadr", "qvel": "jnt_dofadr", "qpos": "jnt_qposadr"}
 _NOT_NEGATIVE = ("geom_friction", "geom_size", "dof_damping", "dof_armature", "dof_frictionloss", "jnt_stiffness")
 _LEAST_KG, _FOVY_DEG = 1e-9, (1.0, 179.0)
 _UNIT_RANGE = ("geom_rgba", "mat_rgba", "light_diffuse", "light_ambient")
+_VECTORS = ("_pos", "_ipos", "_dir", "_quat", "opt.gravity", "opt.wind")
+"""How fields end that can be turned."""
 
 
 class FieldChange:
@@ -34,18 +34,22 @@ class FieldChange:
             raise UserError(f"{field!r} is no field that can be randomised")
         self.field, self._entry = field, entry
         self.is_state = field in STATE_FIELDS
-        self.compiled: Floats = np.zeros(0) if self.is_state else np.array(reduce(getattr, field.split("."), model))
-        self._rows = _rows(model, field, entry.elements)
-        self._columns = None if entry.columns is None else np.array(entry.columns)
+        self.compiled: Floats = np.zeros(0) if self.is_state else np.array(model_default(model, field))
+        self._shape = table_shape(model, field)
+        if not math.prod(self._shape):
+            raise UserError(f"{field} cannot be randomised: the model has none")
+        if field == "ctrl":
+            raise UserError("ctrl cannot be randomised: every decision sets it anew")
+        rows = rows_of(model, field, entry.elements)[:, None]
+        self._place = slice(None), rows, np.arange(self._shape[1]) if entry.columns is None else np.array(entry.columns)
         self._require_columns()
         self._require_sense(model)
 
     def apply(self, values: Floats, draws: Draws) -> Floats:
         """Changes the field's values [n, ...] in place, and returns the numbers [n, ...] drawn from the range."""
         entry = self._entry
-        table = values.reshape(*values.shape[:2], -1)
-        place = self._place(table)
-        before = table[place]  # [n, rows, columns]
+        table = values.reshape(len(values), *self._shape)
+        before = table[self._place]  # [n, rows, columns]
         shape = (before.shape[1], 1 if entry.mode == "turn" else before.shape[2]) if entry.each else (1, 1)
         if entry.mode == "choose":  # also of half a range, which may end between two
             low, high = np.ceil(entry.low), np.floor(entry.high)
@@ -53,14 +57,8 @@ class FieldChange:
         else:
             u = draws.uniform(entry.low, entry.high, shape)
         after = _turned(before, u, _axes(draws, shape[0])) if entry.mode == "turn" else self._changed(before, u)
-        table[place] = after.clip(0.0, 1.0) if self.field in _UNIT_RANGE else after
+        table[self._place] = after.clip(0.0, 1.0) if self.field in _UNIT_RANGE else after
         return u
-
-    def _place(self, table: Floats) -> tuple[Any, ...]:
-        """Returns the index of what is changed in [n, R, C]."""
-        rows = np.arange(table.shape[1]) if self._rows is None else self._rows
-        columns = np.arange(table.shape[2]) if self._columns is None else self._columns
-        return slice(None), rows[:, None], columns
 
     def _changed(self, before: Floats, u: Any) -> Floats:
         if self._entry.mode == "scale":
@@ -68,17 +66,18 @@ class FieldChange:
         return np.asarray(before + u if self._entry.mode == "offset" else u)
 
     def _require_columns(self) -> None:
-        columns, width = self._entry.columns or (), int(np.prod(self.compiled.shape[1:], dtype=np.int64))
-        if not self.is_state and any(not 0 <= column < width for column in columns):
+        columns, width = self._entry.columns or (), self._shape[1]
+        if any(not 0 <= column < width for column in columns):
             raise UserError(f"{self.field} has the columns 0 to {width - 1}, got {', '.join(map(str, columns))}")
+        if self._entry.mode == "turn" and (columns or not self.field.endswith(_VECTORS)):
+            raise UserError(f"{self._entry.described()}: only whole vectors and quaternions can be turned")
 
     def _require_sense(self, model: Any) -> None:
         """Refuses a range that leads to what no model can have, such as a negative mass or a material that is none."""
         bounds, entry = _bounds(model, self.field), self._entry
         if bounds is None or entry.mode == "turn":
             return
-        table = self.compiled.reshape(1, len(self.compiled), -1)
-        before = table[self._place(table)]
+        before = self.compiled.reshape(1, *self._shape)[self._place]
         before = before[before != 0] if entry.mode == "scale" else before
         ends = np.concatenate([self._changed(before, u).ravel() for u in (entry.low, entry.high)])
         if len(ends) and not bounds[0] <= ends.min() <= ends.max() <= bounds[1]:
@@ -94,16 +93,9 @@ def _bounds(model: Any, field: str) -> tuple[float, float] | None:
         "body_mass": (_LEAST_KG, np.inf),
         "cam_fovy": _FOVY_DEG,
         "geom_matid": (-1.0, model.nmat - 1.0),
+        "mat_texid": (-1.0, model.ntex - 1.0),
+        "light_active": (0.0, 1.0),
     }.get(field)
-
-
-def _rows(model: Any, field: str, elements: tuple[str, ...] | None) -> Any:
-    """Returns the indices of the named elements along the field's axis, None for all."""
-    if elements is None:
-        return None
-    prefix = field.partition("_")[0]
-    ids = [element_id(model, _KINDS.get(prefix, prefix), name) for name in elements]
-    return getattr(model, _JOINT_ADDRESSES[prefix])[ids] if prefix in _JOINT_ADDRESSES else np.array(ids)
 
 
 def _axes(draws: Draws, count: int) -> Floats:

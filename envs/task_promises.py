@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, ArraySpec, UnknownNameError, UserError
+from robossl.envs.elements import element_id
+from robossl.envs.field_changes import FieldChange
 from robossl.envs.mujoco_fields import RANDOM_FIELDS, STATE_FIELDS
-from robossl.envs.randomisation import Randomisation
+from robossl.envs.randomisation import AnyRandomisation, Push, Randomisation
 from robossl.envs.render.renderer import camera_index
 from robossl.envs.task import Memory, Outcome, TaskSpec
 
@@ -83,6 +85,7 @@ def require_spec(spec: TaskSpec, model: Any) -> None:
     declared = (entry.fields for entry in spec.randomisations.values() if isinstance(entry, Randomisation))
     _require_known(spec.random_fields, RANDOM_FIELDS)
     _require_known((field for fields in declared for field in fields), RANDOM_FIELDS | STATE_FIELDS)
+    _require_randomisations(spec.randomisations, model)
     _require_cameras(spec, model)
     _require_vectors(spec)
 
@@ -211,6 +214,18 @@ def _require_shape(what: str, values: Array, shape: tuple[int, ...]) -> None:
     found = tuple(getattr(values, "shape", ()))
     if found != shape:
         raise UserError(f"the task returns {what} as {list(found)}, expected {list(shape)}")
+
+
+def _require_randomisations(declared: Mapping[str, AnyRandomisation], model: Any) -> None:
+    for name, entry in declared.items():
+        try:
+            if isinstance(entry, Push):
+                element_id(model, "body", entry.body)
+            elif isinstance(entry, Randomisation):
+                for field in entry.fields:
+                    FieldChange(model, field, entry)
+        except UserError as error:
+            raise UserError(f"the task's randomisation {name!r}: {error}") from error
 
 
 def _require_known(fields: Iterable[str], known: frozenset[str]) -> None:

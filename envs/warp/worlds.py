@@ -22,6 +22,7 @@ _OVERFLOWS = int(
     mujoco_warp.OverflowType.ALL
     & ~(mujoco_warp.OverflowType.ITERATIONS | mujoco_warp.OverflowType.LS_ITERATIONS)  # no room was short
 )
+_OF_FLUIDS = ("opt.density", "opt.viscosity", "opt.wind")
 _FARTHEST = 1e10  # at which MuJoCo, too, gives a world up
 _PLACING = ("qpos", "qvel", "mocap_pos")  # what says where things are
 _CARRIED = (*_PLACING, "mocap_quat", "act", "qacc_warmstart")  # and what else one physics step hands to the next
@@ -95,6 +96,7 @@ class WarpWorlds:
                 own: Any = warp.from_torch(rows, dtype=shared.dtype)
                 own._is_batched = True
                 setattr(owner, name, own)
+            self.model.has_fluid |= field in _OF_FLUIDS  # MuJoCo Warp looks for it in the compiled model
             self._graphs.clear()  # they have the old addresses; other kernels may be needed
             self._warm.clear()
         values: torch.Tensor = warp.to_torch(getattr(owner, name))

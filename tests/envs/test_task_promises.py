@@ -9,7 +9,7 @@ from test_task_env import Rail
 
 from robossl.core import ArraySpec, CameraSpec, CommandSpec, UserError
 from robossl.envs import EnvConfig, WorldSeed
-from robossl.envs.randomisation import Randomisation
+from robossl.envs.randomisation import Push, Randomisation
 from robossl.envs.sensors import Touch
 from robossl.envs.task_env import TaskEnv
 
@@ -39,6 +39,11 @@ def step_once(task: Any) -> None:
         ({"random_fields": ("geom_rgb",)}, "unknown field that a task can randomise 'geom_rgb'"),
         ({"random_fields": ("geom_rgba",)}, "does not lay out 'geom_rgba'"),
         ({"randomisations": {"hue": Randomisation(field="geom_rgb", low=0.5, high=1)}}, "'geom_rgb'; did you mean"),
+        (
+            {"randomisations": {"air": Randomisation(field="opt.density", low=0.5, high=1, elements=("air",))}},
+            r"the task's randomisation 'air': opt.density is of no elements, got \['air'\]",
+        ),
+        ({"randomisations": {"push": Push(body="car", high=1.0)}}, "the task's randomisation 'push': unknown body"),
         ({"reward_weights": {"right": 1.0}}, "reward terms hold 'effort', which its spec does not declare"),
         ({"metrics": ("count", "way")}, "metrics lack 'way', which its spec declares"),
         ({"num_substeps": 2.0}, "num_substeps must be a whole number and at least 1, got 2.0"),

@@ -202,6 +202,17 @@ def test_what_follows_from_a_model_value_is_what_follows_in_mujoco(field, elemen
     close(warp.scan(*where), mujoco.scan(*where), atol=1e-5)
 
 
+@pytest.mark.parametrize(("field", "values"), [("opt.viscosity", [0.0, 3.0]), ("opt.density", [0.0, 300.0])])
+def test_a_fluid_that_the_compiled_model_lacks_acts_as_in_mujoco(field, values):
+    warp, mujoco = both()
+    for engine in (warp, mujoco):
+        engine.randomise(field, np.array(values), np.arange(2))
+        drive(engine, 4)
+    expected = mujoco.read("qvel")
+    assert np.abs(expected[0] - expected[1]).max() > 0.01
+    close(warp.read("qvel"), expected, atol=1e-3)
+
+
 def test_commands_can_be_late():
     late = [DelayedEngine(engine, delay=7, num_substeps=SUBSTEPS) for engine in both()]
     states = []
