@@ -11,6 +11,16 @@ class ActionError(UserError, ValueError):
     """Reports an action that no environment can take."""
 
 
+def require_open(is_closed: bool) -> None:
+    """Checks that an environment has not been closed.
+
+    Raises:
+        RuntimeError: if it has.
+    """
+    if is_closed:
+        raise RuntimeError("the environment is closed")
+
+
 def checked_action(action: Array, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Returns the action as a new float32 array, clipped to [-1, 1].
 

@@ -78,3 +78,8 @@ class WorldSeed:
 
     seed: int = 0
     stream: Stream = Stream.TRAIN
+
+    def __post_init__(self) -> None:
+        """Checks the seed: what does not fit into 32 bits would stand for another one."""
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"a seed goes from 0 to {2**32 - 1}, got {self.seed}")

@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from robossl.core import BatchEnv, Obs, StepBatch
+from robossl.core import BatchEnv, Obs, StepBatch, UserError
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.make import make_env
 from robossl.envs.spaces import box, observation_space
@@ -23,7 +23,8 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
     """One world of a robossl environment.
 
     `reset(seed=s)` begins episode 0 of seed s, every further `reset()` the next one; without any seed the first reset
-    draws one from the operating system. `info` holds what `StepBatch.info` does.
+    draws one from the operating system. `info` holds what `StepBatch.info` does. After an episode's last step `render`
+    shows how it ended, until `reset`.
 
     Args:
         config: an id or a full config; its number of worlds is overruled.
@@ -35,6 +36,8 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
 
     def __init__(self, config: EnvConfig | str, *, render_mode: str | None = None, **options: Any) -> None:
         config = EnvConfig(id=config, num_threads=1) if isinstance(config, str) else config
+        if "num_worlds" in options:
+            raise UserError("gymnasium.make makes one world: more are made by gymnasium.make_vec(..., num_envs=...)")
         self.batch_env = make_env(replace(config, num_worlds=1, **options), WorldSeed())
         spec = self.batch_env.spec
         self.render_mode = _checked_mode(render_mode)
@@ -43,6 +46,9 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
         self.action_space = box(spec.action)
         self._next_obs: Obs | None = None  # of the next episode, from the step that ended the last one
         self._running = False
+        self._last_frame: NDArray[np.uint8] | None = None  # of the episode that has ended
+        if self.render_mode and spec.camera_names:
+            self.batch_env.before_reset = self._keep_frame
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Obs, dict[str, Any]]:
         """Begins an episode; `options` are ignored."""
@@ -53,7 +59,7 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
             obs = _reset_to_next_episode(self.batch_env)
         else:
             obs = self.batch_env.reset(seed=int(self.np_random.integers(2**32)) if seed is None else seed)
-        self._next_obs, self._running = None, True
+        self._next_obs, self._running, self._last_frame = None, True, None
         return {key: value[0] for key, value in obs.items()}, {}
 
     def step(self, action: NDArray[np.float32]) -> tuple[Obs, float, bool, bool, dict[str, Any]]:
@@ -81,11 +87,18 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
 
     def render(self) -> NDArray[np.uint8] | None:
         """Draws the world, [H, W, 3], where `render_mode` asks for it."""
-        return _frame(self.batch_env, 0) if self.render_mode else None
+        if not self.render_mode:
+            return None
+        return _frame(self.batch_env, 0) if self._last_frame is None else self._last_frame.copy()
 
     def close(self) -> None:
         """Frees threads and graphics contexts."""
+        self._last_frame = None
         self.batch_env.close()
+
+    def _keep_frame(self, _: NDArray[np.int64]) -> None:
+        """Draws the world before its next episode begins."""
+        self._last_frame = _frame(self.batch_env, 0)
 
 
 class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[Any]]):
@@ -101,6 +114,8 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
         self, config: EnvConfig | str, *, num_envs: int = 1, render_mode: str | None = None, **options: Any
     ) -> None:
         config = EnvConfig(id=config) if isinstance(config, str) else config
+        if "num_worlds" in options:
+            raise UserError("gymnasium.make_vec is told the number of worlds as num_envs, not as num_worlds")
         self.batch_env = make_env(replace(config, num_worlds=num_envs, **options), WorldSeed())
         spec = self.batch_env.spec
         self.num_envs = num_envs

@@ -23,7 +23,7 @@ from robossl.core import (
     UnknownNameError,
     UserError,
 )
-from robossl.envs.action import checked_action
+from robossl.envs.action import checked_action, require_open
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.gymnasium_viewer import GymnasiumViewer
 from robossl.envs.spaces import native_action, readers, require_continuous
@@ -58,11 +58,16 @@ class GymnasiumEnv:
         self._episode = np.zeros(self.num_worlds, np.int64)
         self._actions: list[list[NDArray[np.float32]]] = [[] for _ in self._envs]
         self._viewers: dict[tuple[int, int], GymnasiumViewer] = {}
-        self._begun = False
+        self._begun = self._is_closed = False
         self.before_reset: Callable[[NDArray[np.int64]], None] | None = None
 
     def reset(self, *, first_world: int = 0, first_episode: int = 0, seed: int | None = None) -> Obs:
-        """See `BatchEnv.reset`."""
+        """See `BatchEnv.reset`.
+
+        Raises:
+            UserError: if an observation is not finite.
+        """
+        require_open(self._is_closed)
         if seed is not None:
             self.worlds = replace(self.worlds, seed=seed)
         self._first_world = first_world
@@ -71,8 +76,13 @@ class GymnasiumEnv:
         return self._stacked([self._begin(world) for world in range(self.num_worlds)])
 
     def step(self, action: Array) -> StepBatch:
-        """See `BatchEnv.step`."""
+        """See `BatchEnv.step`.
+
+        Raises:
+            UserError: if an observation or a reward is not finite.
+        """
         if not self._begun:
+            require_open(self._is_closed)
             raise RuntimeError("an environment must be reset before it is stepped")
         action = checked_action(action, (self.num_worlds, *self.spec.action.shape))
         start = time.perf_counter()
@@ -82,7 +92,9 @@ class GymnasiumEnv:
         truncated = np.array(limits) & ~terminated
         success = np.array(successes)
         final_ids = np.flatnonzero(terminated | truncated)
-        final_obs = self._stacked([observations[world] for world in final_ids])
+        reward = np.array(rewards, np.float32)
+        self._require_finite("reward", reward)
+        final_obs = self._stacked([observations[world] for world in final_ids], final_ids)
         if len(final_ids) and self.before_reset is not None:
             self.before_reset(final_ids)
         self._episode[final_ids] += 1
@@ -91,7 +103,7 @@ class GymnasiumEnv:
         obs = self._stacked(observations)
         self.perf["simulate"] += time.perf_counter() - start
         info = {"success": success, "is_success": success.copy()}
-        return StepBatch(obs, np.array(rewards, np.float32), terminated, truncated, final_ids, final_obs, info)
+        return StepBatch(obs, reward, terminated, truncated, final_ids, final_obs, info)
 
     def episode_keys(self) -> dict[str, NDArray[np.int64]]:
         """See `BatchEnv.episode_keys`."""
@@ -119,6 +131,7 @@ class GymnasiumEnv:
         Raises:
             UserError: if the environment cannot be drawn here.
         """
+        require_open(self._is_closed)
         if (camera or _CAMERA) not in self.spec.camera_names:
             raise UserError(f"{self.config.id} has no camera {camera or _CAMERA!r}")
         if _has_model(self._envs[world]):
@@ -146,6 +159,7 @@ class GymnasiumEnv:
         Raises:
             UserError: if it is the state of another number of worlds.
         """
+        require_open(self._is_closed)
         if len(state["episode"]) != self.num_worlds:
             raise UserError(f"the state holds {len(state['episode'])} worlds, the environment {self.num_worlds}")
         self.worlds = replace(self.worlds, seed=int(state["seed"]))
@@ -159,6 +173,9 @@ class GymnasiumEnv:
 
     def close(self) -> None:
         """Closes the copies."""
+        if self._is_closed:
+            return
+        self._begun, self._is_closed = False, True
         for viewer in self._viewers.values():
             viewer.close()
         self._viewers = {}
@@ -182,10 +199,20 @@ class GymnasiumEnv:
     def _read(self, native: Any) -> Obs:
         return {key: read(native) for key, (_, read) in self._readers.items()}
 
-    def _stacked(self, observations: list[Obs]) -> Obs:
+    def _stacked(self, observations: list[Obs], ids: NDArray[np.int64] | None = None) -> Obs:
+        """Joins what the worlds `ids`, all where None, observe."""
         if not observations:
             return {key: np.zeros((0, *spec.shape), spec.dtype) for key, spec in self.spec.observation.items()}
-        return {key: np.stack([obs[key] for obs in observations]) for key in self._readers}
+        stacked = {key: np.stack([obs[key] for obs in observations]) for key in self._readers}
+        for key, values in stacked.items():
+            self._require_finite(f"observation {key!r}", values, ids)
+        return stacked
+
+    def _require_finite(self, what: str, values: Array, ids: NDArray[np.int64] | None = None) -> None:
+        """Checks numbers [n, ...] of the worlds `ids`, all where None; pictures are always finite."""
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            row = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))[0]
+            raise UserError(f"{self.config.id}: {what} is not finite in world {row if ids is None else ids[row]}")
 
     def _make_spec(self) -> EnvSpec:
         env, bounds = self._envs[0], self._action_space

@@ -58,8 +58,8 @@ class ImperfectEnv:
 
     def reset(self, *, first_world: int = 0, first_episode: int = 0, seed: int | None = None) -> Obs:
         """See `BatchEnv.reset`."""
-        self._seed = self._seed if seed is None else seed
         obs = self.env.reset(first_world=first_world, first_episode=first_episode, seed=seed)
+        self._seed = self._seed if seed is None else seed
         self._decisions[:] = 0
         return self._seen(obs, np.arange(self.num_worlds), self.env.episode_keys())
 

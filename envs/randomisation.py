@@ -48,8 +48,8 @@ class Randomisation:
         low, high: the range, in SI units, or as a factor where the mode is "scale".
         mode: what is done with a number u of the range. "scale": the field times u. "offset": plus u. "set": u itself.
             "turn": vectors or quaternions are turned by u about a random axis. "choose": as "set", but whole numbers.
-        elements: names of the geoms, bodies, joints, ... concerned; all where None. A joint's stands for all its degrees
-            of freedom; options (`opt.gravity`) have none.
+        elements: names of the geoms, bodies, joints, ... concerned; all where None. A joint's name is that of all its
+            degrees of freedom; options (`opt.gravity`) have none.
         columns: of the field's last axis; all where None.
         each: whether every number of the field gets its own u, or all share one.
         holds: the widest range that the task's scene has room for; any where None.

@@ -43,6 +43,7 @@ class SB3VecEnv(VecEnv):
         self._start_s = time.time()
         space = observation_space(_stacked(self._observation, frame_stack))
         super().__init__(env.num_worlds, space, box(env.spec.action))
+        self.metadata: dict[str, Any] = {**self.metadata, "render_fps": env.spec.control_hz}
 
     @property
     def perf(self) -> dict[str, float]:
@@ -114,7 +115,7 @@ class SB3VecEnv(VecEnv):
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """Returns an attribute of the environment, once per world asked for: all worlds share it."""
         value = "rgb_array" if attr_name == "render_mode" else getattr(self.env, attr_name)
-        return [value for _ in self._get_indices(indices)]
+        return [value for _ in self._worlds_of(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Sets an attribute of the environment.
@@ -122,7 +123,7 @@ class SB3VecEnv(VecEnv):
         Raises:
             ValueError: if only some worlds are meant: they share one environment.
         """
-        if len(set(self._get_indices(indices))) != self.num_envs:
+        if len(set(self._worlds_of(indices))) != self.num_envs:
             raise ValueError(f"the worlds share one environment: indices must name all of them, got {indices}")
         setattr(self.env, attr_name, value)
 
@@ -130,12 +131,25 @@ class SB3VecEnv(VecEnv):
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
     ) -> list[Any]:
         """Calls a method of the environment once and returns its answer once per world asked for."""
+        worlds = self._worlds_of(indices)
         answer = getattr(self.env, method_name)(*method_args, **method_kwargs)
-        return [answer for _ in self._get_indices(indices)]
+        return [answer for _ in worlds]
 
     def env_is_wrapped(self, wrapper_class: type[gymnasium.Wrapper], indices: VecEnvIndices = None) -> list[bool]:
         """Tells for each world asked for that no Gymnasium wrapper is around it."""
-        return [False for _ in self._get_indices(indices)]
+        return [False for _ in self._worlds_of(indices)]
+
+    def _worlds_of(self, indices: VecEnvIndices) -> list[int]:
+        """Returns the worlds that are asked for; negative indices count from the end.
+
+        Raises:
+            IndexError: if there is none of an index.
+        """
+        worlds = list(self._get_indices(indices))
+        for world in worlds:
+            if not -self.num_envs <= world < self.num_envs:
+                raise IndexError(f"there is no world {world}: the worlds are 0 to {self.num_envs - 1}")
+        return [world % self.num_envs for world in worlds]
 
     def _final_info(self, step: StepBatch, world: int, terminal_observation: Obs) -> dict[str, Any]:
         episode = {

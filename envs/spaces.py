@@ -30,11 +30,17 @@ def readers(env_id: str, space: spaces.Space[Any]) -> dict[str, Reader]:
     `rgb_camera` or `proprio`; keys lose their dots.
 
     Raises:
-        UserError: if a part has no fixed size.
+        UserError: if a part has no fixed size, or two would have the same key.
     """
     if not isinstance(space, spaces.Dict):
         return {"rgb_camera" if _is_picture(space) else "proprio": _reader(env_id, space)}
-    return {name.replace(".", "_"): _reader(env_id, part, name) for name, part in space.spaces.items()}
+    found, names = dict[str, Reader](), dict[str, str]()
+    for name, part in space.spaces.items():
+        key = name.replace(".", "_")
+        if key in found:
+            raise UserError(f"{env_id} observes {names[key]!r} and {name!r}, which would both be called {key!r}")
+        found[key], names[key] = _reader(env_id, part, name), name
+    return found
 
 
 def require_continuous(env_id: str, space: spaces.Space[Any]) -> spaces.Box:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from robossl.core import Array, Draws, EnvSpec, Obs, Policy, StepBatch, Tree
 from robossl.core.errors import UnknownNameError, UserError
 from robossl.core.processor import num_cores
-from robossl.envs.action import checked_action
+from robossl.envs.action import checked_action, require_open
 from robossl.envs.ahead import Ahead
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.delayed_engine import undelayed
@@ -94,11 +94,12 @@ class TaskEnv:
         self._first_world = 0
         self._episode = np.zeros(self.num_worlds, np.int64)
         self._elapsed = np.zeros(self.num_worlds, np.int64)
-        self._begun = False
+        self._begun = self._is_closed = False
         self.before_reset: Callable[[NDArray[np.int64]], None] | None = None
 
     def reset(self, *, first_world: int = 0, first_episode: int = 0, seed: int | None = None) -> Obs:
         """See `BatchEnv.reset`."""
+        require_open(self._is_closed)
         start = self._clock()
         if seed is not None:
             self.worlds = replace(self.worlds, seed=seed)
@@ -117,6 +118,7 @@ class TaskEnv:
     def step(self, action: Array) -> StepBatch:
         """See `BatchEnv.step`."""
         if not self._begun:
+            require_open(self._is_closed)
             raise RuntimeError("an environment must be reset before it is stepped")
         action = checked_action(action, self._action_shape)
         start = self._clock()
@@ -184,6 +186,7 @@ class TaskEnv:
 
     def render_frames(self, camera: str | None = None, *, width: int, height: int, world: int = 0) -> NDArray[np.uint8]:
         """See `BatchEnv.render_frames`."""
+        require_open(self._is_closed)
         name = camera or self.task.spec.viewer_camera
         if name not in self.spec.camera_names:
             raise UnknownNameError("camera", name, self.spec.camera_names)
@@ -212,6 +215,7 @@ class TaskEnv:
         Raises:
             UserError: if it is the state of another number of worlds, or of another version of the task.
         """
+        require_open(self._is_closed)
         if len(state["episode"]) != self.num_worlds:
             raise UserError(f"the state holds {len(state['episode'])} worlds, the environment {self.num_worlds}")
         if unknown := sorted(state["memory"].keys() ^ self._memory.keys()):
@@ -233,6 +237,7 @@ class TaskEnv:
 
     def close(self) -> None:
         """See `BatchEnv.close`."""
+        self._begun, self._is_closed = False, True
         self.pictures.close()
         self.engine.close()
 

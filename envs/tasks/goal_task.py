@@ -51,9 +51,18 @@ class GoalTask:
     def compute_reward(self, achieved_goal: Array, desired_goal: Array, info: Any) -> NDArray[np.float32]:
         """Returns the rewards [...] of what was achieved [..., G], had the goals been `desired_goal` [..., G]; m.
 
-        `info` is not looked at: it is there for stable-baselines3.
+        Goals that are no numbers are worth none. `info` is not looked at: it is there for stable-baselines3.
+
+        Raises:
+            ValueError: if goals have another length than the task's.
         """
-        return np.asarray(_AWAY * self._away(np, np.asarray(achieved_goal), np.asarray(desired_goal)), np.float32)
+        achieved, desired = np.asarray(achieved_goal), np.asarray(desired_goal)
+        length = len(self.task.goal_names)
+        if achieved.shape[-1:] != (length,) or desired.shape[-1:] != (length,):
+            shapes = f"{list(achieved.shape)} and {list(desired.shape)}"
+            raise ValueError(f"goals are arrays [..., {length}] of {', '.join(self.task.goal_names)}, got {shapes}")
+        reward = _AWAY * self._away(np, achieved, desired)
+        return np.where(np.isnan(achieved - desired).any(axis=-1), np.nan, reward).astype(np.float32)
 
     def build_model(self) -> Any:
         """See `Task.build_model`."""

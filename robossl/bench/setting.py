@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from robossl.bench.turns import WARM_UP
-from robossl.core import CameraSpec
+from robossl.core import CameraSpec, UserError
 from robossl.core.registry import TASKS, load
 from robossl.envs import EnvConfig, WorldSeed
 from robossl.envs.config import EngineName, RendererName
@@ -69,10 +69,16 @@ def make(
 
 
 def robot_camera(env: TaskEnv, size: tuple[int, int] | None = None) -> CameraSpec:
-    """Returns the last camera, on the robot where it has one, of the model's own that are not for people."""
+    """Returns the last camera, on the robot where it has one, of the model's own; one for people if there is no other.
+
+    Raises:
+        UserError: if the task has no camera.
+    """
     spec = env.task.spec
     own = [camera for camera in spec.cameras if camera.of is None]
-    camera = [camera for camera in own if camera.name != spec.viewer_camera][-1]
+    if not own:
+        raise UserError(f"{env.config.id} has no camera: there are no pictures whose speed could be measured")
+    camera = ([camera for camera in own if camera.name != spec.viewer_camera] or own)[-1]
     width, height = size or (camera.width, camera.height)
     return CameraSpec(name=camera.name, width=width, height=height)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from robossl.bench import pictures, stepping
-from robossl.bench.setting import SimulationBench, make
+from robossl.bench.setting import SimulationBench, make, robot_camera
 from robossl.core import UserError
 
 Figures = dict[str, Any]
@@ -34,8 +34,11 @@ def run(config: SimulationBench, report: Callable[[str, Figures], None] = lambda
 
     Raises:
         UnknownNameError: if no task has that id.
+        UserError: if the task has no camera.
     """
-    make(config, 1).close()
+    env = make(config, 1)
+    robot_camera(env)
+    env.close()
     figures: Figures = {}
     for name, measure in _MEASURES.items():
         try:

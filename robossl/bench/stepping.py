@@ -19,7 +19,7 @@ from stable_baselines3.common.vec_env import SubprocVecEnv
 
 from robossl.bench.setting import SimulationBench, make
 from robossl.bench.turns import Side, Work, rates, seconds_in_turns
-from robossl.core import Array, Obs
+from robossl.core import Array, Obs, UserError
 from robossl.envs import EnvConfig
 from robossl.envs.gym_env import GymEnv
 from robossl.envs.mujoco_clock import untimed
@@ -99,8 +99,14 @@ class Replay:
 
 
 def record(env: TaskEnv, num_steps: int, driver: Driver = "random") -> Tape:
-    """Steps from the environment's first episodes on."""
+    """Steps from the environment's first episodes on.
+
+    Raises:
+        UserError: if an expert is to drive and there is none.
+    """
     rng, expert = np.random.default_rng(0), env.expert() if driver == "expert" else None
+    if driver == "expert" and expert is None:
+        raise UserError(f"{env.config.id} has no expert")
     obs = env.reset()
     if expert is not None:
         expert.reset(np.arange(env.num_worlds))

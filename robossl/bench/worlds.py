@@ -64,6 +64,7 @@ def run(config: WorldsBench, report: Callable[[int, Figures], None] = lambda num
 
 def _row(config: WorldsBench, number: int) -> Figures:
     env = make(SimulationBench(env=config.env), number, engine="warp", device=config.device)
+    camera = robot_camera(env, _SQUARE)
     actions = np.random.default_rng(0).uniform(-1, 1, (config.num_steps, number, *env.spec.action.shape))
     count = config.num_steps * number
     figures = compare(
@@ -72,7 +73,6 @@ def _row(config: WorldsBench, number: int) -> Figures:
         config.num_repeats,
         "steps_per_s",
     )
-    camera = robot_camera(env, _SQUARE)
     renderer = make_renderer("warp", env.engine, (camera,), (f"rgb_{camera.name}",))
     turns = seconds_in_turns([Side(work=renderer.render, count=number)], config.num_repeats)
     env.close()

@@ -1,15 +1,17 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from robossl.bench import pictures, stepping
-from robossl.bench.setting import SimulationBench, make
+from robossl.bench.setting import SimulationBench, make, robot_camera
 from robossl.bench.simulation import lowest, run
 from robossl.bench.stepping import Replay, record
 from robossl.bench.turns import WARM_UP, Side, compare
-from robossl.core import UnknownNameError
+from robossl.core import CameraSpec, UnknownNameError, UserError
+from robossl.envs.make import make_task
 
 RING = "robossl/RingCorridor-v0"
 SMALL = SimulationBench(
@@ -96,6 +98,35 @@ def test_every_figure_is_a_positive_number_that_json_can_hold():
     for value in figures.values():
         if "unavailable" not in value:
             check(value)
+
+
+def without(monkeypatch, is_kept):
+    """Has the bench measure a task with fewer cameras, and without an expert."""
+    task = make_task(RING)
+    task.spec = replace(task.spec, cameras=tuple(camera for camera in task.spec.cameras if is_kept(camera.name)))
+    monkeypatch.setattr(task, "expert", lambda: None)
+    monkeypatch.setattr("robossl.bench.setting.load", lambda *_, **__: lambda: task)
+    return task
+
+
+def test_the_viewers_camera_is_measured_where_there_is_no_other(monkeypatch):
+    viewer = make_task(RING).spec.viewer_camera
+    without(monkeypatch, lambda name: name == viewer)
+    assert robot_camera(make(SMALL, 1), pictures.SQUARE) == CameraSpec(name=viewer, width=64, height=64)
+
+
+def test_a_task_without_cameras_is_refused_before_anything_is_measured(monkeypatch):
+    without(monkeypatch, lambda name: False)
+    reported = []
+    with pytest.raises(UserError, match="RingCorridor-v0 has no camera"):
+        run(SMALL, lambda *row: reported.append(row))
+    assert reported == []
+
+
+def test_random_actions_do_not_pass_for_an_experts(monkeypatch):
+    without(monkeypatch, lambda name: True)
+    with pytest.raises(UserError, match="RingCorridor-v0 has no expert"):
+        record(make(SMALL, 1), 2, "expert")
 
 
 def test_an_unknown_environment_is_named_with_the_nearest():

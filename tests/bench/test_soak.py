@@ -94,5 +94,7 @@ def test_too_few_steps_and_levels_that_are_not_there_are_refused() -> None:
         SoakConfig(steps=3)
     with pytest.raises(UserError, match="num_worlds must be at least 1, got 0"):
         SoakConfig(num_worlds=0)
+    with pytest.raises(UserError, match="a seed goes from 0 to 4294967295, got -1"):
+        make(SoakConfig(seed=-1))
     with pytest.raises(UserError, match="has no level 'absurd'"):
         make(SoakConfig(env="robossl/RingCorridor-v0", difficulty="absurd"))

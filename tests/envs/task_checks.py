@@ -37,12 +37,12 @@ def make(env_id: str, num_worlds: int = 4, *, seed: int = 3, stream: Stream = St
 
 
 def with_pictures(env_id: str, num_worlds: int = 4, **options: Any) -> TaskEnv:
-    """Makes the environment with all that it can observe, from one small camera."""
+    """Makes the environment with all that it can observe, from one small camera where it has any."""
     probe = make(env_id, 1)
-    spec, camera = probe.task.spec, probe.spec.camera_names[0]
+    spec, cameras = probe.task.spec, probe.spec.camera_names[:1]
     probe.close()
     vectors = (*spec.vectors, *spec.sensors)
-    pictures = tuple(f"{modality}_{camera}" for modality in MODALITIES)
+    pictures = tuple(f"{modality}_{camera}" for camera in cameras for modality in MODALITIES)
     return make(env_id, num_worlds, observations=(*vectors, *pictures), image_size=(16, 12), **options)
 
 

@@ -65,6 +65,22 @@ def test_rewards_of_other_goals_follow_the_distance() -> None:
     assert env.compute_reward(achieved[0, 0], desired[0, 2], {}) == -1
 
 
+def test_goals_that_are_no_numbers_are_worth_none() -> None:
+    env = make("robossl/ArmReachGoal-v0", 1)
+    goals = np.zeros((3, 3), np.float32)
+    goals[1, 2] = np.nan
+    for achieved, desired in ((goals, np.zeros(3)), (np.zeros((3, 3)), goals)):
+        np.testing.assert_array_equal(env.compute_reward(achieved, desired, {}), np.float32([0, np.nan, 0]))
+    assert np.isnan(env.compute_reward(goals[1], goals[0], {}))
+
+
+@pytest.mark.parametrize(("achieved", "desired"), [((4, 2), (4, 2)), ((4, 3), (4, 2)), ((4, 1), (4, 3)), ((), (3,))])
+def test_goals_of_another_length_are_refused(achieved: tuple[int, ...], desired: tuple[int, ...]) -> None:
+    env = make("robossl/ArmReachGoal-v0", 1)
+    with pytest.raises(ValueError, match=r"goals are arrays \[\.\.\., 3\] of"):
+        env.compute_reward(np.zeros(achieved), np.zeros(desired), {})
+
+
 def test_only_goal_tasks_tell_rewards_of_other_goals() -> None:
     assert not hasattr(make("robossl/ArmReach-v0", 1), "compute_reward")
     assert not hasattr(gymnasium.make("robossl/ArmReach-v0").unwrapped, "compute_reward")

@@ -8,6 +8,7 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import robossl.envs.gym_env
+from robossl.core import UserError
 from robossl.core.registry import TASKS
 from robossl.envs import EnvConfig
 from robossl.envs.gym_env import GymEnv, GymVectorEnv
@@ -87,6 +88,42 @@ def test_vector_frames_are_one_per_world() -> None:
     assert GymVectorEnv("test/Counter-v0").render() is None
     with pytest.raises(ValueError, match="render_mode is 'human'"):
         GymEnv("test/Counter-v0", render_mode="human")
+
+
+def test_the_frame_after_the_last_step_shows_how_the_episode_ended_until_the_next_reset() -> None:
+    env = GymEnv("test/Counter-v0", render_mode="rgb_array")
+    assert env.reset(seed=0)[0]["proprio"].tolist() == [0, 0, 0]
+    shown = [_shown(env)]
+    while len(shown) < 4:
+        *_, terminated, truncated, _ = env.step(ACTION)
+        shown.append(_shown(env))
+    assert terminated or truncated
+    assert shown == [[0, 0, 0], [0, 0, 1], [0, 0, 2], [0, 0, 3]]
+    env.render()[...] = 9  # a wrapper may draw into what it was given
+    assert _shown(env) == [0, 0, 3]
+    assert env.reset()[0]["proprio"].tolist() == _shown(env) == [0, 1, 0]
+
+
+def _shown(env: GymEnv) -> list[int]:
+    frame = env.render()
+    assert frame is not None
+    return frame[0, 0].tolist()
+
+
+def test_nothing_is_drawn_at_an_episodes_end_unless_it_is_to_be_rendered() -> None:
+    assert GymEnv("test/Counter-v0").batch_env.before_reset is None
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: GymEnv("test/Counter-v0", num_worlds=4), r"made by gymnasium\.make_vec\(\.\.\., num_envs=\.\.\.\)"),
+        (lambda: GymVectorEnv("test/Counter-v0", num_envs=2, num_worlds=4), "as num_envs, not as num_worlds"),
+    ],
+)
+def test_the_number_of_worlds_is_gymnasiums_to_tell(make: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        make()
 
 
 def test_vector_closes_once_and_wrappers_of_gymnasium_fit(counter_env: Any) -> None:

@@ -9,6 +9,8 @@ from gymnasium import spaces
 
 from robossl.core import Draws, Stream, UnknownNameError, UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
+from robossl.envs.gym_env import GymEnv
+from robossl.envs.spaces import readers
 
 
 class Track(gymnasium.Env[Any, Any]):
@@ -25,6 +27,7 @@ class Track(gymnasium.Env[Any, Any]):
         self.observation_space = {"dict": spaces.Dict(parts), "box": vector, "picture": picture}[observation]
         low, high = np.array([-2.0, 0.0], np.float32), np.array([2.0, 10.0], np.float32)
         self.action_space = action or spaces.Box(low, high)
+        self.lost = self.missing = 0.0  # what goes wrong with observations and rewards
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
         super().reset(seed=seed)
@@ -36,8 +39,9 @@ class Track(gymnasium.Env[Any, Any]):
     def step(self, action: Any) -> Any:
         self.buffer[0, 0] += 1
         self.buffer[0, 1], self.buffer[1, 0] = action
+        self.buffer[1, 1] += self.lost
         ended = bool(self.buffer[0, 0] >= self.length)
-        return self._observe(), 1.5, ended, ended, {"success": ended}
+        return self._observe(), 1.5 + self.missing, ended, ended, {"success": ended}
 
     def render(self) -> Any:
         return np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
@@ -185,3 +189,63 @@ def test_bad_calls_are_refused() -> None:
         env.step(np.array([[0, 0], [np.nan, 0], [0, 0]]))
     with pytest.raises(UnknownNameError, match="proprio"):
         make("BoxTrack-v0", observations=("propio",))
+
+
+def test_names_that_differ_in_dots_alone_are_refused() -> None:
+    box = spaces.Box(-1, 1, (2,))
+    with pytest.raises(UserError, match=r"T-v0 observes 'a\.b' and 'a_b', which would both be called 'a_b'"):
+        readers("T-v0", spaces.Dict({"a.b": box, "a_b": box}))
+
+
+@pytest.mark.parametrize(("what", "name"), [("missing", "reward"), ("lost", "observation 'arm_joints'")])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_is_named_at_the_step_that_brings_it(what: str, name: str, value: float) -> None:
+    env = make("Track-v0")
+    env.reset()
+    env.step(np.zeros((3, 2)))
+    setattr(env._envs[2].unwrapped, what, value)
+    with pytest.raises(UserError, match=f"Track-v0: {name} is not finite in world 2"):
+        env.step(np.zeros((3, 2)))
+
+
+def test_an_observation_that_ends_an_episode_and_is_not_finite_is_named_with_its_world() -> None:
+    env = make("Track-v0")
+    env.reset()
+    env._envs[1].unwrapped.lost, env._envs[1].unwrapped.length = np.nan, 1
+    with pytest.raises(UserError, match="observation 'arm_joints' is not finite in world 1"):
+        env.step(np.zeros((3, 2)))
+
+
+def test_a_closed_environment_says_so() -> None:
+    env = make("Track-v0")
+    env.reset()
+    state = env.get_state()
+    for _ in range(2):
+        env.close()
+    for call in (
+        lambda: env.step(np.zeros((3, 2))),
+        env.reset,
+        lambda: env.render_frames(width=4, height=2),
+        lambda: env.set_state(state),
+    ):
+        with pytest.raises(RuntimeError, match="the environment is closed"):
+            call()
+
+
+def test_the_last_frame_is_that_of_the_ended_episode() -> None:
+    env = GymEnv("Track-v0", render_mode="rgb_array")
+    env.reset(seed=0)
+    copies: Any = env.batch_env
+    track = copies._envs[0].unwrapped
+    track.render = lambda: np.full((2, 2, 3), track.buffer[0, 0], np.uint8)
+    steps, ended = 0, False
+    while not ended:
+        *_, terminated, truncated, _ = env.step(np.zeros(2, np.float32))
+        steps, ended = steps + 1, terminated or truncated
+        frame = env.render()
+        assert frame is not None
+        assert (frame == steps).all()
+    env.reset()
+    frame = env.render()
+    assert frame is not None
+    assert (frame == 0).all()

@@ -256,6 +256,16 @@ def test_half_a_decision_is_rounded_upwards_at_every_rate(delay_s: float, late: 
     assert decisions_late(delay_s, 12.5) == late
 
 
+def test_a_seed_that_is_refused_leaves_the_noise_as_it_was() -> None:
+    config = EnvConfig(
+        id="robossl/RingCorridor-v0", num_worlds=1, num_threads=1, sensors={"proprio": SensorModel(noise_std=0.1)}
+    )
+    env, other = (make_env(config, WorldSeed(seed=4)) for _ in range(2))
+    with pytest.raises(UserError, match="a seed goes from 0"):
+        env.reset(seed=-1)
+    np.testing.assert_array_equal(env.reset()["proprio"], other.reset()["proprio"])
+
+
 def test_a_model_of_something_unseen_names_the_nearest() -> None:
     def make(key: str, **model: Any) -> None:
         models = {key: SensorModel(**model)}

@@ -37,6 +37,15 @@ def test_levels_that_do_not_exist_are_refused(options: dict, message: str) -> No
         make_env(EnvConfig(num_worlds=1, **options), WorldSeed())
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**64])
+def test_a_seed_that_would_stand_for_another_is_refused(seed: int) -> None:
+    with pytest.raises(UserError, match=f"a seed goes from 0 to 4294967295, got {seed}"):
+        WorldSeed(seed=seed)
+    with pytest.raises(UserError, match="a seed goes from 0"):
+        make_env(EnvConfig(id="robossl/RingCorridor-v0", num_worlds=1), WorldSeed()).reset(seed=seed)
+    assert WorldSeed(seed=2**32 - 1).seed == 2**32 - 1
+
+
 @pytest.mark.parametrize(("option", "name"), [("renderer", "raycats"), ("engine", "mujocco")])
 def test_a_name_that_nothing_has_is_refused_whether_or_not_it_would_be_looked_at(option: str, name: str) -> None:
     options: dict[str, Any] = {option: name}

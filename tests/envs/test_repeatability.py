@@ -1,5 +1,7 @@
 """What every task must repeat, and what must not touch what. One suite, each registered id through each check."""
 
+import re
+
 import numpy as np
 import pytest
 from task_checks import assert_same, everything, long_in_bullet, make, random_actions, with_pictures
@@ -93,7 +95,8 @@ def test_arrays_once_returned_never_change(env_id: str) -> None:
     for action in random_actions(env, 6):
         batch = env.step(action)
         keep(batch.obs, batch.final_obs, batch.info, everything(env), {"reward": batch.reward})
-        keep({"frame": env.render_frames(width=16, height=12)})
+        if env.spec.camera_names:
+            keep({"frame": env.render_frames(width=16, height=12)})
     env.reset(first_episode=1)
     for value, copy in kept:
         np.testing.assert_array_equal(value, copy)
@@ -132,5 +135,5 @@ def test_restored_state_continues_bit_for_bit(env_id: str) -> None:
     assert ends
     with pytest.raises(UserError, match="holds 4 worlds"):
         make(env_id, 2).set_state(state)
-    with pytest.raises(UserError, match="another version of robossl"):
+    with pytest.raises(UserError, match=re.escape(f"another version of {env_id}: once")):
         other.set_state({**state, "memory": {**state["memory"], "once": np.zeros(4)}})

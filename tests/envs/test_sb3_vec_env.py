@@ -96,6 +96,25 @@ def test_shared_attributes_and_methods(counter_env: Any) -> None:
         env.get_attr("absent")
 
 
+@pytest.mark.parametrize("world", [3, 17, -4])
+def test_a_world_that_does_not_exist_is_refused(counter_env: Any, world: int) -> None:
+    env = SB3VecEnv(counter_env(3))
+    for call in (
+        lambda: env.get_attr("num_worlds", [world]),
+        lambda: env.set_attr("seed", 3, [0, 1, world]),
+        lambda: env.env_method("close", indices=world),
+        lambda: env.env_is_wrapped(Any, [world]),
+    ):
+        with pytest.raises(IndexError, match=f"there is no world {world}: the worlds are 0 to 2"):
+            call()
+    assert not env.env.closed
+    assert env.get_attr("num_worlds", -1) == [3]
+
+
+def test_videos_run_at_the_rate_of_decisions(counter_env: Any) -> None:
+    assert SB3VecEnv(counter_env(1)).metadata["render_fps"] == 10.0
+
+
 def test_too_deep_a_stack_is_refused(counter_env: Any) -> None:
     with pytest.raises(UserError, match="9 channels"):
         SB3VecEnv(counter_env(1), frame_stack=3)

@@ -216,3 +216,18 @@ def test_closing_twice_is_allowed() -> None:
     env = rail(observations=("rgb_side",))
     env.close()
     env.close()
+
+
+def test_a_closed_environment_says_so() -> None:
+    env = rail()
+    env.reset()
+    state = env.get_state()
+    env.close()
+    for call in (
+        lambda: env.step(push(0, 0, 0)),
+        env.reset,
+        lambda: env.render_frames(width=4, height=3),
+        lambda: env.set_state(state),
+    ):
+        with pytest.raises(RuntimeError, match="the environment is closed"):
+            call()
