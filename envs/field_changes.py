@@ -74,7 +74,7 @@ class FieldChange:
 
     def _require_sense(self, model: Any) -> None:
         """Refuses a range that leads to what no model can have, such as a negative mass or a material that is none."""
-        bounds, entry = _bounds(model, self.field), self._entry
+        bounds, entry = bounds_of(model, self.field), self._entry
         if bounds is None or entry.mode == "turn":
             return
         before = self.compiled.reshape(1, *self._shape)[self._place]
@@ -85,7 +85,7 @@ class FieldChange:
             raise UserError(f"{entry.described()}: that makes {made}, beyond {allowed}")
 
 
-def _bounds(model: Any, field: str) -> tuple[float, float] | None:
+def bounds_of(model: Any, field: str) -> tuple[float, float] | None:
     """Returns between which numbers a field's must be; None where they may be any."""
     if field in _NOT_NEGATIVE:
         return 0.0, np.inf

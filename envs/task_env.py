@@ -29,13 +29,13 @@ from robossl.envs.sensors.quiet import switch_off_unused
 from robossl.envs.sensors.suite import SensorSuite, sensor_specs
 from robossl.envs.start import Beginning, Starts
 from robossl.envs.task import Outcome, Task
+from robossl.envs.task_declarations import require_spec
 from robossl.envs.task_promises import (
     Promises,
     require_finite,
     require_finite_seen,
     require_new_memory,
     require_seen,
-    require_spec,
 )
 
 _ONE = np.array(1)  # numpy adds it in half the time of a number of Python's

@@ -1,23 +1,16 @@
-"""What a task says of itself, held against the model and against what it does, at every step.
+"""What a task returns, held against its spec at every step.
 
 Numpy stretches what is too small without a word: the numbers that come out look like any others.
 """
 
-import math
 import operator
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, ArraySpec, UnknownNameError, UserError
-from robossl.envs.elements import element_id
-from robossl.envs.field_changes import FieldChange
-from robossl.envs.mujoco_fields import RANDOM_FIELDS, STATE_FIELDS
-from robossl.envs.randomisation import AnyRandomisation, Push, Randomisation
-from robossl.envs.render.renderer import camera_index
+from robossl.core import Array, ArraySpec, UserError
 from robossl.envs.task import Memory, Outcome, TaskSpec
 
 _SHAPE = operator.attrgetter("shape")
@@ -70,65 +63,6 @@ class Promises:
         if not found or found != self._seen:
             require_seen("observed vectors", vectors, self._spec.vectors, self._num_worlds)
             self._seen = found
-
-
-def require_spec(spec: TaskSpec, model: Any) -> None:
-    """Checks what a task declares against its model.
-
-    Raises:
-        UserError: if decisions do not last as long as their physics steps, if there is no field or camera of a name, or
-            if one part of the spec contradicts another.
-    """
-    if not isinstance(model, mujoco.MjModel):
-        raise UserError(f"the task's build_model returns {type(model).__name__}, expected a compiled MjModel")
-    _require_times(spec, model)
-    declared = (entry.fields for entry in spec.randomisations.values() if isinstance(entry, Randomisation))
-    _require_known(spec.random_fields, RANDOM_FIELDS)
-    _require_known((field for fields in declared for field in fields), RANDOM_FIELDS | STATE_FIELDS)
-    _require_randomisations(spec.randomisations, model)
-    _require_cameras(spec, model)
-    _require_vectors(spec)
-
-
-def _require_times(spec: TaskSpec, model: Any) -> None:
-    for name in ("num_substeps", "max_episode_steps"):
-        value = getattr(spec, name)
-        if not isinstance(value, int | np.integer) or value < 1:
-            raise UserError(f"the task's {name} must be a whole number and at least 1, got {value}")
-    if not 0 < spec.control_hz < math.inf:
-        raise UserError(f"the task's control_hz must be positive, got {spec.control_hz}")
-    decision_s, period_s = spec.num_substeps * float(model.opt.timestep), 1 / spec.control_hz
-    if not math.isclose(decision_s, period_s, rel_tol=1e-6):
-        raise UserError(
-            f"the task decides every {period_s:g} s, and {spec.num_substeps} physics steps of {model.opt.timestep:g} s"
-            f" last {decision_s:g} s"
-        )
-
-
-def _require_cameras(spec: TaskSpec, model: Any) -> None:
-    for camera in spec.cameras:
-        camera_index(model, camera)
-    names = [camera.name for camera in spec.cameras]
-    if names and spec.viewer_camera not in names:
-        raise UnknownNameError("camera for a person's videos", spec.viewer_camera, names)
-
-
-def _require_vectors(spec: TaskSpec) -> None:
-    if both := sorted(spec.vectors.keys() & spec.sensors.keys()):
-        raise UserError(f"the task declares {both[0]!r} as a vector and as a sensor")
-    if (spec.action.low, spec.action.high) != (-1, 1):
-        raise UserError(
-            f"the task's actions must be declared as -1 to 1, got {spec.action.low:g} to {spec.action.high:g}"
-        )
-    for key, array in {**spec.vectors, "action": spec.action}.items():
-        if array.dtype != "float32":
-            raise UserError(f"the task declares {key!r} as {array.dtype}: vectors and actions are float32")
-        for what, told in {"names": array.names, "units": array.units}.items():
-            if told and len(array.shape) == 1 and len(told) != array.shape[0]:
-                raise UserError(f"the task tells {len(told)} {what} of {key!r}, which has {array.shape[0]} elements")
-    for command in spec.commands:
-        if command.source is not None and not 0 <= command.source < math.prod(spec.action.shape):
-            raise UserError(f"the task's command {command.name!r} is made of action {command.source}: there is none")
 
 
 def require_new_memory(memory: Memory, num_worlds: int) -> None:
@@ -214,21 +148,3 @@ def _require_shape(what: str, values: Array, shape: tuple[int, ...]) -> None:
     found = tuple(getattr(values, "shape", ()))
     if found != shape:
         raise UserError(f"the task returns {what} as {list(found)}, expected {list(shape)}")
-
-
-def _require_randomisations(declared: Mapping[str, AnyRandomisation], model: Any) -> None:
-    for name, entry in declared.items():
-        try:
-            if isinstance(entry, Push):
-                element_id(model, "body", entry.body)
-            elif isinstance(entry, Randomisation):
-                for field in entry.fields:
-                    FieldChange(model, field, entry)
-        except UserError as error:
-            raise UserError(f"the task's randomisation {name!r}: {error}") from error
-
-
-def _require_known(fields: Iterable[str], known: frozenset[str]) -> None:
-    for field in fields:
-        if field not in known:
-            raise UnknownNameError("field that a task can randomise", field, known)

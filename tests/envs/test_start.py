@@ -103,6 +103,26 @@ def test_what_would_not_fit_is_refused(layout, error, message):
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("geom_matid", 50, "'geom_matid' with 50 to 50, beyond -1 to "),
+        ("body_mass", 0.0, "'body_mass' with 0 to 0, beyond 1e-09 to inf"),
+        ("body_mass", -1.0, "'body_mass' with -1 to -1, beyond"),
+        ("geom_friction", -0.1, "'geom_friction' with -0.1 to -0.1, beyond 0 to inf"),
+    ],
+)
+def test_what_no_model_can_have_is_refused(name, value, message):
+    values = np.full((2, *np.shape(getattr(MODEL, name))), value)
+    with pytest.raises(UserError, match=message):
+        laid({name: values}, MODEL, {}, 2)
+
+
+def test_what_the_model_has_may_be_laid_out():
+    masses = np.repeat(MODEL.body_mass[None], 2, axis=0)  # the world has none
+    assert len(laid({"body_mass": masses}, MODEL, {}, 2).data) == 2
+
+
+@pytest.mark.parametrize(
     ("later", "message"),
     [
         ({"qpos": np.zeros((2, 15))}, "lays out 'is_late' for some episodes and not for others"),
