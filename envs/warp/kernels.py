@@ -35,19 +35,37 @@ class Infirmary:
     """Finds the worlds whose numbers are no longer finite or too great, flags them and gives them their defaults.
 
     Args:
-        checked: pairs of numbers [N, D] and what each must stay below.
+        moved: pairs of numbers [N, D] and what each must stay below: what physics moves.
+        written: the same, of all that somebody may have written.
         carried: pairs of numbers [N, D] and defaults [D]: all that one physics step hands to the next.
         diverged: [N] flags, which stay until somebody else takes them down.
     """
 
-    def __init__(self, checked: Sequence[tuple[Any, float]], carried: Sequence[tuple[Any, Any]], diverged: Any) -> None:
-        self._checked, self._carried = list(checked), list(carried)
+    def __init__(
+        self,
+        *,
+        moved: Sequence[tuple[Any, float]],
+        written: Sequence[tuple[Any, float]],
+        carried: Sequence[tuple[Any, Any]],
+        diverged: Any,
+    ) -> None:
+        self._moved, self._written, self._carried = list(moved), list(written), list(carried)
         self._diverged = diverged
         self._lost = warp.zeros(diverged.shape, dtype=bool, device=diverged.device)
 
-    def admit(self) -> None:
-        """Launches the kernels."""
-        for values, limit in self._checked:
+    def admit_moved(self) -> None:
+        """Launches the kernels after a physics step."""
+        self._admit(self._moved)
+
+    def admit_written(self) -> None:
+        """Launches them before the first of some, where forces and the like must be looked at, too.
+
+        MuJoCo Warp's solver finds no step under forces whose square is infinite, and goes on as if there were none.
+        """
+        self._admit(self._written)
+
+    def _admit(self, checked: Sequence[tuple[Any, float]]) -> None:
+        for values, limit in checked:
             warp.launch(_find_lost, values.shape, inputs=[values, limit, self._lost], device=values.device)
         for values, default in self._carried:
             warp.launch(_put_back, values.shape, inputs=[values, default, self._lost], device=values.device)

@@ -23,9 +23,11 @@ _OVERFLOWS = int(
     & ~(mujoco_warp.OverflowType.ITERATIONS | mujoco_warp.OverflowType.LS_ITERATIONS)  # no room was short
 )
 _OF_FLUIDS = ("opt.density", "opt.viscosity", "opt.wind")
-_FARTHEST = 1e10  # at which MuJoCo, too, gives a world up
-_PLACING = ("qpos", "qvel", "mocap_pos")  # what says where things are
-_CARRIED = (*_PLACING, "mocap_quat", "act", "qacc_warmstart")  # and what else one physics step hands to the next
+_FARTHEST = 1e10  # at which MuJoCo, too, gives a world up: of positions, forces and controls
+_FINITE = ("time", "history", "qacc_warmstart", "mocap_quat", "userdata", "plastic")  # of any size
+_LIMITS = {"qvel": MAX_SPEED, **dict.fromkeys(_FINITE, np.inf)}
+_MOVED = ("qpos", "qvel")  # in which a physics step that went astray shows
+_CARRIED = (*_MOVED, "mocap_pos", "mocap_quat", "act", "qacc_warmstart")  # what one physics step hands to the next
 
 
 class WarpWorlds:
@@ -46,7 +48,7 @@ class WarpWorlds:
         self._tensors: dict[str, torch.Tensor] = {}
         self._graphs: dict[str, Any] = {}
         self._warm: set[str] = set()  # what has run once: its kernels are loaded
-        _require_one_forward_pass(model)
+        _require_known(model)
         try:
             with self.at_work():
                 self.model = mujoco_warp.put_model(model)
@@ -111,8 +113,8 @@ class WarpWorlds:
         self._run("step", self._step)
 
     def put_aside(self) -> None:
-        """Flags the worlds that are no longer finite or too fast, and puts them back to their defaults at once."""
-        self._run("put aside", self._infirmary.admit)
+        """Flags the worlds that were given numbers which are not finite or too great, and puts them back at once."""
+        self._run("put aside", self._infirmary.admit_written)
 
     def wait(self) -> None:
         """Waits until the device has done what it was told."""
@@ -158,20 +160,22 @@ class WarpWorlds:
         return distance
 
     def _step(self) -> None:
+        _follow_velocities(self.model, self.data)
         mujoco_warp.step(self.model, self.data)
-        self._infirmary.admit()
+        self._infirmary.admit_moved()
 
     def _new_infirmary(self) -> Infirmary:
-        limits = {"qvel": MAX_SPEED}
-        numbers = {name: self.tensor(name).reshape(self.num_worlds, -1) for name in _CARRIED}
-        numbers = {name: values for name, values in numbers.items() if values.numel()}
-        defaults = {name: self.default[self.state[name]].contiguous() for name in numbers}
+        numbers = {name: self.tensor(name).reshape(self.num_worlds, -1) for name in self.state if name != "eq_active"}
+        carried = [name for name in _CARRIED if name in numbers]
         with self.at_work():
             mine = {name: warp.from_torch(values) for name, values in numbers.items()}
+            checked = {name: (values, _LIMITS.get(name, _FARTHEST)) for name, values in mine.items()}
+            defaults = {name: warp.from_torch(self.default[self.state[name]].contiguous()) for name in carried}
             return Infirmary(
-                [(mine[name], limits.get(name, _FARTHEST)) for name in _PLACING if name in mine],
-                [(values, warp.from_torch(defaults[name])) for name, values in mine.items()],
-                warp.from_torch(self.diverged),
+                moved=[checked[name] for name in _MOVED if name in checked],
+                written=list(checked.values()),
+                carried=[(mine[name], defaults[name]) for name in carried],
+                diverged=warp.from_torch(self.diverged),
             )
 
     def _run(self, name: str, work: Callable[[], object]) -> None:
@@ -190,7 +194,18 @@ class WarpWorlds:
             warp.capture_launch(self._graphs[name])
 
 
+def _follow_velocities(model: Any, data: Any) -> None:
+    """Computes velocities first where constraints are made of them.
+
+    `fwd_position` makes those of `connect` and `weld` from the velocities of whatever state was followed before.
+    """
+    if model.eq_connect_adr.size + model.eq_wld_adr.size:
+        mujoco_warp.fwd_kinematics(model, data)
+        mujoco_warp.com_vel(model, data)
+
+
 def _up_to_position(model: Any, data: Any) -> None:
+    _follow_velocities(model, data)
     mujoco_warp.fwd_position(model, data, factorize=False)
 
 
@@ -199,18 +214,34 @@ def _up_to_velocity(model: Any, data: Any) -> None:
     mujoco_warp.fwd_velocity(model, data)
 
 
+def _up_to_acceleration(model: Any, data: Any) -> None:
+    """Computes all; to look is no step, so what delayed sensors remember stays as it was."""
+    memory = warp.clone(data.history) if model.nhistory else None
+    _follow_velocities(model, data)
+    mujoco_warp.forward(model, data)
+    if memory is not None:
+        warp.copy(data.history, memory)
+
+
 _STAGES = {
     KINEMATICS: mujoco_warp.fwd_kinematics,
     POSITION: _up_to_position,
     VELOCITY: _up_to_velocity,
-    ACCELERATION: mujoco_warp.forward,
+    ACCELERATION: _up_to_acceleration,
 }
 
 
-def _require_one_forward_pass(model: mujoco.MjModel) -> None:
-    """Refuses an integrator that makes several: what is recorded would be of a state between two steps."""
+def _require_known(model: mujoco.MjModel) -> None:
+    """Refuses what would be ignored, and an integrator of several passes: records would be of a state between steps."""
     if model.opt.integrator == mujoco.mjtIntegrator.mjINT_RK4.value:
         raise UserError("engine warp cannot run this model: the integrator RK4; use implicitfast or Euler")
+    for actuator, group in enumerate(model.actuator_group.tolist()):
+        if group >= 0 and model.opt.disableactuator >> group & 1:
+            name = mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_ACTUATOR.value, actuator) or actuator
+            raise UserError(
+                f"engine warp cannot run this model: actuator {name!r} is off with its group {group} "
+                "(actuatorgroupdisable); take it out of the model"
+            )
 
 
 def _num_contacts(model: Any) -> int:
