@@ -12,7 +12,7 @@ from robossl.cli.doctor import machine
 from robossl.cli.figures import print_json
 from robossl.cli.profiles import load_profile
 from robossl.core import UnknownNameError, UsageError, UserError
-from robossl.core.files import write_json
+from robossl.core.files import require_writable, write_json
 from robossl.core.registry import TASKS
 
 _NAMES = ("sim", "replay", "learn", "engines", "loop", "soak", "all")
@@ -64,6 +64,8 @@ def run(arguments: list[str]) -> int:
         raise UnknownNameError("benchmark", name, _NAMES)
     if command.env is not None and name not in ("sim", "all"):
         raise UsageError(f"--env is for `sim` and `all`; `{name}` takes none")
+    if command.out is not None:
+        require_writable(command.out)
     figures: dict[str, Any] = {"command": " ".join(["robossl bench", *arguments]), "machine": machine()}
     if name in ("sim", "all"):
         figures |= _by_worlds(command) if command.engine == "warp" else _simulation(command.env)

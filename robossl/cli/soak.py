@@ -9,7 +9,7 @@ from robossl.bench.soak import SoakConfig, failures, make, soak
 from robossl.cli.arguments import FLAT, parse
 from robossl.cli.doctor import machine
 from robossl.cli.figures import print_summary
-from robossl.core.files import write_json
+from robossl.core.files import require_writable, write_json
 from robossl.training.interrupt import InterruptWish
 from robossl.training.progress import Progress
 
@@ -38,6 +38,8 @@ def run(arguments: list[str]) -> int:
         description="Steps a task with random actions and everything random that it declares, and fails if memory "
         "grows by more than 2 % or a world goes astray uncounted.",
     )
+    if command.out is not None:
+        require_writable(command.out)
     config = command.config
     with (
         closing(make(config)) as env,

@@ -1,5 +1,6 @@
 """Writing to disk so that a crash or a full disk loses nothing that was there before."""
 
+import errno
 import fcntl
 import json
 import os
@@ -18,7 +19,7 @@ def write_atomic(path: Path, content: bytes) -> None:
     Raises:
         UserError: if the disk is full or not writable; the old file is then still there.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
         with temporary.open("wb") as file:
             file.write(content)
@@ -30,6 +31,22 @@ def write_atomic(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
     sync_folder(path.parent)
+
+
+def require_writable(path: Path) -> None:
+    """Checks that `write_atomic` will find a place for a file, before the work that is to be written there.
+
+    Raises:
+        UserError: if its folder is not there or not writable, or if the file itself is a folder.
+    """
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        temporary = _temporary(path)
+        temporary.touch()
+        temporary.unlink()
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def make_folder(folder: Path) -> None:
@@ -96,6 +113,11 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise CorruptFileError(f"{path} is not valid JSON: truncated or changed") from error
+
+
+def _temporary(path: Path) -> Path:
+    """Returns under which name this process writes a file before it is complete."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 def _locked(lock: BinaryIO, operation: int) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from robossl.bench import loop
-from robossl.cli import bench
+from robossl.cli import bench, soak
 from robossl.core import UsageError, UserError
 
 
@@ -32,6 +32,20 @@ def test_what_is_missing_for_one_part_does_not_lose_the_others(
 def test_options_of_warp_are_refused_elsewhere(words: list[str]) -> None:
     with pytest.raises(UsageError, match="--worlds and --device are for --engine warp"):
         bench.run(["sim", *words])
+
+
+@pytest.mark.parametrize("name", ["sim", "engines", "all", "soak"])
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_measured(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(*_: object, **__: object) -> None:
+        raise AssertionError("something was measured")
+
+    monkeypatch.setattr(bench, "_simulation", measured)
+    monkeypatch.setattr(bench, "_PARTS", dict.fromkeys(bench._PARTS, measured))
+    monkeypatch.setattr(soak, "make", measured)
+    with pytest.raises(UserError, match=r"cannot write .*/absent/x\.json: No such file or directory"):
+        bench.run([name, "--out", str(tmp_path / "absent" / "x.json")])
 
 
 def test_the_table_of_the_docs_has_every_task_measure_by_measure(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from robossl.core import CorruptFileError, UserError
-from robossl.core.files import exclusive, make_folder, read_json, write_atomic, write_json
+from robossl.core.files import exclusive, make_folder, read_json, require_writable, write_atomic, write_json
 
 
 def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,6 +32,15 @@ def test_a_read_only_file_system_is_named_with_the_file(tmp_path: Path, monkeypa
     monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(UserError, match=r"cannot write .*/value\.json: Read-only file system"):
         write_atomic(tmp_path / "value.json", b"{}")
+
+
+def test_where_nothing_can_be_written_is_told_without_a_trace(tmp_path: Path) -> None:
+    require_writable(tmp_path / "value.json")
+    with pytest.raises(UserError, match=r"cannot write .*/absent/value\.json: No such file or directory"):
+        require_writable(tmp_path / "absent" / "value.json")
+    with pytest.raises(UserError, match=r"cannot write .*: Is a directory"):
+        require_writable(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_truncated_json_is_named(tmp_path: Path) -> None:
