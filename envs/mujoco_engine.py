@@ -30,6 +30,7 @@ from robossl.envs.mujoco_fields import (
     STATE_FIELDS,
     columns_of,
     mujoco_stage,
+    position_stage,
     stage_of,
 )
 from robossl.envs.mujoco_rows import flag
@@ -84,6 +85,7 @@ class MujocoEngine:
         self._touched: Any = None  # the rows that `_touch` noted last
         self._is_written = np.zeros(num_worlds, bool)  # worlds whose other columns may have changed since the last step
         self._sensor_stage = stage_of("sensordata", self.model)
+        self._position_stage = position_stage(self.model)
         self._qvel = self._bound("qvel")
 
     def reset(self, ids: NDArray[np.int64], fields: tuple[str, ...] = (), values: Array | None = None) -> None:
@@ -298,14 +300,19 @@ class MujocoEngine:
             for world in ids.astype(np.int32)[:, None]:  # Batch's own type: it has less to check
                 self._call(self.batch.forward, world, stage=number)
         else:
-            self._call(self.batch.forward, ids, stage=number)
+            try:
+                self._call(self.batch.forward, ids, stage=number)
+            except ValueError:  # of unsorted worlds: to look at the order first would cost every call
+                if ids is None:
+                    raise
+                self._call(self.batch.forward, np.unique(ids), stage=number)
         self._follow_bodies(ids, stage)
         self._computed[slice(None) if ids is None else ids] = stage
 
     def _number_of(self, stage: int) -> int:
         """Returns MuJoCo's number of the stage that it has to compute for one of ours."""
         asks = stage >= BODY_STAGE and self._bodies is not None and self._bodies.must_ask()
-        return mujoco_stage(max(stage, POSITION_STAGE) if asks else stage)
+        return mujoco_stage(max(stage, self._position_stage) if asks or stage == POSITION_STAGE else stage)
 
     def _follow_bodies(self, ids: NDArray[np.int64] | None, stage: int) -> None:
         """Makes current what belongs to `BODY_STAGE`, if anybody looks at it."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from robossl.core import UnknownNameError
 
+_KINETIC = mujoco.mjtSensor.mjSENS_E_KINETIC.value
 _STATE_NAMES = {"warmstart": "qacc_warmstart"}  # of mjtState, where they are not the fields'
 
 VISIBLE_GROUPS = np.array([1, 1, 1, 0, 0, 0], np.uint8)
@@ -106,6 +107,14 @@ def stage_of(field: str, model: Any) -> int:
         return _STAGES[field]
     needed = int(max(model.sensor_needstage, default=0))
     return needed + BODY_STAGE if needed else NO_STAGE
+
+
+def position_stage(model: Any) -> int:
+    """Returns how far MuJoCo has to compute for a model's positions, and its sensors of that stage, to be current.
+
+    A sensor of the kinetic energy is one, but reads 0 at a second look without the velocity stage in between.
+    """
+    return VELOCITY_STAGE if (model.sensor_type == _KINETIC).any() else POSITION_STAGE
 
 
 def mujoco_stage(stage: int) -> int:
