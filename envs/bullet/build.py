@@ -52,14 +52,14 @@ class Construction:
     def _grow(self, tree: Tree) -> int:
         links = tree.links
         inertial = [self._inertial(link.body, link.origin) for link in links]
-        model, base = self._model, self._inertial(tree.body, np.zeros(3))
+        model = self._model
         body: int = pybullet.createMultiBody(
             baseMass=_mass(model, tree.body),
             baseCollisionShapeIndex=self._seated(tree.geom, np.zeros(3)),
             basePosition=tree.pos.tolist(),
             baseOrientation=tree.quat[_XYZW].tolist(),
-            baseInertialFramePosition=base[0],
-            baseInertialFrameOrientation=base[1],
+            baseInertialFramePosition=tree.centre.tolist(),
+            baseInertialFrameOrientation=tree.axes[_XYZW].tolist(),
             linkMasses=[_mass(model, link.body) for link in links],
             linkCollisionShapeIndices=[self._seated(link.geom, link.origin) for link in links],
             linkVisualShapeIndices=[NONE] * len(links),

@@ -93,8 +93,9 @@ class Layout:
         self._ball_pos = _spans(model.jnt_qposadr[balls], 4)
         self._ball_vel = _spans(model.jnt_dofadr[balls], 3)
         self._base_pos, self._base_vel = _spans(model.jnt_qposadr[bases], 7), _spans(model.jnt_dofadr[bases], 6)
-        bodies = model.jnt_bodyid[bases]
-        self._centre, self._axes = model.body_ipos[bodies], model.body_iquat[bodies]
+        free = [tree for tree in blueprint.trees if tree.joint != NONE]
+        self._centre = np.array([tree.centre for tree in free]).reshape(-1, 3)
+        self._axes = np.array([tree.axes for tree in free]).reshape(-1, 4)
 
     def to_bullet(self, qpos: Floats, qvel: Floats) -> Motion:
         """Converts positions [N, nq] and velocities [N, nv]."""

@@ -12,8 +12,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.envs.bullet.refusals import require_translatable
-from robossl.envs.quaternion import rotated
+from robossl.envs.bullet.refusals import require_size, require_translatable
+from robossl.envs.quaternion import product, rotated
 
 Floats = NDArray[np.float64]
 NONE = -1
@@ -50,6 +50,7 @@ class Tree:
     Attributes:
         joint: the free joint that moves the base, `NONE` where it is fixed at `pos`, `quat` in the world.
         body, geom: see `Link`.
+        centre, axes: of the mass of a base that moves, in the frame of the joint's body.
     """
 
     pos: Floats
@@ -57,6 +58,8 @@ class Tree:
     joint: int
     body: int
     geom: int
+    centre: Floats
+    axes: Floats
     links: tuple[Link, ...]
 
 
@@ -136,12 +139,27 @@ def _moves(model: Any, body: int) -> bool:
     return bool(model.body_treeid[body] >= 0)
 
 
+def _heavy_body(model: Any, root: int) -> int:
+    """Returns the first body with a mass among a free one and what is fixed to it: Bullet's base needs one to move."""
+    return int(np.flatnonzero((model.body_weldid == root) & (model.body_mass > 0))[0])
+
+
+def _inertia_pose(model: Any, body: int, root: int) -> tuple[Floats, Floats]:
+    """Returns the pose of a body's inertia in the frame of `root`, to which the body is fixed."""
+    pos, quat = model.body_ipos[body], model.body_iquat[body]
+    while body != root:
+        pos, quat = model.body_pos[body] + rotated(model.body_quat[body], pos), product(model.body_quat[body], quat)
+        body = int(model.body_parentid[body])
+    return pos, quat
+
+
 class _TreeBuilder:
     """Lays out one kinematic tree. A frame is a link and where the body's origin is in it."""
 
     def __init__(self, model: Any, data: Any, solid: set[int]) -> None:
         self._model, self._data, self._solid = model, data, solid
         self._links: list[Link] = []
+        self._base = NONE  # the body whose mass is the base's
         self._frames: dict[int, tuple[int, Floats]] = {}
 
     def build(self, root: int) -> Tree:
@@ -151,8 +169,11 @@ class _TreeBuilder:
         geom = NONE
         if is_free:
             self._frames[root] = NONE, _ORIGIN
+            self._base = _heavy_body(model, root)
             geom, *others = [*self._geoms(root), NONE]
             self._add_shapes(NONE, root, [other for other in others if other != NONE])
+            if self._base != root:
+                self._add(parent=NONE, pos=_ORIGIN, quat=_IDENTITY, body=root)
         else:
             # Bullet takes what is fixed to link 0 for static, even where link 0 moves: it would pass through walls.
             self._frames[parent] = self._add(parent=NONE, pos=_ORIGIN, quat=_IDENTITY), _ORIGIN
@@ -160,12 +181,16 @@ class _TreeBuilder:
         for body in range(root + 1, model.nbody):
             if model.body_treeid[body] == model.body_treeid[root]:
                 self._add_body(body)
+        require_size(model, root, [link.joint for link in self._links])
+        centre, axes = _inertia_pose(model, self._base, root) if is_free else (_ORIGIN, _IDENTITY)
         return Tree(
             pos=_ORIGIN if is_free else self._data.xpos[parent].copy(),
             quat=_IDENTITY if is_free else self._data.xquat[parent].copy(),
             joint=int(model.body_jntadr[root]) if is_free else NONE,
-            body=root if is_free else NONE,
+            body=self._base,
             geom=geom,
+            centre=centre,
+            axes=axes,
             links=tuple(self._links),
         )
 
@@ -190,7 +215,7 @@ class _TreeBuilder:
             )
             pos, quat = -anchor, _IDENTITY
         if not len(joints) or not has_mass:  # a ball's frame must be the body's, and Bullet turns it to the inertia's
-            link = self._add(parent=link, pos=pos, quat=quat, body=body, geom=geom)
+            link = self._add(parent=link, pos=pos, quat=quat, body=NONE if body == self._base else body, geom=geom)
         self._frames[body] = link, self._links[link].origin
         self._add_shapes(link, body, [other for other in others if other != NONE])
 

@@ -12,6 +12,8 @@ _GEOMS = ("PLANE", "SPHERE", "CAPSULE", "ELLIPSOID", "CYLINDER", "BOX", "MESH")
 SOLID_TYPES = tuple(int(getattr(mujoco.mjtGeom, f"mjGEOM_{name}").value) for name in _GEOMS)
 _MESH = int(mujoco.mjtGeom.mjGEOM_MESH.value)
 _MOST_VERTICES = 131_072  # that PyBullet takes of a mesh
+_MOST_LINKS = 127  # of a body; PyBullet leaves out what is beyond without a word
+_MOST_COORDINATES = 128 - 7  # of its joints; PyBullet keeps 7 for every base, and writes past the end of its arrays
 _BALL, _FREE = mujoco.mjtJoint.mjJNT_BALL.value, mujoco.mjtJoint.mjJNT_FREE.value
 _SENSOR = mujoco.mjtSensor
 CONTACT_SENSOR = int(_SENSOR.mjSENS_CONTACT.value)
@@ -68,6 +70,27 @@ def require_translatable(model: Any) -> None:
     _require_tendons(model)
     _require_actuators(model)
     _require_sensors(model)
+
+
+def require_size(model: Any, root: int, joints: list[int]) -> None:
+    """Checks that PyBullet has room for a tree.
+
+    Args:
+        model: the compiled model.
+        root: the tree's first body.
+        joints: of its links, -1 where a link has none.
+
+    Raises:
+        UserError: naming the body.
+    """
+    name = model.body(root).name or root
+    if len(joints) > _MOST_LINKS:
+        reason = f"with its children it takes {len(joints)} links, for joints and for geoms that touch"
+        raise refuse("body", name, f"{reason}; PyBullet takes {_MOST_LINKS}")
+    num_coordinates = sum(4 if model.jnt_type[joint] == _BALL else 1 for joint in joints if joint >= 0)
+    if num_coordinates > _MOST_COORDINATES:
+        reason = f"with its children it has {num_coordinates} joint positions, four for a ball"
+        raise refuse("body", name, f"{reason}; PyBullet takes {_MOST_COORDINATES}")
 
 
 def refuse(element: str, name: str | int, reason: str) -> UserError:

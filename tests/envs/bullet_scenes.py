@@ -75,6 +75,18 @@ def tree(last="hinge", joint="", gravcomp=0):
     return load_model(TREE.format(last=last, joint=joint, gravcomp=gravcomp))
 
 
+def chain(num_links, joint="<joint/>", *, free=False):
+    """Returns a chain of links 5 cm long, each with such a joint; a ball moves the first if `free`."""
+    link = '<body pos="0.05 0 0">{}<geom type="capsule" fromto="0 0 0 0.05 0 0" size="0.01" mass="0.02"/>'
+    links = "".join(link.format(joint) for _ in range(num_links)) + "</body>" * num_links
+    first = '<freejoint/><geom size="0.02" mass="1"/>' if free else ""
+    flag = '<flag contact="disable"/>'
+    return load_model(
+        f'<mujoco><option timestep="0.001" integrator="implicitfast">{flag}</option>'
+        f'<worldbody><body name="first">{first}{links}</body></worldbody></mujoco>'
+    )
+
+
 def both(model, num_worlds=1):
     return MujocoEngine(model, num_worlds, 1), BulletEngine(model, num_worlds, 1)
 

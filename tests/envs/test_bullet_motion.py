@@ -8,7 +8,7 @@ from robossl.envs.mujoco_model import load_model
 
 pytest.importorskip("pybullet")
 
-from bullet_scenes import GRAVITY, MIXED, both, run, scattered, tree, world, write
+from bullet_scenes import GRAVITY, MIXED, both, chain, run, scattered, tree, world, write
 
 from robossl.envs.bullet.engine import BulletEngine
 
@@ -118,6 +118,36 @@ def test_a_rotor_follows_the_gear_of_its_world():
         angles.append(run(engine, 20, np.ones((2, 1)), substeps=10).read("qpos")[:, 0])
     assert angles[0][0] - angles[0][1] > 0.1
     np.testing.assert_allclose(angles[1], angles[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("free", [True, False])
+@pytest.mark.parametrize(("num_links", "joint"), [(121, '<joint axis="0 1 0"/>'), (30, '<joint type="ball"/>')])
+def test_the_longest_chains_move_as_in_mujoco(num_links, joint, free):
+    model = chain(num_links, joint, free=free)
+    engines = both(model)
+    qpos, qvel = scattered(model, 1, scale=0.1)
+    for engine in engines:
+        write(engine, qpos=qpos, qvel=qvel)
+        run(engine, 1, substeps=3)
+    np.testing.assert_allclose(engines[1].read("qpos"), engines[0].read("qpos"), atol=1e-7)
+    np.testing.assert_allclose(engines[1].read("qvel"), engines[0].read("qvel"), atol=1e-4)
+
+
+def test_a_free_body_whose_mass_is_its_childs_moves_as_in_mujoco():
+    model = world(
+        '<body quat="0.9 0.1 0.3 -0.2"><freejoint/><body pos="0 0.1 0" quat="0.8 0.1 0 0.3">'
+        '<body pos="0.1 0 0" quat="0.6 0.3 0.1 0"><geom type="box" size="0.1 0.05 0.02" mass="1"/></body></body>'
+        '<body pos="-0.1 0 0"><joint axis="0 1 0"/><geom pos="-0.1 0 0" size="0.05" mass="0.3"/></body></body>',
+        option='timestep="0.0002" integrator="implicitfast"',
+    )
+    engines = both(model)
+    _, qvel = scattered(model, 1)
+    for engine in engines:
+        write(engine, qvel=qvel, qfrc_applied=[[1, 2, 3, 0.1, 0.2, 0.3, 0.1]])
+        run(engine, 1, substeps=200)
+    np.testing.assert_allclose(engines[1].read("qvel"), engines[0].read("qvel"), atol=5e-3)
+    np.testing.assert_allclose(engines[1].read("xpos"), engines[0].read("xpos"), atol=1e-4)
+    assert abs(engines[1].read("qvel")[0, 2] - qvel[0, 2]) > 0.1
 
 
 def test_the_joint_space_inertia_is_mujocos():

@@ -9,7 +9,7 @@ from robossl.envs.mujoco_model import load_model
 
 pytest.importorskip("pybullet")
 
-from bullet_scenes import MIXED, world
+from bullet_scenes import MIXED, chain, world
 
 from robossl.envs.bullet.engine import BulletEngine
 
@@ -126,6 +126,23 @@ def test_a_mesh_that_pybullet_cannot_take_is_refused_by_name(monkeypatch):
     BulletEngine(model, 1, 1).close()
     monkeypatch.setattr("robossl.envs.bullet.refusals._MOST_VERTICES", 100)
     with pytest.raises(UserError, match="geom 'ball' cannot be translated: PyBullet takes no mesh of more than 100"):
+        BulletEngine(model, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("num_links", "joint", "free"),
+    [(122, "<joint/>", True), (122, "<joint/>", False), (31, '<joint type="ball"/>', True)],
+)
+def test_a_tree_with_more_coordinates_than_pybullet_has_room_for_is_refused_by_name(num_links, joint, free):
+    name = "'first'" if free else "2"
+    with pytest.raises(UserError, match=rf"body {name} cannot be translated: .* has \d+ joint positions.* takes 121$"):
+        BulletEngine(chain(num_links, joint, free=free), 1, 1)
+
+
+def test_a_tree_with_more_links_than_pybullet_has_room_for_is_refused_by_name():
+    spheres = "".join(f'<geom pos="{0.1 * i} 0 0" size="0.01"/>' for i in range(129))
+    model = world(f'<geom type="plane" size="1 1 1"/><body name="rake" pos="0 0 1"><freejoint/>{spheres}</body>')
+    with pytest.raises(UserError, match=r"body 'rake' cannot be translated: .* takes 128 links, .* takes 127$"):
         BulletEngine(model, 1, 1)
 
 
