@@ -50,7 +50,6 @@ class BulletEngine(MujocoEngine):
         blueprint = lay_out(model)
         self._layout = Layout(blueprint)
         self._sensors, self._forces = ContactSensors(model), ForceSensors(model)
-        self._ruled = ruled_trees(model)
         self._timestep = float(model.opt.timestep)
         books = copy.copy(model)
         books.opt.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST.value
@@ -61,6 +60,8 @@ class BulletEngine(MujocoEngine):
         self._held = columns_of(model, ("eq_active",))
         self._inertia, self._bias = JointInertia(self.model, self.batch), self.batch.bind("qfrc_bias")
         self._everyone = np.arange(num_worlds)
+        self._ruled = np.tile(ruled_trees(model), (num_worlds, 1))
+        self._is_reformed = np.zeros(num_worlds, bool)  # worlds where other laws may hold since
         self._bullet = BulletWorlds(blueprint, self._layout, self)
         self._sensordata: Array | None = None
         self._felt = np.zeros((num_worlds, len(self._forces.columns)))  # in the last substep
@@ -155,7 +156,7 @@ class BulletEngine(MujocoEngine):
             raise UserError(f"engine bullet cannot vary {field} between worlds: leave out the ranges of it")
         super().randomise(field, values, ids)
         if not self._bullet.note_change(field, ids) and not field.startswith(_LOOKS):
-            self._ruled[:] = True  # a law may now hold where there was none
+            self._is_reformed[ids] = True
 
     @property
     def _is_watched(self) -> bool:
@@ -183,14 +184,13 @@ class BulletEngine(MujocoEngine):
         velocity, last_contact = qvel.copy(), contact.copy()
         state = self.batch.state.copy() if whole and (self._is_watched or "sensordata" in entries) else None
         trees = self._pulled_trees()
-        pulled, bases = trees[self.model.dof_treeid], bool(self._bullet.has_base[trees].any())
+        pulled, bases = trees[:, self.model.dof_treeid], bool((trees & self._bullet.has_base).any())
         self._pass_without_contact(last_contact, entries)
         inertia = self._inertia.matrix()
         torque = _times(inertia, (qvel - velocity) / self._timestep) + self._bias - last_contact
         torque = np.where(pulled, torque, 0.0)
         forces = self._layout.forces(torque, self._bullet.motion, bases=bases)
-        pulls = np.flatnonzero(trees).tolist()
-        self._bullet.step(self._moving, forces, pulls, list(range(self.model.ntree)) if whole else pulls)
+        self._bullet.step(self._moving, forces, trees, whole=whole)
         if "sensordata" in entries:
             self._note(entries["sensordata"], self._everyone)
             entries["sensordata"][:, self._forces.columns] = self._felt
@@ -218,10 +218,17 @@ class BulletEngine(MujocoEngine):
             entries[name][...] = self._bound(name)
 
     def _pulled_trees(self) -> NDArray[np.bool_]:
-        """Tells which trees [ntree] need forces from here: those under a law, and all if somebody pushes."""
-        if self.view("qfrc_applied").any() or self.view("xfrc_applied").any():
-            return np.ones_like(self._ruled)
-        return np.asarray(self._ruled)
+        """Tells which trees [N, ntree] need forces from here: those under a law, and those that somebody pushes."""
+        for index in np.flatnonzero(self._is_reformed).tolist():
+            self._ruled[index] = ruled_trees(self.batch.get_model(index))
+        self._is_reformed[:] = False
+        pulled, model = self._ruled.copy(), self.model
+        world, dof = np.nonzero(self.view("qfrc_applied"))
+        pulled[world, model.dof_treeid[dof]] = True
+        world, body, _ = np.nonzero(self.view("xfrc_applied"))
+        can_move = model.body_treeid[body] >= 0
+        pulled[world[can_move], model.body_treeid[body[can_move]]] = True
+        return pulled
 
     def _with_contacts(self, sensordata: Array, ids: NDArray[np.int64]) -> Array:
         """Finds the contacts of the worlds `ids` and returns their `sensordata` [n, D] with them, and with forces."""

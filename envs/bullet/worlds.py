@@ -76,20 +76,23 @@ class BulletWorlds:
             self._worlds[index].place(self._fixtures.moved(index, poses[index]), poses[index])
             self._worlds[index].load(index, self.motion)
 
-    def step(self, ids: NDArray[np.int64], forces: tuple[Floats, ...], trees: list[int], fetched: list[int]) -> None:
-        """Makes a step of the worlds `ids` under forces on some trees; brings `motion` up to date for those `fetched`.
+    def step(
+        self, ids: NDArray[np.int64], forces: tuple[Floats, ...], pulled: NDArray[np.bool_], *, whole: bool
+    ) -> None:
+        """Makes a step of the worlds `ids` under forces on some trees, and brings `motion` up to date for them.
 
         Args:
             ids: worlds; those that are lost stand still.
             forces: see `Layout.forces`.
-            trees: that they pull.
-            fetched: trees.
+            pulled: [N, ntree] trees that they pull.
+            whole: whether `motion` is brought up to date for all trees.
         """
+        every_tree = list(range(pulled.shape[1]))
         for index in ids[~self.lost[ids]].tolist():
-            world = self._worlds[index]
+            world, trees = self._worlds[index], np.flatnonzero(pulled[index]).tolist()
             world.pull(index, trees, forces, self.motion)
             world.step()
-            world.fetch(index, fetched, self.motion)
+            world.fetch(index, every_tree if whole else trees, self.motion)
 
     def own_model(self, index: int) -> mujoco.MjModel:
         """Returns the model with a world's own values; it is copied out only when they have changed."""

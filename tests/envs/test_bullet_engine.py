@@ -153,6 +153,44 @@ def test_a_partial_reset_touches_nobody_else_and_forgets_everything():
     np.testing.assert_array_equal(engine.get_state()[1, columns], fresh.get_state()[0, columns])
 
 
+def test_a_push_moves_no_other_world_and_no_other_tree():
+    model = load_model(MIXED)
+    qpos, qvel = scattered(model, 2, scale=0.05)
+    states = []
+    for strength in (0.0, 1.0):
+        engine = BulletEngine(model, 2, 1)
+        write(engine, qpos=qpos, qvel=qvel)
+        force = np.zeros((1, model.nbody, 6))
+        force[0, model.body("ball").id, 0] = strength
+        engine.write("xfrc_applied", force, np.array([0]))
+        engine.forward()
+        states.append(run(engine, 2, np.ones((2, 1)), substeps=10).get_state())
+    calm, pushed = states
+    np.testing.assert_array_equal(pushed[1], calm[1])
+    ball = 1 + model.jnt_qposadr[model.body("ball").jntadr[0]]
+    box = 1 + model.jnt_qposadr[model.body("box").jntadr[0]]
+    assert pushed[0, ball] - calm[0, ball] > 1e-5
+    np.testing.assert_array_equal(pushed[0, box : box + 7], calm[0, box : box + 7])
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_laws_hold_in_the_world_that_is_given_them_for_as_long_as_it_has_them(stays):
+    model = load_model(MIXED)
+    engine, plain = BulletEngine(model, 2, 1), BulletEngine(model, 2, 1)
+    qpos, qvel = scattered(model, 2, scale=0.05)
+    damping = model.dof_damping[None] + np.eye(model.nv)[:1]
+    engine.randomise("dof_damping", damping, np.array([0]))
+    run(engine, 1, np.ones((2, 1)))
+    if not stays:
+        engine.randomise("dof_damping", model.dof_damping[None], np.array([0]))
+    for one in (engine, plain):
+        one.reset(np.arange(2))
+        write(one, qpos=qpos, qvel=qvel)
+        run(one, 2, np.ones((2, 1)), substeps=10)
+    np.testing.assert_array_equal(engine.get_state()[1], plain.get_state()[1])
+    assert np.array_equal(engine.get_state()[0], plain.get_state()[0]) == (not stays)
+
+
 def test_a_restored_state_continues_bit_for_bit():
     model = load_model(MIXED)
     engine, other = BulletEngine(model, 2, 1), BulletEngine(model, 2, 1)
