@@ -173,6 +173,7 @@ class BulletEngine(MujocoEngine):
         self._bullet.close()
         super().close()
 
+    @np.errstate(all="ignore")  # a world that goes astray is flagged, not told of by numpy
     def _substep(self, entries: dict[str, Array], *, whole: bool) -> None:
         """Passes one timestep; without `whole`, what no law rules is not read back from Bullet.
 
@@ -292,5 +293,4 @@ def _require_writable(fields: tuple[str, ...]) -> None:
 
 def _times(matrix: Floats, vector: Floats) -> Floats:
     """Multiplies matrices [N, D, D] with vectors [N, D], each on its own."""
-    with np.errstate(all="ignore"):  # a world that goes astray is flagged, not told of by numpy
-        return np.asarray((matrix @ vector[..., None])[..., 0])
+    return np.asarray((matrix @ vector[..., None])[..., 0])

@@ -62,7 +62,7 @@ class BulletWorlds:
         """Puts the state of the worlds `ids` into Bullet, with all that was changed of the model."""
         qpos, qvel = books.view("qpos"), books.view("qvel")
         bad = ~(np.isfinite(qpos).all(axis=1) & np.isfinite(qvel).all(axis=1))
-        with np.errstate(invalid="ignore"):
+        with np.errstate(all="ignore"):
             self.motion = self._layout.to_bullet(qpos, qvel)
             poses = self._fixtures.poses(books.view("mocap_pos"), books.view("mocap_quat"))
         for index in ids.tolist():

@@ -225,6 +225,17 @@ def test_a_world_of_nan_is_flagged_and_harms_no_other_and_recovers():
     np.testing.assert_array_equal(sick.get_state()[1:, 1:], fresh[[0, 0], 1:])
 
 
+@pytest.mark.parametrize(("field", "value"), [("qvel", 1e308), ("qfrc_applied", np.inf), ("qacc_warmstart", np.inf)])
+@pytest.mark.filterwarnings("error")
+def test_a_world_diverges_without_a_word_of_numpys(field, value):
+    engine = BulletEngine(load_model(MIXED), 2, 1)
+    engine.view("sensordata")
+    engine.write(field, np.full((1, engine.model.nv), value), np.array([1]))
+    engine.forward()
+    engine.step(np.zeros((2, 1)), 5, ("sensordata", "qvel"))
+    np.testing.assert_array_equal(engine.diverged, [False, True])
+
+
 def test_masses_and_frictions_differ_between_worlds():
     model = world(
         '<geom name="floor" type="box" size="5 5 0.5" pos="0 0 -0.5"/>'
