@@ -87,14 +87,13 @@ class Construction:
             self.places[geom] = place
 
     def _free(self, body: int, link: int, joint: int) -> None:
-        """Sets a joint's limit and dry friction, and switches off the motor that PyBullet gives every joint."""
+        """Sets a joint's limit, and switches off the motor that PyBullet gives every joint."""
         model = self._model
         if model.jnt_type[joint] == _JOINT.mjJNT_BALL.value:
             still = {"targetPosition": [0, 0, 0, 1], "positionGain": 0, "velocityGain": 0, "force": [0, 0, 0]}
             pybullet.setJointMotorControlMultiDof(body, link, pybullet.POSITION_CONTROL, **still, **self._client)
             return
-        friction = float(model.dof_frictionloss[model.jnt_dofadr[joint]])
-        pybullet.setJointMotorControl2(body, link, pybullet.VELOCITY_CONTROL, force=friction, **self._client)
+        pybullet.setJointMotorControl2(body, link, pybullet.VELOCITY_CONTROL, force=0, **self._client)
         if model.jnt_limited[joint]:
             low, high = (model.jnt_range[joint] - model.qpos0[model.jnt_qposadr[joint]]).tolist()
             margin = min(float(model.jnt_margin[joint]), (high - low) / 2)  # MuJoCo holds joints as far from the end

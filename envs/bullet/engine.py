@@ -1,18 +1,16 @@
 """N worlds whose time passes in Bullet: the second physics, to check what was learned in the first.
 
 MuJoCo keeps the books and Bullet moves the bodies. The state, and all that follows from it by geometry or by a formula
-(poses, Jacobians, cameras, the forces of actuators, springs and dampers), is a `MujocoEngine`'s, so that tasks,
-renderers and stored states cannot tell the engines apart. Motion under inertia, contacts, joint limits, dry friction
+(poses, Jacobians, cameras, the forces of actuators, springs, dampers and joints' dry friction), is a `MujocoEngine`'s,
+so that tasks, renderers and stored states cannot tell the engines apart. Motion under inertia, contacts, joint limits
 and welds are Bullet's own.
 
 Implicit forces. Bullet knows neither a joint's armature nor forces that are implicit in the velocity, without which
-stiff servos explode. In every substep MuJoCo's contact-free step says which acceleration a* the actuators and dampers
-lead to, given the generalised force f of contacts and limits in the substep before; Bullet is then handed the torque
-M a* + c - f, where M is the inertia without armature and c are the Coriolis and gravity forces. At rest against an
-obstacle f holds what the actuators push, so a* = 0 and the torque is exactly the actuators'.
+stiff servos explode. In every substep MuJoCo's contact-free step says which acceleration a* such forces lead to, given
+the generalised force f of contacts and limits in the substep before; Bullet is then handed the torque M a* + c - f,
+where M is the inertia without armature and c are the Coriolis and gravity forces. At rest against an obstacle f holds
+what the actuators push, so a* = 0 and the torque is exactly the actuators'.
 """
-
-import copy
 
 import mujoco
 import numpy as np
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Array, UnknownNameError, UserError
 from robossl.envs import mujoco_fields
+from robossl.envs.bullet.books import books_of
 from robossl.envs.bullet.contacts import ContactSensors
 from robossl.envs.bullet.fields import RANDOM_FIELDS, READABLE_FIELDS, RECORDABLE_FIELDS, WRITABLE_FIELDS
 from robossl.envs.bullet.forces import ForceSensors
@@ -33,7 +32,6 @@ from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_fields import NO_STAGE, STATE_FIELDS, columns_of, mujoco_stage
 from robossl.envs.records import STATE, Start
 
-_FORGOTTEN = mujoco.mjtDisableBit.mjDSBL_CONTACT.value | mujoco.mjtDisableBit.mjDSBL_CONSTRAINT.value
 _LOOKS = ("geom_rgba", "geom_matid", "mat_", "cam_", "light_")
 
 
@@ -51,11 +49,7 @@ class BulletEngine(MujocoEngine):
         self._layout = Layout(blueprint)
         self._sensors, self._forces = ContactSensors(model), ForceSensors(model)
         self._timestep = float(model.opt.timestep)
-        books = copy.copy(model)
-        books.opt.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST.value
-        books.opt.disableflags |= _FORGOTTEN
-        books.opt.enableflags &= ~mujoco.mjtEnableBit.mjENBL_ENERGY.value  # its sensors would tell of an earlier state
-        super().__init__(books, num_worlds, num_threads)
+        super().__init__(books_of(model), num_worlds, num_threads)
         self._motion = self.batch.state
         self._held = columns_of(model, ("eq_active",))
         self._inertia, self._bias = JointInertia(self.model, self.batch), self.batch.bind("qfrc_bias")

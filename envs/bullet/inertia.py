@@ -53,9 +53,10 @@ def _dofs(model: Any, actuator: int) -> NDArray[np.int64]:
 
 
 def ruled_trees(model: Any) -> NDArray[np.bool_]:
-    """Tells which kinematic trees [ntree] have armature, springs, dampers, actuators or an own gravity."""
+    """Tells which kinematic trees [ntree] have armature, friction, springs, dampers, actuators or an own gravity."""
     ruled = np.zeros(model.ntree, bool)
     dofs = (model.dof_damping != 0) | (model.dof_dampingpoly != 0).any(axis=1) | (model.dof_armature != 0)
+    dofs |= model.dof_frictionloss != 0
     ruled[model.dof_treeid[dofs]] = True
     bodies = model.body_gravcomp != 0
     springs = (model.jnt_stiffness != 0) | (model.jnt_stiffnesspoly != 0).any(axis=1)

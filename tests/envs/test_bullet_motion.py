@@ -258,8 +258,25 @@ def test_dry_friction_of_a_joint_holds_and_lets_go():
     )
     model = world(body.format(x=0, loss=1.05 * torque) + body.format(x=2, loss=0.8 * torque))
     engine = run(BulletEngine(model, 1, 1), 50, substeps=10)
-    assert abs(engine.read("qpos")[0, 0]) < 1e-6
+    assert abs(engine.read("qpos")[0, 0]) < 1e-5
     assert engine.read("qpos")[0, 1] > 0.3
+
+
+def test_dry_friction_lets_go_of_a_heavy_rotor_as_in_mujoco():
+    model = world(
+        '<body><joint name="j" axis="0 0 1" frictionloss="0.052" armature="0.028" damping="0.01"/>'
+        '<geom type="capsule" fromto="0 0 0 0.1 0 0" size="0.01" mass="0.02"/></body>',
+        option='timestep="0.002" integrator="implicitfast"',
+        rest='<actuator><motor joint="j"/></actuator>',
+    )
+    held, moved = [], []
+    for engine in both(model, 2):
+        run(engine, 20, np.array([[0.05], [0.1]]), substeps=10)
+        held.append(engine.read("qpos")[0, 0])
+        moved.append(engine.read("qpos")[1, 0])
+    assert abs(held[1]) < 1e-5
+    assert moved[0] > 0.1
+    np.testing.assert_allclose(moved[1], moved[0], rtol=1e-4)
 
 
 def test_servos_come_to_rest_where_their_law_says():
