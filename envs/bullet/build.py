@@ -16,10 +16,12 @@ Place = tuple[int, int]
 """A body of PyBullet's and a link of it, `NONE` for the base."""
 
 _FASTEST = 1e10  # m/s or rad/s of joints: far beyond where a world counts as diverged; Bullet's own limit is 100
+_THINNEST_M = 1e-5  # margin round a hull: with none at all, what lies flat on a hull now and then jumps
 _STRONGEST_N = 1e6  # of constraints, whose default is 500 N
 _XYZW = [1, 2, 3, 0]
 _NO_TURN = np.array([1.0, 0.0, 0.0, 0.0])
 _GEOM, _JOINT = mujoco.mjtGeom, mujoco.mjtJoint
+_HULLS = (int(_GEOM.mjGEOM_MESH.value), int(_GEOM.mjGEOM_ELLIPSOID.value))
 _JOINT_TYPES = {
     int(_JOINT.mjJNT_BALL.value): pybullet.JOINT_SPHERICAL,
     int(_JOINT.mjJNT_SLIDE.value): pybullet.JOINT_PRISMATIC,
@@ -175,8 +177,21 @@ class Construction:
         return self._shape(geom, origin + self._model.geom_pos[geom], self._model.geom_quat[geom])
 
     def _shape(self, geom: int, pos: Floats, quat: Floats) -> int:
+        if int(self._model.geom_type[geom]) in _HULLS:
+            return self._hull(pos + rotated(quat, hull_points(self._model, geom)))
         frame = {"collisionFramePosition": pos.tolist(), "collisionFrameOrientation": quat[_XYZW].tolist()}
         shape: int = pybullet.createCollisionShape(**_outline(self._model, geom), **frame, **self._client)
+        return shape
+
+    def _hull(self, points: Floats) -> int:
+        """Creates the convex hull of points [n, 3], less the margin of 1 mm that PyBullet puts round it.
+
+        PyBullet changes margins of bases alone: a base borrows the shape, and its frame must be the shape's.
+        """
+        shape: int = pybullet.createCollisionShape(pybullet.GEOM_MESH, vertices=points.tolist(), **self._client)
+        base = pybullet.createMultiBody(0.0, shape, **self._client)
+        pybullet.changeDynamics(base, NONE, collisionMargin=_THINNEST_M, **self._client)
+        pybullet.removeBody(base, **self._client)
         return shape
 
     def _inertial(self, body: int, origin: Floats) -> tuple[list[float], list[float]]:
@@ -192,7 +207,7 @@ class Construction:
 
 
 def _outline(model: Any, geom: int) -> dict[str, Any]:
-    """Returns how PyBullet's `createCollisionShape` is told of a geom's shape."""
+    """Returns how PyBullet's `createCollisionShape` is told of a geom's shape, if that is no hull."""
     kind, size = int(model.geom_type[geom]), model.geom_size[geom].tolist()
     if kind == _GEOM.mjGEOM_PLANE.value:
         return {"shapeType": pybullet.GEOM_PLANE, "planeNormal": [0, 0, 1]}
@@ -202,9 +217,7 @@ def _outline(model: Any, geom: int) -> dict[str, Any]:
         return {"shapeType": pybullet.GEOM_BOX, "halfExtents": size}
     if kind == _GEOM.mjGEOM_CAPSULE.value:
         return {"shapeType": pybullet.GEOM_CAPSULE, "radius": size[0], "height": 2 * size[1]}
-    if kind == _GEOM.mjGEOM_CYLINDER.value:
-        return {"shapeType": pybullet.GEOM_CYLINDER, "radius": size[0], "height": 2 * size[1]}
-    return {"shapeType": pybullet.GEOM_MESH, "vertices": hull_points(model, geom).tolist()}
+    return {"shapeType": pybullet.GEOM_CYLINDER, "radius": size[0], "height": 2 * size[1]}
 
 
 def _mass(model: Any, body: int) -> float:

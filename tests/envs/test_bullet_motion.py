@@ -241,6 +241,19 @@ def test_every_shape_comes_to_rest_where_it_does_in_mujoco(geom, height, ground)
         np.testing.assert_allclose(found, height, atol=2e-3)
 
 
+@pytest.mark.parametrize("joint", ['<joint type="slide" axis="0 0 1"/>', "<freejoint/>"])
+@pytest.mark.parametrize("thing", ['type="mesh" mesh="cube"', 'type="ellipsoid" size="0.02 0.02 0.02"'])
+@pytest.mark.parametrize("ground", ['type="plane" size="1 1 1"', 'type="mesh" mesh="cube" pos="0 0 -0.02"'])
+def test_hulls_are_no_fatter_than_their_geoms(joint, thing, ground):
+    corners = " ".join(f"{x} {y} {z}" for x in (-1, 1) for y in (-1, 1) for z in (-1, 1))
+    model = world(
+        f'<geom {ground}/><body pos="0 0 0.021">{joint}<geom {thing} mass="0.1"/></body>',
+        rest=f'<asset><mesh name="cube" vertex="{corners}" scale="0.02 0.02 0.02"/></asset>',
+    )
+    engine = run(BulletEngine(model, 1, 1), 20, substeps=10)
+    np.testing.assert_allclose(engine.read("xpos")[0, 1, 2], 0.02, atol=1.5e-4)
+
+
 def test_a_joint_stops_at_its_limit():
     model = world(
         '<body pos="0 0 2"><joint axis="0 1 0" range="-40 30" limited="true"/>'
