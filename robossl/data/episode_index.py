@@ -1,6 +1,6 @@
 """The list of a dataset's episodes: index.jsonl, one checked line each, and dataset.json, what they have in common.
 
-    <folder>/dataset.json               format version, environment spec, config, what blocks are compressed with
+    <folder>/dataset.json               format version, environment spec, config, how blocks begin, a checksum
              index.jsonl                 one line per episode: where its parts lie, a checksum of each, names
              packed.bin                  a compressed block per episode: all that is no picture (see `packing`)
              shards/<key>/<n>.npy        rows of pictures; an episode of T steps takes T + 1 rows of one shard
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from robossl.core import Array, ArraySpec, EnvSpec, UserError
+from robossl.core import Array, ArraySpec, CorruptFileError, EnvSpec, UserError
 from robossl.core.files import read_json, write_json
 from robossl.data.episode import Episode
 from robossl.data.packing import header
@@ -29,6 +29,9 @@ _READABLE = (2, 3)
 INDEX_NAME = "index.jsonl"
 PACKED_NAME = "packed.bin"
 DATASET_NAME = "dataset.json"
+_CHECK = "check"
+_UNCHECKED = {"format", "format_version", "created_with", "spec", "config", "dictionary"}
+"""What is in dataset.json beside its checksum, and was when there was none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,14 +130,16 @@ def write_dataset(folder: Path, spec: EnvSpec, config: dict[str, Any]) -> None:
     """Begins a dataset: writes what its episodes have in common."""
     common = {"format": FORMAT, "format_version": FORMAT_VERSION, "created_with": VERSION}
     described = {"spec": spec.to_json(), "config": config, "dictionary": _dictionary(spec)}
-    write_json(folder / DATASET_NAME, {**common, **described})
+    fields = json.loads(json.dumps({**common, **described}))  # as they are read: keys are text, tuples are lists
+    write_json(folder / DATASET_NAME, {**fields, _CHECK: _checksum(fields)})
 
 
 def read_dataset(folder: Path) -> tuple[EnvSpec, dict[str, Any]]:
     """Reads what a dataset's episodes have in common: their environment's spec, and how they were made.
 
     Raises:
-        UserError: if the folder is not a dataset, of a version that this code does not read, or the file was changed.
+        UserError: if the folder is not a dataset, or of a version that this code does not read.
+        CorruptFileError: if the file was changed.
     """
     path = folder / DATASET_NAME
     if not path.is_file():
@@ -151,13 +156,15 @@ def read_dataset(folder: Path) -> tuple[EnvSpec, dict[str, Any]]:
     config = common.get("config")
     if not isinstance(config, dict):
         raise UserError(f"{path}: key 'config' must be an object, got {config!r}")
-    return EnvSpec.from_json(common.get("spec"), file=str(path)), config
+    spec = EnvSpec.from_json(common.get("spec"), file=str(path))
+    _require_unchanged(path, common)
+    return spec, config
 
 
 def encode_line(entry: IndexEntry) -> bytes:
     """Returns the line of index.jsonl, with its own checksum."""
     fields = asdict(entry)
-    line = json.dumps({**fields, "check": _checksum(fields)}, allow_nan=False, separators=(",", ":"))
+    line = json.dumps({**fields, _CHECK: _checksum(fields)}, allow_nan=False, separators=(",", ":"))
     return f"{line}\n".encode()
 
 
@@ -165,7 +172,7 @@ def decode_line(line: bytes) -> IndexEntry | None:
     """Reads a line of index.jsonl; None if it is damaged."""
     try:
         fields = json.loads(line)
-        check = fields.pop("check")
+        check = fields.pop(_CHECK)
         return IndexEntry(**fields) if check == _checksum(fields) else None
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
@@ -182,6 +189,16 @@ def read_index(folder: Path) -> tuple[list[IndexEntry | None], int, bool]:
     lines = content.split(b"\n")
     unfinished = lines.pop()
     return [decode_line(line) for line in lines], len(content) - len(unfinished), bool(unfinished)
+
+
+def _require_unchanged(path: Path, common: dict[str, Any]) -> None:
+    """Compares what dataset.json tells with its checksum; where it has none, it may only hold what it held before."""
+    fields = {name: value for name, value in common.items() if name != _CHECK}
+    if _CHECK not in common:
+        for name in sorted(set(fields) - _UNCHECKED):  # such as a checksum's name with a wrong letter
+            raise CorruptFileError(f"{path}: unknown key {name!r}")
+    elif common[_CHECK] != _checksum(fields):
+        raise CorruptFileError(f"{path} is not what was written: its checksum differs")
 
 
 def _checksum(fields: dict[str, Any]) -> int:

@@ -2,6 +2,7 @@
 
 import zlib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from robossl.data.episode_index import (
     read_index,
     shard_path,
 )
+from robossl.data.episode_tail import require_named
 from robossl.data.npy_files import open_npy
 from robossl.data.packing import unpack
 
@@ -34,7 +36,8 @@ class EpisodeStore:
         config: how they were made.
 
     Raises:
-        UserError: if the folder is not a dataset, of another format version, or dataset.json was changed.
+        UserError: if the folder is not a dataset, or of another format version.
+        CorruptFileError: if dataset.json was changed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -80,16 +83,18 @@ class EpisodeStore:
 
     def verify(self) -> list[str]:
         """Reads everything and returns one line for each thing that is damaged."""
-        damages = Counter[str]()
-        for index in range(len(self)):
-            try:
-                self._checked.discard(index)
-                self[index]
-            except CorruptFileError as error:
-                damages[str(error)] += 1
+        damages = Counter[str](str(damage) for damage in self._damages() if damage is not None)
+        try:
+            require_named(self.folder)
+        except CorruptFileError as error:
+            damages[str(error)] = 0
         if self._unfinished:
             damages[f"{self.folder / INDEX_NAME}: the last line is unfinished; appending drops it"] = 0
         return [f"{text} ({count} episodes)" if count > 1 else text for text, count in damages.items()]
+
+    def num_whole(self) -> int:
+        """Returns how many episodes there are before the first damaged one; they are read."""
+        return next((index for index, damage in enumerate(self._damages()) if damage is not None), len(self))
 
     def summary(self) -> dict[str, Any]:
         """Returns counts, sizes and means of the episodes whose index lines are readable, as JSON values."""
@@ -106,6 +111,17 @@ class EpisodeStore:
             "success_rate": float(np.mean(success)) if success else None,
             "keys": {key: f"{spec.dtype}{list(spec.shape)}" for key, spec in self.spec.observation.items()},
         }
+
+    def _damages(self) -> Iterator[CorruptFileError | None]:
+        """Reads one episode after the other and returns what is wrong with it."""
+        for index in range(len(self)):
+            self._checked.discard(index)
+            try:
+                self[index]
+            except CorruptFileError as error:
+                yield error
+            else:
+                yield None
 
     def _block(self, index: int, entry: IndexEntry) -> dict[str, Array]:
         """Reads an episode's block of the packed file; its checksum is compared every time."""

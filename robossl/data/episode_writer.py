@@ -28,6 +28,7 @@ from robossl.data.episode_index import (
     shard_path,
     write_dataset,
 )
+from robossl.data.episode_tail import end_of_blocks, require_named
 from robossl.data.npy_files import create_npy, open_npy, resize_npy
 from robossl.data.packing import pack, unpack
 
@@ -53,6 +54,7 @@ class EpisodeWriter:
     Raises:
         UserError: if another writer is at work, the folder holds something else, or a dataset of another environment
             or format version.
+        CorruptFileError: if lines of the index are lost: their episodes would be overwritten.
     """
 
     def __init__(self, folder: Path, spec: EnvSpec, config: dict[str, Any]) -> None:
@@ -143,13 +145,14 @@ class EpisodeWriter:
                 f"{self.folder} has an older format, version {format_version(self.folder)}: it can be read, but nothing"
                 f" is added to it; this robossl writes version {FORMAT_VERSION} into another folder"
             )
+        require_named(self.folder)
         self._dictionary = dictionary_of(self.folder)
         entries, num_bytes, _ = read_index(self.folder)
         self.num_episodes = len(entries)
         self._index: IO[bytes] = (self.folder / INDEX_NAME).open("ab", buffering=0)
         self._index.truncate(num_bytes)
         whole = [entry for entry in entries if entry is not None]
-        self._end = max((entry.block[0] + entry.block[1] for entry in whole), default=0)
+        self._end = end_of_blocks(entries)
         self._packed = self._open_packed()
         self._synced_at = time.monotonic()
         self._num_state = self._width_of(whole[-1]) if whole else None
@@ -222,6 +225,7 @@ class EpisodeWriter:
     def _write_block(self, block: bytes, num_bytes: int) -> list[int]:
         """Writes an episode's block behind the others and returns what the index tells of it."""
         try:
+            self._packed.truncate(self._end)  # of an episode that failed nothing may be left behind this one
             self._packed.seek(self._end)
             written = self._packed.write(block)
             if written != len(block):

@@ -1,7 +1,9 @@
 """Memory-mapped .npy files: space reserved before it is used, headers checked before they are believed."""
 
 import io
+import math
 import os
+import tokenize
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +12,9 @@ from numpy.lib import format as npy_format
 
 from robossl.core import CorruptFileError, UserError
 from robossl.core.files import sync_folder
+
+_DAMAGES = (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, OverflowError, tokenize.TokenError)
+"""What reading a header as a Python literal can end in; nothing in it is executed."""
 
 
 def create_npy(path: Path, shape: tuple[int, ...], dtype: str) -> "np.memmap[Any, Any]":
@@ -82,17 +87,20 @@ def open_npy(path: Path, mode: Literal["r", "r+"] = "r") -> "np.memmap[Any, Any]
             offset, size = file.tell(), os.fstat(file.fileno()).st_size
     except OSError as error:
         raise CorruptFileError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except _DAMAGES as error:
         raise CorruptFileError(f"{path} is not a .npy file, or its header is damaged") from error
     if dtype.hasobject:
         raise CorruptFileError(f"{path} holds pickled Python objects: refused, they could run code")
-    expected = offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    expected = offset + math.prod(shape) * dtype.itemsize
     if size < expected or fortran_order:
         raise CorruptFileError(f"{path} is truncated or changed: {size} bytes where {expected} were written")
     return np.memmap(path, dtype, mode, offset, shape)
 
 
 def _read_header(file: Any) -> tuple[tuple[int, ...], bool, "np.dtype[Any]"]:
-    major, _ = npy_format.read_magic(file)
-    read = npy_format.read_array_header_1_0 if major == 1 else npy_format.read_array_header_2_0
-    return read(file)
+    if npy_format.read_magic(file) != (1, 0):
+        raise ValueError("another version than is written")
+    shape, fortran_order, dtype = npy_format.read_array_header_1_0(file)
+    if not dtype.itemsize or min(shape, default=0) < 0:
+        raise ValueError("no array has this size")
+    return shape, fortran_order, dtype

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -79,6 +80,35 @@ def test_blocks_that_are_gone_are_named_and_nothing_is_appended(written, spec):
     assert (written / "index.jsonl").read_bytes() == index
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda index, lines: index.unlink(),
+        lambda index, lines: index.write_bytes(b""),
+        lambda index, lines: index.write_bytes(b"".join(lines[:2])),
+        lambda index, lines: index.write_bytes(b"".join(lines[:2]) + lines[2][:30]),
+        lambda index, lines: index.write_bytes(b"".join(lines[:4]) + b"x" + lines[4]),
+    ],
+    ids=["gone", "empty", "short", "cut", "last line damaged"],
+)
+def test_what_lost_lines_named_is_told_and_never_overwritten(written, spec, episodes, damage):
+    index, packed = written / "index.jsonl", written / "packed.bin"
+    content = index.read_bytes()
+    damage(index, content.splitlines(keepends=True))
+    before = {path: path.read_bytes() for path in written.rglob("*") if path.is_file()}
+    told = f"{index} does not name the last .* bytes of packed.bin: lines are lost, and nothing is added"
+    assert any(re.match(told, line) for line in EpisodeStore(written).verify())
+    with pytest.raises(CorruptFileError, match=told) as caught:
+        EpisodeWriter(written, spec, CONFIG)
+    assert {path: path.read_bytes() for path in written.rglob("*") if path.is_file()} == before
+    _, end, path = re.search("`(.*)`", str(caught.value))[1].removeprefix("truncate ").split()
+    os.truncate(path, int(end))
+    with EpisodeWriter(written, spec, CONFIG) as writer:
+        number = writer.add(episodes[0])
+    assert_same_episode(EpisodeStore(written)[number], episodes[0])
+    assert packed.stat().st_size > int(end)
+
+
 @pytest.mark.usefixtures("_tiny_shards")
 def test_a_truncated_shard_is_named_and_appending_leaves_it_alone(tmp_path, spec, make_episode):
     with EpisodeWriter(tmp_path, spec, CONFIG) as writer:
@@ -96,6 +126,12 @@ def test_a_truncated_shard_is_named_and_appending_leaves_it_alone(tmp_path, spec
         assert_same_episode(store[number], make_episode(0, number, 8))
 
 
+def change_header(path, old, new):
+    content = path.read_bytes()
+    assert old in content[:128]
+    path.write_bytes(content[:128].replace(old, new) + content[128:])
+
+
 class Bomb:
     def __reduce__(self):
         return os.abort, ()
@@ -107,6 +143,10 @@ class Bomb:
         (lambda path: np.save(path, np.array([Bomb()] * 50), allow_pickle=True), "pickled Python objects: refused"),
         (lambda path: path.write_bytes(pickle.dumps(Bomb())), r"not a \.npy file"),
         (lambda path: path.write_bytes(b""), r"not a \.npy file"),
+        (lambda path: change_header(path, b"(", b"i"), "its header is damaged"),
+        (lambda path: change_header(path, b"}", b"="), "its header is damaged"),
+        (lambda path: change_header(path, b"'|u1'", b"'|U0'"), "its header is damaged"),
+        (lambda path: change_header(path, b"NUMPY\1", b"NUMPY\2"), "its header is damaged"),
         (lambda path: path.unlink(), "cannot be read: No such file"),
     ],
 )
@@ -166,9 +206,45 @@ def test_a_damaged_description_is_named(written, spec, change, message):
             open_it(written)
 
 
-def test_a_description_of_other_columns_is_named(written):
+def described_without_checksum(folder):
+    """Returns what an older robossl would have written into dataset.json."""
+    data = json.loads((folder / "dataset.json").read_text())
+    del data["check"]
+    return data
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data["config"].update(policy="another"),
+        lambda data: data["config"].update(more=1),
+        lambda data: data["spec"].update(control_hz=5.0),
+        lambda data: data.update(format_version=2),
+        lambda data: data.update(check=data["check"] + 1),
+        lambda data: data.update(chfck=data.pop("check")),
+    ],
+)
+def test_a_description_that_was_changed_is_named(written, spec, change):
     path = written / "dataset.json"
     data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+    for open_it in (EpisodeStore, lambda folder: EpisodeWriter(folder, spec, CONFIG)):
+        with pytest.raises(CorruptFileError, match=f"^{path}.*(its checksum differs|unknown key 'chfck')$"):
+            open_it(written)
+
+
+def test_a_description_without_a_checksum_is_read_and_added_to(written, spec, episodes):
+    (written / "dataset.json").write_text(json.dumps(described_without_checksum(written)))
+    with EpisodeWriter(written, spec, CONFIG) as writer:
+        writer.add(episodes[0])
+    assert EpisodeStore(written).verify() == []
+    assert len(EpisodeStore(written)) == 6
+
+
+def test_a_description_of_other_columns_is_named(written):
+    path = written / "dataset.json"
+    data = described_without_checksum(written)
     del data["spec"]["observation"]["proprio"]
     path.write_text(json.dumps(data))
     with pytest.raises(CorruptFileError, match=f"{path} and index.jsonl do not agree about 'proprio'"):
@@ -177,7 +253,7 @@ def test_a_description_of_other_columns_is_named(written):
 
 def test_a_description_of_other_vectors_is_named(written):
     path = written / "dataset.json"
-    data = json.loads(path.read_text())
+    data = described_without_checksum(written)
     data["spec"]["observation"]["proprio"]["shape"] = [4]
     path.write_text(json.dumps(data))
     message = (
@@ -224,11 +300,12 @@ def test_a_line_that_does_not_fit_is_taken_back(written, spec, episodes, monkeyp
 
         monkeypatch.setattr(writer, "_index", Full())
         with pytest.raises(UserError, match=r"index\.jsonl: only 10 of"):
-            writer.add(episodes[0])
+            writer.add(episodes[3])
         assert (written / "index.jsonl").read_bytes() == before
         monkeypatch.setattr(writer, "_index", index)
-        assert writer.add(episodes[0]) == 5
+        assert writer.add(episodes[0]) == 5  # shorter: nothing of the one that failed is left behind it
     assert EpisodeStore(written).verify() == []
+    EpisodeWriter(written, spec, CONFIG).close()
 
 
 CHILD = """

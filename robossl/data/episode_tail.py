@@ -1,0 +1,64 @@
+"""The end of a dataset: blocks that the index does not name, and episodes that shall be written anew.
+
+A writer that is killed leaves one block whose line it did not come to write; the next writer overwrites it. More than
+that, or anything at all where the last line is damaged or the index is gone, belongs to episodes whose lines are lost.
+"""
+
+import os
+import zlib
+from pathlib import Path
+
+from robossl.core import CorruptFileError
+from robossl.core.files import write_atomic
+from robossl.data.episode_index import INDEX_NAME, PACKED_NAME, IndexEntry, dictionary_of, read_index
+
+_CHUNK_BYTES = 1 << 16  # unpacked at once: even what is made to fill the memory stays small
+
+
+def end_of_blocks(entries: list[IndexEntry | None]) -> int:
+    """Returns the byte after the last block that is named."""
+    return max((entry.block[0] + entry.block[1] for entry in entries if entry is not None), default=0)
+
+
+def require_named(folder: Path) -> None:
+    """Checks that the index names what is stored, but for what a writer that was killed leaves.
+
+    Raises:
+        CorruptFileError: if it names less, with what to do: the next writer would overwrite the rest.
+    """
+    path = folder / PACKED_NAME
+    size = path.stat().st_size if path.exists() else 0  # before the index is read: somebody may be writing
+    entries = read_index(folder)[0]
+    end = end_of_blocks(entries)
+    if size <= end:
+        return
+    is_lost = entries[-1] is None if entries else not (folder / INDEX_NAME).exists()
+    if is_lost or not _is_one_block(path, end, size, dictionary_of(folder)):
+        raise CorruptFileError(
+            f"{folder / INDEX_NAME} does not name the last {size - end:,} bytes of {PACKED_NAME}: lines are lost, and "
+            f"nothing is added; put it back, or give these episodes up with `truncate -s {end} {path}`"
+        )
+
+
+def keep_first(folder: Path, count: int) -> None:
+    """Drops all episodes of a dataset but the first `count`; nobody may be writing."""
+    index, packed = folder / INDEX_NAME, folder / PACKED_NAME
+    entries, num_bytes, _ = read_index(folder)
+    if count < len(entries):
+        lines = index.read_bytes()[:num_bytes].splitlines(keepends=True)
+        write_atomic(index, b"".join(lines[:count]))
+    if packed.exists():
+        os.truncate(packed, end_of_blocks(entries[:count]))
+
+
+def _is_one_block(path: Path, start: int, end: int, dictionary: bytes) -> bool:
+    """Tells whether there is one compressed block, or the beginning of one, between two bytes of a file."""
+    stream = zlib.decompressobj(zdict=dictionary) if dictionary else zlib.decompressobj()
+    with path.open("rb") as file:
+        file.seek(start)
+        try:
+            while not stream.eof and (chunk := file.read(min(_CHUNK_BYTES, end - file.tell()))):
+                stream.decompress(chunk)
+        except zlib.error:
+            return False
+        return file.tell() == end and not stream.unused_data
