@@ -79,6 +79,18 @@ class Actor:
     home: EngineName
 
 
+def acting_like(run_folder: Path | None) -> ActingConfig:
+    """Returns what the flags of a command override: as it was in the run, where one is given.
+
+    Raises:
+        UserError: if the folder is not a run.
+    """
+    if run_folder is None:
+        return ActingConfig()
+    env = load_settings(run_folder).env
+    return ActingConfig(randomise=env.randomise, sensors=env.sensors)
+
+
 @contextmanager
 def opened_actor(run_folder: Path | None, config: ActingConfig, *, num_worlds: int) -> Iterator[Actor]:
     """Opens the environment of a run, or the one that `config` names, with whoever acts in it.

@@ -9,6 +9,7 @@ from robossl.cli.figures import print_summary
 from robossl.cli.presets import build, plain
 from robossl.core import UnknownNameError, UsageError, UserError
 from robossl.data import EpisodeStore
+from robossl.data.episode_index import DATASET_NAME
 from robossl.envs import EnvConfig
 from robossl.envs.config import RendererName
 from robossl.envs.randomisation import Span
@@ -17,6 +18,8 @@ from robossl.envs.state_painter import StatePainter
 from robossl.training.privileged import PREFIX
 from robossl.training.render import kept, render_dataset, rendered_spec
 
+_UNDRAWN = "undrawn_sensors"
+_OF_PICTURES = ("appearances", _UNDRAWN)  # what a dataset's header tells of its own pictures alone
 _NUM_WORLDS = 64  # states drawn at once
 
 
@@ -56,26 +59,28 @@ class RenderCommand:
 def run(arguments: list[str]) -> int:
     """Draws, and prints what the new dataset holds."""
     name, rest = split_positional(arguments)
+    source = EpisodeStore(Path(name)) if name else None
+    collected = _collected(source) if source else EnvConfig()
     command = parse(
-        RenderCommand(),
+        RenderCommand(sensors=collected.sensors),
         rest,
         usage="robossl dataset render FOLDER",
         description="Draws the stored states of a dataset, with the model values of each episode put back, into a new "
         "dataset; its vectors and actions are copied. Collect with `--collect.no-pictures` to store states alone.",
     )
-    if name is None:
+    if source is None:
         raise UsageError("give the dataset's folder")
     if command.randomise and not command.appearances:
         raise UsageError("--randomise sets the ranges of random appearances: say how many with --appearances")
-    source, folder = EpisodeStore(Path(name)), command.out or Path(f"{name.rstrip('/')}-rendered")
-    env = _env_config(source, command)
+    folder = command.out or Path(f"{source.folder}-rendered")
+    env = _drawn(collected, command)
     painter = StatePainter(env, appearances=command.appearances)
     try:
         for key in command.observations or ():
             if key not in (*painter.own, *source.spec.observation):
                 raise UserError(f"{key} is no picture, and the dataset does not hold it: only pictures are drawn")
-        for key in command.sensors:
-            if key not in painter.own:
+        for key, model in command.sensors.items():
+            if key not in painter.own and model != collected.sensors.get(key):
                 raise UnknownNameError("picture to make imperfect:", key, painter.own)
         spec = rendered_spec(source.spec, painter.pictures, painter.render)
         result = render_dataset(source, folder, spec, _header(source, env, painter), painter.paint)
@@ -86,22 +91,28 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _env_config(source: EpisodeStore, command: RenderCommand) -> EnvConfig:
-    """Returns the environment of the collection, with the pictures that are asked for."""
-    where = str(source.folder / "dataset.json")
+def _collected(source: EpisodeStore) -> EnvConfig:
+    """Returns the environment of the collection, with the sensors of pictures that the dataset does not hold."""
+    where = str(source.folder / DATASET_NAME)
     told = source.config.get("env")
     env = EnvConfig(id=source.spec.id) if told is None else build(EnvConfig, told, where=where)
     if source.spec.render is not None and told is None:
         pictures = tuple(key for key, array in source.spec.observation.items() if array.is_image)
         env = replace(env, observations=pictures, renderer=source.spec.render.renderer)
+    undrawn = build(dict[str, SensorModel], source.config.get(_UNDRAWN, {}), where=where)
+    return replace(env, sensors={**undrawn, **env.sensors})
+
+
+def _drawn(collected: EnvConfig, command: RenderCommand) -> EnvConfig:
+    """Returns the environment of the collection, with the pictures that are asked for."""
     return replace(
-        env,
+        collected,
         num_worlds=_NUM_WORLDS,
         num_threads=command.num_threads,
-        observations=command.observations or env.observations,
-        image_size=command.image_size or env.image_size,
-        renderer=command.renderer or env.renderer,
-        sensors={**env.sensors, **command.sensors},
+        observations=command.observations or collected.observations,
+        image_size=command.image_size or collected.image_size,
+        renderer=command.renderer or collected.renderer,
+        sensors={**collected.sensors, **command.sensors},
         randomise=command.randomise,
         engine="mujoco",
     )
@@ -111,11 +122,11 @@ def _header(source: EpisodeStore, env: EnvConfig, painter: StatePainter) -> dict
     """Returns how the new data was made: as the old, but for its pictures."""
     vectors = [key for key in kept(source.spec) if not key.startswith(PREFIX)]
     own = [key for key in painter.pictures if key in painter.own]
-    drawn = plain({name: getattr(env, name) for name in ("image_size", "renderer", "sensors")})
+    drawn = plain({name: getattr(env, name) for name in ("image_size", "renderer")})
     drawn["renderer"] = painter.render.renderer  # another than was asked for, where that one does not start here
-    drawn["sensors"] = {key: model for key, model in drawn["sensors"].items() if key in (*own, *vectors)}
-    told = {
-        **source.config,
-        "env": {**source.config.get("env", {"id": env.id}), **drawn, "observations": [*own, *vectors]},
-    }
-    return {**told, "pictures": True, **({"appearances": painter.looks} if painter.looks else {})}
+    drawn["observations"] = [*own, *vectors]
+    drawn["sensors"] = {key: plain(model) for key, model in env.sensors.items() if key in drawn["observations"]}
+    undrawn = {key: plain(model) for key, model in env.sensors.items() if key not in drawn["observations"]}
+    told = {name: value for name, value in source.config.items() if name not in _OF_PICTURES}
+    told |= {"env": {**told.get("env", {"id": env.id}), **drawn}, "pictures": True}
+    return told | ({"appearances": painter.looks} if painter.looks else {}) | ({_UNDRAWN: undrawn} if undrawn else {})

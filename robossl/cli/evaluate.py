@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from robossl.cli.acting import ActingConfig, Actor, opened_actor
+from robossl.cli.acting import ActingConfig, Actor, acting_like, opened_actor
 from robossl.cli.arguments import FLAT, parse, split_positional
 from robossl.cli.figures import print_summary
 from robossl.core import UserError
@@ -39,8 +39,9 @@ class EvalCommand:
 def run(arguments: list[str]) -> int:
     """Evaluates and prints the figures."""
     run_name, rest = split_positional(arguments)
+    run_folder = Path(run_name) if run_name else None
     command = parse(
-        EvalCommand(),
+        EvalCommand(acting=acting_like(run_folder)),
         rest,
         usage="robossl eval [RUN]",
         description="Measures success, return and the task's metrics on unseen worlds: of a run's agent, or, without "
@@ -48,7 +49,7 @@ def run(arguments: list[str]) -> int:
         "with `--delay-ms 40` with late commands, or with `--profile panda` with joints led as that robot's guard does,"
         " too, and by how much that differs.",
     )
-    summary = _figures(Path(run_name) if run_name else None, command)
+    summary = _figures(run_folder, command)
     print_summary(summary | ({"run": run_name} if run_name else {}), as_json=command.json)
     return 0
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from robossl.cli.acting import ActingConfig, opened_actor
+from robossl.cli.acting import ActingConfig, acting_like, opened_actor
 from robossl.cli.arguments import FLAT, parse, split_positional
 from robossl.cli.figures import print_json
 from robossl.training.progress import Progress
@@ -33,15 +33,15 @@ class RecordCommand:
 def run(arguments: list[str]) -> int:
     """Films and prints where the video is."""
     run_name, rest = split_positional(arguments)
+    run_folder = Path(run_name) if run_name else None
     command = parse(
-        RecordCommand(),
+        RecordCommand(acting=acting_like(run_folder)),
         rest,
         usage="robossl record [RUN]",
         description="Films a run's agent in an unseen world, or, without a run, `--policy random` or `expert` in "
         "`--env ID`: a GIF that plays in a browser, and a sheet of its frames as PNG.",
         shorthands=_SHORTHANDS,
     )
-    run_folder = Path(run_name) if run_name else None
     with (
         opened_actor(run_folder, command.acting, num_worlds=1) as actor,
         Progress("record", 0, "steps") as progress,

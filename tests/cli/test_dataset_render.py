@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Literal
 
@@ -108,6 +108,27 @@ def test_random_appearances_stand_beside_the_picture_that_was_seen(tmp_path: Pat
     for k in range(2):
         np.testing.assert_array_equal(drawn[0].obs[f"look{k + 1}_rgb_static"][0], looks[k, drawn[0].world])
     env.close()
+
+
+def test_a_sensor_that_is_changed_keeps_all_else_of_its_model(tmp_path: Path) -> None:
+    states = states_of(RING, tmp_path / "states", replace(COLLECT, episodes=1))
+    words = ("--observations", "rgb_front", "--sensors.rgb_front.dropout", 0.5)
+    assert render(states, *words, "--out", tmp_path / "drawn") == 0
+    sensors = EpisodeStore(tmp_path / "drawn").config["env"]["sensors"]
+    assert sensors == {"rgb_front": asdict(replace(RING.sensors["rgb_front"], dropout=0.5))}
+
+
+def test_what_is_drawn_of_drawn_pictures_is_as_it_was_collected(tmp_path: Path) -> None:
+    states = states_of(RING, tmp_path / "states", replace(COLLECT, episodes=1))
+    assert render(states, "--observations", "rgb_front", "rgb_top", "--out", tmp_path / "seen") == 0
+    assert render(states, "--observations", "rgb_top", "--appearances", 1, "--out", tmp_path / "looks") == 0
+    assert EpisodeStore(tmp_path / "looks").config["env"]["sensors"] == {}
+    assert render(tmp_path / "looks", "--observations", "rgb_front", "rgb_top", "--out", tmp_path / "again") == 0
+    seen, again = EpisodeStore(tmp_path / "seen"), EpisodeStore(tmp_path / "again")
+    for key in ("rgb_front", "rgb_top"):
+        np.testing.assert_array_equal(seen[0].obs[key], again[0].obs[key])
+    del seen.config["rendered_from"], again.config["rendered_from"]
+    assert again.config == seen.config
 
 
 def test_what_broke_off_is_gone_on_with_and_equals_what_did_not(

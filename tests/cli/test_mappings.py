@@ -6,10 +6,13 @@ from typing import Annotated
 
 import pytest
 
+from robossl.cli.acting import acting_like
 from robossl.cli.arguments import FLAT, parse
+from robossl.cli.evaluate import EvalCommand
 from robossl.cli.presets import dump, load_preset
-from robossl.cli.settings import CollectSettings
+from robossl.cli.settings import CollectSettings, TrainSettings
 from robossl.core import UnknownNameError, UserError
+from robossl.envs import EnvConfig
 from robossl.envs.sensor_model import SensorModel
 
 
@@ -42,6 +45,17 @@ def test_sensors_of_a_preset_are_read_written_and_overridden(tmp_path: Path) -> 
     assert sensors("--sensors.proprio.rate-hz", "5", command=Command(config=settings))["proprio"].rate_hz == 5.0
     path.write_text(dump(settings))
     assert load_preset("collect", str(path), CollectSettings) == settings
+
+
+def test_flags_of_a_run_override_its_own_sensors_and_ranges(tmp_path: Path) -> None:
+    env = EnvConfig(sensors={"proprio": SensorModel(noise_std=0.5, rate_hz=10.0)}, randomise={"light": (0.5, 2.0)})
+    (tmp_path / "config.yaml").write_text(dump(TrainSettings(env=env)))
+    command = EvalCommand(acting=acting_like(tmp_path))
+    words = "--sensors.proprio.dropout 0.2 --sensors.rgb_front.delay-s 1 --randomise.mass 0.5 1"
+    acting = parse(command, words.split(), usage="test", description="").acting
+    proprio = SensorModel(noise_std=0.5, rate_hz=10.0, dropout=0.2)
+    assert acting.sensors == {"proprio": proprio, "rgb_front": SensorModel(delay_s=1.0)}
+    assert acting.randomise == {"light": (0.5, 2.0), "mass": (0.5, 1.0)}
 
 
 @pytest.mark.parametrize(
