@@ -1,8 +1,10 @@
 """How an environment is chosen and built."""
 
 import math
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from numbers import Real
+from typing import Any, Literal, get_args
 
 from robossl.core import Stream, UnknownNameError, UserError
 from robossl.core.processor import require_num_threads
@@ -33,7 +35,7 @@ class EnvConfig:
             of the whole way through a robot's network, whatever its parts.
         motion: how an arm's joints are led to their targets, as the profile of a robot bounds them; not at all unless
             told.
-        sensors: {observation: how it is imperfect}; those that are not named are perfect.
+        sensors: {observation: how it is imperfect, as a model or its fields}; those that are not named are perfect.
         randomise: {what the task declares: the range, or the one value, that it is drawn from}; "all" stands for every
             declared range, the full one at 1 and half of it at 0.5. What is not named is as the task has it.
     """
@@ -53,7 +55,11 @@ class EnvConfig:
     randomise: dict[str, float | Span] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Checks the numbers."""
+        """Checks the numbers, and takes lists for tuples and mappings for sensor models."""
+        sensors = {key: _sensor(key, model) for key, model in self.sensors.items()}
+        spans = {name: _span(name, value) for name, value in self.randomise.items()}
+        for name, value in (("sensors", sensors), ("randomise", spans)):
+            object.__setattr__(self, name, value)
         for what, chosen, known in (("engine", self.engine, EngineName), ("renderer", self.renderer, RendererName)):
             if chosen not in get_args(known):
                 raise UnknownNameError(what, chosen, get_args(known))
@@ -70,6 +76,28 @@ class EnvConfig:
             low, high = span_of(span)
             if not -GREATEST < low <= high < GREATEST:
                 raise UserError(f"env.randomise.{name}: a range goes from low to high, got {low:g} {high:g}")
+
+
+def _sensor(key: str, model: Any) -> SensorModel:
+    """Returns a sensor's model, of its fields where these are given."""
+    if isinstance(model, SensorModel):
+        return model
+    if not isinstance(model, Mapping):
+        raise UserError(f"env.sensors.{key}: a sensor is a SensorModel, or its fields by name, got {model!r}")
+    known = [entry.name for entry in fields(SensorModel)]
+    for name in model:
+        if name not in known:
+            raise UnknownNameError(f"key in env.sensors.{key}:", str(name), known)
+    return SensorModel(**model)
+
+
+def _span(name: str, value: Any) -> float | Span:
+    """Returns the one value, or the range, that something is drawn from."""
+    ends = tuple(value) if hasattr(value, "__len__") else (value, value)
+    if len(ends) != 2 or not all(isinstance(end, Real) for end in ends):
+        raise UserError(f"env.randomise.{name}: a range is one number, or its lowest and its highest, got {value!r}")
+    low, high = map(float, ends)
+    return (low, high) if hasattr(value, "__len__") else low
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

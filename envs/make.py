@@ -49,6 +49,8 @@ def _make_perfect(config: EnvConfig, worlds: WorldSeed) -> BatchEnv:
         raise UserError(f"env.delay-s: {name} brings its own physics, and cannot be told commands late")
     if config.motion.is_on:
         raise UserError(f"env.motion: {name} brings its own physics, and nothing is known of its joints")
+    if config.randomise:
+        raise UserError(f"env.randomise: {name} brings its own physics, and declares nothing that could differ")
     if config.engine != "mujoco":
         raise UserError(f"env.engine: {name} brings its own physics; {config.engine} runs {', '.join(TASKS)}")
     from robossl.envs.gymnasium_env import GymnasiumEnv

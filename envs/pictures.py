@@ -110,8 +110,11 @@ class Pictures:
         """Returns pictures of all worlds under `num` random appearances, {key: [K, N, H, W, C]}.
 
         Raises:
-            UserError: if a key is no picture, or is one of flow.
+            UserError: if a key is no picture, or is one of flow, or `num` is less than 1.
         """
+        if num < 1:
+            raise UserError(f"appearances are drawn at least 1 at a time, got {num}")
+        keys = tuple(keys)
         if keys not in self._appearances:
             require_still_pictures(keys, self._cameras)
             asked = {ALL: 1.0, **{name: span for name, span in self._config.randomise.items() if name in self._looks}}

@@ -176,7 +176,7 @@ class TaskEnv:
             {key: [K, N, H, W, C]}.
 
         Raises:
-            UserError: if a key is no picture, or is one of flow.
+            UserError: if a key is no picture, or is one of flow, or `num` is less than 1.
         """
         return self.pictures.appearances(num, keys, self._draws(np.arange(self.num_worlds)), self._elapsed)
 

@@ -3,11 +3,13 @@
 from typing import Any
 
 import gymnasium
+import numpy as np
 import pytest
 
 from robossl.core import UnknownNameError, UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.make import make_task
+from robossl.envs.sensor_model import SensorModel
 
 
 def test_a_level_changes_the_task() -> None:
@@ -30,9 +32,10 @@ def test_the_config_and_gymnasium_choose_the_level() -> None:
         ({"id": "robossl/RingCorridor-v0", "difficulty": "harder"}, "has no level 'harder'; it has easy, medium, hard"),
         ({"id": "robossl/ArmReach-v0", "difficulty": "absurd"}, "has no level 'absurd'; it has easy, medium, hard"),
         ({"id": "Pendulum-v1", "difficulty": "easy"}, "Pendulum-v1 has no levels"),
+        ({"id": "Pendulum-v1", "randomise": {"mass": (1, 2)}}, r"^env\.randomise: Pendulum-v1 brings its own physics"),
     ],
 )
-def test_levels_that_do_not_exist_are_refused(options: dict, message: str) -> None:
+def test_what_an_environment_does_not_have_is_refused(options: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         make_env(EnvConfig(num_worlds=1, **options), WorldSeed())
 
@@ -51,3 +54,36 @@ def test_a_name_that_nothing_has_is_refused_whether_or_not_it_would_be_looked_at
     options: dict[str, Any] = {option: name}
     with pytest.raises(UnknownNameError, match=f"unknown {option} '{name}'; did you mean"):
         EnvConfig(id="robossl/ArmReach-v0", **options)
+
+
+def test_lists_and_mappings_are_taken_for_tuples_and_sensor_models() -> None:
+    named = EnvConfig(sensors={"proprio": {"noise_std": 0.1}}, randomise={"mass": [0.5, 1.5], "all": 1})
+    model = SensorModel(noise_std=0.1)
+    assert named == EnvConfig(sensors={"proprio": model}, randomise={"mass": (0.5, 1.5), "all": 1.0})
+    assert isinstance(named.randomise["mass"], tuple)
+    ranges = np.array([0.5, 1.5])
+    env = gymnasium.make("robossl/ArmReach-v0", randomise={"damping": ranges}, sensors={"proprio": {"delay_s": 0.2}})
+    assert env.unwrapped.batch_env.spec.id == "robossl/ArmReach-v0"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"randomise": {"mass": [1, 2, 3]}}, r"env.randomise.mass: a range is one number, .* got \[1, 2, 3\]"),
+        ({"randomise": {"mass": "much"}}, "env.randomise.mass: a range is one number, .* got 'much'"),
+        ({"randomise": {"mass": None}}, "env.randomise.mass: a range is one number, .* got None"),
+        ({"sensors": {"proprio": 0.1}}, "env.sensors.proprio: a sensor is a SensorModel, or its fields"),
+        ({"sensors": {"proprio": {"noise": 0.1}}}, "unknown key in env.sensors.proprio: 'noise'"),
+    ],
+)
+def test_what_is_no_range_and_no_sensor_is_named(options: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        EnvConfig(**options)
+
+
+@pytest.mark.parametrize("num", [0, -1])
+def test_no_appearances_are_refused(num: int) -> None:
+    env = make_env(EnvConfig(id="robossl/ArmReach-v0", num_worlds=1, num_threads=1), WorldSeed())
+    env.reset()
+    with pytest.raises(UserError, match=f"appearances are drawn at least 1 at a time, got {num}"):
+        env.render_appearances(num, ("rgb_static",))
