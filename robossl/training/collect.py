@@ -89,20 +89,16 @@ def open_writer(
         header: what else is told of the environment: sensor models, ranges of what is random.
 
     Raises:
-        UserError: if the folder holds something else, or episodes of another environment, or of one set otherwise.
+        UserError: if the folder holds something else, or episodes of another environment or policy, or of one set
+            otherwise.
     """
     spec = with_privileged(env.spec) if config.privileged else env.spec
     writer = EpisodeWriter(folder, spec, {"seed": seed, **asdict(config), **(header or {})})
-    stored = read_dataset(folder)[1]
-    if stored.get("states", "exact") != config.states:
+    try:
+        _require_same(folder, config, header or {})
+    except UserError:
         writer.close()
-        raise UserError(
-            f"{folder} holds {stored.get('states', 'exact')} states: {config.states} ones are not added to it"
-        )
-    for name in sorted(set(stored) & set(header or {})):
-        if stored[name] != json.loads(json.dumps((header or {})[name])):
-            writer.close()
-            raise UserError(f"{folder} was collected with other settings: {_difference(name, stored, header)}")
+        raise
     return writer
 
 
@@ -172,12 +168,26 @@ def collect(
     return added
 
 
+def _require_same(folder: Path, config: CollectConfig, header: dict[str, Any]) -> None:
+    """Compares what a dataset tells of how it was made with what would be added; an older one does not tell it all."""
+    stored = read_dataset(folder)[1]
+    if stored.get("states", "exact") != config.states:
+        raise UserError(
+            f"{folder} holds {stored.get('states', 'exact')} states: {config.states} ones are not added to it"
+        )
+    who_acts = {"policy": config.policy, **({"hold_steps": config.hold_steps} if config.policy == "random" else {})}
+    told = json.loads(json.dumps({**who_acts, **header}))
+    for name in (*who_acts, *sorted(header)):
+        if name in stored and stored[name] != told[name]:
+            raise UserError(f"{folder} was collected with other settings: {_difference(name, stored, told)}")
+
+
 def _difference(name: str, stored: Any, now: Any) -> str:
     """Says where two JSON values differ."""
     before, after = stored[name], now[name]
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted(set(before) | set(after)):
-            if before.get(key) != json.loads(json.dumps(after.get(key))):
+            if before.get(key) != after.get(key):
                 return f"{name}.{key} was {before.get(key)} and is now {after.get(key)}"
     return f"{name} was {before} and is now {after}"
 

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 
@@ -16,8 +17,8 @@ def random_policy(num_worlds=4, seed=0):
     return RandomPolicy(num_worlds, 1, np.random.default_rng(seed))
 
 
-def run(folder, *, policy=None, num_worlds=4, **options):
-    config = CollectConfig(**{"steps": None, **options})
+def run(folder, *, policy=None, num_worlds=4, policy_name="random", **options):
+    config = CollectConfig(**{"steps": None, "policy": policy_name, **options})
     env = LineEnv(num_worlds, seed=5, stream=Stream.COLLECT)
     with open_writer(folder, env, config, seed=5) as writer:
         return collect(env, policy or random_policy(num_worlds), writer, config, seed=5)
@@ -79,6 +80,27 @@ def test_going_on_completes_the_dataset_in_worlds_not_seen_yet(tmp_path):
     after = {store[i].world for i in range(10, 25)}
     assert before == {0, 1, 2, 3}
     assert after == {4, 5, 6, 7}
+
+
+def test_episodes_of_another_policy_are_not_added(tmp_path):
+    run(tmp_path, episodes=3, hold_steps=2.0)
+    with pytest.raises(UserError, match=r"collected with other settings: policy was random and is now expert$"):
+        run(tmp_path, episodes=6, policy_name="expert")
+    with pytest.raises(UserError, match=r"collected with other settings: hold_steps was 2\.0 and is now 4\.0$"):
+        run(tmp_path, episodes=6, hold_steps=4.0)
+    assert len(EpisodeStore(tmp_path)) == 3
+    assert run(tmp_path, episodes=6, hold_steps=2.0).episodes == 3
+    run(tmp_path / "expert", episodes=3, policy_name="expert")
+    assert run(tmp_path / "expert", episodes=6, policy_name="expert", hold_steps=4.0).episodes == 3  # means nothing
+
+
+def test_a_dataset_that_does_not_tell_its_policy_is_added_to(tmp_path):
+    run(tmp_path, episodes=3)
+    path = tmp_path / "dataset.json"
+    header = json.loads(path.read_text())
+    del header["check"], header["config"]["policy"], header["config"]["hold_steps"]
+    path.write_text(json.dumps(header))
+    assert run(tmp_path, episodes=6, policy_name="expert").episodes == 3
 
 
 def test_an_interruption_keeps_every_finished_episode(tmp_path):
