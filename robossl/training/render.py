@@ -1,7 +1,8 @@
 """States first, pixels later: a dataset with other pictures, drawn from the states of one that is there.
 
 The new dataset is made under a hidden name and renamed when it is whole. One that broke off is gone on with where it
-was begun with the same settings, and begun anew where not. One process at a time makes a dataset: others wait.
+was begun with the same settings, from its first damaged episode on, and begun anew where not. One process at a time
+makes a dataset: others wait.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,9 @@ from robossl.core.memory import available_bytes
 from robossl.core.protocols import Obs
 from robossl.core.specs import ArraySpec, RenderSpec
 from robossl.data.episode import Episode
-from robossl.data.episode_index import DATASET_NAME, FORMAT_VERSION, INDEX_NAME, format_version, read_dataset
+from robossl.data.episode_index import FORMAT_VERSION, INDEX_NAME, format_version, read_dataset
 from robossl.data.episode_store import EpisodeStore
+from robossl.data.episode_tail import keep_first, require_named
 from robossl.data.episode_writer import EpisodeWriter
 from robossl.training.interrupt import InterruptWish
 from robossl.training.progress import Progress
@@ -68,10 +71,11 @@ def render_dataset(source: EpisodeStore, folder: Path, spec: EnvSpec, config: di
     Raises:
         Interrupted: after SIGINT or SIGTERM; the next call goes on from there.
         UserError: if the folder is there, memory is too small for the pictures drawn at once, or the disk is full.
-        CorruptFileError: if an episode of the source is damaged.
+        CorruptFileError: if an episode of the source is damaged or lost.
     """
     _require_absent(folder)
     _require_memory(source, spec)
+    require_named(source.folder)
     said = f"robossl: waiting for another process that makes {folder}\n"
     with exclusive(folder.with_name(f".{folder.name}.lock"), lambda: sys.stderr.write(said)):
         _require_absent(folder)
@@ -82,6 +86,7 @@ def _render(source: EpisodeStore, folder: Path, spec: EnvSpec, config: dict[str,
     config = {**config, "rendered_from": {"folder": str(source.folder), "sha256": _digest(source)}}
     partial = folder.with_name(f".{folder.name}.partial")
     _drop_another(partial, spec, config)
+    _drop_damaged(partial)
     began_s, states = time.monotonic(), 0
     with (
         EpisodeWriter(partial, spec, config) as writer,
@@ -132,11 +137,21 @@ def _digest(source: EpisodeStore) -> str:
 
 
 def _drop_another(partial: Path, spec: EnvSpec, config: dict[str, Any]) -> None:
-    """Removes what a call with other settings, or of another source, has left behind."""
-    if not (partial / DATASET_NAME).is_file():
+    """Removes what a call with other settings, or of another source, has left behind, and what is not readable."""
+    is_same = False
+    with suppress(UserError):
+        found = read_dataset(partial)
+        is_same = (found[0].to_json(), found[1]) == (spec.to_json(), json.loads(json.dumps(config)))
+        is_same &= format_version(partial) == FORMAT_VERSION
+    if not is_same:
         shutil.rmtree(partial, ignore_errors=True)
-        return
-    found = read_dataset(partial)
-    is_same = (found[0].to_json(), found[1]) == (spec.to_json(), json.loads(json.dumps(config)))
-    if not is_same or format_version(partial) != FORMAT_VERSION:
-        shutil.rmtree(partial)
+
+
+def _drop_damaged(partial: Path) -> None:
+    """Drops the first damaged episode of what broke off and all that follow, so that they are drawn again."""
+    if partial.exists():
+        store = EpisodeStore(partial)
+        num_whole = store.num_whole()
+        if num_whole < len(store):
+            sys.stderr.write(f"robossl: episode {num_whole} is damaged in {partial}: drawing goes on from there\n")
+        keep_first(partial, num_whole)

@@ -1,6 +1,7 @@
 """States first, pixels later: the pictures are those that were seen, whenever they are drawn."""
 
 import json
+import shutil
 import threading
 import time
 from dataclasses import asdict, replace
@@ -160,6 +161,44 @@ def test_what_broke_off_is_gone_on_with_and_equals_what_did_not(
     assert render(states, "--image-size", 8, 8, "--out", tmp_path / "other") == 0  # begun anew
     assert EpisodeStore(tmp_path / "other")[0].obs["rgb_static"].shape[1:] == (8, 8, 3)
     assert len(EpisodeStore(tmp_path / "other")) == 5
+
+
+@pytest.mark.parametrize("damage", ["line", "rows", "block", "index", "header"])
+def test_what_is_damaged_where_it_broke_off_is_drawn_again(
+    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env = replace(ARM, observations=("rgb_static",), image_size=(6, 4))
+    states = states_of(env, tmp_path / "states")
+    broken = tmp_path / ".drawn.partial"
+    assert render(states, "--out", tmp_path / "drawn") == 0
+    shutil.copytree(tmp_path / "drawn", tmp_path / "whole")
+    (tmp_path / "drawn").rename(broken)
+    place = {
+        "line": "index.jsonl",
+        "block": "packed.bin",
+        "header": "dataset.json",
+        "rows": "shards/rgb_static/00000.npy",
+    }
+    path = broken / place.get(damage, "index.jsonl")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content if damage != "index" else b"")
+    add, added = EpisodeWriter.add, []
+    monkeypatch.setattr(EpisodeWriter, "add", lambda writer, episode: added.append(episode) or add(writer, episode))
+    capsys.readouterr()
+    assert render(states, "--out", tmp_path / "drawn") == 0
+    assert len(added) == (3 if damage in place and damage != "header" else 5)
+    assert ("is damaged in" in capsys.readouterr().err) == (len(added) == 3)
+    assert EpisodeStore(tmp_path / "drawn").verify() == []
+    for name in ("dataset.json", "index.jsonl", "packed.bin", "shards/rgb_static/00000.npy"):
+        assert (tmp_path / "drawn" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_source_that_has_lost_lines_is_not_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    states = states_of(ARM, tmp_path / "states", replace(COLLECT, episodes=2))
+    (states / "index.jsonl").unlink()
+    assert render(states, "--out", tmp_path / "drawn") == 1
+    assert "lines are lost" in capsys.readouterr().err
 
 
 def test_physics_alone_is_smaller_and_goes_on_as_before(tmp_path: Path) -> None:
