@@ -1,7 +1,7 @@
 """Who acts, and where: a run's agent in its own environment, or random or scripted actions in any."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -82,13 +82,13 @@ class Actor:
 def acting_like(run_folder: Path | None) -> ActingConfig:
     """Returns what the flags of a command override: as it was in the run, where one is given.
 
-    Raises:
-        UserError: if the folder is not a run.
+    What is no run is told by whoever opens it, after a mistake in the flags.
     """
-    if run_folder is None:
-        return ActingConfig()
-    env = load_settings(run_folder).env
-    return ActingConfig(randomise=env.randomise, sensors=env.sensors)
+    with suppress(UserError):
+        if run_folder is not None:
+            env = load_settings(run_folder).env
+            return ActingConfig(randomise=env.randomise, sensors=env.sensors)
+    return ActingConfig()
 
 
 @contextmanager
