@@ -34,6 +34,8 @@ class Engine(Protocol):
     """[N], raised for a world whenever its model values change."""
     contact_slack_m: float
     """Up to which gap between two bodies it may still tell of a contact."""
+    feels_late: bool
+    """Whether sensors of force and acceleration tell of the substep before the moment, not of the one that begins."""
 
     def reset(self, ids: NDArray[np.int64], fields: tuple[str, ...] = (), values: Array | None = None) -> None:
         """Puts the worlds `ids` back to the model's defaults; a `forward` must follow, and what is written before it.

@@ -75,7 +75,7 @@ class _OnHost:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.model, self.num_worlds = engine.model, engine.num_worlds
+        self.model, self.num_worlds, self.feels_late = engine.model, engine.num_worlds, engine.feels_late
 
     def read(self, name: str, ids: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """See `Engine.read`."""

@@ -53,6 +53,7 @@ class MujocoEngine:
 
     xp: Any = np
     device: Any = "cpu"
+    feels_late = False
     contact_slack_m = 2e-5  # its contacts end within 1e-6 of where shapes do
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int) -> None:

@@ -41,6 +41,7 @@ class BulletEngine(MujocoEngine):
     The state has MuJoCo's columns, but in place of the solver's warm start it keeps the force of contacts and limits.
     """
 
+    feels_late = True  # only by moving does Bullet tell how hard things press
     contact_slack_m = 0.03
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int) -> None:

@@ -37,7 +37,7 @@ class RaycastRenderer:
     """
 
     name = "raycast"
-    version = 1
+    version = 2
     modalities = ("rgb", "depth", "segmentation", "normals")
     engine_type = MujocoEngine
 

@@ -2,8 +2,8 @@
 
 A world's table holds the colours of every geom at `LEVELS` brightnesses from unlit to fully lit. Lambert's law gives
 the brightness: every light shines along its direction as if it were far away, the headlight along the camera's axis.
-Lights of different hues are mixed into one. Where there is no geom, the level is the elevation of the view and the
-colours are those of the sky.
+A colour saturates as OpenGL's does, channel by channel and before its texture. Lights of different hues are mixed into
+one. Where there is no geom, the level is the elevation of the view and the colours are those of the sky.
 """
 
 from typing import Any
@@ -107,8 +107,8 @@ def _mix(
                 colour = np.float32(255.0) * rgb[i, geom, channel]
                 unlit = emission[i, geom] + ambient[i, channel]
                 for level in range(LEVELS):
-                    light = min(unlit + diffuse[i, channel] * _RAMP[level], np.float32(1.0))
-                    table[ids[i], geom + 1, level, channel] = int(light * colour + np.float32(0.5))
+                    lit = (unlit + diffuse[i, channel] * _RAMP[level]) * colour
+                    table[ids[i], geom + 1, level, channel] = int(min(lit, np.float32(255.0)) + np.float32(0.5))
 
 
 @compiled

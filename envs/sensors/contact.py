@@ -16,12 +16,13 @@ _MOTION = ("framelinvel", "frameangvel", "framelinacc", "frameangacc", "framequa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForceTorque(Sensor):
-    """Reads [num_substeps, 6]: force and torque at a site after every substep, in the site's frame.
+    """Reads [num_substeps, 6]: force and torque at a site in every substep, in the site's frame as the substep begins.
 
     They act on what is beyond the site and come from the body that carries it. What accelerates the load is told of the
     motion, by the change of velocity in each substep: MuJoCo's own sensors tell what explicit integration would have
-    made of the forces, under stiff servos far more. The load is the site's body and all that it carries, where it is in
-    the model at first. At an episode's start, before anything has moved, nothing accelerates.
+    made of the forces, under stiff servos far more. What touches the load is what acted on it in that substep. The load
+    is the site's body and all that it carries, where it is in the model at first. At an episode's start, before
+    anything has moved, nothing accelerates.
 
     The model needs `<force>`, `<torque>`, `<framelinvel>`, `<frameangvel>`, `<framelinacc>`, `<frameangacc>` and
     `<framequat>` at the site, which belongs to the body beyond.
@@ -39,9 +40,10 @@ class ForceTorque(Sensor):
         """See `Sensor.read`."""
         data, model = recorded["sensordata"][ids].astype(np.float64), engine.model
         force, torque, *motion = self.columns(model)
-        wrench = np.concatenate([data[:, 1:, force], data[:, 1:, torque]], axis=2)
+        told = data[:, 1:] if engine.feels_late else data[:, :-1]
+        wrench = np.concatenate([told[..., force], told[..., torque]], axis=2)
         first, load = np.array([columns.start for columns in motion]), load_beyond(engine, self.site, ids)
-        add_motion(wrench, data, first, model.opt.timestep, gravity_of(engine, ids), *load)
+        add_motion(wrench, told, data, first, model.opt.timestep, gravity_of(engine, ids), *load)
         return wrench.astype(np.float32)
 
     def columns(self, model: Any) -> list[slice]:

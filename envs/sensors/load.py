@@ -62,7 +62,8 @@ def _load(model: Any, site: str, mass: Floats, inertia: Floats, offset: Floats) 
 @compiled
 def add_motion(
     wrench: Array,
-    data: Array,
+    told: Array,
+    velocities: Array,
     columns: Array,
     period_s: float,
     gravity_w: Array,
@@ -74,7 +75,8 @@ def add_motion(
 
     Args:
         wrench: in the site's frame.
-        data: [n, T + 1, D] sensor readings before and after T substeps.
+        told: [n, T, D] sensor readings that tell of the T substeps.
+        velocities: [n, T + 1, D] those before and after each.
         columns: [5] where in them the site's velocity, angular velocity, acceleration, angular acceleration and
             orientation begin.
         period_s: of a substep.
@@ -88,11 +90,11 @@ def add_motion(
         m, pull = mass[world % len(mass)], gravity_w[world % len(gravity_w)]
         com, spread = centre[world % len(centre)], inertia[world % len(inertia)]
         for t in range(wrench.shape[1]):
-            row, before = data[world, t + 1], data[world, t]
+            row, before, after = told[world, t], velocities[world, t], velocities[world, t + 1]
             for i in range(3):
-                change = (row[columns[0] + i] - before[columns[0] + i]) / period_s
+                change = (after[columns[0] + i] - before[columns[0] + i]) / period_s
                 missing[i] = change - row[columns[2] + i] - pull[i]
-                change = (row[columns[1] + i] - before[columns[1] + i]) / period_s
+                change = (after[columns[1] + i] - before[columns[1] + i]) / period_s
                 missing[3 + i] = change - row[columns[3] + i]
             q = columns[4]
             w, x, y, z = row[q], row[q + 1], row[q + 2], row[q + 3]

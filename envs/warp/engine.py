@@ -42,6 +42,7 @@ class WarpEngine:
     """
 
     xp: Any = xp
+    feels_late = False
     contact_slack_m = 0.03  # of cylinders
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int, device: str | None = None) -> None:

@@ -72,8 +72,10 @@ def varied(num_worlds, num_threads):
     return engine
 
 
-def test_gl_and_raycast_draw_the_same_world(renderer):
+@pytest.mark.parametrize("brightness", [1.0, 3.0])
+def test_gl_and_raycast_draw_the_same_world(renderer, brightness):
     engine = varied(3, 2)
+    engine.randomise("light_diffuse", brightness * engine.model_values()["light_diffuse"], np.arange(3))
     by_gl, by_rays = renderer(engine).render(), make_renderer("raycast", engine, CAMERAS, KEYS).render()
     for name in ("front", "above"):
         geom, other = by_gl[f"segmentation_{name}"], by_rays[f"segmentation_{name}"]

@@ -107,7 +107,7 @@ def test_colours_and_normals_are_those_of_single_rays(camera):
     total = sum(diffuse for diffuse, _ in lights)
     lit = sum(diffuse.mean() * np.maximum(normal @ towards, 0) for diffuse, towards in lights) / total.mean()
     light = model.light_ambient[0] + head.ambient + total * np.floor(255 * lit)[..., None] / 255
-    expected = 255 * model.geom_rgba[geom, :3] * np.minimum(light, 1.0)
+    expected = 255 * np.minimum(model.geom_rgba[geom, :3] * light, 1.0)
     elevation = np.array([-1.0, -1e-6, 1e-6, 1.0])
     below, horizon, zenith = 255 * np.array([[0.45, 0.45, 0.45], [0.80, 0.87, 0.93], [0.35, 0.55, 0.80]])
     for channel, known in enumerate(np.stack([below, below, horizon, zenith], axis=1)):
@@ -203,15 +203,16 @@ FLAT = """
         ({"light": "0 0 1"}, [0.1, 0.1, 0.1]),
         ({"light": "0.8 0 -0.6"}, [0.1 + 0.5 * 0.6] * 3),
         ({"headlight": 1, "light": "0 0 1"}, [0.3 + 0.3, 0.2 + 0.3, 0.2 + 0.3]),
-        ({"headlight": 1}, [1.0, 1.0, 1.0]),
+        ({"headlight": 1}, [1.1, 1.0, 1.0]),
         ({"emission": 0.3, "colour": 'material="paint"'}, [0.9, 0.9, 0.9]),
+        ({"emission": 0.9, "colour": 'material="paint"'}, [1.5, 1.5, 1.5]),
     ],
 )
 def test_a_surface_is_lit_by_lamberts_law(options, light):
     defaults = {"headlight": 0, "emission": 0, "light": "0 0 -1", "colour": 'rgba="1 0.5 0.25 1"'}
     engine = engine_of(FLAT.format(**{**defaults, **options}))
     picture = make_renderer("raycast", engine, CAMERAS, ("rgb_above",)).render()["rgb_above"][0]
-    expected = 255 * np.array([1.0, 0.5, 0.25]) * np.array(light)
+    expected = 255 * np.minimum(np.array([1.0, 0.5, 0.25]) * np.array(light), 1.0)  # not the light saturates
     np.testing.assert_allclose(picture, np.broadcast_to(expected, picture.shape), atol=1.0)
 
 
