@@ -9,15 +9,20 @@ from robossl.core import Array, CameraSpec, Draws, Obs
 from robossl.envs.delayed_engine import undelayed
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.randomisation import AnyRandomisation
-from robossl.envs.randomiser import Randomiser
+from robossl.envs.randomiser import Randomiser, model_fields
 from robossl.envs.render import start_renderer
+from robossl.envs.task import Task
 
 
 class Appearances:
     """Draws an engine's worlds in a second engine, whose looks are changed; the first is only read.
 
+    What is changed is what the task lays out, or else the compiled model: never what another randomisation has made of
+    it, beyond whose range it would lead.
+
     Args:
         engine: whose states are drawn.
+        task: whose they are.
         visual: the randomisations of looks.
         renderer: its name.
         cameras: with their picture sizes.
@@ -27,14 +32,17 @@ class Appearances:
     def __init__(
         self,
         engine: MujocoEngine,
+        task: Task,
         visual: Mapping[str, AnyRandomisation],
+        *,
         renderer: str,
         cameras: tuple[CameraSpec, ...],
         keys: tuple[str, ...],
     ) -> None:
         self._source = undelayed(engine)
         self._stage = MujocoEngine(engine.model, engine.num_worlds, engine.num_threads)
-        self._visual, self._keys = visual, keys
+        self._task, self._visual, self._keys = task, visual, keys
+        self._laid_out = tuple(model_fields(visual).intersection(task.spec.random_fields))
         self._renderer = start_renderer(renderer, self._stage, cameras, keys)
 
     def draw(
@@ -45,12 +53,15 @@ class Appearances:
         The k-th appearance of a world depends on its episode and decision, and on k.
         """
         ids = np.arange(self._source.num_worlds) if ids is None else ids
-        own = self._source.model_values()
+        own = {field: values[ids] for field, values in self._source.model_values().items()}
+        if self._laid_out:
+            layout = self._task.layout(draws)
+            own |= {field: layout[field] for field in self._laid_out}
         looks: list[Obs] = []
         for k in range(num):
             for field, values in own.items():
-                self._stage.randomise(field, values[ids], ids)
-            randomiser = Randomiser(self._stage, self._visual, tuple(own), num_actions=0, control_hz=1.0)
+                self._stage.randomise(field, values, ids)
+            randomiser = Randomiser(self._stage, self._visual, self._laid_out, num_actions=0, control_hz=1.0)
             randomiser.begin(ids, draws.sub(f"appearance {k}", decisions))
             self._stage.set_state(self._source.get_state()[ids], ids)
             looks.append(self._renderer.render(ids))

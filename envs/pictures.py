@@ -12,13 +12,13 @@ from robossl.envs.appearances import Appearances
 from robossl.envs.config import EnvConfig
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.observable import picture_keys, require_still_pictures
-from robossl.envs.randomisation import AnyRandomisation
 from robossl.envs.randomiser import ALL, switched_on
 from robossl.envs.render import start_renderer
 from robossl.envs.render.poses import LastPoses
 from robossl.envs.render.renderer import Renderer, is_flow, split_key
 from robossl.envs.sensor_model import SensorModel
 from robossl.envs.shots import Shots, together
+from robossl.envs.task import Task
 
 
 class Pictures:
@@ -29,7 +29,7 @@ class Pictures:
         config: how they are drawn.
         cameras: with their picture sizes.
         keys: all that is observed; what is no picture is passed over.
-        randomisations: the task's, of which those of looks are used.
+        task: whose they are.
 
     Attributes:
         seconds: that observed pictures have taken.
@@ -41,10 +41,10 @@ class Pictures:
         config: EnvConfig,
         cameras: tuple[CameraSpec, ...],
         keys: tuple[str, ...],
-        randomisations: dict[str, AnyRandomisation],
+        task: Task,
     ) -> None:
-        self._engine, self._config, self._cameras = engine, config, cameras
-        self._looks = {name: entry for name, entry in randomisations.items() if entry.is_visual}
+        self._engine, self._config, self._cameras, self._task = engine, config, cameras, task
+        self._looks = {name: entry for name, entry in task.spec.randomisations.items() if entry.is_visual}
         self._keys = tuple(key for key in keys if key in picture_keys(cameras))
         self._shots = [self._take(self._keys)] if self._keys else []
         self._viewers: dict[tuple[str, int, int], Renderer] = {}
@@ -119,7 +119,9 @@ class Pictures:
             require_still_pictures(keys, self._cameras)
             asked = {ALL: 1.0, **{name: span for name, span in self._config.randomise.items() if name in self._looks}}
             looks = switched_on(self._looks, asked)
-            self._appearances[keys] = Appearances(self._engine, looks, self._config.renderer, self._cameras, keys)
+            self._appearances[keys] = Appearances(
+                self._engine, self._task, looks, renderer=self._config.renderer, cameras=self._cameras, keys=keys
+            )
         return self._appearances[keys].draw(num, draws, decisions)
 
     def get_state(self) -> Tree | None:

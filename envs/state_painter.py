@@ -100,7 +100,9 @@ class StatePainter:
             require_still_pictures(self._keys, cameras)
             visual = {name: entry for name, entry in task.spec.randomisations.items() if entry.is_visual}
             looks = switched_on(visual, {ALL: 1.0, **config.randomise})
-            self._looks = Appearances(self._engine, looks, config.renderer, cameras, self._keys)
+            self._looks = Appearances(
+                self._engine, task, looks, renderer=config.renderer, cameras=cameras, keys=self._keys
+            )
             self.looks = {"number": appearances, **{name: [entry.low, entry.high] for name, entry in looks.items()}}
         self.own = observation_specs(self._keys, {}, cameras)
         drawn = {split_key(key)[1] for key in self._keys}
@@ -119,7 +121,8 @@ class StatePainter:
         """Returns {key: [T + 1, H, W, C]} of each episode.
 
         Random appearances are those that `TaskEnv.render_appearances` draws when an episode begins, and the same all
-        through it: stacks of frames and windows of time show one world.
+        through it: stacks of frames and windows of time show one world. Sensor models show them as late, and as
+        wrong, as the pictures that were seen.
 
         Raises:
             UserError: if states or model values are not of this model.
@@ -195,14 +198,18 @@ class StatePainter:
             self._shown[row] = names[row]
 
     def _seen(self, pictures: Obs, episode: StoredEpisode) -> Obs:
-        """Passes an episode's own pictures [T + 1, ...] through the sensor models, decision by decision."""
+        """Passes an episode's pictures [T + 1, ...] through the sensor models, decision by decision.
+
+        All that show the same draw the same: what is late or lost in one is so in the others.
+        """
+        draws = Draws(episode.seed, Stream(episode.stream), np.array([episode.world]), np.array([episode.episode]))
+        first, late = np.zeros(1, np.int64), Obs()
         for key, model in self._sensors.items():
-            sensor = ImperfectSensor(model, self.own[key], self._control_hz, 1)
-            draws = Draws(episode.seed, Stream(episode.stream), np.array([episode.world]), np.array([episode.episode]))
-            first = np.zeros(1, np.int64)
-            seen = [sensor.seen(picture[None], first, key, draws, first + t) for t, picture in enumerate(pictures[key])]
-            pictures = {**pictures, key: np.concatenate(seen)}
-        return pictures
+            for name in (key, *(look_key(key, k) for k in range(self._num_looks))):
+                sensor = ImperfectSensor(model, self.own[key], self._control_hz, 1)
+                truth = enumerate(pictures[name])
+                late[name] = np.concatenate([sensor.seen(one[None], first, key, draws, first + t) for t, one in truth])
+        return {**pictures, **late}
 
     def _require_fitting(self, episode: StoredEpisode) -> None:
         width = self._engine.get_state().shape[1]

@@ -82,7 +82,7 @@ class TaskEnv:
             num_actions=task.spec.action.shape[0],
             control_hz=task.spec.control_hz,
         )
-        self.pictures = Pictures(self.engine, config, self._cameras, self._keys, task.spec.randomisations)
+        self.pictures = Pictures(self.engine, config, self._cameras, self._keys, task)
         self.spec = self._make_spec()
         self._weights = {name: np.array(weight, np.float32) for name, weight in task.spec.reward_weights.items()}
         self._promises = Promises(task.spec, self.num_worlds, model.nu, self.engine.xp)

@@ -132,6 +132,17 @@ def test_what_is_drawn_of_drawn_pictures_is_as_it_was_collected(tmp_path: Path) 
     assert again.config == seen.config
 
 
+def test_a_look_is_as_late_and_as_wrong_as_the_picture_beside_it(tmp_path: Path) -> None:
+    states = states_of(RING, tmp_path / "states", replace(COLLECT, episodes=2))
+    words = ("--observations", "rgb_front", "--appearances", 2, "--randomise.all", 0)  # looks that change nothing
+    assert render(states, *words, "--out", tmp_path / "drawn") == 0
+    obs = EpisodeStore(tmp_path / "drawn")[0].obs
+    still = (obs["rgb_front"][1:] == obs["rgb_front"][:-1]).all(axis=(1, 2, 3))
+    assert 0 < still.sum() < len(still)  # it takes fewer samples than there are decisions
+    for k in (1, 2):
+        np.testing.assert_array_equal(obs[f"look{k}_rgb_front"], obs["rgb_front"])
+
+
 def test_what_broke_off_is_gone_on_with_and_equals_what_did_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -187,3 +187,18 @@ def test_appearances_differ_and_touch_nothing(env_id: str) -> None:
     )
     with pytest.raises(UserError, match=f"flow_{camera} cannot be drawn under random appearances"):
         env.render_appearances(2, (f"flow_{camera}",))
+
+
+@pytest.mark.parametrize("env_id", ["robossl/RingCorridor-v0", "robossl/ArmPush-v0"])
+def test_appearances_begin_from_the_layout_whatever_the_episode_itself_looks_like(env_id: str) -> None:
+    looks = {
+        name: (entry.low, entry.high)
+        for name, entry in task_env(env_id, 1).task.spec.randomisations.items()
+        if entry.is_visual
+    }
+    plain, varied = task_env(env_id, 3), task_env(env_id, 3, randomise=looks)
+    key = f"rgb_{plain.spec.camera_names[0]}"
+    for env in (plain, varied):
+        env.reset()
+    assert plain.model_values().keys() != varied.model_values().keys()
+    np.testing.assert_array_equal(plain.render_appearances(2, (key,))[key], varied.render_appearances(2, (key,))[key])
