@@ -1,6 +1,7 @@
 """An environment seen through imperfect sensors: rates, delays, noise, drift, drop-outs and quantisation."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ class ImperfectEnv:
     """
 
     def __init__(self, env: BatchEnv, models: dict[str, SensorModel], worlds: WorldSeed) -> None:
-        self.env, self.num_worlds, self.spec, self.perf = env, env.num_worlds, env.spec, env.perf
+        self.env, self.num_worlds, self.perf = env, env.num_worlds, env.perf
         self._seed, self._stream = worlds.seed, worlds.stream
         for key, model in models.items():
             if key not in env.spec.observation:
@@ -39,6 +40,8 @@ class ImperfectEnv:
             if model.changes_values and _holds_labels(env.spec.observation[key]):
                 raise UserError(f"{key!r} holds labels: it can be late or lost, but neither noisy nor rounded")
         _require_memory(env, models)
+        shown = {key: _shown(model, env.spec.observation[key]) for key, model in models.items()}
+        self.spec = replace(env.spec, observation={**env.spec.observation, **shown})
         self._sensors = {
             key: ImperfectSensor(model, env.spec.observation[key], env.spec.control_hz, env.num_worlds)
             for key, model in models.items()
@@ -148,7 +151,7 @@ class ImperfectSensor:
     def __init__(self, model: SensorModel, spec: ArraySpec, control_hz: float, num_worlds: int) -> None:
         self._model, self._spec, self._control_hz = model, spec, control_hz
         self._delay = int(decisions_late(model.delay_s, control_hz))
-        self._nothing = -1 if _holds_labels(spec) else 0  # a label of 0 is something
+        self._nothing = _nothing(spec)
         self.ring = np.zeros((num_worlds, self._delay + 1, *spec.shape), spec.dtype)
         has_bias = model.bias_std > 0 or model.drift_std > 0
         self.bias = np.zeros((num_worlds, *(spec.shape if has_bias else ())), np.float32)
@@ -206,6 +209,18 @@ class ImperfectSensor:
 def _holds_labels(spec: ArraySpec) -> bool:
     """Tells whether these are ids of geoms, bodies or objects, of which -1 is nothing."""
     return spec.dtype == "int32"
+
+
+def _nothing(spec: ArraySpec) -> int:
+    """Returns what stands for a lost sample: a label of 0 is something."""
+    return -1 if _holds_labels(spec) else 0
+
+
+def _shown(model: SensorModel, spec: ArraySpec) -> ArraySpec:
+    """Describes what a model shows of an observation: also what stands for a lost sample lies within its bounds."""
+    if not model.dropout or model.on_dropout == "hold":
+        return spec
+    return replace(spec, low=min(spec.low, _nothing(spec)), high=max(spec.high, _nothing(spec)))
 
 
 def _require_memory(env: BatchEnv, models: dict[str, SensorModel]) -> None:

@@ -128,6 +128,17 @@ def test_lost_samples_are_held_or_zero(counter_env: Any) -> None:
     assert (np.ptp(zeros, axis=2) == 0).all()  # a reading is lost as a whole
 
 
+@pytest.mark.parametrize(("on_dropout", "low"), [("hold", np.float32(0.12)), ("zero", 0.0)])
+def test_what_is_shown_for_a_lost_sample_lies_within_the_spec(on_dropout: Any, low: float) -> None:
+    sensors = {"lidar": SensorModel(dropout=0.9, on_dropout=on_dropout)}
+    config = EnvConfig(id="robossl/RoomsPointGoal-v0", num_worlds=2, observations=("lidar",), sensors=sensors)
+    env = make_env(config, WorldSeed())
+    seen = [env.reset()["lidar"], *(env.step(np.zeros((2, 2), np.float32)).obs["lidar"] for _ in range(3))]
+    spec = env.spec.observation["lidar"]
+    assert np.float32(spec.low) == low
+    assert all(spec.low <= values.min() <= values.max() <= spec.high for values in seen)
+
+
 def test_a_lost_picture_of_ids_shows_nothing() -> None:
     keys = ("segmentation_front", "bodies_front", "depth_front")
     sensors = dict.fromkeys(keys, SensorModel(dropout=0.99, on_dropout="zero"))
