@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from robossl.core import CameraSpec, Tree
 from robossl.envs.delayed_engine import undelayed
-from robossl.envs.host import on_host
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.render.renderer import camera_index
 
@@ -59,17 +58,25 @@ class CameraPoses:
 
 
 class LastPoses:
-    """Remembers where geoms and cameras were at the last picture; at an episode's start, where they are."""
+    """Remembers where geoms and cameras were at the last picture; at an episode's start, where they are.
 
-    def __init__(self, engine: MujocoEngine) -> None:
-        self._engine = undelayed(engine)
-        self._kept = {name: np.array(self._now(name), np.float64) for name in _FIELDS}
+    An engine that is not MuJoCo's has its `books` tell: in the same numbers as where things are when they are drawn.
+    """
+
+    def __init__(self, engine: Any) -> None:
+        self._source = undelayed(engine)
+        self._engine = self._source if isinstance(self._source, MujocoEngine) else self._source.books
+        self._kept = {name: np.array(self._engine.view(name), np.float64) for name in _FIELDS}
 
     def keep(self, ids: NDArray[np.int64] | None = None) -> None:
         """Takes note of where everything in the worlds `ids` is now: before steps, and after every reset."""
-        rows = slice(None) if ids is None else ids
+        rows: Any = slice(None) if ids is None else ids
+        if ids is not None and not len(ids):
+            return
+        if self._engine is not self._source:
+            self._engine.set_state(self._source.get_state()[rows], ids)
         for name in _FIELDS:
-            self._kept[name][rows] = self._now(name)[rows]
+            self._kept[name][rows] = self._engine.view(name)[rows]
 
     def geoms(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Returns [n, ngeom, 3] positions and [n, ngeom, 3, 3] orientations."""
@@ -79,10 +86,6 @@ class LastPoses:
     def cameras(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Returns [n, ncam, 3] positions and [n, ncam, 9] orientations of the model's cameras."""
         return self._kept["cam_xpos"][ids], self._kept["cam_xmat"][ids]
-
-    def _now(self, name: str) -> NDArray[Any]:
-        engine = self._engine
-        return np.asarray(engine.view(name)) if isinstance(engine, MujocoEngine) else on_host(engine.read(name))
 
     def get_state(self) -> Tree:
         """Returns what is remembered."""

@@ -32,6 +32,8 @@ from robossl.envs.warp.fields import (
 from robossl.envs.warp.library import device_named, tell_of_compilation
 from robossl.envs.warp.worlds import WarpWorlds
 
+_LEAST_SLIDING = 0.01  # at a third of it the first worlds of ArmPush diverge at rest
+
 
 class WarpEngine:
     """See `Engine`. A world that diverges is put back to its defaults within the substep, and stays flagged.
@@ -57,6 +59,7 @@ class WarpEngine:
         self._computed = self._wanted = NO_STAGE
         self._stale = np.zeros(num_worlds, bool)  # worlds whose model values the device does not have yet
         self._told: set[str] = set()  # model fields that the device has for every world
+        self._least_friction = _least_friction(model)
         self._kept: dict[str, torch.Tensor] = {}
         self._columns: dict[tuple[str, ...], torch.Tensor] = {}  # {state fields: theirs in the state}
         self.reset(np.arange(num_worlds))
@@ -246,7 +249,8 @@ class WarpEngine:
             if device is None or host is None:
                 continue
             some = ids if field in self._told else np.arange(self.num_worlds)
-            device[self._rows(some)] = self._tensor(host[some]).reshape(len(some), *device.shape[1:]).to(device.dtype)
+            values = np.maximum(host[some], self._least_friction) if field == "geom_friction" else host[some]
+            device[self._rows(some)] = self._tensor(values).reshape(len(some), *device.shape[1:]).to(device.dtype)
             self._told.add(field)
         if PLACES.intersection(self._told):
             self._move_fixed_geoms(ids)
@@ -284,3 +288,9 @@ class WarpEngine:
 
     def _empty(self, shape: tuple[int, ...]) -> torch.Tensor:
         return torch.empty(shape, dtype=torch.float32, device=self.device)
+
+
+def _least_friction(model: mujoco.MjModel) -> NDArray[np.float64]:
+    """Returns the least friction [3] of a geom: MuJoCo's own is 1e-5, but float32 loses cones as narrow as that."""
+    is_pyramid = model.opt.cone == mujoco.mjtCone.mjCONE_PYRAMIDAL.value
+    return np.array([_LEAST_SLIDING * np.sqrt(model.opt.impratio) if is_pyramid else 0.0, 0.0, 0.0])

@@ -11,6 +11,7 @@ from engine_toys import controls
 from warp_toys import MODEL, NEEDS_GPU, SUBSTEPS, both, drive, engine_of, scattered
 
 from robossl.core import UnknownNameError, UserError
+from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.delayed_engine import DelayedEngine
 from robossl.envs.engine import MAX_SPEED
 from robossl.envs.engines import make_engine
@@ -32,6 +33,16 @@ def close(actual, expected, **tolerance):
     """Compares with float32's precision of the greatest number."""
     scale = max(1.0, float(np.abs(expected).max()))
     np.testing.assert_allclose(on_host(actual), expected, rtol=0, **{"atol": 2e-5 * scale, **tolerance})
+
+
+def test_without_friction_a_thing_lies_still(device):
+    config = EnvConfig(id="robossl/ArmPush-v0", num_worlds=8, engine="warp", device=device, randomise={"friction": 0.0})
+    env = make_env(config, WorldSeed(seed=1))
+    env.reset()
+    assert not env.step(np.zeros((8, 3), np.float32)).info["diverged"].any()
+    block = env.task.build_model().geom("block_box").id
+    assert (env.model_values()["geom_friction"][:, block, 0] == 0).all()  # what was drawn is what is told
+    env.close()
 
 
 def test_after_a_step_what_is_read_is_what_mujoco_has_then():

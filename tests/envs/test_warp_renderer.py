@@ -5,7 +5,12 @@ import pytest
 
 pytest.importorskip("mujoco_warp")
 
+from types import SimpleNamespace
+
 from task_checks import make
+
+from robossl.envs.config import EnvConfig
+from robossl.envs.state_painter import StatePainter
 
 pytestmark = pytest.mark.slow
 
@@ -78,3 +83,26 @@ def test_the_same_worlds_under_other_appearances():
     assert np.abs(looks["rgb_static"][0].astype(int) - looks["rgb_static"][1]).mean() > 3
     np.testing.assert_array_equal(env.world_state(), before)
     env.close()
+
+
+def test_flow_of_warps_worlds_is_drawn_again_bit_for_bit_from_their_states():
+    how = {"observations": ("flow_front",), "image_size": (24, 16), "randomise": {"all": 1.0}}
+    env = make("robossl/RingCorridor-v0", 3, engine="warp", **how)
+    seen, states = [env.reset()["flow_front"]], [env.world_state()]
+    for action in np.random.default_rng(0).uniform(-1, 1, (4, 3, 1)).astype(np.float32):
+        seen.append(env.step(action).obs["flow_front"])
+        states.append(env.world_state())
+    values = env.model_values()
+    episodes = [
+        SimpleNamespace(
+            state=np.stack(states)[:, world],
+            model_values={field: own[world] for field, own in values.items()},
+            seed=0, stream=0, world=world, episode=0,
+        )
+        for world in range(3)
+    ]  # fmt: skip
+    env.close()
+    painter = StatePainter(EnvConfig(id="robossl/RingCorridor-v0", num_worlds=3, num_threads=1, **how))
+    for world, drawn_again in enumerate(painter.paint(episodes)):
+        np.testing.assert_array_equal(drawn_again["flow_front"], np.stack(seen)[:, world])
+    painter.close()
