@@ -228,6 +228,38 @@ def test_colours_follow_each_worlds_own_values():
     np.testing.assert_array_equal(renderer.render()["rgb_above"][0], 0)
 
 
+NEARBY = """
+<mujoco>
+  <visual><headlight active="0"/></visual>
+  <worldbody>
+    <light pos="0.5 0 3" dir="0 0 -1" diffuse="0.9 0.9 0.9" {form}/>
+    <geom type="plane" size="9 9 0.1" rgba="1 1 1 1"/>
+    <camera name="above" pos="0 0 5"/>
+  </worldbody>
+</mujoco>
+"""
+
+
+@pytest.mark.parametrize(
+    ("form", "edge_deg", "exponent", "attenuation"),
+    [
+        ('type="spot" cutoff="30" exponent="0"', 30, 0, (1, 0, 0)),
+        ('type="spot" cutoff="45" exponent="10"', 45, 10, (1, 0, 0)),
+        ('type="point" attenuation="1 0.2 0.1"', 180, 0, (1, 0.2, 0.1)),
+        ('type="point" pos="0.5 0 -1"', 0, 0, (1, 0, 0)),
+    ],
+)
+def test_a_lamp_nearby_shines_from_its_place(form, edge_deg, exponent, attenuation):
+    xml = NEARBY.format(form=form) if "pos" not in form else NEARBY.replace('pos="0.5 0 3"', "").format(form=form)
+    picture = make_renderer("raycast", engine_of(xml), CAMERAS, ("rgb_above",)).render()["rgb_above"][0, ..., 0]
+    x, y = np.meshgrid(np.arange(-4, 5), np.arange(4, -5, -1))
+    x, y = (5 * np.tan(np.deg2rad(22.5)) * part / 4.5 for part in (x, y))  # where the pixels see the floor
+    far = np.sqrt((x - 0.5) ** 2 + y**2 + 3**2)
+    cone = np.where(3 / far >= np.cos(np.deg2rad(edge_deg)), (3 / far) ** exponent, 0.0)
+    expected = 255 * 0.9 * (3 / far) * cone / (attenuation[0] + attenuation[1] * far + attenuation[2] * far**2)
+    np.testing.assert_allclose(picture, expected, atol=1.5)
+
+
 LAMP = """
 <mujoco><visual><headlight active="0"/></visual><worldbody>
   <geom type="plane" size="9 9 0.1" rgba="1 1 1 1"/>
