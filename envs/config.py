@@ -4,7 +4,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from numbers import Real
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
+
+import numpy as np
 
 from robossl.core import Stream, UnknownNameError, UserError
 from robossl.core.processor import require_num_threads
@@ -56,6 +58,9 @@ class EnvConfig:
 
     def __post_init__(self) -> None:
         """Checks the numbers, and takes lists for tuples and mappings for sensor models."""
+        for name in ("sensors", "randomise"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise UserError(f"env.{name}: expected a dict, got {getattr(self, name)!r}")
         sensors = {key: _sensor(key, model) for key, model in self.sensors.items()}
         spans = {name: _span(name, value) for name, value in self.randomise.items()}
         for name, value in (("sensors", sensors), ("randomise", spans)):
@@ -78,7 +83,7 @@ class EnvConfig:
                 raise UserError(f"env.randomise.{name}: a range goes from low to high, got {low:g} {high:g}")
 
 
-def _sensor(key: str, model: Any) -> SensorModel:
+def _sensor(key: str, model: object) -> SensorModel:
     """Returns a sensor's model, of its fields where these are given."""
     if isinstance(model, SensorModel):
         return model
@@ -88,16 +93,18 @@ def _sensor(key: str, model: Any) -> SensorModel:
     for name in model:
         if name not in known:
             raise UnknownNameError(f"key in env.sensors.{key}:", str(name), known)
-    return SensorModel(**model)
+    try:
+        return SensorModel(**model)
+    except TypeError as error:
+        raise UserError(f"env.sensors.{key}: {dict(model)} are not the numbers of a sensor") from error
 
 
-def _span(name: str, value: Any) -> float | Span:
+def _span(name: str, value: object) -> float | Span:
     """Returns the one value, or the range, that something is drawn from."""
-    ends = tuple(value) if hasattr(value, "__len__") else (value, value)
-    if len(ends) != 2 or not all(isinstance(end, Real) for end in ends):
+    ends = np.atleast_1d(np.array(value, object))
+    if ends.shape not in ((1,), (2,)) or not all(isinstance(end, Real) and not isinstance(end, bool) for end in ends):
         raise UserError(f"env.randomise.{name}: a range is one number, or its lowest and its highest, got {value!r}")
-    low, high = map(float, ends)
-    return (low, high) if hasattr(value, "__len__") else low
+    return (float(ends[0]), float(ends[1])) if len(ends) == 2 else float(ends[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,7 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
         self.action_space = box(spec.action)
         self._next_obs: Obs | None = None  # of the next episode, from the step that ended the last one
         self._running = False
-        self._last_frame: NDArray[np.uint8] | None = None  # of the episode that has ended
+        self._last_frame: NDArray[np.uint8] | UserError | None = None  # of the ended episode, or why not
         if self.render_mode and spec.camera_names:
             self.batch_env.before_reset = self._keep_frame
 
@@ -86,9 +86,15 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
         return function
 
     def render(self) -> NDArray[np.uint8] | None:
-        """Draws the world, [H, W, 3], where `render_mode` asks for it."""
+        """Draws the world, [H, W, 3], where `render_mode` asks for it.
+
+        Raises:
+            UserError: if it cannot be drawn here.
+        """
         if not self.render_mode:
             return None
+        if isinstance(self._last_frame, UserError):
+            raise self._last_frame
         return _frame(self.batch_env, 0) if self._last_frame is None else self._last_frame.copy()
 
     def close(self) -> None:
@@ -97,8 +103,11 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
         self.batch_env.close()
 
     def _keep_frame(self, _: NDArray[np.int64]) -> None:
-        """Draws the world before its next episode begins."""
-        self._last_frame = _frame(self.batch_env, 0)
+        """Draws the world before its next episode begins; where it cannot be drawn, whoever asks for it is told."""
+        try:
+            self._last_frame = _frame(self.batch_env, 0)
+        except UserError as error:
+            self._last_frame = error
 
 
 class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[Any]]):

@@ -9,15 +9,15 @@ from robossl.envs.mujoco_fields import STATE_FIELDS
 
 
 class Recording:
-    """Fields of N worlds at S substeps, all of them as the substeps begin.
-
-    Attributes:
-        buffers: {field: [N, S, ...]} that the rollout writes to; they exist beforehand because an error in one world
-            raises.
+    """Fields of N worlds at S substeps; `found` tells all of them as the substeps begin, the state moved back by one.
 
     Args:
         fields: {field: [N, ...]}, the batch's own arrays.
         num_substeps: S.
+
+    Attributes:
+        buffers: {field: [N, S, ...]} that the rollout writes to; they exist beforehand because an error in one world
+            raises.
     """
 
     def __init__(self, fields: Mapping[str, Array], num_substeps: int) -> None:

@@ -107,9 +107,9 @@ class TaskEnv:
         self._episode[:], self._elapsed[:] = first_episode, 0
         self._begin(np.arange(self.num_worlds))
         if not self._begun:
-            spec, now = self.task.spec, (self.engine, self._memory)
-            require_seen("observed vectors", self.task.observe(*now), spec.vectors, self.num_worlds)
-            require_seen("privileged values", self.task.privileged(*now), spec.privileged, self.num_worlds)
+            vectors = self.task.observe(self.engine, self._memory)
+            require_seen("observed vectors", vectors, self.task.spec.vectors, self.num_worlds)
+            self.privileged()
         self._begun = True
         obs = self._observe(None)
         self.perf["simulate"] += self._clock() - start
@@ -150,15 +150,20 @@ class TaskEnv:
 
     def privileged(self) -> Obs:
         """See `BatchEnv.privileged`."""
-        return {key: np.array(on_host(value)) for key, value in self.task.privileged(self.engine, self._memory).items()}
+        require_open(self._is_closed)
+        values = self.task.privileged(self.engine, self._memory)
+        require_seen("privileged values", values, self.task.spec.privileged, self.num_worlds)
+        return {key: np.array(on_host(value)) for key, value in values.items()}
 
     def world_state(self) -> NDArray[np.float64]:
         """See `BatchEnv.world_state`: of the physics, without commands that are under way."""
+        require_open(self._is_closed)
         state: NDArray[np.float64] = undelayed(self.engine).get_state()
         return state
 
     def model_values(self) -> dict[str, Array]:
         """See `BatchEnv.model_values`."""
+        require_open(self._is_closed)
         return {key: np.array(value) for key, value in self.engine.model_values().items()}
 
     @property
@@ -178,6 +183,7 @@ class TaskEnv:
         Raises:
             UserError: if a key is no picture, or is one of flow, or `num` is less than 1.
         """
+        require_open(self._is_closed)
         return self.pictures.appearances(num, keys, self._draws(np.arange(self.num_worlds)), self._elapsed)
 
     def expert(self) -> Policy | None:
@@ -196,6 +202,7 @@ class TaskEnv:
 
     def get_state(self) -> Tree:
         """See `BatchEnv.get_state`."""
+        require_open(self._is_closed)
         return {
             "seed": self.worlds.seed,
             "physics": np.array(self.engine.get_state()),

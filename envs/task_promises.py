@@ -43,7 +43,7 @@ class Promises:
             _require_shape("controls", ctrl, self._ctrl_shape)
 
     def judged(self, outcome: Outcome) -> None:
-        """Checks a step's outcome."""
+        """Checks a step's outcome; raises as `controls` does."""
         try:
             terms, terminated, success, metrics = outcome
             parts = *terms.values(), *metrics.values(), terminated, success
@@ -55,7 +55,7 @@ class Promises:
             self._judged = found
 
     def seen(self, vectors: Mapping[str, Array]) -> None:
-        """Checks the observed vectors."""
+        """Checks the observed vectors; raises as `controls` does."""
         try:
             found = [*vectors, *map(_SHAPE, vectors.values())]
         except (AttributeError, TypeError):
@@ -110,7 +110,11 @@ def require_finite_seen(key: str, values: NDArray[np.float32], ids: NDArray[np.i
 
 
 def require_judged(outcome: Outcome, spec: TaskSpec, num_worlds: int, boolean: Any) -> None:
-    """Checks a step's outcome, as `require_seen` does; whether worlds end is told by the dtype `boolean`."""
+    """Checks a step's outcome, as `require_seen` does; whether worlds end is told by the dtype `boolean`.
+
+    Raises:
+        UserError: naming the first part that is not as declared.
+    """
     if not isinstance(outcome, Outcome):
         raise UserError(f"the task's outcome is a {type(outcome).__name__}, expected an Outcome")
     _require_same_names("reward terms", outcome.terms, spec.reward_weights)

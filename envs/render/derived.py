@@ -20,7 +20,7 @@ class DerivedRenderer:
         base: draws all that `base_keys` names.
         cameras: the model's cameras with their picture sizes.
         keys: the pictures wanted.
-        last: where things were at the last control step; only flow needs it.
+        last: where things were when the last picture was taken; only flow needs it.
     """
 
     def __init__(

@@ -59,7 +59,7 @@ class WarpEngine:
         self._computed = self._wanted = NO_STAGE
         self._stale = np.zeros(num_worlds, bool)  # worlds whose model values the device does not have yet
         self._told: set[str] = set()  # model fields that the device has for every world
-        self._least_friction = _least_friction(model)
+        self._least = _least_frictions(model)
         self._kept: dict[str, torch.Tensor] = {}
         self._columns: dict[tuple[str, ...], torch.Tensor] = {}  # {state fields: theirs in the state}
         self.reset(np.arange(num_worlds))
@@ -249,7 +249,7 @@ class WarpEngine:
             if device is None or host is None:
                 continue
             some = ids if field in self._told else np.arange(self.num_worlds)
-            values = np.maximum(host[some], self._least_friction) if field == "geom_friction" else host[some]
+            values = np.maximum(host[some], self._least[field]) if field in self._least else host[some]
             device[self._rows(some)] = self._tensor(values).reshape(len(some), *device.shape[1:]).to(device.dtype)
             self._told.add(field)
         if PLACES.intersection(self._told):
@@ -290,7 +290,8 @@ class WarpEngine:
         return torch.empty(shape, dtype=torch.float32, device=self.device)
 
 
-def _least_friction(model: mujoco.MjModel) -> NDArray[np.float64]:
-    """Returns the least friction [3] of a geom: MuJoCo's own is 1e-5, but float32 loses cones as narrow as that."""
+def _least_frictions(model: mujoco.MjModel) -> dict[str, NDArray[np.float64]]:
+    """Returns the least frictions of geoms and pairs: MuJoCo's are 1e-5, but float32 loses cones as narrow as that."""
     is_pyramid = model.opt.cone == mujoco.mjtCone.mjCONE_PYRAMIDAL.value
-    return np.array([_LEAST_SLIDING * np.sqrt(model.opt.impratio) if is_pyramid else 0.0, 0.0, 0.0])
+    least = _LEAST_SLIDING * np.sqrt(model.opt.impratio) if is_pyramid else 0.0
+    return {"geom_friction": np.array([least, 0.0, 0.0]), "pair_friction": np.array([least, least, 0.0, 0.0, 0.0])}

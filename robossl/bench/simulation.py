@@ -1,6 +1,7 @@
 """Speed of simulation and cameras, as ratios that are each measured in one run."""
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from robossl.bench import pictures, stepping
@@ -36,9 +37,8 @@ def run(config: SimulationBench, report: Callable[[str, Figures], None] = lambda
         UnknownNameError: if no task has that id.
         UserError: if the task has no camera.
     """
-    env = make(config, 1)
-    robot_camera(env)
-    env.close()
+    with closing(make(config, 1)) as env:
+        robot_camera(env)
     figures: Figures = {}
     for name, measure in _MEASURES.items():
         try:

@@ -1,5 +1,6 @@
 """`robossl dataset render`: draws a dataset's states again, in any modality, camera, size and appearance."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -59,19 +60,19 @@ class RenderCommand:
 def run(arguments: list[str]) -> int:
     """Draws, and prints what the new dataset holds."""
     name, rest = split_positional(arguments)
-    source = EpisodeStore(Path(name)) if name else None
-    collected = _collected(source) if source else EnvConfig()
     command = parse(
-        RenderCommand(sensors=collected.sensors),
+        RenderCommand(sensors=_sensors_in(name)),
         rest,
         usage="robossl dataset render FOLDER",
         description="Draws the stored states of a dataset, with the model values of each episode put back, into a new "
         "dataset; its vectors and actions are copied. Collect with `--collect.no-pictures` to store states alone.",
     )
-    if source is None:
+    if name is None:
         raise UsageError("give the dataset's folder")
     if command.randomise and not command.appearances:
         raise UsageError("--randomise sets the ranges of random appearances: say how many with --appearances")
+    source = EpisodeStore(Path(name))
+    collected = _collected(source)
     folder = command.out or Path(f"{source.folder}-rendered")
     env = _drawn(collected, command)
     painter = StatePainter(env, appearances=command.appearances)
@@ -89,6 +90,14 @@ def run(arguments: list[str]) -> int:
     figures = {"dataset": str(folder), "states": result.states, "seconds": result.seconds}
     print_summary({**figures, **EpisodeStore(folder).summary()}, as_json=command.json)
     return 0
+
+
+def _sensors_in(name: str | None) -> dict[str, SensorModel]:
+    """Returns the sensors that flags override; what is no dataset is told after a mistake in the flags."""
+    with suppress(UserError):
+        if name is not None:
+            return _collected(EpisodeStore(Path(name))).sensors
+    return {}
 
 
 def _collected(source: EpisodeStore) -> EnvConfig:

@@ -1,7 +1,8 @@
 """The end of a dataset: blocks that the index does not name, and episodes that shall be written anew.
 
 A writer that is killed leaves one block whose line it did not come to write; the next writer overwrites it. More than
-that, or anything at all where the last line is damaged or the index is gone, belongs to episodes whose lines are lost.
+that, or anything at all where the last line is damaged or the index is gone, belongs to episodes whose lines are lost:
+somebody took the index away, or the power went before it was on the disk.
 """
 
 import os
@@ -36,7 +37,8 @@ def require_named(folder: Path) -> None:
     if is_lost or not _is_one_block(path, end, size, dictionary_of(folder)):
         raise CorruptFileError(
             f"{folder / INDEX_NAME} does not name the last {size - end:,} bytes of {PACKED_NAME}: lines are lost, and "
-            f"nothing is added; put it back, or give these episodes up with `truncate -s {end} {path}`"
+            "nothing is added; put it back, or, as after a power cut, give these episodes up with "
+            f"`truncate -s {end} {path}`"
         )
 
 

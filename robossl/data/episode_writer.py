@@ -40,11 +40,12 @@ SYNC_INTERVAL_S = 1.0
 class EpisodeWriter:
     """Creates a dataset, or appends to one of the same environment; a context manager.
 
-    An episode's arrays are written first, its line in the index after them: what no line names is free, and a later
-    writer overwrites it. A process that is killed therefore loses only the episode being added. Once every
-    SYNC_INTERVAL_S, and when closed, everything is synced to the disk, arrays before lines; a power cut loses what
-    came after, and checksums tell. Shards of pictures grow from the first to the last, so that there are few files; no
-    episode crosses two, and closing gives back the rows that nobody used.
+    An episode's arrays are written first, its line in the index after them: one block that no line names is free, and a
+    later writer overwrites it. A process that is killed therefore loses only the episode being added. Once every
+    SYNC_INTERVAL_S, and when closed, everything is synced to the disk, arrays before lines; a power cut loses what came
+    after, checksums tell, and where blocks without lines are left a person gives them up. Shards of pictures grow from
+    the first to the last, so that there are few files; no episode crosses two, and closing gives back the rows that
+    nobody used.
 
     Args:
         folder: new, empty, or a dataset.

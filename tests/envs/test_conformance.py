@@ -153,6 +153,7 @@ def test_actions_beyond_the_bounds_are_clipped(env_id: str) -> None:
 def test_every_camera_draws_a_picture(env_id: str) -> None:
     env = make(env_id, 2)
     if not env.spec.camera_names:
+        assert not env_id.startswith("robossl/")
         pytest.skip("the task has no camera")
     env.reset()
     for camera in env.spec.camera_names:
@@ -166,6 +167,7 @@ def test_every_camera_draws_a_picture(env_id: str) -> None:
 @long_in_bullet
 def test_the_expert_succeeds(env_id: str, engine: str) -> None:
     if make(env_id, 1).expert() is None:
+        assert not env_id.startswith("robossl/")
         pytest.skip("the task has no expert")
     assert success(env_id, engine, 8).sum() >= 4
 

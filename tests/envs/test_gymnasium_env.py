@@ -232,6 +232,23 @@ def test_a_closed_environment_says_so() -> None:
             call()
 
 
+def test_what_cannot_be_drawn_ends_its_episodes_all_the_same() -> None:
+    env = GymEnv("Track-v0", render_mode="rgb_array")
+    env.reset(seed=0)
+    copies: Any = env.batch_env
+
+    def fail() -> None:
+        raise ImportError("pygame is not installed")
+
+    copies._envs[0].unwrapped.render = fail
+    ended = False
+    while not ended:
+        _, _, terminated, truncated, _ = env.step(np.zeros(2, np.float32))
+        ended = terminated or truncated
+    with pytest.raises(UserError, match="cannot draw itself: pygame is not installed"):
+        env.render()
+
+
 def test_the_last_frame_is_that_of_the_ended_episode() -> None:
     env = GymEnv("Track-v0", render_mode="rgb_array")
     env.reset(seed=0)

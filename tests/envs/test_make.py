@@ -61,6 +61,7 @@ def test_lists_and_mappings_are_taken_for_tuples_and_sensor_models() -> None:
     model = SensorModel(noise_std=0.1)
     assert named == EnvConfig(sensors={"proprio": model}, randomise={"mass": (0.5, 1.5), "all": 1.0})
     assert isinstance(named.randomise["mass"], tuple)
+    assert EnvConfig(randomise={"mass": np.array(0.5)}).randomise == {"mass": 0.5}
     ranges = np.array([0.5, 1.5])
     env = gymnasium.make("robossl/ArmReach-v0", randomise={"damping": ranges}, sensors={"proprio": {"delay_s": 0.2}})
     assert env.unwrapped.batch_env.spec.id == "robossl/ArmReach-v0"
@@ -74,6 +75,10 @@ def test_lists_and_mappings_are_taken_for_tuples_and_sensor_models() -> None:
         ({"randomise": {"mass": None}}, "env.randomise.mass: a range is one number, .* got None"),
         ({"sensors": {"proprio": 0.1}}, "env.sensors.proprio: a sensor is a SensorModel, or its fields"),
         ({"sensors": {"proprio": {"noise": 0.1}}}, "unknown key in env.sensors.proprio: 'noise'"),
+        ({"sensors": {"proprio": {"delay_s": "0.1"}}}, "env.sensors.proprio: {'delay_s': '0.1'} are not the numbers"),
+        ({"sensors": None}, "env.sensors: expected a dict, got None"),
+        ({"randomise": 0.5}, "env.randomise: expected a dict, got 0.5"),
+        ({"randomise": {"mass": True}}, "env.randomise.mass: a range is one number, .* got True"),
     ],
 )
 def test_what_is_no_range_and_no_sensor_is_named(options: dict, message: str) -> None:

@@ -156,15 +156,15 @@ def test_layouts_of_one_task_are_alike_whatever_order_and_type_they_come_in():
 
 
 @pytest.mark.parametrize(
-    ("laid_out", "name"),
+    ("laid_out", "message"),
     [
-        ({"arc_m": np.full(2, np.nan), "qpos": np.full((2, 15), np.inf)}, "qpos"),
-        ({"geom_rgba": np.full((2, MODEL.ngeom, 4), 1e39)}, "geom_rgba"),
-        ({"geom_matid": np.full((2, MODEL.ngeom), np.nan)}, "geom_matid"),
+        ({"arc_m": np.full(2, np.nan), "qpos": np.full((2, 15), np.inf)}, "'qpos' with numbers that are not finite"),
+        ({"geom_rgba": np.full((2, MODEL.ngeom, 4), 1e39)}, "'geom_rgba' with numbers that are not finite"),
+        ({"geom_matid": np.full((2, MODEL.ngeom), np.nan)}, "'geom_matid' with numbers that are no int32"),
     ],
 )
-def test_what_is_not_finite_is_told_by_its_name(laid_out, name):
-    with np.errstate(over="ignore"), pytest.raises(UserError, match=f"lays out '{name}' with numbers that are no"):
+def test_what_is_not_finite_is_told_by_its_name(laid_out, message):
+    with np.errstate(over="ignore"), pytest.raises(UserError, match=f"lays out {message}"):
         laid(laid_out, MODEL, {"arc_m": np.ones(4)}, 2)
 
 

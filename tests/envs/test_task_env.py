@@ -228,6 +228,11 @@ def test_a_closed_environment_says_so() -> None:
         env.reset,
         lambda: env.render_frames(width=4, height=3),
         lambda: env.set_state(state),
+        lambda: env.render_appearances(1, ("rgb_side",)),
+        env.get_state,
+        env.world_state,
+        env.model_values,
+        env.privileged,
     ):
         with pytest.raises(RuntimeError, match="the environment is closed"):
             call()

@@ -157,6 +157,20 @@ def test_what_a_task_returns_at_a_later_step_is_held_against_its_spec_too(
         env.step(np.zeros((3, 1)))
 
 
+def test_privileged_values_are_held_against_the_spec_whenever_they_are_told() -> None:
+    class Late(Rail):
+        is_late = False
+
+        def privileged(self, *arguments: Any) -> Any:
+            return {"count": super().privileged(*arguments)["count"][: 1 if self.is_late else None]}
+
+    task = Late()
+    env = begun(task)
+    task.is_late = True
+    with pytest.raises(UserError, match=r"'count' as \[1, 1\], expected \[3, 1\]"):
+        env.privileged()
+
+
 @pytest.mark.parametrize("value", [1e30, -3e38, 0.0])
 def test_large_observations_are_finite(value: float) -> None:
     class Large(Rail):
