@@ -97,16 +97,17 @@ def require_seen(what: str, seen: Mapping[str, Array], specs: Mapping[str, Array
         _require_shape(repr(key), seen[key], (num_worlds, *spec.shape))
 
 
-def require_finite_seen(key: str, values: NDArray[np.float32], ids: NDArray[np.int64] | None) -> None:
-    """Checks an observed vector [n, ...] of the worlds `ids`, or of all.
+def require_finite_seen(key: str, values: NDArray[Any]) -> None:
+    """Checks an observed vector [N, ...] as it is told, in single precision.
 
     Raises:
         UserError: naming the first world where it is not finite.
     """
-    wrong = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
+    with np.errstate(over="ignore"):
+        single = values.reshape(len(values), -1).astype(np.float32)
+    wrong = np.flatnonzero(~np.isfinite(single).all(axis=1))
     if len(wrong):
-        world = wrong[0] if ids is None else ids[wrong[0]]
-        raise UserError(f"the task's observation {key!r} is not finite in world {world}")
+        raise UserError(f"the task's observation {key!r} is not finite in world {wrong[0]}")
 
 
 def require_judged(outcome: Outcome, spec: TaskSpec, num_worlds: int, boolean: Any) -> None:

@@ -134,6 +134,7 @@ def test_a_task_that_keeps_its_promises_steps() -> None:
         ("observe", lambda seen: {"proprio": seen["proprio"]}, "observed vectors lack 'count'"),
         ("observe", lambda seen: {**seen, "proprio": seen["proprio"] / 0}, "'proprio' is not finite in world 0"),
         ("observe", lambda seen: {**seen, "count": seen["count"] + WORLD_2}, "'count' is not finite in world 2"),
+        ("observe", lambda seen: {**seen, "count": np.full((3, 1), 1e39)}, "'count' is not finite in world 0"),
         ("control", lambda ctrl: ctrl[:1], r"controls as \[1, 1\], expected \[3, 1\]"),
         ("control", lambda ctrl: None, r"controls as \[\], expected \[3, 1\]"),
     ],
