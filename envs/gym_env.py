@@ -11,6 +11,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from robossl.core import BatchEnv, Obs, StepBatch, UserError
+from robossl.core.finite import require_finite
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.make import make_env
 from robossl.envs.spaces import box, observation_space
@@ -68,10 +69,13 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
         Raises:
             ValueError: if the action has the wrong shape or is not finite.
             gymnasium.error.ResetNeeded: if no episode is running.
+            UserError: if an observation is not finite.
         """
         if not self._running:
             raise gymnasium.error.ResetNeeded("no episode is running: call reset() first")
         batch = self.batch_env.step(np.asarray(action, np.float32)[None])
+        require_finite(batch.final_obs, batch.final_ids)
+        require_finite(batch.obs)
         ended = len(batch.final_ids) > 0
         if ended:
             self._next_obs, self._running = batch.obs, False
@@ -149,6 +153,8 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
     ) -> tuple[Obs, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
         """Advances all worlds by one control step; see `BatchEnv.step`."""
         batch = self.batch_env.step(actions)
+        require_finite(batch.final_obs, batch.final_ids)
+        require_finite(batch.obs)
         return batch.obs, batch.reward, batch.terminated, batch.truncated, _vector_info(batch)
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices
 
 from robossl.core import ArraySpec, BatchEnv, FrameStack, Obs, StepBatch, Tree, UserError
+from robossl.core.finite import require_finite
 from robossl.core.frames import channels_first
 from robossl.core.specs import image_keys
 from robossl.envs.spaces import box, observation_space
@@ -62,6 +63,7 @@ class SB3VecEnv(VecEnv):
         self._begun = True
         self._returns[:], self._lengths[:] = 0, 0
         obs = self.env.reset(**start)
+        require_finite(obs)
         return channels_first(self._frames.reset(obs), self._observation)
 
     def step_async(self, actions: NDArray[np.float32]) -> None:
@@ -73,8 +75,11 @@ class SB3VecEnv(VecEnv):
 
         Raises:
             ValueError: if the actions have the wrong shape or are not finite.
+            UserError: if an observation is not finite.
         """
         step = self.last_step = self.env.step(self._actions)
+        require_finite(step.final_obs, step.final_ids)
+        require_finite(step.obs)
         obs, final_obs = self._frames.push(step.obs, step.final_ids, step.final_obs)
         self._returns += step.reward
         self._lengths += 1

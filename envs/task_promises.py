@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from robossl.core import Array, ArraySpec, UserError
 from robossl.envs.task import Memory, Outcome, TaskSpec
@@ -95,19 +94,6 @@ def require_seen(what: str, seen: Mapping[str, Array], specs: Mapping[str, Array
     _require_same_names(what, seen, specs)
     for key, spec in specs.items():
         _require_shape(repr(key), seen[key], (num_worlds, *spec.shape))
-
-
-def require_finite_seen(key: str, values: NDArray[Any]) -> None:
-    """Checks an observed vector [N, ...] as it is told, in single precision.
-
-    Raises:
-        UserError: naming the first world where it is not finite.
-    """
-    with np.errstate(over="ignore"):
-        single = values.reshape(len(values), -1).astype(np.float32)
-    wrong = np.flatnonzero(~np.isfinite(single).all(axis=1))
-    if len(wrong):
-        raise UserError(f"the task's observation {key!r} is not finite in world {wrong[0]}")
 
 
 def require_judged(outcome: Outcome, spec: TaskSpec, num_worlds: int, boolean: Any) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from robossl.core.finite import require_finite
 from robossl.core.protocols import Array, BatchEnv, Obs, Policy, StepBatch
 
 
@@ -37,10 +38,16 @@ class Rollout:
         policy.reset(np.arange(env.num_worlds))
 
     def step(self) -> Moment:
-        """Lets the policy act once."""
+        """Lets the policy act once.
+
+        Raises:
+            UserError: if an observation is not finite.
+        """
         obs, privileged = self.obs, self._env.privileged()
         action = self._policy.act(obs, privileged)
         batch = self._env.step(action)
+        require_finite(batch.final_obs, batch.final_ids)
+        require_finite(batch.obs)
         if len(batch.final_ids):
             self._policy.reset(np.asarray(batch.final_ids, np.int64))
         self.obs = batch.obs

@@ -13,8 +13,6 @@ from robossl.envs.randomisation import Push, Randomisation
 from robossl.envs.sensors import Touch
 from robossl.envs.task_env import TaskEnv
 
-WORLD_2 = np.array([[0.0], [0.0], [np.nan]])
-
 
 def command(source: int) -> CommandSpec:
     return CommandSpec(name="force", unit="N", source=source, scale=1.0, offset=0.0, low=-1.0, high=1.0)
@@ -132,9 +130,6 @@ def test_a_task_that_keeps_its_promises_steps() -> None:
         ),
         ("observe", lambda seen: {**seen, "proprio": seen["proprio"][:1]}, r"'proprio' as \[1, 2\], expected \[3, 2\]"),
         ("observe", lambda seen: {"proprio": seen["proprio"]}, "observed vectors lack 'count'"),
-        ("observe", lambda seen: {**seen, "proprio": seen["proprio"] / 0}, "'proprio' is not finite in world 0"),
-        ("observe", lambda seen: {**seen, "count": seen["count"] + WORLD_2}, "'count' is not finite in world 2"),
-        ("observe", lambda seen: {**seen, "count": np.full((3, 1), 1e39)}, "'count' is not finite in world 0"),
         ("control", lambda ctrl: ctrl[:1], r"controls as \[1, 1\], expected \[3, 1\]"),
         ("control", lambda ctrl: None, r"controls as \[\], expected \[3, 1\]"),
     ],
@@ -170,15 +165,6 @@ def test_privileged_values_are_held_against_the_spec_whenever_they_are_told() ->
     task.is_late = True
     with pytest.raises(UserError, match=r"'count' as \[1, 1\], expected \[3, 1\]"):
         env.privileged()
-
-
-@pytest.mark.parametrize("value", [1e30, -3e38, 0.0])
-def test_large_observations_are_finite(value: float) -> None:
-    class Large(Rail):
-        def observe(self, *arguments: Any) -> Any:
-            return {**super().observe(*arguments), "proprio": np.full((3, 2), value)}
-
-    step_once(Large())
 
 
 @pytest.mark.parametrize(
