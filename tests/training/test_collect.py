@@ -129,7 +129,7 @@ def test_a_failing_policy_keeps_every_finished_episode_and_frees_the_environment
 
     env = LineEnv(4, stream=Stream.COLLECT)
     config = CollectConfig(steps=None, episodes=100)
-    with open_writer(tmp_path, env, config, seed=0) as writer, pytest.raises(ValueError, match=r"outside|finite"):
+    with open_writer(tmp_path, env, config, seed=0) as writer, pytest.raises(UserError, match="not finite in world 3"):
         collect(env, Failing(4, 1, np.random.default_rng(0)), writer, config, seed=0)
     assert env.before_reset is None
     assert EpisodeStore(tmp_path).verify() == []
