@@ -14,6 +14,7 @@ from robossl.envs.compiled import compiled
 from robossl.envs.config import WorldSeed
 from robossl.envs.draws import FastDraws
 from robossl.envs.records import Names, Start
+from robossl.envs.row_threads import row_threads
 
 _MIN_DEPTH, _MAX_DEPTH = 2, 16  # episodes of a world
 _NUM_EPISODES = 1024  # of all worlds: bounds the memory
@@ -29,10 +30,11 @@ class Ahead:
     Args:
         draw: returns what draws lead to.
         num_worlds: N.
+        num_threads: that may draw.
     """
 
-    def __init__(self, draw: Callable[[Draws], Start], num_worlds: int) -> None:
-        self._draw, self._num_worlds = draw, num_worlds
+    def __init__(self, draw: Callable[[Draws], Start], num_worlds: int, num_threads: int = 1) -> None:
+        self._draw, self._num_worlds, self._num_threads = draw, num_worlds, num_threads
         self._worlds, self._first_world = WorldSeed(), 0
         self._shelf = _Shelf(num_worlds, min(max(_NUM_EPISODES // num_worlds, _MIN_DEPTH), _MAX_DEPTH))
 
@@ -67,7 +69,9 @@ class Ahead:
         for first in range(0, count, lot):
             some = slice(first, first + lot)
             draws = FastDraws(self._worlds.seed, self._worlds.stream, self._first_world + world[some], episode[some])
-            self._shelf.put(world[some], episode[some], self._draw(draws))
+            with row_threads(self._num_threads):
+                start = self._draw(draws)
+            self._shelf.put(world[some], episode[some], start)
 
 
 class _Shelf:

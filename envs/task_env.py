@@ -85,7 +85,7 @@ class TaskEnv:
         self._weights = {name: np.array(weight, np.float32) for name, weight in task.spec.reward_weights.items()}
         self._promises = Promises(task.spec, self.num_worlds, model.nu, self.engine.xp)
         require_new_memory(memory := task.new_memory(self.num_worlds), self.num_worlds)
-        self._ahead = Ahead(Starts(task, model, memory).draw, self.num_worlds)
+        self._ahead = Ahead(Starts(task, model, memory).draw, self.num_worlds, num_threads)
         self._memory = {key: self._on_device(value) for key, value in memory.items()}
         self._beginning = Beginning(self.engine, self._memory)
         self._action_shape = (self.num_worlds, *task.spec.action.shape)
