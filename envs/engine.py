@@ -84,7 +84,10 @@ class Engine(Protocol):
         """Sets the state field `name` (qpos, qvel, mocap_pos, ...) of the worlds `ids` to `values` [n, ...]."""
 
     def jac(self, body: int, point: Array, ids: NDArray[np.int64] | None = None) -> tuple[Array, Array]:
-        """Returns the translational and rotational Jacobians [N, 3, nv] of world points [N, 3] on a body."""
+        """Returns the translational and rotational Jacobians [N, 3, nv] of world points [N, 3] on a body.
+
+        Of the worlds `ids` alone, in ascending order, where they are given.
+        """
 
     def scan(
         self,

@@ -83,7 +83,6 @@ class MujocoEngine:
         is_moving_last = mujoco.mj_stateSize(self.model, _MOVING_LAST) > 0
         num_moving = self.batch.nstate if is_moving_last else mujoco.mj_stateSize(self.model, _MOVING)
         self._motion = self.batch.state[:, :num_moving]  # what a step may change
-        self._touched: Any = None  # the rows that `_touch` noted last
         self._is_written = np.zeros(num_worlds, bool)  # worlds whose other columns may have changed since the last step
         self._sensor_stage = stage_of("sensordata", self.model)
         self._position_stage = position_stage(self.model)
@@ -246,11 +245,9 @@ class MujocoEngine:
         self.batch = None
 
     def _touch(self, rows: Any) -> None:
-        """Notes that these worlds were changed: once is enough until something is computed."""
-        if rows is not self._touched:
-            self._computed[rows] = NO_STAGE
-            self._is_written[rows] = True
-            self._touched = rows
+        """Notes that these worlds were changed."""
+        self._computed[rows] = NO_STAGE
+        self._is_written[rows] = True
 
     def _flag_divergence(self, warnings: NDArray[np.integer[Any]]) -> None:
         """Flags the worlds that are no longer finite, too fast, or warned about since `warnings` [N, W, 2]."""
@@ -322,7 +319,6 @@ class MujocoEngine:
 
     def _call(self, function: Callable[..., Any], ids: NDArray[np.int64] | None, **options: Any) -> None:
         """Calls Batch; worlds in which MuJoCo raises an error are marked, the others are unharmed."""
-        self._touched = None
         try:
             untimed(function, ids=ids, **options)
         except mujoco_batch.SimulationError as error:

@@ -64,6 +64,8 @@ RANDOM_FIELDS = names("""
     opt.gravity opt.wind opt.density opt.viscosity opt.impratio
 """)
 SHAPE_FIELDS = names("geom_size geom_pos geom_quat")
+LOOKS = ("geom_rgba", "geom_matid", "mat_", "cam_", "light_")
+"""How fields begin that no physics reads."""
 
 
 def state_columns(model: Any) -> dict[str, slice]:

@@ -29,10 +29,8 @@ from robossl.envs.bullet.world import require_room
 from robossl.envs.bullet.worlds import BulletWorlds
 from robossl.envs.engine import MAX_SPEED
 from robossl.envs.mujoco_engine import MujocoEngine
-from robossl.envs.mujoco_fields import NO_STAGE, STATE_FIELDS, columns_of, mujoco_stage
+from robossl.envs.mujoco_fields import LOOKS, NO_STAGE, STATE_FIELDS, columns_of, mujoco_stage
 from robossl.envs.records import STATE, Start
-
-_LOOKS = ("geom_rgba", "geom_matid", "mat_", "cam_", "light_")
 
 
 class BulletEngine(MujocoEngine):
@@ -150,7 +148,7 @@ class BulletEngine(MujocoEngine):
         if field in mujoco_fields.RANDOM_FIELDS - RANDOM_FIELDS:
             raise UserError(f"engine bullet cannot vary {field} between worlds: leave out the ranges of it")
         super().randomise(field, values, ids)
-        if not self._bullet.note_change(field, ids) and not field.startswith(_LOOKS):
+        if not self._bullet.note_change(field, ids) and not field.startswith(LOOKS):
             self._is_reformed[ids] = True
 
     @property

@@ -23,6 +23,7 @@ from robossl.core import Array, Obs, UserError
 from robossl.envs import EnvConfig
 from robossl.envs.gym_env import GymEnv
 from robossl.envs.mujoco_clock import untimed
+from robossl.envs.mujoco_fields import LOOKS, feeds_constants
 from robossl.envs.task_env import TaskEnv
 
 Driver = Literal["random", "expert"]
@@ -30,17 +31,26 @@ Driver = Literal["random", "expert"]
 
 @dataclass(frozen=True, slots=True)
 class Tape:
-    """A recorded run: where it began, [T] actions and controls, and which worlds were reset to what."""
+    """A recorded run.
+
+    Attributes:
+        start: the environment's state where it began.
+        values: what the worlds then had of their own in model fields, as `_own_values` returns it.
+        actions: [T].
+        controls: [T].
+        resets: [T] which worlds were reset, to what state, with which values of their own.
+    """
 
     start: dict[str, Any]
+    values: dict[str, Array]
     actions: list[NDArray[np.float32]]
     controls: list[NDArray[np.float64]]
-    resets: list[tuple[NDArray[np.int64], NDArray[np.float64]]]
+    resets: list[tuple[NDArray[np.int64], NDArray[np.float64], dict[str, Array]]]
 
     @property
     def resets_per_step(self) -> float:
         """Worlds that a step resets."""
-        return sum(len(ids) for ids, _ in self.resets) / len(self.resets)
+        return sum(len(ids) for ids, *_ in self.resets) / len(self.resets)
 
 
 class Replay:
@@ -59,6 +69,8 @@ class Replay:
         self._env, self._tape, self._num_steps = env, tape, num_steps
         self._num_substeps = env.task.spec.num_substeps
         self._bare = mujoco_batch.Batch(env.engine.model, env.num_worlds, env.engine.num_threads)
+        self._own = {field: self._bare.expand(field) for field in tape.values}
+        self._has_constants = any(map(feeds_constants, tape.values))
 
     def ours(self) -> Side:
         """Steps the environment."""
@@ -73,14 +85,21 @@ class Replay:
         return np.array(self._bare.state)
 
     def _rewind(self) -> None:
-        self._bare.state[:] = self._tape.start["physics"]
+        self._put(np.arange(self._env.num_worlds), self._tape.start["physics"], self._tape.values)
+
+    def _put(self, ids: NDArray[np.int64], states: NDArray[np.float64], values: dict[str, Array]) -> None:
+        self._bare.state[ids] = states
+        for field, own in values.items():
+            self._own[field][ids] = own
+        if self._has_constants and len(ids):
+            self._bare.set_const(ids)
 
     def _repeat(self, turn: slice) -> None:
         ctrl = self._bare.bind("ctrl")
-        for values, (ids, states) in zip(self._tape.controls[turn], self._tape.resets[turn], strict=True):
+        for values, reset in zip(self._tape.controls[turn], self._tape.resets[turn], strict=True):
             ctrl[:] = values
             self._bare.step(nstep=self._num_substeps)
-            self._bare.state[ids] = states
+            self._put(*reset)
 
     def _step(self, turn: slice) -> None:
         for action in self._tape.actions[turn]:
@@ -110,7 +129,7 @@ def record(env: TaskEnv, num_steps: int, driver: Driver = "random") -> Tape:
     obs = env.reset()
     if expert is not None:
         expert.reset(np.arange(env.num_worlds))
-    tape = Tape(env.get_state(), [], [], [])
+    tape = Tape(env.get_state(), _own_values(env, np.arange(env.num_worlds)), [], [], [])
     ctrl = env.engine.view("ctrl")
     for _ in range(num_steps):
         action = (
@@ -124,7 +143,8 @@ def record(env: TaskEnv, num_steps: int, driver: Driver = "random") -> Tape:
         if expert is not None:
             expert.reset(step.final_ids)
         tape.controls.append(before[0] if before else ctrl.copy())
-        tape.resets.append((step.final_ids, env.world_state()[step.final_ids]))
+        ids = step.final_ids
+        tape.resets.append((ids, env.world_state()[ids], _own_values(env, ids)))
     env.before_reset = None
     return tape
 
@@ -195,6 +215,13 @@ def processes(config: SimulationBench, kind: Literal["async", "subprocess"]) -> 
         "bare_ratio": median(other / least for _, other, least in turns),
         "num_processes": config.num_processes,
     }
+
+
+def _own_values(env: TaskEnv, ids: NDArray[np.int64]) -> dict[str, Array]:
+    """Returns what the worlds `ids` have of their own in model fields that physics reads, {field: [n, ...]}."""
+    fields = [field for field in (*env.model_values(), "body_inertia") if not field.startswith(LOOKS)]
+    own = {field: env.engine.own_values(field) for field in fields}
+    return {field: values[ids] for field, values in own.items() if values is not None}
 
 
 def _untimed(side: Side) -> Side:

@@ -35,6 +35,19 @@ def test_the_bare_loop_repeats_the_environments_physics_bit_for_bit(driver):
     env = make(SMALL, 6)
     tape = record(env, 12, driver)
     assert (tape.resets_per_step > 0) == (driver == "random")
+    require_same_physics(env, tape)
+
+
+def test_the_bare_loop_has_the_worlds_own_masses_and_frictions():
+    env = make(replace(SMALL, env="robossl/ArmLift-v0"), 6)
+    env.task.spec = replace(env.task.spec, max_episode_steps=7)
+    tape = record(env, 12)
+    assert tape.resets_per_step == 0.5
+    assert {"body_mass", "body_inertia", "geom_friction"} <= tape.values.keys()
+    require_same_physics(env, tape)
+
+
+def require_same_physics(env, tape):
     end = env.world_state()
     replay = Replay(env, tape, 4)
     ours, bare = replay.ours(), replay.bare()

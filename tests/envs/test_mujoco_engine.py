@@ -79,6 +79,18 @@ def test_some_worlds_can_be_asked_about_without_the_others(model):
     np.testing.assert_array_equal(asked.read("qpos", some), everyone.read("qpos")[some])
 
 
+def test_what_is_written_again_to_the_same_worlds_is_followed(model):
+    engine, ids = engine_of(model, 3), np.arange(3)
+    heights = []
+    for height in (1.0, 2.0, 3.0):
+        pose = engine.read("qpos")
+        pose[:, 2] = height
+        engine.write("qpos", pose, ids)
+        engine.forward(ids)
+        heights.append(engine.read("xpos", ids)[0, model.body("box").id, 2])
+    assert heights == [1.0, 2.0, 3.0]
+
+
 def test_a_contact_that_begins_in_the_last_substep_is_found(model):
     engine = engine_of(model)
     everyone = np.arange(1)
