@@ -152,7 +152,7 @@ class Task(Protocol):
         """Maps actions [N, A] in [-1, 1] to actuator controls [N, num_actuators] in SI units."""
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
-        """Judges the step just made, and updates `memory` in place."""
+        """Judges the step just made, whose action was asked for, however late it acts; updates `memory` in place."""
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """Returns all of `spec.vectors`, {key: [N, D]} float32."""

@@ -246,14 +246,15 @@ class TaskEnv:
         self.pictures.close()
         self.engine.close()
 
-    def _simulate(self, action: NDArray[np.float32]) -> tuple[Outcome, NDArray[np.bool_]]:
+    def _simulate(self, asked: NDArray[np.float32]) -> tuple[Outcome, NDArray[np.bool_]]:
         task, engine = self.task, self.engine
         engine.keep(whole=bool(self._randomiser.values))  # whose pushes change more than a step does
         self.pictures.keep(None, self._elapsed)
+        action = acting = self._on_device(asked)
         if self._randomiser.values:
-            action = self._randomiser.act(action, self._draws(np.arange(self.num_worlds)), self._elapsed)
-        action = self._on_device(action)
-        ctrl = task.control(engine, action, self._memory)
+            draws = self._draws(np.arange(self.num_worlds))
+            acting = self._on_device(self._randomiser.act(asked, draws, self._elapsed))
+        ctrl = task.control(engine, acting, self._memory)
         self._promises.controls(ctrl)
         recorded = engine.step(ctrl, task.spec.num_substeps, self._record)
         diverged = engine.diverged

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from robossl.core import CameraSpec, Obs
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.render.poses import CameraPoses, LastPoses
-from robossl.envs.render.renderer import Renderer, split_key, wanted
+from robossl.envs.render.renderer import Renderer, require_fovy, split_key, wanted
 
 SOURCES = {"bodies": ("segmentation",), "objects": ("segmentation",), "flow": ("depth", "segmentation")}
 """What each of these modalities is computed from."""
@@ -21,6 +21,9 @@ class DerivedRenderer:
         cameras: the model's cameras with their picture sizes.
         keys: the pictures wanted.
         last: where things were when the last picture was taken; only flow needs it.
+
+    Raises:
+        UserError: if flow is wanted of a camera whose projection it does not know.
     """
 
     def __init__(
@@ -34,7 +37,11 @@ class DerivedRenderer:
         self.name, self.version = base.name, base.version
         self.modalities = (*base.modalities, *SOURCES)
         self._engine, self._base, self._last = engine, base, last
-        self._cameras = tuple(camera for camera in cameras if camera.name in wanted(cameras, keys))
+        modalities = wanted(cameras, keys)
+        self._cameras = tuple(camera for camera in cameras if camera.name in modalities)
+        for camera in self._cameras:
+            if "flow" in modalities[camera.name]:
+                require_fovy(engine.model, camera, "flow")
         self._keys = keys
         self._poses = CameraPoses(engine, self._cameras)
         self._geoms = engine.view("geom_xpos"), engine.view("geom_xmat")

@@ -14,7 +14,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import CameraSpec, Obs
+from robossl.core import CameraSpec, Obs, UserError
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.render.gl_context import NoGraphicsError, open_context
 from robossl.envs.render.renderer import blank, camera_index, wanted
@@ -36,6 +36,10 @@ class GLRenderer:
         self._engine = engine
         self._wanted = wanted(cameras, keys)
         self._cameras = [camera for camera in cameras if camera.name in self._wanted]
+        for camera in self._cameras:
+            tells_depth = "depth" in self._wanted[camera.name]
+            if tells_depth and engine.model.cam_projection[camera_index(engine.model, camera)] != 0:
+                raise UserError(f"camera {camera.name!r} is orthographic: the depth that `gl` tells is of perspective")
         self._worlds: dict[int, _World] = {}
         model = plain(engine.model, self._cameras)
         num_threads = min(engine.num_threads, engine.num_worlds)

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import CameraSpec
-from robossl.core.errors import UserError
 from robossl.envs.casting import Fan, picture_fan
 from robossl.envs.compiled import compiled
 from robossl.envs.render.poses import Poses
-from robossl.envs.render.renderer import camera_index
+from robossl.envs.render.renderer import camera_index, require_fovy
 
 _PRIMITIVES = {
     int(getattr(mujoco.mjtGeom, f"mjGEOM_{name}").value)
@@ -78,8 +77,7 @@ def make_views(
         if camera.name not in wanted:
             continue
         camera_id = camera_index(model, camera)
-        if model.cam_projection[camera_id] != 0 or model.cam_sensorsize[camera_id].any():
-            raise UserError(f"camera {camera.name!r} is orthographic or has intrinsics: `raycast` knows only fovy")
+        require_fovy(model, camera, "`raycast`")
         rays = slice(first, first + camera.width * camera.height)
         fan, hidden = picture_fan(camera.width, camera.height), _enclosing_body(model, camera_id)
         views.append(View(camera, len(views), camera_id, wanted[camera.name], rays, fan, hidden))

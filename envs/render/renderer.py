@@ -5,7 +5,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, ArraySpec, CameraSpec, Obs, UnknownNameError
+from robossl.core import Array, ArraySpec, CameraSpec, Obs, UnknownNameError, UserError
 
 _PICTURES: dict[str, dict[str, Any]] = {
     "rgb": {"shape": (3,), "dtype": "uint8", "low": 0, "high": 255},
@@ -88,3 +88,14 @@ def camera_index(model: Any, camera: CameraSpec) -> int:
     if name not in names:
         raise UnknownNameError("camera of the model", name, names)
     return names.index(name)
+
+
+def require_fovy(model: Any, camera: CameraSpec, what: str) -> None:
+    """Checks that a camera's field of view says all of how it projects.
+
+    Raises:
+        UserError: naming the camera, and `what` knows no other projections.
+    """
+    index = camera_index(model, camera)
+    if model.cam_projection[index] != 0 or model.cam_sensorsize[index].any():
+        raise UserError(f"camera {camera.name!r} is orthographic or has intrinsics: {what} knows only fovy")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from robossl.core import Array, ArraySpec
 from robossl.envs.engine import Engine
 from robossl.envs.sensors.load import add_motion, load_beyond
-from robossl.envs.sensors.sensor import Memory, Sensor, gravity_of, sensor_columns, site_columns
+from robossl.envs.sensors.sensor import Memory, Sensor, gravity_of, require_unaltered, sensor_columns, site_columns
 
 _MOTION = ("framelinvel", "frameangvel", "framelinacc", "frameangacc", "framequat")
 
@@ -33,7 +33,7 @@ class ForceTorque(Sensor):
 
     def spec(self, model: Any, num_substeps: int) -> ArraySpec:
         """See `Sensor.spec`."""
-        self.columns(model)
+        require_unaltered(model, self.columns(model))
         return ArraySpec(shape=(num_substeps, 6), units=(*3 * ("N",), *3 * ("N m",)))
 
     def read(self, engine: Engine, recorded: dict[str, Array], memory: Memory, ids: NDArray[np.int64]) -> Array:

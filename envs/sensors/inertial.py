@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from robossl.core import Array, ArraySpec, UserError
 from robossl.envs.elements import element_id
 from robossl.envs.engine import Engine
-from robossl.envs.sensors.sensor import Memory, Sensor, gravity_of, site_columns
+from robossl.envs.sensors.sensor import Memory, Sensor, gravity_of, require_unaltered, site_columns
 
 _NAMES = ("gyro_x_rad_s", "gyro_y_rad_s", "gyro_z_rad_s", "acc_x_m_s2", "acc_y_m_s2", "acc_z_m_s2")
 
@@ -29,7 +29,7 @@ class Imu(Sensor):
 
     def spec(self, model: Any, num_substeps: int) -> ArraySpec:
         """See `Sensor.spec`."""
-        self.columns(model)
+        require_unaltered(model, self.columns(model))
         if num_substeps < 2:
             raise UserError(f"an IMU needs at least two physics substeps in a control step, got {num_substeps}")
         return ArraySpec(shape=(6,), names=_NAMES, units=(*3 * ("rad/s",), *3 * ("m/s2",)))

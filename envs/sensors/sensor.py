@@ -85,6 +85,23 @@ def site_columns(model: Any, kind: str, site: str) -> slice:
     return slice(first, first + int(model.sensor_dim[found[0]]))
 
 
+def require_unaltered(model: Any, columns: list[slice]) -> None:
+    """Checks that the MJCF sensors that write there tell every moment as it is: a sensor computes on from them.
+
+    Raises:
+        UserError: if one is cut off, late or sampled now and then.
+    """
+    for part in columns:
+        index = int(np.flatnonzero(model.sensor_adr == part.start)[0])
+        if model.sensor_cutoff[index] > 0 or model.sensor_history[index, 0] > 0:
+            kind = mujoco.mjtSensor(model.sensor_type[index]).name.removeprefix("mjSENS_").lower()
+            site = model.site(model.sensor_objid[index]).name
+            raise UserError(
+                f"<{kind} site={site!r}/> has a cutoff, delay or interval: sensors compute from its exact readings; "
+                "declare a sensor model of the task instead"
+            )
+
+
 def gravity_of(engine: Engine, ids: NDArray[np.int64]) -> NDArray[np.float64]:
     """Returns the acceleration of gravity in the worlds `ids`, [n, 3], or [1, 3] where they do not differ in it."""
     if engine.model.opt.disableflags & mujoco.mjtDisableBit.mjDSBL_GRAVITY.value:

@@ -118,6 +118,15 @@ def _is_away(xp: Any, missing: Array, radius_m: float) -> Array:
     return result
 
 
+@fused
+def _come_nearer(xp: Any, missing: Array, nearest: Array) -> Array:
+    """Returns the lengths of vectors [n, G]; keeps in `nearest` [n] the least so far."""
+    distance = xp.empty_like(nearest)
+    distance[...] = xp.sqrt(xp.sum(missing * missing, axis=-1))
+    nearest[...] = xp.minimum(nearest, distance)
+    return distance
+
+
 class ArmReachGoal(GoalTask):
     """`ArmReach` for hindsight."""
 
@@ -131,9 +140,27 @@ class ArmPushGoal(GoalTask):
 
 
 class ArmLiftGoal(GoalTask):
-    """`ArmLift` for hindsight: the block is to be lifted to a point."""
+    """`ArmLift` for hindsight: the block is to be lifted to a point, and its distances are those to the point."""
 
     inner, levels = ArmLift, ArmLift.levels
+
+    def new_memory(self, num_worlds: int) -> Memory:
+        """See `Task.new_memory`."""
+        return {**super().new_memory(num_worlds), "min_goal_distance_m": np.zeros(num_worlds, np.float32)}
+
+    def layout(self, draws: Draws) -> dict[str, Array]:
+        """See `Task.layout`."""
+        begun = super().layout(draws)
+        block_w = begun["qpos"][:, -7:-4]  # its pose comes last
+        return {**begun, "min_goal_distance_m": np.linalg.norm(block_w - begun["goal_w"], axis=1)}
+
+    def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
+        """See `Task.outcome`."""
+        outcome = super().outcome(engine, action, recorded, memory)
+        missing = self.task.achieved_goal(engine) - self.task.desired_goal(engine, memory)
+        nearest = memory["min_goal_distance_m"]
+        distance = _come_nearer(engine.xp, missing, nearest)
+        return outcome._replace(metrics={"distance": distance, "min_distance": nearest})
 
 
 class ArmPegInBoxGoal(GoalTask):

@@ -12,6 +12,7 @@ from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_model import load_model
 from robossl.envs.render import _say_once, gl_context, make_renderer
+from robossl.envs.render.poses import LastPoses
 
 XML = """
 <mujoco>
@@ -148,6 +149,19 @@ def test_a_camera_that_the_model_lacks_is_named_with_the_nearest(renderer):
     drawn = renderer(varied(1, 1), (CameraSpec(name="frnt", width=4, height=4),), ("rgb_frnt",))
     with pytest.raises(UnknownNameError, match="did you mean 'front'"):
         drawn.render()
+
+
+def test_depth_and_flow_of_what_they_cannot_tell_are_refused_by_name(renderer):
+    renderer(varied(1, 1), keys=("rgb_above",))  # skips without OpenGL
+    flat = MujocoEngine(load_model(XML.replace('name="above"', 'name="above" projection="orthographic"')), 1, 1)
+    with pytest.raises(UserError, match="camera 'above' is orthographic: the depth that `gl` tells is of perspective"):
+        make_renderer("gl", flat, CAMERAS, ("depth_above",))
+    make_renderer("gl", flat, CAMERAS, ("rgb_above", "depth_front")).close()
+    sensor = 'name="above" resolution="40 30" sensorsize="0.04 0.03" focalpixel="40 60"'
+    wide = MujocoEngine(load_model(XML.replace('name="above"', sensor).replace(' fovy="50"', "")), 1, 1)
+    with pytest.raises(UserError, match="camera 'above' is orthographic or has intrinsics: flow knows only fovy"):
+        make_renderer("gl", wide, CAMERAS, ("flow_above",), LastPoses(wide))
+    make_renderer("gl", wide, CAMERAS, ("depth_above",)).close()
 
 
 def test_without_opengl_one_line_names_what_is_missing(monkeypatch):

@@ -54,6 +54,24 @@ def test_success_needs_the_desired_goal_once(env_id: str) -> None:
     assert was_there.any()
 
 
+@pytest.mark.parametrize("env_id", IDS)
+def test_the_distances_are_those_between_the_goals(env_id: str) -> None:
+    env = make(env_id, 8)
+    generator, expert, obs = np.random.default_rng(0), env.expert(), env.reset()
+    assert expert is not None
+    expert.reset(np.arange(8))
+    nearest = np.linalg.norm(obs["achieved_goal"] - obs["desired_goal"], axis=1)
+    for _ in range(45):
+        action = np.asarray(expert.act(obs, env.privileged()), np.float32)
+        action[:, :2] += generator.normal(0, 0.5, (8, 2))
+        batch = env.step(action.clip(-1, 1))
+        obs = batch.obs
+        distance = np.linalg.norm(obs["achieved_goal"] - obs["desired_goal"], axis=1)
+        nearest = np.minimum(nearest, distance)
+        np.testing.assert_allclose(batch.info["metric/distance"], distance, atol=1e-6)
+        np.testing.assert_allclose(batch.info["metric/min_distance"], nearest, atol=1e-6)
+
+
 def test_rewards_of_other_goals_follow_the_distance() -> None:
     env = make("robossl/ArmReachGoal-v0", 1)
     achieved = np.zeros((2, 3, 3), np.float32)

@@ -45,6 +45,16 @@ def test_every_declared_range_works_alone_and_changes_no_layout(env_id: str) -> 
         env.close()
 
 
+def test_effort_is_that_of_the_action_that_was_asked_for_however_late_it_acts() -> None:
+    env = task_env("robossl/ArmReach-v0", randomise={"action_delay": (0.08, 0.08)})
+    env.reset()
+    efforts = []
+    for asked in (1.0, 0.0, 0.0, 0.0):
+        batch = env.step(np.full((4, env.spec.action.shape[0]), asked, np.float32))
+        efforts.append(batch.info["reward/effort"].tolist())
+    assert efforts == [[1.0] * 4, [0.0] * 4, [0.0] * 4, [0.0] * 4]
+
+
 LEAST_FRICTION = 1e-5  # mjMINMU: MuJoCo takes what is less for it
 
 

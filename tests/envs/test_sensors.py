@@ -444,6 +444,16 @@ def test_what_is_missing_in_a_model_is_named() -> None:
         Lidar(site="laser", num_beams=4, max_m=1, min_m=2)
 
 
+@pytest.mark.parametrize("altered", ['cutoff="0.05"', 'interval="0.02" nsample="2"', 'delay="0.02" nsample="4"'])
+def test_what_is_computed_from_readings_that_the_model_alters_is_refused(altered: str) -> None:
+    xml = BOX.replace('name="velocity"', altered).replace('name="force"', altered)
+    with pytest.raises(UserError, match="<velocimeter site='centre'/> has a cutoff, delay or interval"):
+        Imu(site="centre").spec(load_model(xml), 5)
+    with pytest.raises(UserError, match="<force site='flange'/> has a cutoff, delay or interval"):
+        ForceTorque(site="flange").spec(load_model(xml), 5)
+    ForceTorque(site="tilted").spec(load_model(xml), 5)
+
+
 def test_sensors_of_the_model_that_nobody_reads_are_off_and_keep_their_columns() -> None:
     model, untouched = load_model(BOX), load_model(BOX)
     switch_off_unused(model, [Imu(site="centre")])
