@@ -1,6 +1,7 @@
 """How an agent's encoder starts, and whether and how fast it learns."""
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +35,7 @@ class EncoderOptions:
 
     def __post_init__(self) -> None:
         """Checks that the choices fit together."""
-        if self.learning_rate is not None and self.learning_rate <= 0:
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
             raise UserError(f"encoder-options.learning-rate must be positive, got {self.learning_rate}")
         if self.mode == "frozen" and self.learning_rate is not None:
             raise UserError("encoder-options.learning-rate has no meaning for a frozen encoder")

@@ -36,6 +36,8 @@ def compiled(function: Function) -> Function:
         dispatcher: Any = numba.njit(function, cache=True, **options)
     except RuntimeError:  # neither folder can be written: it is compiled anew by every process
         return cast(Function, numba.njit(function, **options))
+    if dispatcher is function:  # NUMBA_DISABLE_JIT: to look for mistakes
+        return function
     _watch(dispatcher._cache)
     return cast(Function, dispatcher)
 

@@ -21,8 +21,14 @@ FLAT = tyro.conf.arg(name="")
 
 
 def split_positional(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
-    """Returns the leading word that is not a flag (a preset, a run, an id), and the rest."""
+    """Returns the leading word that is not a flag (a preset, a run, an id), and the rest.
+
+    Raises:
+        UsageError: if that word is empty, as that of a variable that is not set.
+    """
     rest = list(arguments)
+    if rest and not rest[0].strip():
+        raise UsageError("the first argument is empty: is a variable not set?")
     return (rest.pop(0), rest) if rest and not rest[0].startswith("-") else (None, rest)
 
 
@@ -116,8 +122,11 @@ def _unparsed(flag: str, arguments: list[str], known: list[str]) -> str:
         return f"unexpected argument {flag!r}"
     if name not in known:
         return f"unknown argument {flag!r}{suggestion(name, known)}"
-    following = arguments[arguments.index(flag) + 1 : arguments.index(flag) + 2]
-    return f"{name} does not take {value or ' '.join(following) or 'nothing'!r}"
+    following = value or " ".join(arguments[arguments.index(flag) + 1 : arguments.index(flag) + 2])
+    if not following or following.startswith("-"):  # a switch is named for what it makes of its default
+        prefix, dot, last = name[2:].rpartition(".")
+        return f"{name} is so already; --{prefix}{dot}no-{last} is the other way"
+    return f"{name} does not take {following!r}"
 
 
 def _flags(command: Any) -> list[str]:
@@ -139,4 +148,4 @@ def _one_line(box: str) -> str:
     words = [line for line in lines if line and not line.startswith(titles)]
     if "Argument helptext:" in words:
         words = words[: words.index("Argument helptext:")]
-    return " ".join(words) or "the arguments cannot be parsed"
+    return re.sub(r"\[/?bold\]", "", " ".join(words)) or "the arguments cannot be parsed"

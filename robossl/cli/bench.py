@@ -60,10 +60,7 @@ def run(arguments: list[str]) -> int:
     usage = f"robossl bench [{'|'.join(_NAMES)}]"
     command = parse(BenchCommand(), rest, usage=usage, description=_DESCRIPTION)
     name = name or "all"
-    if name not in _NAMES:
-        raise UnknownNameError("benchmark", name, _NAMES)
-    if command.env is not None and name not in ("sim", "all"):
-        raise UsageError(f"--env is for `sim` and `all`; `{name}` takes none")
+    _require_meant(name, command)
     if command.out is not None:
         require_writable(command.out)
     figures: dict[str, Any] = {"command": " ".join(["robossl bench", *arguments]), "machine": machine()}
@@ -79,6 +76,17 @@ def run(arguments: list[str]) -> int:
     if command.json:
         print_json(figures)
     return 0
+
+
+def _require_meant(name: str, command: BenchCommand) -> None:
+    """Refuses what there is not, and what would be ignored."""
+    if name not in _NAMES:
+        raise UnknownNameError("benchmark", name, _NAMES)
+    given = {"--env": command.env, "--engine warp": command.engine == "warp", "--markdown": command.markdown}
+    if flags := [flag for flag, value in given.items() if value and name not in ("sim", "all")]:
+        raise UsageError(f"{flags[0]} is for `sim` and `all`; `{name}` takes none")
+    if command.env is not None and command.env not in TASKS:
+        raise UnknownNameError("environment", command.env, TASKS)
 
 
 def _replay() -> Figures:

@@ -87,7 +87,8 @@ def _raw(verb: str, name: str, heirs: tuple[str, ...] = ()) -> dict[str, Any]:
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
-            raise UserError(f"{path} does not exist")
+            asked = f"{heirs[-1]} extends {name}, which" if heirs else str(path)
+            raise UserError(f"{asked} {'is no file' if path.exists() else 'does not exist'}")
         try:
             text = path.read_text()
         except (OSError, UnicodeDecodeError) as error:
@@ -105,7 +106,8 @@ def _raw(verb: str, name: str, heirs: tuple[str, ...] = ()) -> dict[str, Any]:
         return data
     if not isinstance(parent, str):
         raise UserError(f"{name}: extends takes one preset's name, got {parent!r}")
-    return _merged(_raw(verb, parent, (*heirs, name)), data)
+    beside = path.parent / parent  # what a file extends lies beside it, or where the command runs
+    return _merged(_raw(verb, str(beside) if beside.is_file() else parent, (*heirs, name)), data)
 
 
 def _merged(parent: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:
@@ -127,6 +129,8 @@ def _build_union(args: tuple[Any, ...], data: Any, where: str) -> Any:
     if isinstance(data, dict):
         kinds = {_kind(member): member for member in members if dataclasses.is_dataclass(member)}
         kind = data.get("kind")
+        if not kinds:
+            raise UserError(f"{where}: cannot be {data!r}")
         if kind not in kinds:
             raise UnknownNameError(f"kind of {where}:", str(kind), kinds)
         return build(kinds[kind], data, where=where)
@@ -162,13 +166,15 @@ def _build_dataclass(config_type: Any, data: Any, where: str) -> Any:
         name = str(key).replace("-", "_")
         if name not in fields:
             raise UnknownNameError(f"key in {where}:", str(key), fields)
+        if name in values:
+            raise UserError(f"{where}: {str(key)!r} stands there twice")
         values[name] = build(hints[name], value, where=f"{where}.{key}")
     return config_type(**values)
 
 
 def _build_scalar(config_type: Any, data: Any, where: str) -> Any:
     if config_type is Path and isinstance(data, str):
-        return Path(data)
+        return Path(data).expanduser()
     exact = isinstance(data, config_type) and not (isinstance(data, bool) and config_type is not bool)
     if exact:
         return data

@@ -8,11 +8,13 @@ from robossl.cli.arguments import FLAT, parse, take_option
 from robossl.cli.choice import choose, listed, run_name
 from robossl.cli.compose import device_name, prepare_processor
 from robossl.cli.figures import print_summary
-from robossl.cli.presets import dump
+from robossl.cli.presets import dump, load_preset
 from robossl.cli.pretraining import Pretraining, pretrain_summary
 from robossl.cli.settings import PretrainSettings
 from robossl.core import UsageError, UserError
 from robossl.core.files import write_atomic, write_json
+from robossl.training.checkpoint import find_checkpoint
+from robossl.training.resume import require_ahead
 from robossl.training.run_folder import new_run_folder, only_writer, write_command, write_system_json
 
 _SHORTHANDS = {"-n": "--pretrain.updates", "--n-timesteps": "--pretrain.updates", "-f": "--log-folder"}
@@ -25,7 +27,7 @@ class PretrainCommand:
 
     Attributes:
         config: what to learn, and how.
-        data: folder of the dataset; where a run is resumed, the one that it was begun with where None.
+        data: folder of the dataset.
         json: print one JSON object as the last line.
     """
 
@@ -34,15 +36,51 @@ class PretrainCommand:
     json: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeCommand:
+    """Continues a run with the settings that it was begun with.
+
+    Attributes:
+        updates: a new end of the run, which it keeps; as it was where None.
+        device: another device; as it was where None.
+        data: where the dataset is now; where it was when the run began where None.
+        json: print one JSON object as the last line.
+    """
+
+    updates: int | None = None
+    device: str | None = None
+    data: Path | None = None
+    json: bool = False
+
+
 def run(arguments: list[str]) -> int:
     """Pretrains or resumes, and prints losses and probes."""
     resumed, rest = take_option(arguments, "--resume")
-    run_folder = Path(resumed) if resumed is not None else None
-    if run_folder is not None:
-        if not (run_folder / _DATA).is_file():
-            raise UserError(f"{run_folder} is not a run of pretrain: it has no {_DATA}")
-        rest = [str(run_folder / "config.yaml"), *rest]
-    choice = choose("pretrain", rest, PretrainSettings)
+    job = _begun(rest) if resumed is None else _resumed(Path(resumed), rest)
+    prepare_processor(job.settings.num_threads)
+    pretraining = Pretraining.prepare(job.data, job.settings)
+    folder = job.run_folder or _begin(job.settings, job.name, job.data)
+    with only_writer(folder):
+        write_command(folder, ["robossl", "pretrain", *arguments])
+        if resumed is not None:
+            _keep_end(folder, job.settings)
+        figures = pretrain_summary(pretraining.run(folder, resume=resumed is not None))
+        write_json(folder / "result.json", figures)
+    print_summary(figures, as_json=job.as_json)
+    return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    settings: PretrainSettings
+    data: Path
+    as_json: bool
+    name: str = ""
+    run_folder: Path | None = None
+
+
+def _begun(arguments: list[str]) -> _Job:
+    choice = choose("pretrain", arguments, PretrainSettings)
     command = parse(
         PretrainCommand(config=choice.settings),
         choice.rest,
@@ -53,24 +91,40 @@ def run(arguments: list[str]) -> int:
         others=["--resume"],
     )
     settings = replace(command.config, device=device_name(command.config.device))
-    prepare_processor(settings.num_threads)
-    data = _data(command, run_folder)
-    pretraining = Pretraining.prepare(data, settings)
-    folder = run_folder or _begin(settings, run_name(choice, "pretrain"), data)
-    with only_writer(folder):
-        write_command(folder, ["robossl", "pretrain", *arguments])
-        figures = pretrain_summary(pretraining.run(folder, resume=run_folder is not None))
-        write_json(folder / "result.json", figures)
-    print_summary(figures, as_json=command.json)
-    return 0
-
-
-def _data(command: PretrainCommand, run_folder: Path | None) -> Path:
-    if command.data is not None:
-        return command.data
-    if run_folder is None:
+    if command.data is None:
         raise UsageError("--data FOLDER is needed: the dataset to learn from (robossl collect makes one)")
-    return Path((run_folder / _DATA).read_text().strip())
+    return _Job(settings=settings, data=command.data, as_json=command.json, name=run_name(choice, "pretrain"))
+
+
+def _resumed(run_folder: Path, arguments: list[str]) -> _Job:
+    if not (run_folder / _DATA).is_file():
+        raise UserError(f"{run_folder} is not a run of pretrain: it has no {_DATA}")
+    command = parse(
+        ResumeCommand(),
+        arguments,
+        usage="robossl pretrain --resume RUN",
+        description="Continues a run where it stopped, bit for bit on the same machine.",
+        shorthands={flag: "--updates" for flag in ("-n", "--n-timesteps", "--pretrain.updates")},
+    )
+    settings = _load(run_folder)
+    if command.updates is not None:
+        require_ahead(find_checkpoint(run_folder), command.updates)
+        settings = replace(settings, pretrain=replace(settings.pretrain, updates=command.updates))
+    settings = replace(settings, device=device_name(command.device or settings.device))
+    data = command.data or Path((run_folder / _DATA).read_text().strip())
+    return _Job(settings=settings, data=data, as_json=command.json, run_folder=run_folder)
+
+
+def _load(run_folder: Path) -> PretrainSettings:
+    return load_preset("pretrain", str(run_folder / "config.yaml"), PretrainSettings)
+
+
+def _keep_end(run_folder: Path, settings: PretrainSettings) -> None:
+    """Notes another end of a run that goes on, so that whoever resumes it next need not tell it again."""
+    begun = _load(run_folder)
+    pretrain = replace(begun.pretrain, updates=settings.pretrain.updates)
+    if pretrain != begun.pretrain:
+        write_atomic(run_folder / "config.yaml", dump(replace(begun, pretrain=pretrain)).encode())
 
 
 def _begin(settings: PretrainSettings, name: str, data: Path) -> Path:

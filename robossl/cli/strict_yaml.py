@@ -16,8 +16,10 @@ def load_yaml(text: str, *, file: str) -> Any:
     """
     try:
         return yaml.load(text, _UniqueKeys)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # an integer of thousands of digits is none that Python reads
         raise UserError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise UserError(f"{file}: nested too deeply") from error
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -30,3 +32,15 @@ class _UniqueKeys(yaml.SafeLoader):
                 raise ConstructorError(None, None, f"key {key.value!r} stands there twice", key.start_mark)
             seen.add(key.value)
         return dict(super().construct_mapping(node, deep))
+
+    def construct_number(self, node: yaml.ScalarNode) -> int | float:
+        """Reads numbers as they are written; YAML 1.1 takes 10:00 for 600, by base 60."""
+        if ":" in node.value:
+            raise ConstructorError(None, None, f"{node.value} is no number; text stands in quotes", node.start_mark)
+        is_whole = node.tag.endswith(":int")
+        number: int | float = self.construct_yaml_int(node) if is_whole else self.construct_yaml_float(node)
+        return number
+
+
+for _kind in ("int", "float"):
+    _UniqueKeys.add_constructor(f"tag:yaml.org,2002:{_kind}", _UniqueKeys.construct_number)

@@ -14,10 +14,12 @@ from robossl.cli.compose import device_name, load_settings, prepare_processor, r
 from robossl.cli.figures import print_figures
 from robossl.cli.final_test import final_test
 from robossl.cli.settings import TrainSettings
-from robossl.core import UsageError
+from robossl.core import UsageError, UserError
 from robossl.core.files import write_json
 from robossl.nets import load_encoder
+from robossl.training.checkpoint import find_checkpoint
 from robossl.training.interrupt import Interrupted
+from robossl.training.resume import require_ahead
 
 _STEPS, _FOLDER = "--loop.n-timesteps", "--log-folder"
 _SHORTHANDS = {"-n": _STEPS, "--n-timesteps": _STEPS, "-f": _FOLDER, "--engine": "--env.engine"}
@@ -102,6 +104,9 @@ def _begun(arguments: Sequence[str]) -> tuple[Order, bool]:
         settings = replace(settings, pretrain=None)
     name = run_name(choice, settings.env.id)
     if settings.pretrain is None and settings.encoder_options.weights is None:
+        if not command.no_pretrain and settings.encoder_options.mode != "scratch":
+            mode = settings.encoder_options.mode
+            raise UserError(f"encoder-options.mode {mode} needs encoder-options.weights, or a preset that pretrains")
         options = replace(settings.encoder_options, mode="scratch", learning_rate=None)
         name += "-no-pretrain" if command.no_pretrain and not name.endswith("-no-pretrain") else ""
         settings = replace(settings, encoder_options=options)
@@ -122,6 +127,7 @@ def _resumed(path: Path, arguments: Sequence[str]) -> tuple[Order, bool]:
     )
     settings = load_settings(run_folder)
     if command.n_timesteps is not None:
+        require_ahead(find_checkpoint(checkpoint or run_folder), command.n_timesteps)
         settings = replace(settings, loop=replace(settings.loop, n_timesteps=command.n_timesteps))
     settings = replace(
         settings, device=device_name(command.device or settings.device), log_folder=run_folder.resolve().parents[1]

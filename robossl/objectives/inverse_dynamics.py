@@ -12,7 +12,7 @@ from torch import Tensor
 from robossl.core.errors import UserError
 from robossl.data.batches import WindowBatch
 from robossl.nets import MultimodalEncoder, encode_window, mlp
-from robossl.objectives.objective import Objective, encode, encoded_dim, masked_mean
+from robossl.objectives.objective import Objective, encode, encoded_dim, masked_mean, require_weights
 from robossl.objectives.views import ViewConfig, make_window_view
 
 
@@ -34,6 +34,7 @@ class InverseDynamicsConfig:
     view: ViewConfig = field(default_factory=lambda: ViewConfig(jitter=0.0))
 
     def __post_init__(self) -> None:
+        require_weights(self, "weight")
         if self.num_steps < 1:
             raise UserError(f"inverse_dynamics: needs num_steps >= 1, got {self.num_steps}")
 

@@ -14,7 +14,7 @@ from robossl.core.errors import UserError
 from robossl.data.batches import WindowBatch
 from robossl.nets import MultimodalEncoder, encode_window, mlp
 from robossl.nets.ema import follow, frozen_copy
-from robossl.objectives.objective import Objective, encode, encoded_dim, no_loss, or_none, where_true
+from robossl.objectives.objective import Objective, encode, encoded_dim, no_loss, or_none, require_weights, where_true
 from robossl.objectives.views import ViewConfig, make_view
 
 
@@ -40,6 +40,7 @@ class LatentPredictionConfig:
     view: ViewConfig = field(default_factory=lambda: ViewConfig(jitter=0.0))
 
     def __post_init__(self) -> None:
+        require_weights(self, "weight")
         if self.num_steps < 1 or not 0.0 < self.tau <= 1.0:
             raise UserError(
                 f"latent_prediction: needs num_steps >= 1 and 0 < tau <= 1, got {self.num_steps} and {self.tau}"

@@ -1,8 +1,9 @@
 """What a self-supervised objective is: the same class serves pretraining and auxiliary losses."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +55,17 @@ def encoded_dim(encoder: MultimodalEncoder) -> int:
     if not any(True for _ in encoder.parameters()):
         raise UserError("the encoder passes raw vectors on and has no weights: an objective has nothing to train")
     return encoder.pictures_dim or encoder.features_dim
+
+
+def require_weights(config: Any, *names: str) -> None:
+    """Checks that these fields of an objective's config can weigh losses.
+
+    Raises:
+        UserError: if one is negative or not finite.
+    """
+    for name in names:
+        if not 0 <= getattr(config, name) < math.inf:
+            raise UserError(f"{config.kind}: {name} must be a finite number from 0 on, got {getattr(config, name)}")
 
 
 def no_loss(batch: WindowBatch) -> Tensor:

@@ -15,7 +15,16 @@ from torch import Tensor
 from robossl.core.errors import UserError
 from robossl.data.batches import WindowBatch
 from robossl.nets import MultimodalEncoder, mlp
-from robossl.objectives.objective import Objective, encode, encoded_dim, no_loss, or_none, rows, where_true
+from robossl.objectives.objective import (
+    Objective,
+    encode,
+    encoded_dim,
+    no_loss,
+    or_none,
+    require_weights,
+    rows,
+    where_true,
+)
 from robossl.objectives.temporal_order import draw_orders, in_order
 from robossl.objectives.vicreg import covariance_loss, invariance_loss, variance_loss
 from robossl.objectives.views import ViewConfig, make_view
@@ -55,6 +64,7 @@ class TOVVICRegConfig:
     neighbour_view: ViewConfig = field(default_factory=ViewConfig)
 
     def __post_init__(self) -> None:
+        require_weights(self, "weight", "invariance", "variance", "covariance", "temporal")
         if self.gap < 1 or not self.projector:
             raise UserError(f"tov_vicreg: needs gap >= 1 and a projector, got {self.gap} and {self.projector}")
 

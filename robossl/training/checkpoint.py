@@ -264,8 +264,9 @@ def find_checkpoint(path: Path, which: str = LAST) -> Path | None:
     if (path / DONE).is_file():
         return path.resolve()
     folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
-    name = _folder_name(int(which)) if which.isdigit() else which
-    if (folder / name / DONE).is_file():
+    is_step = which.isascii() and which.isdigit()
+    name = _folder_name(int(which)) if is_step else which
+    if (is_step or which in (LAST, BEST)) and (folder / name / DONE).is_file():
         return (folder / name).resolve()
     finished = complete_checkpoints(folder)
     return finished[-1].resolve() if finished and which == LAST else None

@@ -1,6 +1,7 @@
 """Collection: a policy acts, and every finished episode goes to disk with all that is needed to repeat it."""
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -50,7 +51,7 @@ class CollectConfig:
             raise UserError("collect needs an end: steps or episodes")
         for name in ("steps", "episodes", "hold_steps"):
             value = getattr(self, name)
-            if value is not None and value < 1:
+            if value is not None and not 1 <= value < math.inf:
                 raise UserError(f"collect.{name.replace('_', '-')} must be at least 1, got {value}")
 
 

@@ -59,7 +59,7 @@ class PretrainConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UserError(f"pretrain.{name.replace('_', '-')} must be at least 1, got {value}")
-        if not self.learning_rate > 0:
+        if not 0 < self.learning_rate < math.inf:
             raise UserError(f"pretrain.learning-rate must be positive, got {self.learning_rate}")
 
     def learning_rate_at(self, update: int) -> float:

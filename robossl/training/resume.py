@@ -26,6 +26,17 @@ def checkpoint_to_resume(run_folder: Path, *, resume: bool, resume_from: Path | 
     return checkpoint
 
 
+def require_ahead(checkpoint: Path | None, end: int) -> None:
+    """Checks that a run that goes on from a checkpoint does not have more than its new end already.
+
+    Raises:
+        UserError: if it has.
+    """
+    step = 0 if checkpoint is None else Checkpoint(checkpoint).step
+    if end < step:
+        raise UserError(f"the run cannot end at {end:,}: it is at {step:,} already")
+
+
 def open_tensorboard(run_folder: Path, checkpoint: Checkpoint | None, *, resume: bool) -> TensorBoard:
     """Opens the run's log; what was written after the checkpoint that is resumed is hidden."""
     purge_step = checkpoint.step + 1 if checkpoint is not None else 0 if resume else None

@@ -17,7 +17,7 @@ import yaml
 
 from robossl.cli.main import main
 from robossl.cli.presets import load_preset
-from robossl.cli.settings import TrainSettings
+from robossl.cli.settings import PretrainSettings, TrainSettings
 from robossl.nets import EncoderConfig, MultimodalEncoder, load_encoder, save_encoder
 from robossl.training.checkpoint import Checkpoint, find_checkpoint
 from robossl.training.run_folder import only_writer
@@ -117,6 +117,29 @@ def test_a_pretrained_encoder_brings_its_own_sizes(folder: Path) -> None:
     assert done.code == 0, done.errors  # the final test builds the agent anew
     settings = load_preset("train", str(folder / "weights" / "small" / "1" / "config.yaml"), TrainSettings)
     assert settings.encoder == sizes
+
+
+def test_a_pretraining_goes_on_to_another_end_and_keeps_all_else(folder: Path) -> None:
+    (folder / "learn.yaml").write_text("pretrain: {updates: 2, batch_size: 16, probe_every: null}\nframe_stack: 1\n")
+    words = ("--env", "robossl/RingCorridor-v0", "--env.num-worlds", "4", "--env.image-size", "48", "27", "-n", "200")
+    assert run(folder, "collect", *words, "--out", "data").code == 0
+    done = run(folder, "pretrain", "learn.yaml", "--data", "data", "-f", "learnt")
+    assert done.code == 0, done.errors
+    resume = ("pretrain", "--resume", "learnt/learn/1")
+    done = run(folder, *resume, "-n", "4", "--seed", "9")
+    assert (done.code, "unknown argument '--seed'" in done.errors) == (2, True)
+    assert run(folder, *resume, "-n", "4").code == 0
+    settings = load_preset("pretrain", str(folder / "learnt" / "learn" / "1" / "config.yaml"), PretrainSettings)
+    assert (settings.pretrain.updates, settings.pretrain.batch_size) == (4, 16)
+    done = run(folder, *resume, "-n", "3")
+    assert (done.code, done.errors) == (1, "robossl: the run cannot end at 3: it is at 4 already\n")
+
+
+def test_a_run_does_not_end_before_where_it_is(folder: Path) -> None:
+    done = run(folder, "train", "--resume", "runs/small/1", "-n", "64")
+    assert (done.code, done.errors) == (1, "robossl: the run cannot end at 64: it is at 960 already\n")
+    done = run(folder, "eval", "runs/small/1", "--checkpoint", "../../1/checkpoints/last")
+    assert (done.code, "has no checkpoint" in done.errors) == (1, True)
 
 
 def test_a_run_killed_in_every_phase_resumes_to_the_same_weights(folder: Path) -> None:

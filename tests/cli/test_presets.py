@@ -113,10 +113,35 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
         load_preset("train", str(path), TrainSettings)
 
 
-def test_broken_yaml_is_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("agent: [", "not valid YAML"),
+        (f"agent: {'[' * 3000}{']' * 3000}", "nested too deeply"),
+        (f"seed: {'1' * 5000}", "not valid YAML"),
+        ("loop: {n_timesteps: 10:00}", "10:00 is no number"),
+        ("loop: {n-timesteps: 1, n_timesteps: 2}", "'n_timesteps' stands there twice"),
+        ("env: {randomise: {friction: {low: 1, high: 2}}}", r"friction: cannot be \{'low': 1, 'high': 2\}"),
+        ("extends: nowhere.yaml", r"mine\.yaml extends nowhere\.yaml, which does not exist"),
+    ],
+)
+def test_broken_yaml_is_one_line(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text("agent: [")
-    with pytest.raises(UserError) as error:
+    path.write_text(text)
+    with pytest.raises(UserError, match=message) as error:
         load_preset("train", str(path), TrainSettings)
-    assert "not valid YAML" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_what_a_file_extends_lies_beside_it_wherever_the_command_runs(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("extends: quickstart\nseed: 5\n")
+    (tmp_path / "mine.yaml").write_text("extends: base.yaml\nlog_folder: ~/runs\n")
+    settings = load_preset("train", str(tmp_path / "mine.yaml"), TrainSettings)
+    assert settings.seed == 5
+    assert settings.log_folder == Path.home() / "runs"
+
+
+def test_a_folder_is_no_preset(tmp_path: Path) -> None:
+    (tmp_path / "folder.yaml").mkdir()
+    with pytest.raises(UserError, match=r"folder\.yaml is no file"):
+        load_preset("train", str(tmp_path / "folder.yaml"), TrainSettings)
