@@ -129,11 +129,13 @@ class GymnasiumEnv:
         """See `BatchEnv.render_frames`; pictures that the environment draws itself are resized to the nearest pixels.
 
         Raises:
-            UserError: if the environment cannot be drawn here.
+            UserError: if the environment cannot be drawn here, or there is no such camera, size or world.
         """
         require_open(self._is_closed)
         if (camera or _CAMERA) not in self.spec.camera_names:
             raise UserError(f"{self.config.id} has no camera {camera or _CAMERA!r}")
+        if min(width, height) < 1 or not 0 <= world < self.num_worlds:
+            raise UserError(f"no picture of {width} x {height} of world {world} in {self.num_worlds}")
         if _has_model(self._envs[world]):
             return self._viewer(width, height).draw(self._envs[world])
         try:
@@ -146,6 +148,7 @@ class GymnasiumEnv:
 
     def get_state(self) -> Tree:
         """Returns the running episodes as their numbers and actions so far."""
+        require_open(self._is_closed)
         return {
             "seed": self.worlds.seed,
             "first_world": self._first_world,

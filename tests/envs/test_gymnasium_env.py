@@ -148,6 +148,14 @@ def test_frames_are_resized() -> None:
         env.render_frames("wrist", width=4, height=2)
 
 
+@pytest.mark.parametrize(("width", "world"), [(4, 3), (4, -1), (0, 0)])
+def test_worlds_and_sizes_that_there_are_not_are_not_drawn(width: int, world: int) -> None:
+    env = make("Track-v0")
+    env.reset()
+    with pytest.raises(UserError, match=f"no picture of {width} x 2 of world {world} in 3"):
+        env.render_frames(width=width, height=2, world=world)
+
+
 def test_mujoco_environments_are_drawn_without_opengl() -> None:
     env = make("InvertedPendulum-v5", 2)
     env.reset()
@@ -227,6 +235,7 @@ def test_a_closed_environment_says_so() -> None:
         env.reset,
         lambda: env.render_frames(width=4, height=2),
         lambda: env.set_state(state),
+        env.get_state,
     ):
         with pytest.raises(RuntimeError, match="the environment is closed"):
             call()
