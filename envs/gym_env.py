@@ -11,7 +11,8 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from robossl.core import BatchEnv, Obs, StepBatch, UserError
-from robossl.core.finite import require_finite
+from robossl.core.finite import checked_keys, require_finite, require_finite_step
+from robossl.envs.action import require_open
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.make import make_env
 from robossl.envs.spaces import box, observation_space
@@ -45,14 +46,21 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
         self.metadata = {**type(self).metadata, "render_fps": spec.control_hz}
         self.observation_space = observation_space(spec.observation)
         self.action_space = box(spec.action)
+        self._checked = checked_keys(spec)
         self._next_obs: Obs | None = None  # of the next episode, from the step that ended the last one
-        self._running = False
+        self._running = self._is_closed = False
         self._last_frame: NDArray[np.uint8] | UserError | None = None  # of the ended episode, or why not
         if self.render_mode and spec.camera_names:
             self.batch_env.before_reset = self._keep_frame
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Obs, dict[str, Any]]:
-        """Begins an episode; `options` are ignored."""
+        """Begins an episode; `options` are ignored.
+
+        Raises:
+            RuntimeError: if the environment is closed.
+            UserError: if an observation is not finite.
+        """
+        require_open(self._is_closed)
         super().reset(seed=seed)
         if seed is None and self._next_obs is not None:
             obs = self._next_obs
@@ -60,6 +68,7 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
             obs = _reset_to_next_episode(self.batch_env)
         else:
             obs = self.batch_env.reset(seed=int(self.np_random.integers(2**32)) if seed is None else seed)
+        require_finite(obs, self._checked)
         self._next_obs, self._running, self._last_frame = None, True, None
         return {key: value[0] for key, value in obs.items()}, {}
 
@@ -69,13 +78,14 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
         Raises:
             ValueError: if the action has the wrong shape or is not finite.
             gymnasium.error.ResetNeeded: if no episode is running.
+            RuntimeError: if the environment is closed.
             UserError: if an observation is not finite.
         """
         if not self._running:
+            require_open(self._is_closed)
             raise gymnasium.error.ResetNeeded("no episode is running: call reset() first")
         batch = self.batch_env.step(np.asarray(action, np.float32)[None])
-        require_finite(batch.final_obs, batch.final_ids)
-        require_finite(batch.obs)
+        require_finite_step(batch, self._checked)
         ended = len(batch.final_ids) > 0
         if ended:
             self._next_obs, self._running = batch.obs, False
@@ -104,6 +114,7 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
     def close(self) -> None:
         """Frees threads and graphics contexts."""
         self._last_frame = None
+        self._running, self._is_closed = False, True
         self.batch_env.close()
 
     def _keep_frame(self, _: NDArray[np.int64]) -> None:
@@ -138,23 +149,34 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
         self.single_action_space = box(spec.action)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
+        self._checked = checked_keys(spec)
         self._begun = False
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Obs, dict[str, Any]]:
-        """Begins an episode in every world; `options` are ignored."""
+        """Begins an episode in every world; `options` are ignored.
+
+        Raises:
+            UserError: if an observation is not finite.
+        """
         super().reset(seed=seed)
         if seed is None and self._begun:
-            return _reset_to_next_episode(self.batch_env), {}
+            obs = _reset_to_next_episode(self.batch_env)
+        else:
+            obs = self.batch_env.reset(seed=int(self.np_random.integers(2**32)) if seed is None else seed)
         self._begun = True
-        return self.batch_env.reset(seed=int(self.np_random.integers(2**32)) if seed is None else seed), {}
+        require_finite(obs, self._checked)
+        return obs, {}
 
     def step(
         self, actions: NDArray[np.float32]
     ) -> tuple[Obs, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
-        """Advances all worlds by one control step; see `BatchEnv.step`."""
+        """Advances all worlds by one control step; see `BatchEnv.step`.
+
+        Raises:
+            UserError: if an observation is not finite.
+        """
         batch = self.batch_env.step(actions)
-        require_finite(batch.final_obs, batch.final_ids)
-        require_finite(batch.obs)
+        require_finite_step(batch, self._checked)
         return batch.obs, batch.reward, batch.terminated, batch.truncated, _vector_info(batch)
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices
 
 from robossl.core import ArraySpec, BatchEnv, FrameStack, Obs, StepBatch, Tree, UserError
-from robossl.core.finite import require_finite
+from robossl.core.finite import checked_keys, require_finite, require_finite_step
 from robossl.core.frames import channels_first
 from robossl.core.specs import image_keys
 from robossl.envs.spaces import box, observation_space
@@ -36,6 +36,7 @@ class SB3VecEnv(VecEnv):
     def __init__(self, env: BatchEnv, *, frame_stack: int = 1) -> None:
         self.env = env
         self._observation = env.spec.observation
+        self._checked = checked_keys(env.spec)
         self.frame_stack = frame_stack
         self._frames = FrameStack(frame_stack, self._observation)
         self._returns = np.zeros(env.num_worlds)
@@ -52,7 +53,11 @@ class SB3VecEnv(VecEnv):
         return self.env.perf
 
     def reset(self) -> Obs:
-        """Begins an episode in every world; see the class."""
+        """Begins an episode in every world; see the class.
+
+        Raises:
+            UserError: if an observation is not finite.
+        """
         start: dict[str, int] = {}
         if self._seeds[0] is not None:
             start = {"seed": self._seeds[0]}
@@ -63,7 +68,7 @@ class SB3VecEnv(VecEnv):
         self._begun = True
         self._returns[:], self._lengths[:] = 0, 0
         obs = self.env.reset(**start)
-        require_finite(obs)
+        require_finite(obs, self._checked)
         return channels_first(self._frames.reset(obs), self._observation)
 
     def step_async(self, actions: NDArray[np.float32]) -> None:
@@ -78,8 +83,7 @@ class SB3VecEnv(VecEnv):
             UserError: if an observation is not finite.
         """
         step = self.last_step = self.env.step(self._actions)
-        require_finite(step.final_obs, step.final_ids)
-        require_finite(step.obs)
+        require_finite_step(step, self._checked)
         obs, final_obs = self._frames.push(step.obs, step.final_ids, step.final_obs)
         self._returns += step.reward
         self._lengths += 1

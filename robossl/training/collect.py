@@ -11,6 +11,7 @@ from typing import Any, Literal
 from robossl.core.errors import UserError
 from robossl.core.protocols import BatchEnv, Policy
 from robossl.core.seeding import Stream
+from robossl.data.episode import Episode
 from robossl.data.episode_index import read_dataset, read_index
 from robossl.data.episode_writer import EpisodeWriter
 from robossl.training.episode_builder import EpisodeBuilder
@@ -139,7 +140,8 @@ def collect(
 
     Raises:
         Interrupted: after SIGINT or SIGTERM; only the episodes in flight are lost.
-        UserError: if the disk is full; the episodes before are intact.
+        UserError: if the disk is full, or what an episode holds is not finite or not as the spec says; the episodes
+            before are intact.
     """
     before = held(writer.folder, seed, stream)
     added, began_s = Collected(), time.monotonic()
@@ -160,13 +162,20 @@ def collect(
             for episode in builder.add(rollout.step()):
                 if _is_enough(before, added, config):
                     break
-                writer.add(episode)
+                _add(writer, episode)
                 added.episodes += 1
                 added.steps += episode.length
                 progress.add(1 if unit == "episodes" else episode.length)
             wish.raise_if_received(writer.folder)
     added.seconds = time.monotonic() - began_s
     return added
+
+
+def _add(writer: EpisodeWriter, episode: Episode) -> None:
+    try:
+        writer.add(episode)
+    except ValueError as error:
+        raise UserError(f"world {episode.world}, episode {episode.episode}: {error}") from error
 
 
 def _require_same(folder: Path, config: CollectConfig, header: dict[str, Any]) -> None:

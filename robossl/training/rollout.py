@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core.finite import require_finite
+from robossl.core.finite import checked_keys, require_finite, require_finite_step
 from robossl.core.protocols import Array, BatchEnv, Obs, Policy, StepBatch
 
 
@@ -30,11 +30,16 @@ class Rollout:
 
     Attributes:
         obs: {key: [N, ...]} the newest observations.
+
+    Raises:
+        UserError: if a first observation is not finite.
     """
 
     def __init__(self, env: BatchEnv, policy: Policy, *, first_world: int = 0) -> None:
         self._env, self._policy = env, policy
+        self._checked = checked_keys(env.spec)
         self.obs = env.reset(first_world=first_world)
+        require_finite(self.obs, self._checked)
         policy.reset(np.arange(env.num_worlds))
 
     def step(self) -> Moment:
@@ -46,8 +51,7 @@ class Rollout:
         obs, privileged = self.obs, self._env.privileged()
         action = self._policy.act(obs, privileged)
         batch = self._env.step(action)
-        require_finite(batch.final_obs, batch.final_ids)
-        require_finite(batch.obs)
+        require_finite_step(batch, self._checked)
         if len(batch.final_ids):
             self._policy.reset(np.asarray(batch.final_ids, np.int64))
         self.obs = batch.obs

@@ -1,12 +1,13 @@
 """Observations that are not finite are told where they leave for a learner."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from robossl.core import UserError
-from robossl.core.finite import require_finite
+from robossl.core import ArraySpec, CameraSpec, EnvSpec, RenderSpec, UserError
+from robossl.core.finite import checked_keys, require_finite
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.gym_env import GymEnv, GymVectorEnv
 from robossl.envs.sb3_vec_env import SB3VecEnv
@@ -15,21 +16,44 @@ from robossl.training.rollout import Rollout
 ENV = "robossl/ArmReach-v0"
 
 
+SPEC = EnvSpec(
+    id="test/Numbers-v0",
+    control_hz=10.0,
+    max_episode_steps=5,
+    observation={
+        "rgb_front": ArraySpec(shape=(4, 4, 3), dtype="uint8"),
+        "depth_front": ArraySpec(shape=(4, 4, 1)),
+        "proprio": ArraySpec(shape=(2,)),
+        "series": ArraySpec(shape=(5, 2)),
+        "grid": ArraySpec(shape=(4, 4, 1)),
+        "id": ArraySpec(shape=(), dtype="int64"),
+    },
+    action=ArraySpec(shape=(1,)),
+    render=RenderSpec(renderer="raycast", version=1, cameras=(CameraSpec(name="front", width=4, height=4),)),
+)
+
+
+def test_all_fractions_are_looked_at_but_those_of_pictures() -> None:
+    assert checked_keys(SPEC) == ("proprio", "series", "grid")
+    assert checked_keys(replace(SPEC, render=None)) == ("depth_front", "proprio", "series", "grid")
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_the_first_key_and_world_are_named(value: float) -> None:
-    obs = {"rgb_front": np.zeros((3, 4, 4, 3), np.uint8), "proprio": np.zeros((3, 2), np.float32), "id": np.arange(3)}
-    require_finite(obs)
-    obs["proprio"][1, 1] = value
-    with pytest.raises(UserError, match="observation 'proprio' is not finite in world 1"):
-        require_finite(obs)
-    with pytest.raises(UserError, match="observation 'proprio' is not finite in world 7"):
-        require_finite(obs, np.array([4, 7, 9]))
+@pytest.mark.parametrize("key", checked_keys(SPEC))
+def test_the_first_key_and_world_are_named(key: str, value: float) -> None:
+    obs = {name: np.zeros((3, *part.shape), part.dtype) for name, part in SPEC.observation.items()}
+    require_finite(obs, checked_keys(SPEC))
+    obs[key].reshape(3, -1)[1, -1] = value
+    with pytest.raises(UserError, match=f"observation '{key}' is not finite in world 1"):
+        require_finite(obs, checked_keys(SPEC))
+    with pytest.raises(UserError, match=f"observation '{key}' is not finite in world 7"):
+        require_finite(obs, checked_keys(SPEC), np.array([4, 7, 9]))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_large_numbers_are_finite(dtype: str) -> None:
     with np.errstate(over="raise"):
-        require_finite({"far": np.full((2, 3), 3e38, dtype), "none": np.zeros((0, 3), dtype)})
+        require_finite({"far": np.full((2, 3), 3e38, dtype), "none": np.zeros((0, 3), dtype)}, ("far", "none"))
 
 
 def _broken(env: Any) -> None:
@@ -68,3 +92,20 @@ def test_whoever_learns_is_told(kind: str) -> None:
         step = lambda: many.step(action)  # noqa: E731
     with pytest.raises(UserError, match="observation 'proprio' is not finite in world 0"):
         step()
+
+
+@pytest.mark.parametrize("kind", ["gym", "vector", "sb3", "rollout"])
+def test_whoever_begins_is_told(kind: str) -> None:
+    env: Any
+    if kind == "rollout":
+        env = batch = make_env(EnvConfig(id=ENV, num_worlds=2, num_threads=1), WorldSeed())
+        begin: Any = lambda: Rollout(env, env.expert())  # noqa: E731
+    elif kind == "sb3":
+        batch = make_env(EnvConfig(id=ENV, num_worlds=2, num_threads=1), WorldSeed())
+        begin = SB3VecEnv(batch).reset
+    else:
+        env = GymEnv(ENV) if kind == "gym" else GymVectorEnv(ENV, num_envs=2)
+        batch, begin = env.batch_env, env.reset
+    _broken(batch)
+    with pytest.raises(UserError, match="observation 'proprio' is not finite in world 0"):
+        begin()

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import signal
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 from training_toys import SPEC, Astray, LineEnv
 
-from robossl.core import Stream, UserError
+from robossl.core import ArraySpec, Stream, UserError
 from robossl.data import EpisodeStore
 from robossl.training.collect import CollectConfig, collect, open_writer
 from robossl.training.interrupt import Interrupted
@@ -133,6 +134,46 @@ def test_a_failing_policy_keeps_every_finished_episode_and_frees_the_environment
         collect(env, Failing(4, 1, np.random.default_rng(0)), writer, config, seed=0)
     assert env.before_reset is None
     assert EpisodeStore(tmp_path).verify() == []
+
+
+class Lost(LineEnv):
+    """World 2 tells something that is not finite, of which an agent sees nothing."""
+
+    def privileged(self):
+        truth = super().privileged()
+        truth["map"][self.world == 2] = np.nan
+        return truth
+
+
+def test_what_is_not_finite_and_not_seen_is_told_with_its_key_and_world(tmp_path):
+    config, env = CollectConfig(steps=None, episodes=8), Lost(4, stream=Stream.COLLECT)
+    with (
+        open_writer(tmp_path, env, config, seed=0) as writer,
+        pytest.raises(UserError, match="world 2, episode 0: observation 'privileged_map' is not finite"),
+    ):
+        collect(env, random_policy(), writer, config, seed=0)
+    assert EpisodeStore(tmp_path).verify() == []
+
+
+class Blind(LineEnv):
+    """What world 2 sees is a series that is never finite."""
+
+    def __init__(self, num_worlds):
+        super().__init__(num_worlds, stream=Stream.COLLECT)
+        self.spec = dataclasses.replace(SPEC, observation={"proprio": ArraySpec(shape=(1, 2))})
+
+    def _obs(self):
+        series = super()._obs()["proprio"][:, None]
+        return {"proprio": np.where(self.world[:, None, None] == 2, np.float32(np.nan), series)}
+
+
+def test_a_series_that_is_not_finite_is_told_with_its_key_and_world(tmp_path):
+    config, env = CollectConfig(steps=None, episodes=8), Blind(4)
+    with (
+        open_writer(tmp_path, env, config, seed=0) as writer,
+        pytest.raises(UserError, match="observation 'proprio' is not finite in world 2"),
+    ):
+        collect(env, random_policy(), writer, config, seed=0)
 
 
 def test_an_endless_collection_is_refused():
