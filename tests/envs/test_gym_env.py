@@ -126,6 +126,19 @@ def test_the_number_of_worlds_is_gymnasiums_to_tell(make: Any, message: str) -> 
         make()
 
 
+@pytest.mark.parametrize("num_steps", [1, 3])
+def test_a_closed_environment_says_so_also_where_the_last_episode_has_ended(num_steps: int) -> None:
+    env = GymEnv("test/Counter-v0")
+    env.reset(seed=0)
+    for _ in range(num_steps):
+        *_, terminated, _, _ = env.step(ACTION)
+    assert terminated == (num_steps == 3)
+    env.close()
+    for call in (env.reset, lambda: env.step(ACTION)):
+        with pytest.raises(RuntimeError, match="the environment is closed"):
+            call()
+
+
 def test_vector_closes_once_and_wrappers_of_gymnasium_fit(counter_env: Any) -> None:
     env = gymnasium.wrappers.vector.RecordEpisodeStatistics(GymVectorEnv("test/Counter-v0", num_envs=2))
     env.reset(seed=0)
