@@ -64,25 +64,23 @@ class Promises:
             self._seen = found
 
 
-def require_new_memory(memory: Memory, num_worlds: int) -> None:
-    """Checks what `new_memory` returns.
+def require_new_memory(memory: Memory, num_worlds: int, whose: str = "the task") -> None:
+    """Checks what `new_memory` returns, of a task or a sensor.
 
     Raises:
         UserError: if it is not one row a world, or nothing that a checkpoint can hold and any engine can compute with.
     """
     if not isinstance(memory, dict):
-        raise UserError(f"the task's new_memory returns {type(memory).__name__}, expected a dict")
+        raise UserError(f"{whose}'s new_memory returns {type(memory).__name__}, expected a dict")
     for name, kept in memory.items():
         if not isinstance(kept, np.ndarray):
-            raise UserError(f"the task's memory {name!r} is a {type(kept).__name__}, expected an array")
+            raise UserError(f"{whose}'s memory {name!r} is a {type(kept).__name__}, expected an array")
         if kept.dtype.name not in _KINDS or not kept.dtype.isnative:
-            raise UserError(f"the task's memory {name!r} is of {kept.dtype.str}, expected one of {', '.join(_KINDS)}")
+            raise UserError(f"{whose}'s memory {name!r} is of {kept.dtype.str}, expected one of {', '.join(_KINDS)}")
         if kept.shape[:1] != (num_worlds,):
-            raise UserError(
-                f"the task's memory {name!r} is {list(kept.shape)}, expected a row for each of {num_worlds}"
-            )
+            raise UserError(f"{whose}'s memory {name!r} is {list(kept.shape)}, expected a row for each of {num_worlds}")
         if not kept.flags.writeable:
-            raise UserError(f"the task's memory {name!r} cannot be written to")
+            raise UserError(f"{whose}'s memory {name!r} cannot be written to")
 
 
 def require_seen(what: str, seen: Mapping[str, Array], specs: Mapping[str, ArraySpec], num_worlds: int) -> None:

@@ -35,7 +35,7 @@ class Sensor(ABC):
 
     @abstractmethod
     def read(self, engine: Engine, recorded: dict[str, Array], memory: Memory, ids: NDArray[np.int64]) -> Array:
-        """Returns the readings [n, ...] of the worlds `ids`.
+        """Returns the readings [n, ...] of the worlds `ids`, as `spec` describes them; they are copied.
 
         Args:
             engine: the worlds.
@@ -50,7 +50,10 @@ class Sensor(ABC):
         return []
 
     def new_memory(self, num_worlds: int) -> Memory:
-        """Returns zeroed memory for N worlds; it is zeroed again for every episode, before `begin`."""
+        """Returns zeroed memory for N worlds; it is zeroed again for every episode, before `begin`.
+
+        Its names, shapes and dtypes stay as they are.
+        """
         return {}
 
     def begin(self, engine: Engine, memory: Memory, ids: NDArray[np.int64], draws: Draws) -> None:  # noqa: B027 (may do nothing)

@@ -1,17 +1,24 @@
-"""The sensors of an environment that somebody looks at, at work."""
+"""The sensors of an environment that somebody looks at, at work, held against what they promise."""
 
+import operator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, ArraySpec, Draws, Obs, Tree
+from robossl.core import Array, ArraySpec, Draws, Obs, Tree, UserError
 from robossl.envs.engine import Engine
-from robossl.envs.sensors.sensor import Sensor
+from robossl.envs.sensors.sensor import Memory, Sensor
+from robossl.envs.task_promises import require_new_memory
+
+_SHAPE_AND_DTYPE = operator.attrgetter("shape", "dtype")
 
 
 class SensorSuite:
     """Reads sensors and keeps what they remember. Without sensors nothing costs anything.
+
+    Raises:
+        UserError: in all that it does, naming the first sensor whose readings or memory are not as it declares them.
 
     Attributes:
         specs: {key: what it reads}.
@@ -22,9 +29,14 @@ class SensorSuite:
         self._engine, self._sensors, self._num_substeps = engine, sensors, num_substeps
         self.specs: dict[str, ArraySpec] = sensor_specs(engine.model, sensors, num_substeps)
         self.record = tuple(dict.fromkeys(name for sensor in sensors.values() for name in sensor.record))
+        self._dtypes = {key: np.dtype(spec.dtype) for key, spec in self.specs.items()}
         self._memory = {key: sensor.new_memory(engine.num_worlds) for key, sensor in sensors.items()}
+        for key, memory in self._memory.items():
+            require_new_memory(memory, engine.num_worlds, f"the sensor {key}")
+        self._layouts = {key: _layout(memory) for key, memory in self._memory.items()}
         self._recorded: dict[str, Array] = {}
-        self.read(np.arange(engine.num_worlds)[:0])  # names all fields to the engine before the first step
+        for key, sensor in sensors.items():  # names all fields to the engine before the first step
+            sensor.read(engine, self._started(), self._memory[key], np.arange(0))
 
     def begin(self, ids: NDArray[np.int64], draws: Draws) -> None:
         """Follows worlds whose episodes have just begun; `draws` gives [n, ...]."""
@@ -32,6 +44,7 @@ class SensorSuite:
             for values in self._memory[key].values():
                 values[ids] = 0
             sensor.begin(self._engine, self._memory[key], ids, draws.sub(f"sensors/{key}"))
+        self._require_kept()
         for name, values in self._started().items():
             values[ids] = self._engine.read(name)[ids][:, None]
 
@@ -48,13 +61,15 @@ class SensorSuite:
         }
         for key, sensor in self._sensors.items():
             sensor.advance(self._engine, self._memory[key], draws.sub(f"sensors/{key}", decisions))
+        self._require_kept()
 
     def read(self, ids: NDArray[np.int64]) -> Obs:
-        """Returns {key: [n, ...]} of the worlds `ids`."""
-        recorded = self._started()
-        return {
-            key: sensor.read(self._engine, recorded, self._memory[key], ids) for key, sensor in self._sensors.items()
-        }
+        """Returns {key: [n, ...]} of the worlds `ids`, copied, in the specs' dtypes."""
+        recorded, seen = self._started(), Obs()
+        for key, sensor in self._sensors.items():
+            readings = sensor.read(self._engine, recorded, self._memory[key], ids)
+            seen[key] = _checked(key, readings, (len(ids), *self.specs[key].shape), self._dtypes[key])
+        return seen
 
     def get_state(self) -> Tree:
         """Returns what the sensors remember."""
@@ -64,7 +79,17 @@ class SensorSuite:
         """Puts back what `get_state` returned."""
         for key, part in self._memory.items():
             for name, values in part.items():
-                values[...] = state[key][name]
+                kept = state.get(key, {}).get(name)
+                if np.shape(kept) != values.shape:
+                    raise UserError(f"the state is of another version of the sensor {key!r}: {name!r} differs")
+                values[...] = kept
+
+    def _require_kept(self) -> None:
+        """Checks that sensors have left their memory in the shapes and dtypes that it began with."""
+        for key, memory in self._memory.items():
+            if (memory or self._layouts[key]) and _layout(memory) != self._layouts[key]:
+                before = _described(self._sensors[key].new_memory(self._engine.num_worlds))
+                raise UserError(f"the sensor {key!r} changes its memory from {before} to {_described(memory)}")
 
     def _started(self) -> dict[str, Array]:
         """Returns what was recorded; before the first step, room for it."""
@@ -77,3 +102,30 @@ class SensorSuite:
 def sensor_specs(model: Any, sensors: dict[str, Sensor], num_substeps: int) -> dict[str, ArraySpec]:
     """Describes what sensors read in a model."""
     return {key: sensor.spec(model, num_substeps) for key, sensor in sensors.items()}
+
+
+def _checked(key: str, readings: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Copies readings [n, ...] in a dtype: whoever reads keeps them, and a sensor may return its memory itself."""
+    if not isinstance(readings, np.ndarray):
+        raise UserError(f"the sensor {key!r} returns a {type(readings).__name__}, expected an array")
+    if readings.shape != shape:
+        raise UserError(
+            f"the sensor {key!r} returns {list(readings.shape)} of {shape[0]} worlds, expected {list(shape)}"
+        )
+    try:
+        return readings.astype(dtype, casting="same_kind", subok=False)
+    except TypeError as error:
+        raise UserError(f"the sensor {key!r} returns {readings.dtype}, expected {dtype}") from error
+
+
+def _layout(memory: Memory) -> list[Any]:
+    """Returns names, and shapes and dtypes, by which memories are compared; like no other where one is no array."""
+    try:
+        return [*memory, *map(_SHAPE_AND_DTYPE, memory.values())]
+    except AttributeError:
+        return [None]
+
+
+def _described(memory: Memory) -> str:
+    parts = (f"{name} {np.asarray(values).dtype}{list(np.shape(values))}" for name, values in memory.items())
+    return ", ".join(parts) or "nothing"
