@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Array
 from robossl.envs.engine import Engine
-from robossl.envs.host import on_host
+from robossl.envs.host import numbers_of, on_host
 from robossl.envs.records import Start
 from robossl.envs.straight_lines import StraightLines
 
@@ -49,7 +49,7 @@ class DelayedEngine:
         assert num_substeps == self._num_substeps
         held = self._newest_first
         if self._begins.any():
-            at_rest = on_host(self._engine.read("ctrl"))[self._begins]
+            at_rest = numbers_of(self._engine, "ctrl", np.flatnonzero(self._begins))
             held[self._begins] = at_rest[:, None]
             if self._lines:
                 self._lines.begin(self._begins, at_rest)

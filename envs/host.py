@@ -19,6 +19,11 @@ def on_host(values: Array) -> NDArray[Any]:
     return np.asarray(values.cpu() if hasattr(values, "cpu") else values)
 
 
+def numbers_of(engine: Engine, field: str, ids: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Returns a state field [n, ...] of the worlds `ids`, on the host and to the last bit, which `read` rounds away."""
+    return np.array(on_host(engine.view(field))[ids], np.float64)
+
+
 def together_on_host(parts: Mapping[str, Array]) -> dict[str, NDArray[Any]]:
     """Returns numbers of any array namespace as numpy's: of one type in one copy, as each copy waits for a GPU."""
     found: dict[str, NDArray[Any]] = {}

@@ -11,7 +11,8 @@ from robossl.core import Draws, Obs, Tree, UnknownNameError, UserError
 from robossl.envs.elements import element_id
 from robossl.envs.engine import Engine
 from robossl.envs.field_changes import FieldChange
-from robossl.envs.host import on_host
+from robossl.envs.holding import Holding
+from robossl.envs.host import numbers_of
 from robossl.envs.mujoco_fields import STATE_FIELDS
 from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Randomisation, Span, span_of
 from robossl.envs.sensor_model import decisions_late
@@ -87,6 +88,7 @@ class Randomiser:
             if isinstance(entry, Randomisation)
         }
         self._standing = Standing(engine.model)
+        self._holding = Holding(engine.model)
         self._pushes = {name: entry for name, entry in active.items() if isinstance(entry, Push)}
         self._bodies = {name: element_id(engine.model, "body", entry.body) for name, entry in self._pushes.items()}
         self._delays = {name: entry for name, entry in active.items() if isinstance(entry, ActionDelay)}
@@ -106,11 +108,14 @@ class Randomiser:
                     rows[change.field] = self._base(change, ids)
                 drawn = change.apply(rows[change.field], draws.sub(f"randomise {name}"))
                 self.values[name][ids] = drawn.reshape(len(ids), -1).mean(axis=1)
+        held = self._holding.lengths(self._engine, ids) if "qpos" in rows else None
         for change in {change.field: change for changes in self._changes.values() for change in changes}.values():
             if change.is_state:
                 self._engine.write(change.field, rows[change.field], ids)
             else:
                 self._engine.randomise(change.field, rows[change.field], ids)
+        if held is not None:
+            self._holding.follow(self._engine, held, ids)
         if "geom_size" in rows:
             self._standing.settle(self._engine, rows["geom_size"], ids)
         strengths: dict[str, AnyRandomisation] = {**self._pushes, **self._delays}
@@ -155,7 +160,7 @@ class Randomiser:
     def _base(self, change: FieldChange, ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """Returns the values [n, ...] that a field has as the task has left it."""
         if change.is_state:
-            return np.array(on_host(self._engine.read(change.field))[ids], np.float64)
+            return numbers_of(self._engine, change.field, ids)
         if change.field in self._own_fields:
             return np.array(self._engine.model_values()[change.field][ids], np.float64)
         return np.repeat(change.compiled[None].astype(np.float64), len(ids), axis=0)

@@ -6,10 +6,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.envs.delayed_engine import undelayed
 from robossl.envs.engine import Engine
-from robossl.envs.host import on_host
-from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.host import numbers_of
 from robossl.envs.solid_bodies import half_height, solid_geom
 
 _FREE = mujoco.mjtJoint.mjJNT_FREE.value
@@ -31,8 +29,7 @@ class Standing:
         """Moves them in the worlds `ids`, whose geoms have the sizes [n, ngeom, 3]; else the layout stays."""
         if not self._things:
             return
-        own = undelayed(engine)  # to the last bit where it is MuJoCo: nothing else is to move
-        qpos = np.array(own.view("qpos")[ids] if isinstance(own, MujocoEngine) else on_host(own.read("qpos", ids)))
+        qpos = numbers_of(engine, "qpos", ids)
         for geom, height, kind, compiled in self._things:
             qpos[:, height] += half_height(kind, size[:, geom]) - half_height(kind, compiled)
         engine.write("qpos", qpos, ids)

@@ -45,6 +45,14 @@ def test_each_control_acts_from_its_delay_on(delay: int) -> None:
     np.testing.assert_allclose(sums(delay, controls), np.repeat(expected[:, None], 2, axis=1), rtol=1e-6)
 
 
+def test_until_a_control_acts_those_of_the_start_do_to_the_last_bit() -> None:
+    engine = DelayedEngine(MujocoEngine(load_model(INTEGRATOR), 2, 1), delay=4, num_substeps=NUM_SUBSTEPS)
+    engine.reset(np.arange(2), ("ctrl",), np.full((2, 1), 0.1))
+    engine.forward()
+    engine.step(np.ones((2, 1)), NUM_SUBSTEPS)
+    assert (engine.view("ctrl") == 0.1).all()
+
+
 def delayed_env(delay_s: float, num_worlds: int = 2):  # type: ignore[no-untyped-def]
     config = EnvConfig(id="robossl/ArmPush-v0", num_worlds=num_worlds, num_threads=1, delay_s=delay_s)
     return make_env(config, WorldSeed(seed=1, stream=Stream.EVAL))

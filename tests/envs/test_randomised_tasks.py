@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from task_checks import OWN_TASKS
+from task_checks import DEFAULTS, OWN_TASKS
 
 from robossl.core import UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.bullet.model import touching_pairs
+from robossl.envs.host import on_host
 from robossl.envs.make import make_task
 from robossl.envs.randomisation import Randomisation
 from robossl.envs.task_env import TaskEnv
@@ -53,6 +54,29 @@ def test_effort_is_that_of_the_action_that_was_asked_for_however_late_it_acts() 
         batch = env.step(np.full((4, env.spec.action.shape[0]), asked, np.float32))
         efforts.append(batch.info["reward/effort"].tolist())
     assert efforts == [[1.0] * 4, [0.0] * 4, [0.0] * 4, [0.0] * 4]
+
+
+def test_a_start_that_is_moved_by_nothing_is_the_layouts_to_the_last_bit() -> None:
+    states = []
+    for randomise in ({}, {"start": 0.0}):
+        env = task_env("robossl/ArmPush-v0", randomise=randomise)
+        env.reset()
+        states.append(env.world_state())
+        env.close()
+    np.testing.assert_array_equal(states[1], states[0])
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("gains", [{}, {"gains": (0.8, 1.2)}])
+def test_an_arm_rests_wherever_it_starts_until_a_command_acts(gains: dict[str, Any]) -> None:
+    options = {"delay_s": 0.04, "engine": DEFAULTS["engine"], "randomise": {"start": (-0.1, 0.1), **gains}}
+    env = task_env("robossl/ArmReach-v0", **options)
+    env.reset()
+    joints = env.engine.read("qpos")
+    assert np.ptp(on_host(joints), axis=0).min() > 0.02
+    env.step(actions(env, 1)[0])
+    np.testing.assert_allclose(on_host(env.engine.read("qpos")), on_host(joints), atol=1e-6)
+    env.close()
 
 
 LEAST_FRICTION = 1e-5  # mjMINMU: MuJoCo takes what is less for it
