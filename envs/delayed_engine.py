@@ -56,10 +56,10 @@ class DelayedEngine:
             self._begins[:] = False
         held[:, 1:] = held[:, :-1].copy()
         held[:, 0] = on_host(ctrl)
-        parts = self._act(held[:, self._whole + 1], self._rest, record) if self._rest else []
+        parts = self._act(held[:, self._whole + 1], self._rest, record, more=True) if self._rest else []
         if self._lines:
             self._lines.turn(held[:, self._whole])
-        parts += self._act(held[:, self._whole], num_substeps - self._rest, record)
+        parts += self._act(held[:, self._whole], num_substeps - self._rest, record, more=False)
         if len(parts) == 1:
             return parts[0]
         return {name: self._engine.xp.concat([part[name] for part in parts], axis=1) for name in record}
@@ -85,11 +85,21 @@ class DelayedEngine:
         """Everything else is the other engine's."""
         return getattr(self._engine, name)
 
-    def _act(self, ctrl: NDArray[np.float64], num_steps: int, record: tuple[str, ...]) -> list[dict[str, Array]]:
-        """Makes physics steps under the controls of one decision; returns what was recorded, part by part."""
+    def _act(
+        self, ctrl: NDArray[np.float64], num_steps: int, record: tuple[str, ...], *, more: bool
+    ) -> list[dict[str, Array]]:
+        """Makes physics steps under the controls of one decision; returns what was recorded, part by part.
+
+        Args:
+            ctrl: [N, U]; those of the lines, if there are any, take their place.
+            num_steps: of them.
+            record: see `Engine.step`.
+            more: whether others follow before the next decision.
+        """
         if self._lines is None:
-            return [self._engine.step(ctrl, num_steps, record)]
-        return [self._engine.step(self._lines.next(), 1, record) for _ in range(num_steps)]
+            return [self._engine.step(ctrl, num_steps, record, more=more)]
+        left = range(num_steps - 1, -1, -1)
+        return [self._engine.step(self._lines.next(), 1, record, more=more or after > 0) for after in left]
 
 
 def undelayed(engine: Engine) -> Any:

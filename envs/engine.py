@@ -57,13 +57,17 @@ class Engine(Protocol):
     def forward(self, ids: NDArray[np.int64] | None = None) -> None:
         """Makes derived quantities current after writes."""
 
-    def step(self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = ()) -> dict[str, Array]:
+    def step(
+        self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = (), *, more: bool = False
+    ) -> dict[str, Array]:
         """Advances all worlds.
 
         Args:
             ctrl: [N, num_actuators], held for all substeps.
             num_substeps: physics steps.
             record: names to read as every substep begins.
+            more: whether the next call goes on with the same decision. Before it nothing may be written, and no
+                `sensordata` read; apart from that, parts come to the same as a decision in one.
 
         Returns:
             {name: [N, num_substeps, ...]}: the values before the first substep, after the first, and so on; those

@@ -128,7 +128,9 @@ class MujocoEngine:
         if self._stage != NO_STAGE:
             self._compute(ids, self._stage)
 
-    def step(self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = ()) -> dict[str, Array]:
+    def step(
+        self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = (), *, more: bool = False
+    ) -> dict[str, Array]:
         """See `Engine.step`. What is recorded of a world after it diverged is not to be used."""
         self._own.follow()
         warnings = self.batch.warning.copy()

@@ -12,6 +12,8 @@ where M is the inertia without armature and c are the Coriolis and gravity force
 what the actuators push, so a* = 0 and the torque is exactly the actuators'.
 """
 
+from typing import Any
+
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +63,7 @@ class BulletEngine(MujocoEngine):
         self._is_felt = np.zeros(num_worlds, bool)  # of worlds that came by a substep to where they are
         self._moving = self._everyone  # worlds that Bullet moves
         self._tries = False  # whether a step is made that will be taken back
+        self._goes_on = False  # whether Bullet is where the last step has led, in the midst of a decision
         self._remembers = bool((model.sensor_historyadr >= 0).any())  # sensors of earlier substeps
 
     def reset(self, ids: NDArray[np.int64], fields: tuple[str, ...] = (), values: Array | None = None) -> None:
@@ -89,11 +92,13 @@ class BulletEngine(MujocoEngine):
     def forward(self, ids: NDArray[np.int64] | None = None) -> None:
         """See `Engine.forward`."""
         super().forward(ids)
-        if self._sensordata is not None and not self._tries:
+        if self._sensordata is not None and not self._tries and not self._goes_on:
             rows = self._everyone if ids is None else np.asarray(ids)
             self._sensordata[rows] = self._with_contacts(self._bound("sensordata")[rows], rows)
 
-    def step(self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = ()) -> dict[str, Array]:
+    def step(
+        self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = (), *, more: bool = False
+    ) -> dict[str, Array]:
         """See `Engine.step`. What is recorded of a world after it diverged is not to be used."""
         recorded = {}
         for name in record:
@@ -103,7 +108,8 @@ class BulletEngine(MujocoEngine):
         self._own.follow()
         warnings = self.batch.warning.copy()
         self.view("ctrl")[...] = ctrl
-        self._bullet.load(self._everyone, self)
+        if not self._goes_on:
+            self._bullet.load(self._everyone, self)
         for substep in range(num_substeps):
             entries = {name: values[:, substep] for name, values in recorded.items()}
             is_wanted = bool(record) or self._remembers or substep >= num_substeps - 1 - self._is_watched
@@ -111,6 +117,7 @@ class BulletEngine(MujocoEngine):
         self._diverged |= self._bullet.lost
         self._flag_divergence(warnings)
         self._computed[:] = NO_STAGE
+        self._goes_on = more
         self.forward()
         return recorded
 
@@ -210,6 +217,11 @@ class BulletEngine(MujocoEngine):
         applied[...] = own
         for name in entries.keys() - states:
             entries[name][...] = self._bound(name)
+
+    def _touch(self, rows: Any) -> None:
+        """See `MujocoEngine`; a decision that is broken off does not go on."""
+        super()._touch(rows)
+        self._goes_on = False
 
     def _pulled_trees(self) -> NDArray[np.bool_]:
         """Tells which trees [N, ntree] need forces from here: those under a law, and those that somebody pushes."""

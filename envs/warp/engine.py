@@ -85,7 +85,9 @@ class WarpEngine:
         self._tell_changes()
         self._computed = NO_STAGE
 
-    def step(self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = ()) -> dict[str, Array]:
+    def step(
+        self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = (), *, more: bool = False
+    ) -> dict[str, Array]:
         """See `Engine.step`. What is recorded of a world after it diverged is not to be used."""
         for name in record:
             if name not in RECORDABLE_FIELDS:

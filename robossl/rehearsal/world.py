@@ -100,7 +100,8 @@ class SimulatedWorld:
         Returns:
             The verdict where a decision's time is over.
         """
-        recorded = self.engine.step(ctrl[None], 1, self.task.spec.record)
+        more = judged and len(self._recorded) + 1 < self._substeps_per_decision
+        recorded = self.engine.step(ctrl[None], 1, self.task.spec.record, more=more)
         if not judged:
             self._recorded = []
             return None

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from robossl.core import UserError
+from robossl.envs.delayed_engine import DelayedEngine
 from robossl.envs.engine import MAX_SPEED
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_model import load_model
+from robossl.envs.straight_lines import StraightLines
 
 pytest.importorskip("pybullet")
 import gc
@@ -205,6 +207,37 @@ def test_a_restored_state_continues_bit_for_bit():
         np.testing.assert_array_equal(engine.get_state(), other.get_state())
         run(engine, 1, substeps=20)
         run(other, 1, substeps=20)
+
+
+@pytest.mark.parametrize("looks_at", ["qpos", "sensordata"])
+@pytest.mark.parametrize(("delay", "is_led"), [(3, False), (0, True)])
+def test_a_decision_in_parts_is_the_decision(looks_at, delay, is_led):
+    model = load_model(MIXED)
+    whole = BulletEngine(model, 2, 1)
+    lines = StraightLines(2, 1, num_led=1, steps=20) if is_led else None
+    parts = DelayedEngine(BulletEngine(model, 2, 1), delay=delay, num_substeps=20, lines=lines)
+    qpos, qvel = scattered(model, 2, scale=0.05)
+    for engine in (whole, parts):
+        write(engine, qpos=qpos, qvel=qvel, ctrl=np.ones((2, 1)))
+        engine.view(looks_at)
+    for _ in range(20):
+        found, expected = (engine.step(np.ones((2, 1)), 20, ("sensordata",)) for engine in (parts, whole))
+        np.testing.assert_array_equal(found["sensordata"], expected["sensordata"])
+        np.testing.assert_array_equal(parts.view(looks_at), whole.view(looks_at))
+    np.testing.assert_array_equal(parts._engine.get_state(), whole.get_state())
+
+
+def test_a_decision_that_is_broken_off_leaves_nothing_behind():
+    model = load_model(MIXED)
+    engine, fresh = BulletEngine(model, 2, 1), BulletEngine(model, 2, 1)
+    qpos, qvel = scattered(model, 2, scale=0.05)
+    write(engine, qpos=qpos, qvel=qvel)
+    state = run(engine, 20, substeps=20).get_state()
+    engine.step(np.ones((2, 1)), 20, more=True)
+    for one in (engine, fresh):
+        one.set_state(state)
+        run(one, 2, substeps=20)
+    np.testing.assert_array_equal(engine.get_state(), fresh.get_state())
 
 
 def test_a_world_of_nan_is_flagged_and_harms_no_other_and_recovers():
