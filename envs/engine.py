@@ -36,6 +36,8 @@ class Engine(Protocol):
     """Up to which gap between two bodies it may still tell of a contact."""
     feels_late: bool
     """Whether sensors of force and acceleration tell of the substep before the moment, not of the one that begins."""
+    passing_fields: tuple[str, ...]
+    """State fields without which a state goes on, after a decision, as with them but for the last bits."""
 
     def reset(self, ids: NDArray[np.int64], fields: tuple[str, ...] = (), values: Array | None = None) -> None:
         """Puts the worlds `ids` back to the model's defaults; a `forward` must follow, and what is written before it.

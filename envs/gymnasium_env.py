@@ -25,6 +25,7 @@ from robossl.core import (
 )
 from robossl.envs.action import checked_action, require_open
 from robossl.envs.config import EnvConfig, WorldSeed
+from robossl.envs.env_state import require_stream
 from robossl.envs.gymnasium_viewer import GymnasiumViewer
 from robossl.envs.spaces import native_action, readers, require_continuous
 
@@ -151,6 +152,7 @@ class GymnasiumEnv:
         require_open(self._is_closed)
         return {
             "seed": self.worlds.seed,
+            "stream": int(self.worlds.stream),
             "first_world": self._first_world,
             "episode": self._episode.copy(),
             "actions": [np.array(actions, np.float32) for actions in self._actions],
@@ -160,11 +162,12 @@ class GymnasiumEnv:
         """Repeats the running episodes up to where `get_state` was called.
 
         Raises:
-            UserError: if it is the state of another number of worlds.
+            UserError: if it is the state of another number of worlds, or of another stream.
         """
         require_open(self._is_closed)
         if len(state["episode"]) != self.num_worlds:
             raise UserError(f"the state holds {len(state['episode'])} worlds, the environment {self.num_worlds}")
+        require_stream(state, self.worlds.stream)
         self.worlds = replace(self.worlds, seed=int(state["seed"]))
         self._first_world = int(state["first_world"])
         self._episode[:] = state["episode"]

@@ -11,6 +11,7 @@ from robossl.core import Array, ArraySpec, BatchEnv, Draws, Obs, Policy, StepBat
 from robossl.core.errors import UserError
 from robossl.core.memory import available_bytes
 from robossl.envs.config import WorldSeed
+from robossl.envs.env_state import require_alike
 from robossl.envs.sensor_model import SensorModel, decisions_late
 from robossl.envs.task_env import TaskEnv
 
@@ -117,7 +118,13 @@ class ImperfectEnv:
         }
 
     def set_state(self, state: Tree) -> None:
-        """See `BatchEnv.set_state`."""
+        """See `BatchEnv.set_state`.
+
+        Raises:
+            UserError: if it does not fit; nothing has changed then.
+        """
+        sensors = {key: sensor.get_state() for key, sensor in self._sensors.items()}
+        require_alike(state, {"env": None, "sensors": sensors})
         self.env.set_state(state["env"])
         self._seed = int(state["seed"])
         self._decisions[:] = state["decisions"]

@@ -24,6 +24,7 @@ from robossl.envs.mujoco_fields import (
     BODY_FIELDS,
     BODY_STAGE,
     NO_STAGE,
+    PASSING_FIELDS,
     POSITION_STAGE,
     READABLE_FIELDS,
     RECORDABLE_FIELDS,
@@ -54,6 +55,7 @@ class MujocoEngine:
     xp: Any = np
     device: Any = "cpu"
     feels_late = False
+    passing_fields = PASSING_FIELDS
     contact_slack_m = 2e-5  # its contacts end within 1e-6 of where shapes do
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int) -> None:

@@ -29,6 +29,9 @@ STATE_FIELDS = names("""
     time qpos qvel act qacc_warmstart ctrl qfrc_applied xfrc_applied eq_active mocap_pos mocap_quat userdata
 """)
 
+PASSING_FIELDS: tuple[str, ...] = ("qacc_warmstart", "ctrl", "qfrc_applied", "xfrc_applied")
+"""Of the state: where the solver begins to look; controls and applied forces, which every decision sets anew."""
+
 BODY_FIELDS = names("xpos xmat xanchor xaxis site_xpos site_xmat")
 """What `Kinematics` computes."""
 
@@ -92,15 +95,6 @@ def columns_of(model: Any, fields: Iterable[str]) -> NDArray[np.int64]:
             raise UnknownNameError("state field", name, STATE_FIELDS)
     parts = [np.arange(columns[name].start, columns[name].stop) for name in fields]
     return np.concatenate([np.empty(0, np.int64), *parts])
-
-
-def passing_columns(model: Any) -> list[int]:
-    """Returns which columns of mjSTATE_INTEGRATION only serve to repeat a motion to the last bit.
-
-    They are controls and applied forces, which every decision sets anew, and where the solver begins to look.
-    """
-    columns = columns_of(model, ("qacc_warmstart", "ctrl", "qfrc_applied", "xfrc_applied"))
-    return sorted(columns.tolist())
 
 
 def stage_of(field: str, model: Any) -> int:

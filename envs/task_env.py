@@ -17,6 +17,7 @@ from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.delayed_engine import undelayed
 from robossl.envs.draws import FastDraws
 from robossl.envs.engines import make_delayed, make_engine
+from robossl.envs.env_state import physics_for, require_fitting
 from robossl.envs.episode_ends import count_on, ends
 from robossl.envs.host import for_sensors, on_host, together_on_host
 from robossl.envs.lost_worlds import put_back
@@ -203,6 +204,8 @@ class TaskEnv:
         require_open(self._is_closed)
         return {
             "seed": self.worlds.seed,
+            "stream": int(self.worlds.stream),
+            "engine": self.config.engine,
             "physics": np.array(self.engine.get_state()),
             "model_values": self.model_values(),
             "memory": {key: np.array(on_host(value)) for key, value in self._memory.items()},
@@ -218,17 +221,14 @@ class TaskEnv:
         """See `BatchEnv.set_state`.
 
         Raises:
-            UserError: if it is the state of another number of worlds, or of another version of the task.
+            UserError: if it does not fit (`require_fitting`); nothing has changed then.
         """
         require_open(self._is_closed)
-        if len(state["episode"]) != self.num_worlds:
-            raise UserError(f"the state holds {len(state['episode'])} worlds, the environment {self.num_worlds}")
-        if unknown := sorted(state["memory"].keys() ^ self._memory.keys()):
-            raise UserError(f"the state is of another version of {self.config.id}: {', '.join(unknown)} differ")
+        require_fitting(state, self.get_state(), self.config.id, self.engine.model)
         everyone = np.arange(self.num_worlds)
         for field, values in state["model_values"].items():
             self.engine.randomise(field, values, everyone)
-        self.engine.set_state(state["physics"])
+        self.engine.set_state(physics_for(self.config.engine, state, self.engine.model))
         for key, value in state["memory"].items():
             self._memory[key][...] = self._on_device(value)
         self._sensors.set_state(state["sensors"])

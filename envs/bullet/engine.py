@@ -31,7 +31,7 @@ from robossl.envs.bullet.world import require_room
 from robossl.envs.bullet.worlds import BulletWorlds
 from robossl.envs.engine import MAX_SPEED
 from robossl.envs.mujoco_engine import MujocoEngine
-from robossl.envs.mujoco_fields import LOOKS, NO_STAGE, STATE_FIELDS, columns_of, mujoco_stage
+from robossl.envs.mujoco_fields import LOOKS, NO_STAGE, PASSING_FIELDS, STATE_FIELDS, columns_of, mujoco_stage
 from robossl.envs.records import STATE, Start
 
 
@@ -43,6 +43,7 @@ class BulletEngine(MujocoEngine):
 
     feels_late = True  # only by moving does Bullet tell how hard things press
     contact_slack_m = 0.03
+    passing_fields = tuple(name for name in PASSING_FIELDS if name != "qacc_warmstart")  # there that force is kept
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int) -> None:
         require_room(num_worlds)

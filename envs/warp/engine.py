@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from robossl.core import Array, UnknownNameError
 from robossl.envs.host import on_host
 from robossl.envs.mujoco_engine import MujocoEngine
-from robossl.envs.mujoco_fields import STATE_FIELDS, VISIBLE_GROUPS, columns_of
+from robossl.envs.mujoco_fields import PASSING_FIELDS, STATE_FIELDS, VISIBLE_GROUPS, columns_of
 from robossl.envs.records import STATE, Start
 from robossl.envs.warp.fields import (
     KINEMATICS,
@@ -45,6 +45,7 @@ class WarpEngine:
 
     xp: Any = xp
     feels_late = False
+    passing_fields = PASSING_FIELDS
     contact_slack_m = 0.03  # of cylinders
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int, device: str | None = None) -> None:

@@ -24,7 +24,8 @@ from robossl.cli.settings import PretrainSettings, PretrainStage, TrainSettings
 from robossl.core import BatchEnv, EnvSpec, Stream, UserError
 from robossl.core.files import exclusive, sync_folder, write_json
 from robossl.envs import EnvConfig
-from robossl.envs.mujoco_fields import passing_columns
+from robossl.envs.engine import Engine
+from robossl.envs.mujoco_fields import columns_of
 from robossl.envs.provenance import header, without_pictures
 from robossl.training.collect import KEEPING, CollectConfig, Collected, collect, held, open_writer
 from robossl.training.pretrain import ENCODER_FOLDER
@@ -120,5 +121,11 @@ def _collect(
     with open_writer(folder, env, config, seed=seed, header=told) as writer:
         first_world = held(folder, seed).next_world
         policy = make_policy(config.policy, env, seed=seed, hold_steps=config.hold_steps, first_world=first_world)
-        forgotten = passing_columns(env.engine.model) if config.states == "physics" else ()  # type: ignore[attr-defined]
+        forgotten = _passing_columns(env) if config.states == "physics" else ()
         return collect(env, policy, writer, config, seed=seed, farewell=farewell, forgotten=forgotten)
+
+
+def _passing_columns(env: BatchEnv) -> tuple[int, ...]:
+    """Returns which columns of states only serve to repeat a motion to the last bit, in the engine that makes it."""
+    engine: Engine = env.engine  # type: ignore[attr-defined]
+    return tuple(columns_of(engine.model, engine.passing_fields).tolist())

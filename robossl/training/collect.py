@@ -35,7 +35,8 @@ class CollectConfig:
         privileged: whether the simulator's truth is stored beside the observations, for probes.
         pictures: whether they are drawn and stored; where not, `robossl dataset render` draws them from the states.
         states: "exact" can be gone on with to the last bit. "physics" is positions and velocities, and all else that
-            pictures and motion follow from; controls, applied forces and the solver's first guess are zero.
+            pictures and motion follow from; controls, applied forces and the solver's first guess (not Bullet's forces
+            of contact, which it keeps in its place) are zero.
     """
 
     steps: int | None = 20_000

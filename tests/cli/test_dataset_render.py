@@ -18,6 +18,7 @@ from robossl.core.files import exclusive
 from robossl.data import EpisodeStore, EpisodeWriter
 from robossl.envs import EnvConfig, WorldSeed
 from robossl.envs.make import make_task
+from robossl.envs.mujoco_fields import columns_of
 from robossl.envs.sensor_model import SensorModel
 from robossl.envs.task_env import TaskEnv
 from robossl.training.collect import CollectConfig
@@ -229,6 +230,22 @@ def test_physics_alone_is_smaller_and_goes_on_as_before(tmp_path: Path) -> None:
         env.close()
     with pytest.raises(UserError, match="holds exact states: physics ones are not added to it"):
         states_of(ARM, tmp_path / "exact", replace(COLLECT, states="physics", episodes=9))
+
+
+def test_states_of_bullet_keep_what_its_contacts_press_with(tmp_path: Path) -> None:
+    pytest.importorskip("pybullet")
+    config = replace(ARM, difficulty=None, num_worlds=2, engine="bullet", randomise={}, observations=("proprio",))
+    folder = states_of(config, tmp_path, replace(COLLECT, episodes=1, policy="expert", states="physics"))
+    episode = EpisodeStore(folder)[0]
+    env = TaskEnv(make_task(config.id, None), replace(config, num_worlds=1), WorldSeed(seed=3, stream=Stream.COLLECT))
+    env.reset(first_world=episode.world)
+    apart = []
+    for before, action, after in zip(episode.state, episode.action, episode.state[1:], strict=False):
+        env.engine.set_state(before[None])
+        env.step(action[None])
+        apart.append(np.abs(env.world_state() - after)[:, columns_of(env.engine.model, ("qpos",))].max())
+    assert max(apart[:-1]) < 1e-6  # the last one ends the episode
+    env.close()
 
 
 def test_a_second_render_into_one_folder_waits_for_the_first_and_touches_nothing(

@@ -1,0 +1,97 @@
+"""What a state of an environment has to be like, before anything of it is put back, and its physics in this engine."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robossl.core import Stream, Tree, UserError
+from robossl.envs.mujoco_fields import RANDOM_FIELDS, columns_of, model_default
+
+_NOTES = ("engine", "stream")  # which states of older checkpoints lack
+_PARTS = ("physics", "memory", "sensors", "randomiser", "last")
+_MADE_BY = {
+    "physics": "level, env.delay-s and env.motion",
+    "model_values": "level",
+    "sensors": "env.observations and env.sensors",
+    "randomiser": "env.randomise",
+    "last": "env.observations",
+    "env": "env.sensors",
+    "episode": "env.sensors",
+}
+"""What has to be the same for a part of the state to fit."""
+
+
+def require_fitting(state: Tree, own: Tree, env_id: str, model: Any) -> None:
+    """Checks that all of a state can be put back; what nobody looks at here, as other sensors, may be in it.
+
+    Args:
+        state: to be put back.
+        own: that of the environment.
+        env_id: whose.
+        model: the engine's.
+
+    Raises:
+        UserError: if it is of another number of worlds, another stream, another version of the task, or of an
+            environment that is set otherwise.
+    """
+    require_alike(state, {key: None for key in own if key not in _NOTES})
+    num_worlds = len(own["episode"])
+    if len(state["episode"]) != num_worlds:
+        raise UserError(f"the state holds {len(state['episode'])} worlds, the environment {num_worlds}")
+    require_stream(state, own["stream"])
+    if unknown := sorted(state["memory"].keys() ^ own["memory"].keys()):
+        raise UserError(f"the state is of another version of {env_id}: {', '.join(unknown)} differ")
+    for field, values in state["model_values"].items():
+        if field not in RANDOM_FIELDS or np.shape(values)[1:] != model_default(model, field).shape:
+            raise _misfit("model_values", f"{field} is not the model's")
+    for part in _PARTS:
+        require_alike(state[part], own[part], part)
+
+
+def require_stream(state: Tree, stream: int) -> None:
+    """Checks that a state's next episodes are those of the environment; a state that tells of no stream is of any.
+
+    Raises:
+        UserError: if they are others.
+    """
+    found = state.get("stream", stream)
+    if found != stream:
+        raise UserError(
+            f"the state is of the worlds of {Stream(found).name}, the environment has those of {Stream(stream).name}:"
+            " make one of the same stream"
+        )
+
+
+def require_alike(state: Tree, own: Tree, path: str = "") -> None:
+    """Checks that a part of a state has all that there is here, in the same shapes; None is any value, or nothing.
+
+    Raises:
+        UserError: naming what differs.
+    """
+    if isinstance(own, Mapping):
+        for key, value in own.items():
+            inner = f"{path}.{key}" if path else key
+            if key not in (state or {}):
+                raise _misfit(inner, f"it has no {inner}")
+            require_alike(state[key], value, inner)
+    elif own is not None and np.shape(state) != np.shape(own):
+        raise _misfit(path, f"{path} is {list(np.shape(state))}, here {list(np.shape(own))}")
+
+
+def physics_for(engine: str, state: Tree, model: Any) -> NDArray[np.float64]:
+    """Returns the physics [N, S] of a state, in which another engine's solver begins anew.
+
+    Where MuJoCo keeps accelerations to begin with, Bullet keeps the forces of contacts: taken for these, they would
+    throw an arm about. A state that does not tell its engine is of this one.
+    """
+    physics = np.array(state["physics"], np.float64)
+    if state.get("engine", engine) != engine:
+        physics[:, columns_of(model, ("qacc_warmstart",))] = 0
+    return physics
+
+
+def _misfit(path: str, problem: str) -> UserError:
+    made_by = _MADE_BY.get(path.partition(".")[0], "level")
+    return UserError(f"the state does not fit this environment, which needs the same {made_by}: {problem}")

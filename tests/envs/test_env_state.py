@@ -1,0 +1,127 @@
+"""States of environments: put back in another engine; refused as a whole where they do not fit."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from robossl.core import Stream, Tree, UserError
+from robossl.envs import EnvConfig, WorldSeed, make_env
+from robossl.envs.env_state import physics_for
+from robossl.envs.mujoco_fields import columns_of
+from robossl.envs.mujoco_model import load_model
+from robossl.envs.sensor_model import SensorModel
+from robossl.envs.task_env import TaskEnv
+
+
+def make(env_id: str = "robossl/RingCorridor-v0", *, stream: Stream = Stream.TRAIN, **options: Any) -> TaskEnv:
+    config = EnvConfig(id=env_id, num_threads=1, **{"num_worlds": 2, "observations": ("proprio",), **options})
+    env: Any = make_env(config, WorldSeed(seed=3, stream=stream))
+    env.reset()
+    return env  # type: ignore[no-any-return]
+
+
+def copied(tree: Tree) -> Tree:
+    return {key: copied(value) if isinstance(value, dict) else np.array(value) for key, value in tree.items()}
+
+
+def assert_refused(env: Any, state: Tree, match: str) -> None:
+    """Checks that a state is refused, and that nothing of it has been put back."""
+    before = copied(env.get_state())
+    with pytest.raises(UserError, match=match):
+        env.set_state(state)
+    np.testing.assert_equal(copied(env.get_state()), before)
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.02])
+def test_a_state_of_mujoco_goes_on_in_bullet(delay_s: float) -> None:
+    pytest.importorskip("pybullet")
+    mujoco, bullet = (make("robossl/ArmPush-v0", engine=engine, delay_s=delay_s) for engine in ("mujoco", "bullet"))
+    for sign in (1, -1, 1):
+        state = mujoco.get_state()
+        action = np.full((2, 3), 0.5 * sign)
+        bullet.set_state(state)
+        seen = bullet.step(action).obs["proprio"]
+        np.testing.assert_allclose(seen, mujoco.step(action).obs["proprio"], atol=1e-3)
+    mujoco.close()
+    bullet.close()
+
+
+def test_only_in_another_engine_the_solver_begins_anew() -> None:
+    model = load_model('<mujoco><worldbody><body><joint/><geom size="1"/></body></worldbody></mujoco>')
+    state: Tree = {"physics": np.ones((2, 50))}
+    columns = columns_of(model, ("qacc_warmstart",))
+    assert physics_for("bullet", state, model).all()  # an older checkpoint does not tell its engine
+    assert physics_for("bullet", {**state, "engine": "bullet"}, model).all()
+    found = physics_for("bullet", {**state, "engine": "warp"}, model)
+    np.testing.assert_array_equal(np.flatnonzero(found[1] == 0), columns)
+    assert state["physics"].all()
+
+
+@pytest.mark.parametrize("env_id", ["robossl/RingCorridor-v0", "Pendulum-v1"])
+def test_a_state_of_another_stream_is_refused(env_id: str) -> None:
+    observations = None if env_id == "Pendulum-v1" else ("proprio",)
+    train, test = (make(env_id, stream=stream, observations=observations) for stream in (Stream.TRAIN, Stream.EVAL))
+    state = train.get_state()
+    with pytest.raises(UserError, match="of the worlds of TRAIN, the environment has those of EVAL"):
+        test.set_state(state)
+    train.close()
+    test.close()
+
+
+def test_a_state_that_tells_neither_engine_nor_stream_is_put_back() -> None:
+    env = make()
+    state = env.get_state()
+    expected = env.step(np.ones((2, 1))).obs["proprio"]
+    for name in ("engine", "stream"):
+        del state[name]
+    env.set_state(state)
+    np.testing.assert_array_equal(env.step(np.ones((2, 1))).obs["proprio"], expected)
+    env.close()
+
+
+OTHERS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "delay": ({"delay_s": 0.1}, {}, r"env\.delay-s and env\.motion: physics is \[2, \d+\], here"),
+    "sensor": ({}, {"observations": ("odometry",)}, r"env\.observations .*: it has no sensors\.odometry"),
+    "range": ({}, {"randomise": {"light": (0.5, 1.5)}}, r"env\.randomise: it has no randomiser\.values\.light"),
+    "flow": ({}, {"observations": ("flow_front",), "image_size": (16, 12)}, r"env\.observations: it has no last\.flow"),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_a_state_of_an_environment_set_otherwise_changes_nothing(what: str) -> None:
+    theirs, ours, match = OTHERS[what]
+    other, env = make(**theirs), make(**ours)
+    other.step(np.ones((2, 1)))
+    assert_refused(env, other.get_state(), match)
+    other.close()
+    env.close()
+
+
+def test_another_model_changes_nothing() -> None:
+    env = make()
+    state = env.get_state()
+    values = {"geom_size": np.ones((2, 3, 3))}
+    assert_refused(env, {**state, "model_values": values}, "same level: geom_size is not the model's")
+    env.close()
+
+
+def test_what_only_the_state_has_is_passed_over() -> None:
+    other, env = make(observations=("odometry", "proprio")), make()
+    other.step(np.ones((2, 1)))
+    env.set_state(other.get_state())
+    np.testing.assert_array_equal(env.world_state(), other.world_state())
+    other.close()
+    env.close()
+
+
+def test_other_sensor_models_change_nothing() -> None:
+    late, later = (make(sensors={"proprio": SensorModel(delay_s=delay)}) for delay in (0.1, 0.5))
+    plain = make()
+    for env in (late, later, plain):
+        env.step(np.ones((2, 1)))
+    assert_refused(later, late.get_state(), r"sensors\.proprio\.ring is \[2, \d, \d+\], here")
+    assert_refused(later, plain.get_state(), r"env\.sensors: it has no env")
+    assert_refused(plain, late.get_state(), r"env\.sensors|level")
+    for env in (late, later, plain):
+        env.close()
