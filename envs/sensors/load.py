@@ -14,6 +14,10 @@ from robossl.envs.quaternion import conjugate, normalised, product, rotated
 
 Floats = NDArray[np.float64]
 
+_PLACES = ("pos", "quat")
+_FIELDS = ("mass", "inertia", "ipos", *_PLACES)
+"""Of bodies, less "body_"."""
+
 
 class Load(NamedTuple):
     """The masses that a site carries in n worlds, in the site's frame; each n is 1 where worlds do not differ in it.
@@ -31,26 +35,44 @@ class Load(NamedTuple):
 
 def load_beyond(engine: Engine, site: str, ids: NDArray[np.int64]) -> Load:
     """Returns what a site's body and all that it carries weigh in the worlds `ids`, at the model's first pose."""
-    model, bodies = engine.model, _carried(engine.model, site)[0]
-    parts, differs = [], False
-    for field in ("body_mass", "body_inertia", "body_ipos"):
-        own, shared = engine.own_values(field), getattr(model, field)[bodies]
-        parts.append(shared[None] if own is None else own[ids][:, bodies])
-        differs |= own is not None and bool((parts[-1] != shared).any())
-    return _load(model, site, *parts) if differs else _shared_load(model, site)
+    model = engine.model
+    own = {name: values for name in _FIELDS if (values := engine.own_values(f"body_{name}")) is not None}
+    if not own:
+        return _shared_load(model, site)
+    bodies, parts, differs = _carried(model, site), dict(_shared_parts(model, site)), False
+    for name, values in own.items():
+        part, shared, first = values[ids][:, bodies], parts[name], int(name in _PLACES)  # wherever its own body is
+        differs |= bool((part[:, first:] != shared[:, first:]).any())
+        parts[name] = normalised(part) if name == "quat" else part
+    return _load(model, site, **parts) if differs else _shared_load(model, site)
 
 
 @lru_cache(maxsize=4)
 def _shared_load(model: Any, site: str) -> Load:
-    bodies = _carried(model, site)[0]
-    return _load(model, site, *(getattr(model, f"body_{name}")[None, bodies] for name in ("mass", "inertia", "ipos")))
+    return _load(model, site, **_shared_parts(model, site))
 
 
-def _load(model: Any, site: str, mass: Floats, inertia: Floats, offset: Floats) -> Load:
-    """Adds up masses [n, B], inertias [n, B, 3] and centres [n, B, 3] in the bodies' frames; each n may be 1."""
-    bodies, pos, quat = _carried(model, site)
-    centres = pos + rotated(quat, offset)
-    axes = _matrices(normalised(product(quat, model.body_iquat[bodies])))
+@lru_cache(maxsize=4)
+def _shared_parts(model: Any, site: str) -> dict[str, Floats]:
+    bodies = _carried(model, site)
+    return {name: getattr(model, f"body_{name}")[None, bodies] for name in _FIELDS}
+
+
+def _load(model: Any, site: str, *, mass: Floats, inertia: Floats, ipos: Floats, pos: Floats, quat: Floats) -> Load:
+    """Adds up what a site carries, of bodies that differ in n worlds or not; each n may be 1.
+
+    Args:
+        model: of the worlds.
+        site: its name.
+        mass: [n, B].
+        inertia: [n, B, 3].
+        ipos: [n, B, 3] centres in the bodies' frames.
+        pos: [n, B, 3] where they are on their parents.
+        quat: [n, B, 4].
+    """
+    places, turns = _frames(model, site, pos, quat)
+    centres = places + rotated(turns, ipos)
+    axes = _matrices(normalised(product(turns, model.body_iquat[_carried(model, site)])))
     total = mass.sum(axis=1)
     centre = (mass[..., None] * centres).sum(axis=1) / np.where(total > 0, total, 1.0)[:, None]
     arm = centres - centre[:, None]
@@ -115,17 +137,25 @@ def add_motion(
 
 
 @lru_cache(maxsize=4)
-def _carried(model: Any, site: str) -> tuple[list[int], Floats, Floats]:
-    """Returns the bodies that a site carries, its own first, and where they are in its frame: [B, 3] and [B, 4]."""
-    index = element_id(model, "site", site)
-    back, base = conjugate(model.site_quat[index]), int(model.site_bodyid[index])
-    frames = {base: (rotated(back, -model.site_pos[index]), back)}
-    for body in range(base + 1, model.nbody):
-        if (parent := int(model.body_parentid[body])) in frames:
-            pos, quat = frames[parent]
-            frames[body] = pos + rotated(quat, model.body_pos[body]), product(quat, model.body_quat[body])
-    positions, quats = (np.stack(part) for part in zip(*frames.values(), strict=True))
-    return list(frames), positions, quats
+def _carried(model: Any, site: str) -> list[int]:
+    """Returns the bodies that a site carries, its own first."""
+    bodies = [int(model.site_bodyid[element_id(model, "site", site)])]
+    for body in range(bodies[0] + 1, model.nbody):
+        if model.body_parentid[body] in bodies:
+            bodies.append(body)
+    return bodies
+
+
+def _frames(model: Any, site: str, pos: Floats, quat: Floats) -> tuple[Floats, Floats]:
+    """Returns where the bodies that a site carries are in its frame, [n, B, 3] and [n, B, 4]; see `_load`."""
+    index, (base, *others) = element_id(model, "site", site), _carried(model, site)
+    back, shape = conjugate(model.site_quat[index]), (max(len(pos), len(quat)), 1)
+    frames = {base: (np.tile(rotated(back, -model.site_pos[index]), shape), np.tile(back, shape))}
+    for row, body in enumerate(others, 1):
+        place, turn = frames[int(model.body_parentid[body])]
+        frames[body] = place + rotated(turn, pos[:, row]), product(turn, quat[:, row])
+    places, turns = (np.stack(part, axis=1) for part in zip(*frames.values(), strict=True))
+    return places, turns
 
 
 def _matrices(quat: Floats) -> Floats:

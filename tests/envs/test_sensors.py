@@ -15,6 +15,7 @@ from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_fields import model_default
 from robossl.envs.mujoco_model import load_model
 from robossl.envs.sensors import ContactFlags, ForceTorque, Imu, JointState, Lidar, Odometry, Sensor, Touch
+from robossl.envs.sensors.load import load_beyond
 from robossl.envs.sensors.quiet import switch_off_unused
 from robossl.envs.sensors.sensor import sensor_columns
 from robossl.envs.sensors.suite import SensorSuite
@@ -314,13 +315,15 @@ def test_what_a_load_touches_is_felt_in_the_substep_that_it_stops_in(engine: str
     assert hardest > 100  # N: it has come down
 
 
-@pytest.mark.parametrize("field", ["body_mass", "body_inertia", "body_ipos", "opt.gravity"])
+@pytest.mark.parametrize("field", ["body_mass", "body_inertia", "body_ipos", "body_pos", "body_quat", "opt.gravity"])
 def test_a_load_that_differs_between_worlds_is_felt_as_it_is(field: str) -> None:
     bench = Bench(ForceTorque(site="wrist"), SERVO)
     model = bench.engine.model
     values = model_default(model, field).copy()
     if field == "opt.gravity":
         values[:] = 1.0, 2.0, -3.0
+    elif field == "body_quat":
+        values[model.body("tool").id] = 0.6, 0.0, 1.6, 0.0  # twice as long as it should be
     else:
         values[model.body("tool").id] *= 30 if field == "body_inertia" else 3
     bench.engine.randomise(field, values[None], np.array([1]))
@@ -334,6 +337,14 @@ def test_a_load_that_differs_between_worlds_is_felt_as_it_is(field: str) -> None
         mujoco.mj_step(own, data)
     np.testing.assert_allclose(windows[1, -1], moved_load(own, *before, data.qvel), rtol=0, atol=0.02)
     assert np.abs(windows[1, -1] - windows[0, -1]).max() > 0.005
+
+
+def test_where_a_loads_own_body_is_on_the_robot_is_no_matter_of_the_load() -> None:
+    bench = Bench(ForceTorque(site="wrist"), SERVO)
+    values = bench.engine.model.body_pos.copy()
+    values[bench.engine.model.body("hand").id] *= 2
+    bench.engine.randomise("body_pos", values[None], np.array([1]))
+    assert load_beyond(bench.engine, "wrist", np.arange(2)).mass.shape == (1,)  # one for all worlds
 
 
 def test_without_gravity_a_load_at_rest_weighs_nothing() -> None:
