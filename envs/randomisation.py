@@ -73,6 +73,8 @@ class Randomisation:
             raise UserError(f"the scene has room for {room.described()}, not for {asked}")
         if self.mode == "scale":
             require_range(f"factors of {self.fields[0]}", self.low, self.high, least=0.0)
+            if not self.each and {"body_mass", "body_inertia"}.issubset(self.fields):
+                raise UserError("a body's inertia follows its mass: a range of both is one of body_mass alone")
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,13 @@ from robossl.envs.host import numbers_of
 from robossl.envs.mujoco_fields import STATE_FIELDS
 from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Randomisation, Span, span_of
 from robossl.envs.sensor_model import decisions_late
+from robossl.envs.solid_bodies import SolidBodies
 from robossl.envs.standing import Standing
+
+Rows: TypeAlias = dict[str, NDArray[np.float64]]
+"""Fields' values [n, ...] in n worlds."""
+
+_INERTIA = "body_inertia"
 
 ALL = "all"
 """Stands for every declared range: 0 leaves all as it is, 1 takes them as declared, 0.5 half of each."""
@@ -82,12 +89,14 @@ class Randomiser:
         control_hz: float,
     ) -> None:
         self._engine, self._own_fields, self._control_hz = engine, own_fields, control_hz
-        self._changes = {
-            name: [FieldChange(engine.model, field, entry) for field in entry.fields]
+        self._changes = [
+            (name, FieldChange(engine.model, field, entry))
             for name, entry in active.items()
             if isinstance(entry, Randomisation)
-        }
-        self._standing = Standing(engine.model)
+            for field in entry.fields
+        ]
+        self._changes.sort(key=lambda named: named[1].field == _INERTIA)  # last: it follows from masses and sizes
+        self._standing, self._solids = Standing(engine.model), SolidBodies(engine.model)
         self._holding = Holding(engine.model)
         self._pushes = {name: entry for name, entry in active.items() if isinstance(entry, Push)}
         self._bodies = {name: element_id(engine.model, "body", entry.body) for name, entry in self._pushes.items()}
@@ -101,15 +110,15 @@ class Randomiser:
         if not self.values:
             return
         self._actions[ids] = 0
-        rows: dict[str, NDArray[np.float64]] = {}
-        for name, changes in self._changes.items():
-            for change in changes:
-                if change.field not in rows:
-                    rows[change.field] = self._base(change, ids)
-                drawn = change.apply(rows[change.field], draws.sub(f"randomise {name}"))
-                self.values[name][ids] = drawn.reshape(len(ids), -1).mean(axis=1)
+        given, rows = Rows(), Rows()
+        for name, change in self._changes:
+            if change.field not in rows:
+                given[change.field] = self._base(change, ids, rows)
+                rows[change.field] = given[change.field].copy()
+            drawn = change.apply(rows[change.field], draws.sub(f"randomise {name}"))
+            self.values[name][ids] = drawn.reshape(len(ids), -1).mean(axis=1)
         held = self._holding.lengths(self._engine, ids) if "qpos" in rows else None
-        for change in {change.field: change for changes in self._changes.values() for change in changes}.values():
+        for change in {change.field: change for _, change in self._changes}.values():
             if change.is_state:
                 self._engine.write(change.field, rows[change.field], ids)
             else:
@@ -117,7 +126,7 @@ class Randomiser:
         if held is not None:
             self._holding.follow(self._engine, held, ids)
         if "geom_size" in rows:
-            self._standing.settle(self._engine, rows["geom_size"], ids)
+            self._standing.settle(self._engine, given["geom_size"], rows["geom_size"], ids)
         strengths: dict[str, AnyRandomisation] = {**self._pushes, **self._delays}
         for name, entry in strengths.items():
             self.values[name][ids] = draws.sub(f"randomise {name}").uniform(entry.low, entry.high)
@@ -157,13 +166,22 @@ class Randomiser:
             values[...] = state["values"][name]
         self._actions[...] = state["actions"]
 
-    def _base(self, change: FieldChange, ids: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Returns the values [n, ...] that a field has as the task has left it."""
+    def _base(self, change: FieldChange, ids: NDArray[np.int64], rows: Rows) -> NDArray[np.float64]:
+        """Returns the values [n, ...] that a field has as the task has left it, and as what `rows` change leaves it."""
         if change.is_state:
             return numbers_of(self._engine, change.field, ids)
         if change.field in self._own_fields:
             return np.array(self._engine.model_values()[change.field][ids], np.float64)
+        if change.field == _INERTIA:
+            mass, size = (self._changed(field, ids, rows) for field in ("body_mass", "geom_size"))
+            return self._solids.inertia(mass, size, len(ids))
         return np.repeat(change.compiled[None].astype(np.float64), len(ids), axis=0)
+
+    def _changed(self, field: str, ids: NDArray[np.int64], rows: Rows) -> NDArray[np.float64] | None:
+        """Returns the values [n, ...] that a field has or is about to have; None where the compiled model's."""
+        if field in rows or field not in self._own_fields:
+            return rows.get(field)
+        return np.array(self._engine.model_values()[field][ids], np.float64)
 
     def _push(self, draws: Draws, decisions: NDArray[np.int64]) -> None:
         model, everyone = self._engine.model, np.arange(self._engine.num_worlds)

@@ -1,4 +1,4 @@
-"""Inertia of solid primitives, for bodies whose size differs between worlds."""
+"""Inertia and reach of solid primitives, for bodies whose size differs between worlds."""
 
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,8 @@ _SPHERE, _CAPSULE, _ELLIPSOID, _CYLINDER, _BOX = (
     int(getattr(mujoco.mjtGeom, f"mjGEOM_{name}").value)
     for name in ("SPHERE", "CAPSULE", "ELLIPSOID", "CYLINDER", "BOX")
 )
+
+PRIMITIVES = _SPHERE, _CAPSULE, _ELLIPSOID, _CYLINDER, _BOX
 
 
 class SolidBodies:
@@ -74,18 +76,31 @@ class SolidBodies:
 def solid_geom(model: Any, body: int) -> int | None:
     """Returns the geom that a body consists of, if it is one primitive about whose axes the body's inertia is given."""
     geoms = np.flatnonzero(model.geom_bodyid == body)
-    if len(geoms) != 1 or model.geom_type[geoms[0]] not in (_SPHERE, _CAPSULE, _ELLIPSOID, _CYLINDER, _BOX):
+    if len(geoms) != 1 or model.geom_type[geoms[0]] not in PRIMITIVES:
         return None
     is_centred = np.allclose(model.geom_pos[geoms[0]], model.body_ipos[body])
     is_aligned = np.allclose(model.geom_quat[geoms[0]], model.body_iquat[body])
     return int(geoms[0]) if is_centred and is_aligned else None
 
 
-def half_height(kind: int, size: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns how far [...] an upright primitive of MuJoCo's `size` [..., 3] reaches above and below its middle."""
-    a, b, c = (np.asarray(size)[..., i] for i in range(3))
-    heights = {_SPHERE: a, _CAPSULE: a + b, _CYLINDER: b}
-    return heights.get(kind, c)
+def reach(kind: int, size: NDArray[np.float64], axis: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns how far [...] a primitive of MuJoCo's `size` [..., 3] reaches from its middle along an axis, both ways.
+
+    Args:
+        kind: of `PRIMITIVES`.
+        size: of the primitive.
+        axis: [..., 3] of length 1, as the primitive sees it.
+    """
+    along = np.abs(axis)
+    a, b, z = size[..., 0], size[..., 1], along[..., 2]
+    if kind == _SPHERE:
+        return np.broadcast_to(a, z.shape)
+    if kind == _CAPSULE:
+        return np.asarray(a + b * z)
+    if kind == _CYLINDER:
+        return np.asarray(a * np.hypot(along[..., 0], along[..., 1]) + b * z)
+    parts = size * along
+    return np.asarray(parts.sum(axis=-1) if kind == _BOX else np.sqrt((parts * parts).sum(axis=-1)))
 
 
 def inertia_per_mass(kind: int, size: NDArray[np.float64]) -> NDArray[np.float64]:

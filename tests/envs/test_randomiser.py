@@ -35,6 +35,7 @@ XML = """
   </actuator>
 </mujoco>
 """
+BALL = '<mujoco><worldbody><body name="ball"><freejoint/><geom name="ball" size="0.1"/></body></worldbody></mujoco>'
 NUM = 400
 EVERYONE = np.arange(NUM)
 
@@ -191,6 +192,39 @@ def test_names_have_numbers_of_their_own() -> None:
     assert one.values["mass"][0] == alone.values["mass"][7]
 
 
+@pytest.mark.parametrize("order", [("mass", "size", "inertia"), ("inertia", "size", "mass")])
+@pytest.mark.parametrize("factor", [1.0, 1.5])
+def test_factors_of_inertia_multiply_what_masses_and_sizes_lead_to(order: tuple[str, ...], factor: float) -> None:
+    entries = {
+        "mass": Randomisation(field="body_mass", elements=("ball",), low=0.5, high=2.0),
+        "size": Randomisation(field="geom_size", elements=("ball",), low=0.5, high=2.0),
+        "inertia": Randomisation(field="body_inertia", elements=("ball",), low=factor, high=factor),
+    }
+    found = []
+    for names in (order, ("mass", "size")):
+        engine = MujocoEngine(load_model(BALL), NUM, 1)
+        it = Randomiser(engine, {name: entries[name] for name in names}, (), num_actions=1, control_hz=10.0)
+        for _ in range(2):  # the second time the engine has inertias of its own
+            it.begin(EVERYONE, draws())
+        found.append(engine.own_values("body_inertia")[:, 1])
+    np.testing.assert_array_equal(found[0], found[1] * factor)
+    assert np.ptp(found[0], axis=0).min() > 0
+
+
+def test_an_inertia_follows_the_mass_that_the_layout_gave_unless_it_gave_the_inertia() -> None:
+    inertia = Randomisation(field="body_inertia", elements=("cart",), low=2.0, high=2.0)
+    for own, expected in ((("body_mass",), 6.0), (("body_mass", "body_inertia"), 10.0)):
+        it = randomiser(own_fields=own, num_worlds=1, inertia=inertia)
+        engine, world = it._engine, np.array([0])
+        engine.randomise("body_mass", 3 * engine.model.body_mass[None], world)
+        if "body_inertia" in own:
+            engine.randomise("body_inertia", 5 * engine.model.body_inertia[None], world)
+        it.begin(world, draws(world))
+        np.testing.assert_allclose(
+            engine.own_values("body_inertia")[0, 1], expected * engine.model.body_inertia[1], rtol=1e-12
+        )
+
+
 def test_all_stands_for_every_range_by_its_strength() -> None:
     declared: dict[str, AnyRandomisation] = {
         "mass": Randomisation(field="body_mass", low=0.5, high=2.0),
@@ -246,6 +280,10 @@ def test_a_range_that_ends_before_it_begins_is_refused() -> None:
         (
             lambda: Randomisation(field="actuator_gainprm", low=-1.0, high=1.0),
             "factors of actuator_gainprm goes from low to high and not below 0, got -1 1",
+        ),
+        (
+            lambda: Randomisation(field=("body_mass", "body_inertia"), low=0.5, high=2.0),
+            "a body's inertia follows its mass: a range of both is one of body_mass alone",
         ),
         (lambda: ActionDelay(low=-0.1, high=0.1), "not below 0, got -0.1 0.1"),
         (lambda: ActionDelay(high=1e9), r"an action's delay must be at most 60 s, got 1e\+09"),
