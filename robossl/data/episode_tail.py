@@ -7,6 +7,7 @@ somebody took the index away, or the power went before it was on the disk.
 
 import os
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from robossl.core import CorruptFileError
@@ -19,6 +20,11 @@ _CHUNK_BYTES = 1 << 16  # unpacked at once: even what is made to fill the memory
 def end_of_blocks(entries: list[IndexEntry | None]) -> int:
     """Returns the byte after the last block that is named."""
     return max((entry.block[0] + entry.block[1] for entry in entries if entry is not None), default=0)
+
+
+def end_of_rows(entries: Sequence[IndexEntry | None], shard: int) -> int:
+    """Returns the row after the last one of a shard that is named."""
+    return max((entry.end for entry in entries if entry is not None and entry.shard == shard), default=0)
 
 
 def require_named(folder: Path) -> None:

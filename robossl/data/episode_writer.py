@@ -28,7 +28,7 @@ from robossl.data.episode_index import (
     shard_path,
     write_dataset,
 )
-from robossl.data.episode_tail import end_of_blocks, require_named
+from robossl.data.episode_tail import end_of_blocks, end_of_rows, require_named
 from robossl.data.npy_files import create_npy, open_npy, resize_npy
 from robossl.data.packing import pack, unpack
 
@@ -41,11 +41,11 @@ class EpisodeWriter:
     """Creates a dataset, or appends to one of the same environment; a context manager.
 
     An episode's arrays are written first, its line in the index after them: one block that no line names is free, and a
-    later writer overwrites it. A process that is killed therefore loses only the episode being added. Once every
-    SYNC_INTERVAL_S, and when closed, everything is synced to the disk, arrays before lines; a power cut loses what came
-    after, checksums tell, and where blocks without lines are left a person gives them up. Shards of pictures grow from
-    the first to the last, so that there are few files; no episode crosses two, and closing gives back the rows that
-    nobody used.
+    later writer overwrites it. A process that is killed or interrupted therefore loses only the episode being added.
+    Once every SYNC_INTERVAL_S, and when closed, everything is synced to the disk, arrays before lines; a power cut
+    loses what came after, checksums tell, and where blocks without lines are left a person gives them up. Shards of
+    pictures grow from the first to the last, so that there are few files; no episode crosses two, and closing gives
+    back the rows that nobody used.
 
     Args:
         folder: new, empty, or a dataset.
@@ -63,6 +63,7 @@ class EpisodeWriter:
         self._maps: dict[str, Any] = {}
         self._shard, self._row, self._num_rows = -1, 0, 0
         self._num_state: int | None = None  # of earlier episodes
+        self._is_adding = False  # also after an addition that broke off: only the index tells how far it came
         make_folder(folder)
         self._lock = _locked(folder)
         try:
@@ -87,10 +88,13 @@ class EpisodeWriter:
             UserError: if the disk is full; earlier episodes are intact, and the episode may be added again.
         """
         validate_episode(episode, self.spec)
+        if self._is_adding:
+            self._go_on(*read_index(self.folder)[:2])
         num_state = episode.state.shape[1]
         if self._num_state not in (None, num_state):
             raise ValueError(f"states have {num_state} numbers, those of earlier episodes {self._num_state}")
         pictures = pictures_of(episode)
+        self._is_adding = True
         if pictures:
             self._place(pictures, episode.length + 1)
         for key, rows in pictures.items():
@@ -101,6 +105,7 @@ class EpisodeWriter:
         self._end += block[1]
         self._num_state = num_state
         self.num_episodes += 1
+        self._is_adding = False
         if time.monotonic() - self._synced_at >= SYNC_INTERVAL_S:
             self.sync()
         return self.num_episodes - 1
@@ -126,8 +131,9 @@ class EpisodeWriter:
             return
         try:
             self.sync()
+            row = end_of_rows(read_index(self.folder)[0], self._shard) if self._is_adding else self._row
             for key in self._maps:
-                resize_npy(shard_path(self.folder, key, self._shard), self._row)
+                resize_npy(shard_path(self.folder, key, self._shard), row)
         finally:
             self._maps = {}
             self._packed.close()
@@ -149,25 +155,28 @@ class EpisodeWriter:
         require_named(self.folder)
         self._dictionary = dictionary_of(self.folder)
         entries, num_bytes, _ = read_index(self.folder)
-        self.num_episodes = len(entries)
         self._index: IO[bytes] = (self.folder / INDEX_NAME).open("ab", buffering=0)
-        self._index.truncate(num_bytes)
-        whole = [entry for entry in entries if entry is not None]
-        self._end = end_of_blocks(entries)
-        self._packed = self._open_packed()
+        self._packed = self._open_packed(is_named=end_of_blocks(entries) > 0)
         self._synced_at = time.monotonic()
-        self._num_state = self._width_of(whole[-1]) if whole else None
-        self._resume([entry for entry in whole if entry.crc32])
+        self._go_on(entries, num_bytes)
 
-    def _open_packed(self) -> IO[bytes]:
-        """Opens the file of blocks, and cuts off what no line names."""
+    def _open_packed(self, *, is_named: bool) -> IO[bytes]:
+        """Opens the file of blocks."""
         path = self.folder / PACKED_NAME
         try:
-            packed: IO[bytes] = path.open("r+b" if self._end else "w+b", buffering=0)
-            packed.truncate(self._end)
+            return path.open("r+b" if is_named else "w+b", buffering=0)
         except OSError as error:
             raise UserError(f"{path} cannot be opened: {error.strerror}; {INDEX_NAME} names blocks in it") from error
-        return packed
+
+    def _go_on(self, entries: list[IndexEntry | None], num_bytes: int) -> None:
+        """Makes what comes next follow what the index names, and cuts off what it does not."""
+        whole = [entry for entry in entries if entry is not None]
+        self.num_episodes = len(entries)
+        self._end = end_of_blocks(entries)
+        self._index.truncate(num_bytes)
+        self._packed.truncate(self._end)
+        self._num_state = self._width_of(whole[-1]) if whole else None
+        self._resume([entry for entry in whole if entry.crc32])
 
     def _width_of(self, entry: IndexEntry) -> int | None:
         """Returns how many numbers an episode's states have; None where its block is damaged."""
@@ -180,6 +189,7 @@ class EpisodeWriter:
 
     def _resume(self, entries: list[IndexEntry]) -> None:
         """Continues in the newest shard, or, where it is damaged, in a new one."""
+        self._maps, self._shard, self._row, self._num_rows = {}, -1, 0, 0
         if not entries:
             return
         self._shard = max(entry.shard for entry in entries)
@@ -195,7 +205,7 @@ class EpisodeWriter:
         except CorruptFileError:
             self._num_rows = 0
             return
-        self._row = max(entry.end for entry in newest)
+        self._row = end_of_rows(entries, self._shard)
 
     def _planned_rows(self, pictures: dict[str, Array], shard: int) -> int:
         """Returns how many rows a shard has; it has more where its first episode does."""

@@ -43,8 +43,8 @@ def create_npy(path: Path, shape: tuple[int, ...], dtype: str) -> "np.memmap[Any
 def resize_npy(path: Path, num_rows: int) -> None:
     """Gives a .npy file another number of rows: new ones are zero and have their space reserved.
 
-    The header, which numpy pads so that it keeps its length, says so before rows go and after rows come: interrupted at
-    any moment, the file is whole.
+    The header, which numpy pads so that it keeps its length, says so before rows go and after rows come, on the disk
+    as well: interrupted at any moment, by a power cut too, the file is whole.
 
     Raises:
         UserError: if there is not enough space.
@@ -67,9 +67,11 @@ def resize_npy(path: Path, num_rows: int) -> None:
         with path.open("r+b") as file:
             if is_longer:
                 os.posix_fallocate(file.fileno(), 0, offset + num_rows * row_bytes)
+                os.fsync(file.fileno())
             file.write(header.getvalue())
             file.flush()
             if not is_longer:
+                os.fsync(file.fileno())
                 file.truncate(offset + num_rows * row_bytes)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
