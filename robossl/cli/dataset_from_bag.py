@@ -6,21 +6,22 @@ from pathlib import Path
 from robossl.cli.arguments import parse, split_positional
 from robossl.cli.figures import print_summary
 from robossl.cli.profiles import load_profile, require_known_profile
-from robossl.core import Bundle, UsageError
-from robossl.data import EpisodeStore
+from robossl.core import Bundle, UsageError, UserError
+from robossl.data import Episode, EpisodeStore
+from robossl.data.episode_index import read_index, require_made_alike
 from robossl.data.episode_writer import EpisodeWriter
 from robossl.deploy.recording import Recording
-from robossl.rehearsal.bag_episodes import bag_episodes, bag_spec
+from robossl.rehearsal.bag_episodes import RECORDED_S, bag_episodes, bag_spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromBagCommand:
-    """Adds the episodes of a recording to a dataset.
+    """Adds the episodes of a recording to a dataset, once.
 
     Attributes:
         bundle: that the bridge ran.
         profile: of the robot.
-        out: the dataset's folder; new, or one of earlier recordings of the same policy.
+        out: the dataset's folder; new, or one of earlier recordings of the same policy and robot.
         success: whether the task was done at the end; gives the last step a reward of 1. Not known where None.
         json: print one JSON object as the last line.
     """
@@ -53,10 +54,21 @@ def run(arguments: list[str]) -> int:
     episodes = bag_episodes(recording, bundle.contract, profile, success=command.success)
     made = {"recorded_by": "robossl bridge", "bundle": bundle.digest, "profile": profile.name}
     with EpisodeWriter(command.out, bag_spec(bundle.contract), made) as writer:
+        require_made_alike(command.out, made)
+        episodes = _not_there_yet(command.out, episodes)
+        if not episodes:
+            raise UserError(f"{bag} is in {command.out} already: nothing is added")
         for episode in episodes:
             writer.add(episode)
     changed = sum(episode.info["guard_changed"] * episode.length for episode in episodes)
     share = changed / sum(episode.length for episode in episodes)
-    print(f"{len(episodes)} episodes; the guard changed {share:.0%} of the commands")
+    print(f"{len(episodes)} episodes added; the guard changed {share:.0%} of the commands")
     print_summary(EpisodeStore(command.out).summary(), as_json=command.json)
     return 0
+
+
+def _not_there_yet(folder: Path, episodes: list[Episode]) -> list[Episode]:
+    """Returns those that a dataset does not hold; what an older robossl added tells no recording."""
+    entries = [entry for entry in read_index(folder)[0] if entry is not None]
+    there = {(entry.info.get(RECORDED_S), entry.episode) for entry in entries}
+    return [episode for episode in episodes if (episode.info[RECORDED_S], episode.episode) not in there]

@@ -161,6 +161,18 @@ def read_dataset(folder: Path) -> tuple[EnvSpec, dict[str, Any]]:
     return spec, config
 
 
+def require_made_alike(folder: Path, told: dict[str, Any]) -> None:
+    """Compares how a dataset's episodes were made with what is told of others; an older one does not tell it all.
+
+    Raises:
+        UserError: naming the first difference.
+    """
+    stored, now = read_dataset(folder)[1], json.loads(json.dumps(told))
+    for name in now:
+        if name in stored and stored[name] != now[name]:
+            raise UserError(f"{folder} was collected with other settings: {_difference(name, stored, now)}")
+
+
 def encode_line(entry: IndexEntry) -> bytes:
     """Returns the line of index.jsonl, with its own checksum."""
     fields = asdict(entry)
@@ -189,6 +201,16 @@ def read_index(folder: Path) -> tuple[list[IndexEntry | None], int, bool]:
     lines = content.split(b"\n")
     unfinished = lines.pop()
     return [decode_line(line) for line in lines], len(content) - len(unfinished), bool(unfinished)
+
+
+def _difference(name: str, stored: Any, now: Any) -> str:
+    """Says where two JSON values differ."""
+    before, after = stored[name], now[name]
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted(set(before) | set(after)):
+            if before.get(key) != after.get(key):
+                return f"{name}.{key} was {before.get(key)} and is now {after.get(key)}"
+    return f"{name} was {before} and is now {after}"
 
 
 def _require_unchanged(path: Path, common: dict[str, Any]) -> None:

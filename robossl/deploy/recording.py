@@ -37,6 +37,7 @@ class Recording:
     Attributes:
         bag: its folder.
         session: what was written when it began: bundle, profile, speed, mode, wall_offset_ns.
+        began_ns: when that was written, by the wall clock: no other recording has it.
         lost: what of it could not be read, because the bridge was killed; None where it is whole.
 
     Raises:
@@ -48,10 +49,11 @@ class Recording:
         self._types = RosTypes("humble")  # for texts, which are the same in all distributions
         found = read_bag(bag)
         self._messages, self.lost = found.messages, found.lost
-        described = next((data for topic, _, data in self._messages if topic == SESSION_TOPIC), None)
+        described = next((message for message in self._messages if message[0] == SESSION_TOPIC), None)
         if described is None:
             raise UserError(f"{bag} is no recording of a bridge: it has no {SESSION_TOPIC}")
-        self.session = self._said(self._json(described), _SESSION)
+        _, self.began_ns, data = described
+        self.session = self._said(self._json(data), _SESSION)
         if self.session["mode"] not in {mode.value for mode in Mode}:
             raise UserError(f"{bag} was recorded in an unknown mode, {self.session['mode']!r}")
 

@@ -19,6 +19,8 @@ from robossl.deploy.recording import Recording
 from robossl.deploy.replay import difference
 from robossl.deploy.session import Mode
 
+RECORDED_S = "recorded_s"
+"""In an episode's info: when its recording began, in seconds since 1970."""
 _COLOUR = 255.0
 
 
@@ -61,7 +63,8 @@ def bag_episodes(
         if wrong:
             raise UserError(f"{recording.bag} is decided differently now, in period {period}: {wrong[:200]}")
         listener.note(tick.command, tick.wanted)
-    found = [_episode(run, contract, number, success) for number, run in enumerate(listener.runs) if len(run.obs) > 1]
+    runs = [(number, run) for number, run in enumerate(listener.runs) if len(run.obs) > 1]
+    found = [_episode(run, contract, number, success, recording.began_ns / 1e9) for number, run in runs]
     if not found:
         raise UserError(f"{recording.bag} holds no episode: the robot never ran for two periods")
     return found
@@ -116,12 +119,12 @@ class _Listener:
             self.runs[-1].changed.append(not np.allclose(sent, wanted, rtol=0.0, atol=1e-9))
 
 
-def _episode(run: _Run, contract: Contract, number: int, success: bool | None) -> Episode:
+def _episode(run: _Run, contract: Contract, number: int, success: bool | None, recorded_s: float) -> Episode:
     """Makes an episode whose last observation is the last one that the policy was asked about."""
     length = len(run.obs) - 1
     reward = np.zeros(length, np.float32)
     reward[-1] = float(success or False)
-    info = {"guard_changed": float(np.mean(run.changed))}
+    info = {"guard_changed": float(np.mean(run.changed)), RECORDED_S: recorded_s}
     return Episode(
         obs={spec.name: np.stack([_frame(spec, obs[spec.name]) for obs in run.obs]) for spec in contract.inputs},
         action=actions_of(np.stack(run.commands[:-1]), contract),

@@ -1,6 +1,5 @@
 """Collection: a policy acts, and every finished episode goes to disk with all that is needed to repeat it."""
 
-import json
 import math
 import time
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from robossl.core.errors import UserError
 from robossl.core.protocols import BatchEnv, Policy
 from robossl.core.seeding import Stream
 from robossl.data.episode import Episode
-from robossl.data.episode_index import read_dataset, read_index
+from robossl.data.episode_index import read_dataset, read_index, require_made_alike
 from robossl.data.episode_writer import EpisodeWriter
 from robossl.training.episode_builder import EpisodeBuilder
 from robossl.training.interrupt import InterruptWish
@@ -180,27 +179,14 @@ def _add(writer: EpisodeWriter, episode: Episode) -> None:
 
 
 def _require_same(folder: Path, config: CollectConfig, header: dict[str, Any]) -> None:
-    """Compares what a dataset tells of how it was made with what would be added; an older one does not tell it all."""
+    """Checks that a dataset's episodes were made like those that would be added."""
     stored = read_dataset(folder)[1]
     if stored.get("states", "exact") != config.states:
         raise UserError(
             f"{folder} holds {stored.get('states', 'exact')} states: {config.states} ones are not added to it"
         )
     who_acts = {"policy": config.policy, **({"hold_steps": config.hold_steps} if config.policy == "random" else {})}
-    told = json.loads(json.dumps({**who_acts, **header}))
-    for name in (*who_acts, *sorted(header)):
-        if name in stored and stored[name] != told[name]:
-            raise UserError(f"{folder} was collected with other settings: {_difference(name, stored, told)}")
-
-
-def _difference(name: str, stored: Any, now: Any) -> str:
-    """Says where two JSON values differ."""
-    before, after = stored[name], now[name]
-    if isinstance(before, dict) and isinstance(after, dict):
-        for key in sorted(set(before) | set(after)):
-            if before.get(key) != after.get(key):
-                return f"{name}.{key} was {before.get(key)} and is now {after.get(key)}"
-    return f"{name} was {before} and is now {after}"
+    require_made_alike(folder, {**who_acts, **dict(sorted(header.items()))})
 
 
 def _is_enough(before: Held, added: Collected, config: CollectConfig) -> bool:

@@ -33,9 +33,12 @@ def arm_when_ready(session: Session, world: World, seconds: float) -> list[Tick]
     return ticks
 
 
-def recorded(folder: Path, *, camera_dies_s: float = 1.6, mode: Mode = Mode.LIVE, digest: str = "digest") -> Path:
+def recorded(
+    folder: Path, *, camera_dies_s: float = 1.6, mode: Mode = Mode.LIVE, digest: str = "digest", later_s: int = 0
+) -> Path:
     """Records a run that the death of the camera ends; returns the bag."""
     world, bag = World(camera_dies_s=camera_dies_s), folder / "bag"
+    world.wall_offset_ns += later_s * 10**9
     recorder = Recorder(bag, TYPES)
     session = make_session(world, mode, recorder)
     session.describe(bundle=digest, profile=PROFILE.name, speed=0.5)

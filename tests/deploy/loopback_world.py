@@ -26,6 +26,7 @@ class World:
 
     def __init__(self, *, camera_dies_s: float = 1e9, listens: bool = True, stop: bool = True) -> None:
         self.t_ns = 1_000_000_000
+        self.wall_offset_ns = 1_700_000_000_000_000_000
         self.network = LoopbackNetwork(sleep=self.sleep)
         self.position = np.zeros(2)
         self.commands: list[tuple[float, NDArray[np.float64]]] = []
@@ -43,7 +44,7 @@ class World:
         return self.t_ns
 
     def wall_ns(self) -> int:
-        return self.t_ns + 1_700_000_000_000_000_000
+        return self.t_ns + self.wall_offset_ns
 
     def sleep(self, seconds: float) -> None:
         """Passes at most 10 ms, and lets the robot speak when it is time."""

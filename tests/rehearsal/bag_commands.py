@@ -12,9 +12,9 @@ from robossl.core.strict_json import to_json
 from robossl.deploy.profile import RobotProfile
 
 
-def write_bundle(folder: Path, contract: Contract, profile: RobotProfile) -> Path:
+def write_bundle(folder: Path, contract: Contract, profile: RobotProfile, policy: bytes = b"not looked at") -> Path:
     folder.mkdir()
-    (folder / contract.policy).write_bytes(b"not looked at")
+    (folder / contract.policy).write_bytes(policy)
     write_contract(folder, contract)
     write_json(folder / "profile.json", to_json(profile))
     seal(folder)

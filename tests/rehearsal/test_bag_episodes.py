@@ -1,4 +1,6 @@
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +10,10 @@ from bag_commands import command, write_bundle
 from deploy_robots import arm_contract
 from loopback_session import PROFILE, recorded
 
+from robossl.cli import dataset_from_bag
 from robossl.core import Bundle, UserError
 from robossl.core.contract import CameraInput
-from robossl.data import EpisodeStore, Replay
+from robossl.data import EpisodeStore, EpisodeWriter, Replay
 from robossl.deploy.recording import Recording
 from robossl.deploy.session import Mode
 from robossl.rehearsal.bag_episodes import actions_of, bag_episodes, bag_spec
@@ -67,10 +70,9 @@ def test_what_moved_nothing_or_was_made_by_another_is_refused(recording: Recordi
 
 
 def test_a_recording_becomes_a_dataset_that_a_replay_loads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    bundle = write_bundle(tmp_path / "bundle", arm_contract(), PROFILE)
-    bag, out = recorded(tmp_path, digest=Bundle(bundle).digest), tmp_path / "data"
-    words = ["dataset", "from-bag", str(bag), "--bundle", str(bundle), "--profile", PROFILE.name, "--out", str(out)]
-    for _ in range(2):
+    bundle, out = write_bundle(tmp_path / "bundle", arm_contract(), PROFILE), tmp_path / "data"
+    for later_s in range(2):
+        words = words_of(bundle, recorded(tmp_path / str(later_s), digest=Bundle(bundle).digest, later_s=later_s), out)
         assert command([*words, "--success", "True", "--json"], capsys)[0] == 0
     code, told = command(["dataset", "info", str(out), "--json"], capsys)
     summary = json.loads(told[0].splitlines()[-1])
@@ -81,6 +83,54 @@ def test_a_recording_becomes_a_dataset_that_a_replay_loads(tmp_path: Path, capsy
     batch = replay.sample(8, generator=torch.Generator().manual_seed(0))
     assert batch.obs["rgb_front"].shape == (8, 6, 4, 6)
     assert torch.allclose(batch.action, torch.tensor([0.4, 0.3]))
+
+
+def words_of(bundle: Path, bag: Path, out: Path) -> list[str]:
+    return ["dataset", "from-bag", str(bag), "--bundle", str(bundle), "--profile", PROFILE.name, "--out", str(out)]
+
+
+def test_a_recording_of_another_policy_is_not_added(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, code in (("one", 0), ("other", 1)):
+        bundle = write_bundle(tmp_path / name, arm_contract(), PROFILE, policy=name.encode())
+        bag = recorded(tmp_path / f"of {name}", digest=Bundle(bundle).digest)
+        told = command(words_of(bundle, bag, tmp_path / "data"), capsys)
+        assert told[0] == code
+    assert f"data was collected with other settings: bundle was {Bundle(tmp_path / 'one').digest} and is" in told[1][1]
+    assert len(EpisodeStore(tmp_path / "data")) == 1
+
+
+def test_a_recording_is_added_once_wherever_it_lies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle, out = write_bundle(tmp_path / "bundle", arm_contract(), PROFILE), tmp_path / "data"
+    bag = recorded(tmp_path, digest=Bundle(bundle).digest)
+    assert command(words_of(bundle, bag, out), capsys)[0] == 0
+    copy = shutil.copytree(bag, tmp_path / "copy" / bag.name)
+    told = command([*words_of(bundle, copy, out), "--success", "True"], capsys)
+    assert (told[0], told[1][1]) == (1, f"robossl: {copy} is in {out} already: nothing is added\n")
+    assert len(EpisodeStore(out)) == 1
+
+
+def test_an_addition_that_broke_off_is_completed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, out = write_bundle(tmp_path / "bundle", arm_contract(), PROFILE), tmp_path / "data"
+    words = words_of(bundle, recorded(tmp_path, digest=Bundle(bundle).digest), out)
+    assert command(words, capsys)[0] == 0
+    first = EpisodeStore(out)[0]
+    monkeypatch.setattr(dataset_from_bag, "bag_episodes", lambda *_, **__: [first, replace(first, episode=1)])
+    assert command(words, capsys)[0] == 0
+    assert [EpisodeStore(out)[index].episode for index in range(2)] == [0, 1]
+
+
+def test_what_an_earlier_robossl_added_is_added_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle, out = write_bundle(tmp_path / "bundle", arm_contract(), PROFILE), tmp_path / "data"
+    bag = recorded(tmp_path, digest=Bundle(bundle).digest)
+    (episode,) = bag_episodes(Recording(bag), arm_contract(), PROFILE, success=None)
+    info = {"guard_changed": episode.info["guard_changed"]}
+    made = {"recorded_by": "robossl bridge", "bundle": Bundle(bundle).digest, "profile": PROFILE.name}
+    with EpisodeWriter(out, bag_spec(arm_contract()), made) as writer:
+        writer.add(replace(episode, info=info))
+    assert command(words_of(bundle, bag, out), capsys)[0] == 0
+    assert len(EpisodeStore(out)) == 2
 
 
 @pytest.mark.parametrize(
