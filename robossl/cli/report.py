@@ -1,5 +1,6 @@
 """`robossl report`: several runs as one table, with bootstrap intervals over their seeds."""
 
+import os
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ _COLUMNS = ("success_rate", "return_mean", "distance_mean", "collision_rate")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportCommand:
-    """Compares finished runs.
+    """Compares finished runs; a seed that was run several times counts once, as the mean of these runs.
 
     Attributes:
         json: print one JSON object as the last line.
@@ -37,17 +38,23 @@ def run(arguments: list[str]) -> int:
     command = parse(ReportCommand(), rest, usage="robossl report RUN...", description="Compares finished runs.")
     if not folders:
         raise UsageError("give the folders of finished runs")
-    groups = {name: [_result(folder) for folder in runs] for name, runs in _grouped(folders).items()}
+    found = _grouped(list({os.path.realpath(folder): folder for folder in folders}.values()))
+    groups = {name: [_result(folder) for folder in runs] for name, runs in found.items()}
     every = [result for results in groups.values() for result in results]
     columns = [name for name in _COLUMNS if all(name in result for result in every)]
     print(_markdown(["run", "seed", *columns, "minutes"], [_row(result, columns) for result in every]))
     print()
-    summaries = {name: _summary(results, columns) for name, results in groups.items()}
+    seeds = {name: _by_seed(results) for name, results in groups.items()}
+    summaries = {name: _summary(runs, columns) for name, runs in seeds.items()}
     rows = [
-        [name, str(len(groups[name])), *(_interval(figure, len(groups[name])) for figure in summary.values())]
+        [name, str(len(seeds[name])), *(_interval(figure, len(seeds[name])) for figure in summary.values())]
         for name, summary in summaries.items()
     ]
     print(_markdown(["group", "seeds", *columns], rows))
+    for name, runs in seeds.items():
+        repeated = [f"{seed} ({len(results)} runs)" for seed, results in runs.items() if len(results) > 1]
+        if repeated:
+            print(f"{name}: seed {', '.join(repeated)} counts once, as the mean of its runs")
     if command.json:
         print_json({"groups": summaries})
     return 0
@@ -91,17 +98,25 @@ def _require_current(folder: Path, result: dict[str, Any]) -> None:
         )
 
 
+def _by_seed(results: list[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
+    """Returns the runs of each seed: repeating one tells nothing of how much seeds differ."""
+    runs: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for result in results:
+        runs[result["seed"]].append(result)
+    return runs
+
+
 def _row(result: dict[str, Any], columns: list[str]) -> list[str]:
     figures = [f"{result[name]:.3g}" for name in columns]
     return [result["run"], str(result["seed"]), *figures, f"{result['seconds'] / 60:.1f}"]
 
 
-def _summary(results: list[dict[str, Any]], columns: list[str]) -> dict[str, dict[str, float]]:
+def _summary(runs: dict[int, list[dict[str, Any]]], columns: list[str]) -> dict[str, dict[str, float]]:
     """Returns mean and 95 % bootstrap interval over seeds of each column."""
     generator = np.random.default_rng(0)
     summary = {}
     for name in columns:
-        values = np.array([result[name] for result in results])
+        values = np.array([np.mean([result[name] for result in results]) for results in runs.values()])
         means = values[generator.integers(len(values), size=(_RESAMPLES, len(values)))].mean(axis=1)
         low, high = np.quantile(means, [0.025, 0.975])
         summary[name] = {"mean": float(values.mean()), "low": float(low), "high": float(high)}

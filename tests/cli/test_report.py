@@ -60,6 +60,29 @@ def test_one_seed_has_no_interval(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.splitlines()[-1] == "| push | 1 | 0.5 | 1 |"
 
 
+def test_a_folder_that_is_named_twice_is_one_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [finished(tmp_path / "push" / str(seed), TrainSettings(seed=seed), seed / 2) for seed in range(3)]
+    (tmp_path / "link").symlink_to(runs[1])
+    alone = groups(runs, capsys)
+    assert groups([*runs, f"{tmp_path}/push/../push/0", str(tmp_path / "link")], capsys) == alone
+
+
+def test_a_seed_that_was_run_twice_counts_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figures = [(0, 0.9), (0, 0.7), (1, 0.4)]
+    runs = [
+        finished(tmp_path / "push" / str(number), TrainSettings(seed=seed), success)
+        for number, (seed, success) in enumerate(figures)
+    ]
+    with pytest.raises(SystemExit):
+        main(["report", *runs, "--json"])
+    *table, told, summary = capsys.readouterr().out.splitlines()
+    assert told == "push: seed 0 (2 runs) counts once, as the mean of its runs"
+    assert table[-1].startswith("| push | 2 | 0.6 [")
+    found = json.loads(summary)["groups"]["push"]["success_rate"]
+    assert [round(found[name], 9) for name in ("mean", "low", "high")] == [0.6, 0.4, 0.8]
+    assert sum(line.startswith(f"| {tmp_path}") for line in table) == 3
+
+
 def test_a_run_that_is_not_finished_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = finished(tmp_path / "push" / "1", TrainSettings(), 0.0)
     (Path(run) / "result.json").unlink()
