@@ -4,12 +4,12 @@ All that takes time to import is imported while Ctrl-C is being listened to.
 """
 
 import importlib
-import io
 import os
 import sys
 from collections.abc import Sequence
 from traceback import walk_tb
 
+from robossl.cli.streams import outlast_readers
 from robossl.version import VERSION
 
 VERBS = {
@@ -34,20 +34,19 @@ _USAGE_EXIT, _ERROR_EXIT, _INTERRUPT_EXIT = 2, 1, 130
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits: 0 done, 1 error, 2 wrong usage, 130 interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a path may have letters that the terminal cannot show
+    output = outlast_readers()
     try:
         code = _run(words)
         sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except (Exception, KeyboardInterrupt) as error:
         told = _told(error)
         if told is None:
             raise
         text, code = told
         print(f"robossl: {' '.join(text.split())}", file=sys.stderr)
+    if code == 0 and output is not None and output.failure is not None:
+        print(f"robossl: cannot write the output: {output.failure.strerror}", file=sys.stderr)
+        code = _ERROR_EXIT
     sys.exit(code)
 
 

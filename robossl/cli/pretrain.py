@@ -1,5 +1,6 @@
 """`robossl pretrain`: an encoder from episodes."""
 
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
@@ -111,7 +112,7 @@ def _resumed(run_folder: Path, arguments: list[str]) -> _Job:
         require_ahead(find_checkpoint(run_folder), command.updates)
         settings = replace(settings, pretrain=replace(settings.pretrain, updates=command.updates))
     settings = replace(settings, device=device_name(command.device or settings.device))
-    data = command.data or Path((run_folder / _DATA).read_text().strip())
+    data = command.data or Path(os.fsdecode((run_folder / _DATA).read_bytes().strip()))
     return _Job(settings=settings, data=data, as_json=command.json, run_folder=run_folder)
 
 
@@ -130,6 +131,6 @@ def _keep_end(run_folder: Path, settings: PretrainSettings) -> None:
 def _begin(settings: PretrainSettings, name: str, data: Path) -> Path:
     folder = new_run_folder(settings.log_folder, name)
     write_atomic(folder / "config.yaml", dump(settings).encode())
-    write_atomic(folder / _DATA, f"{data.resolve()}\n".encode())
+    write_atomic(folder / _DATA, os.fsencode(data.resolve()) + b"\n")
     write_system_json(folder)
     return folder

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType, TracebackType
 
@@ -61,7 +62,8 @@ class InterruptWish:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = number
         self._restore()
-        os.write(2, f"\n{self._what}; once more to stop at once\n".encode())  # buffered writers are not reentrant
+        with suppress(OSError):  # nobody may read it any more
+            os.write(2, f"\n{self._what}; once more to stop at once\n".encode())  # buffered writers are not reentrant
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

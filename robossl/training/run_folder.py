@@ -6,6 +6,7 @@ runs/<preset>/<n>/   config.yaml command.txt system.json        written by the c
 """
 
 import errno
+import os
 import platform
 import shlex
 import subprocess
@@ -20,17 +21,19 @@ from robossl.core.errors import UserError
 from robossl.core.files import exclusive, write_atomic, write_json
 from robossl.core.processor import num_cores
 from robossl.training.manifest import library_versions
+from robossl.training.tensorboard import require_utf8
 
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
 
 
 def new_run_folder(log_folder: Path, preset: str) -> Path:
     """Creates `<log_folder>/<preset>/<n>` with the next free number; two processes never get the same one.
 
     Raises:
-        UserError: if it cannot be created.
+        UserError: if it cannot be created, or its path is not UTF-8.
     """
     parent = log_folder / preset
+    require_utf8(parent)
     try:
         parent.mkdir(parents=True, exist_ok=True)
         numbers = [int(path.name) for path in parent.iterdir() if path.name.isdigit()]
@@ -93,8 +96,8 @@ def write_command(run_folder: Path, arguments: Sequence[str]) -> None:
         UserError: if it cannot be written.
     """
     path = run_folder / "command.txt"
-    earlier = path.read_text() if path.is_file() else ""
-    write_atomic(path, f"{earlier}{shlex.join(arguments)}\n".encode())
+    earlier = path.read_bytes() if path.is_file() else b""
+    write_atomic(path, earlier + os.fsencode(f"{shlex.join(arguments)}\n"))  # paths may have bytes that are no text
 
 
 def write_system_json(run_folder: Path) -> None:

@@ -17,6 +17,7 @@ from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from tensorboard.plugins.hparams import summary_v2 as hparams
 from torch.utils.tensorboard import SummaryWriter
 
+from robossl.core.errors import UserError
 from robossl.training.gif import encode_png
 
 HParams = Mapping[str, bool | int | float | str]
@@ -30,9 +31,13 @@ class TensorBoard:
     Args:
         folder: the run's `tb`.
         purge_step: hides what an interrupted run wrote at this step and after.
+
+    Raises:
+        UserError: if the folder's path is not UTF-8.
     """
 
     def __init__(self, folder: Path, *, purge_step: int | None = None) -> None:
+        require_utf8(folder)
         self.folder = folder
         self.writer: Any = SummaryWriter(str(folder), purge_step=purge_step)
 
@@ -70,6 +75,18 @@ class TensorBoard:
         height, width = size
         image = Summary.Image(height=height, width=width, colorspace=_RGB, encoded_image_string=content)
         self.writer.file_writer.add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
+
+
+def require_utf8(folder: Path) -> None:
+    """Checks that TensorBoard, which writes to no other paths, can write below a folder.
+
+    Raises:
+        UserError: if not.
+    """
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"TensorBoard cannot write to {folder}: the path of a run must be UTF-8") from error
 
 
 def make_logger(tensorboard: TensorBoard, *, verbose: bool = False) -> Logger:
