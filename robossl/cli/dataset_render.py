@@ -9,15 +9,18 @@ from robossl.cli.arguments import parse, split_positional
 from robossl.cli.figures import print_summary
 from robossl.cli.presets import build, plain
 from robossl.core import UnknownNameError, UsageError, UserError
+from robossl.core.registry import TASKS
 from robossl.data import EpisodeStore
 from robossl.data.episode_index import DATASET_NAME
 from robossl.envs import EnvConfig
 from robossl.envs.config import RendererName
+from robossl.envs.make import make_task
+from robossl.envs.observable import observation_specs, picture_keys, sized
 from robossl.envs.randomisation import Span
 from robossl.envs.sensor_model import SensorModel
 from robossl.envs.state_painter import StatePainter
 from robossl.training.privileged import PREFIX
-from robossl.training.render import kept, render_dataset, rendered_spec
+from robossl.training.render import kept, render_dataset, rendered_spec, require_memory
 
 _UNDRAWN = "undrawn_sensors"
 _OF_PICTURES = ("appearances", _UNDRAWN)  # what a dataset's header tells of its own pictures alone
@@ -73,8 +76,9 @@ def run(arguments: list[str]) -> int:
         raise UsageError("--randomise sets the ranges of random appearances: say how many with --appearances")
     source = EpisodeStore(Path(name))
     collected = _collected(source)
-    folder = command.out or Path(f"{source.folder}-rendered")
+    folder = command.out or _beside(source.folder)
     env = _drawn(collected, command)
+    require_memory(source, _num_bytes(env, command.appearances))
     painter = StatePainter(env, appearances=command.appearances)
     try:
         for key in command.observations or ():
@@ -110,6 +114,24 @@ def _collected(source: EpisodeStore) -> EnvConfig:
         env = replace(env, observations=pictures, renderer=source.spec.render.renderer)
     undrawn = build(dict[str, SensorModel], source.config.get(_UNDRAWN, {}), where=where)
     return replace(env, sensors={**undrawn, **env.sensors})
+
+
+def _beside(folder: Path) -> Path:
+    """Returns where a dataset is drawn to; `.` and `..` have a name as well."""
+    named = folder if folder.name not in ("", "..") else folder.resolve()
+    return named.with_name(f"{named.name}-rendered")
+
+
+def _num_bytes(env: EnvConfig, appearances: int) -> int:
+    """Returns the bytes of a state's pictures, before any renderer is started; 0 where `StatePainter` refuses them."""
+    name = env.id.rpartition(":")[2]
+    if name not in TASKS:
+        return 0
+    task = make_task(name, env.difficulty).spec
+    cameras = sized(task.cameras, env.image_size)
+    asked = task.default_observation if env.observations is None else env.observations
+    pictures = observation_specs(tuple(key for key in asked if key in picture_keys(cameras)), {}, cameras)
+    return (1 + appearances) * sum(array.num_bytes for array in pictures.values())
 
 
 def _drawn(collected: EnvConfig, command: RenderCommand) -> EnvConfig:

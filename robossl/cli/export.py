@@ -24,6 +24,7 @@ from robossl.cli.figures import print_json
 from robossl.cli.settings import TEST_SEED_OFFSET, TrainSettings, require_seed
 from robossl.core import BatchEnv, Obs, Stream, UsageError, UserError
 from robossl.core.contract import TrainedOn
+from robossl.core.files import require_makeable
 from robossl.core.registry import TASKS
 from robossl.export import ExportConfig
 from robossl.training.evaluate import EvalResult, evaluate
@@ -133,6 +134,7 @@ def _zip(run_folder: Path, settings: TrainSettings, command: ExportCommand) -> d
     output = command.output or run_folder / "sb3.zip"
     if output.exists():
         raise UserError(f"{output} exists: choose another file with -o")
+    require_makeable(output)
     env_config = replace(settings.env, num_worlds=min(settings.env.num_worlds, _NUM_WORLDS))
     with opened_env(env_config, settings.seed + TEST_SEED_OFFSET, Stream.EVAL) as env:
         agent = load_agent(run_folder, settings, env, command.checkpoint)

@@ -34,7 +34,7 @@ _USAGE_EXIT, _ERROR_EXIT, _INTERRUPT_EXIT = 2, 1, 130
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits: 0 done, 1 error, 2 wrong usage, 130 interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    output = outlast_readers()
+    output = outlast_readers(stops=words[:1] == ["bridge"])
     try:
         code = _run(words)
         sys.stdout.flush()

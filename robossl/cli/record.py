@@ -7,6 +7,7 @@ from typing import Annotated
 from robossl.cli.acting import ActingConfig, acting_like, opened_actor
 from robossl.cli.arguments import FLAT, parse, split_positional
 from robossl.cli.figures import print_json
+from robossl.core.files import require_makeable
 from robossl.training.progress import Progress
 from robossl.training.record import RecordConfig, record
 
@@ -42,13 +43,15 @@ def run(arguments: list[str]) -> int:
         "`--env ID`: a GIF that plays in a browser, and a sheet of its frames as PNG.",
         shorthands=_SHORTHANDS,
     )
+    folder = command.out or (run_folder or Path()) / "videos"
     with (
         opened_actor(run_folder, command.acting, num_worlds=1) as actor,
         Progress("record", 0, "steps") as progress,
     ):
+        name = f"{command.acting.policy}-{actor.seed}"
+        require_makeable(folder / f"{name}.gif")
         film = record(actor.env, actor.policy, command.config, progress=progress.add)
-    folder = command.out or (run_folder or Path()) / "videos"
-    gif, sheet = film.save(folder, f"{command.acting.policy}-{actor.seed}")
+    gif, sheet = film.save(folder, name)
     print(f"video {gif}\nsheet {sheet}")
     if command.json:
         print_json({"video": str(gif), "sheet": str(sheet), "frames": len(film.frames), "fps": film.fps})

@@ -15,7 +15,6 @@ from robossl.cli.figures import print_figures
 from robossl.cli.final_test import final_test
 from robossl.cli.settings import TrainSettings
 from robossl.core import UsageError, UserError
-from robossl.core.files import write_json
 from robossl.nets import load_encoder
 from robossl.training.checkpoint import find_checkpoint
 from robossl.training.interrupt import Interrupted
@@ -78,11 +77,9 @@ def run(arguments: list[str]) -> int:
     prepare_processor(order.settings.num_threads)
     run_folder, result = run_chain(order, ["robossl", "train", *arguments])
     try:
-        figures = final_test(order.settings, run_folder, result)
+        figures = final_test(order.settings, run_folder, result, began_s)
     except KeyboardInterrupt as interrupted:  # resumed, the run has nothing left but this test
         raise Interrupted(signal.SIGINT, run_folder) from interrupted
-    figures["seconds"] = time.monotonic() - began_s
-    write_json(run_folder / "result.json", figures)
     print_figures(figures, as_json=as_json)
     return 0
 

@@ -42,9 +42,20 @@ def require_writable(path: Path) -> None:
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        temporary = _temporary(path)
-        temporary.touch()
-        temporary.unlink()
+        _try_file(_temporary(path))
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def require_makeable(path: Path) -> None:
+    """Checks that a file or folder can be made, with the folders above it, before the work that is to be kept there.
+
+    Raises:
+        UserError: if nothing can be written to the folder, or to the first one above that is there.
+    """
+    try:
+        above = next(folder for folder in path.absolute().parents if folder.exists())
+        _try_file(_temporary(above / path.name))
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -113,6 +124,12 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise CorruptFileError(f"{path} is not valid JSON: truncated or changed") from error
+
+
+def _try_file(path: Path) -> None:
+    """Makes a file and removes it."""
+    path.touch()
+    path.unlink()
 
 
 def _temporary(path: Path) -> Path:

@@ -1,5 +1,6 @@
 """`export_bundle`: graph, contract, proof and card in one sealed folder, or an error and nothing."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from torch import nn
 from robossl.core.bundle import CONTRACT, Bundle, seal, write_contract
 from robossl.core.contract import Contract, TrainedOn
 from robossl.core.errors import CorruptFileError, UserError
-from robossl.core.files import sync_folder, write_atomic, write_json
+from robossl.core.files import require_makeable, sync_folder, write_atomic, write_json
 from robossl.core.specs import CommandSpec, EnvSpec
 from robossl.export import parity
 from robossl.export.card import model_card
@@ -69,9 +70,10 @@ def export_bundle(source: Source, output: Path, config: ExportConfig) -> Exporte
     Exporting again what is already there changes nothing.
 
     Raises:
-        UserError: if the graph is not the agent, or something else is in `output`.
+        UserError: if the graph is not the agent, something else is in `output`, or it cannot be written.
     """
     require_free(output)
+    _require_repeated(output, source)
     seen = Seen(source.spec.observation, _NUM_SEEN, np.random.default_rng(0))
     watched = Watched(source.agent, seen)
     source.explore(watched)
@@ -94,15 +96,28 @@ def export_bundle(source: Source, output: Path, config: ExportConfig) -> Exporte
 
 
 def require_free(output: Path) -> None:
-    """Checks, before any work, that nothing but a bundle is in `output`.
+    """Checks, before any work, that nothing but a bundle is in `output`, and that one can be written.
 
     Raises:
-        UserError: if so.
+        UserError: if not.
     """
-    if output.is_dir() and (not any(output.iterdir()) or (output / CONTRACT).is_file()):
-        return
-    if output.exists():
+    is_free = output.is_dir() and (not any(output.iterdir()) or (output / CONTRACT).is_file())
+    if output.exists() and not is_free:
         raise UserError(f"{output} exists and is not a bundle: choose another folder with -o")
+    require_makeable(output.resolve())
+
+
+def _require_repeated(output: Path, source: Source) -> None:
+    """Checks, before any work, that a bundle in `output` was written by this version for this command and agent."""
+    if not (output / CONTRACT).is_file():
+        return
+    try:
+        bundle = Bundle(output)
+        told = json.loads(bundle.read(PARITY))["command"], bundle.contract.robossl, bundle.contract.trained_on
+    except (UserError, ValueError, KeyError, TypeError):  # somebody else's, or damaged
+        told = None
+    if told != (source.command, VERSION, source.trained_on):
+        raise _is_another(output)
 
 
 def _contract(source: Source, seen: Seen) -> Contract:
@@ -170,4 +185,8 @@ def _require_same(output: Path, digest: str) -> None:
     except CorruptFileError:
         same = False
     if not same:
-        raise UserError(f"{output} holds another bundle: choose another folder with -o, or move that one away")
+        raise _is_another(output)
+
+
+def _is_another(output: Path) -> UserError:
+    return UserError(f"{output} holds another bundle: choose another folder with -o, or move that one away")

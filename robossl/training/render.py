@@ -70,11 +70,10 @@ def render_dataset(source: EpisodeStore, folder: Path, spec: EnvSpec, config: di
 
     Raises:
         Interrupted: after SIGINT or SIGTERM; the next call goes on from there.
-        UserError: if the folder is there, memory is too small for the pictures drawn at once, or the disk is full.
+        UserError: if the folder is there, or the disk is full.
         CorruptFileError: if an episode of the source is damaged or lost.
     """
     _require_absent(folder)
-    _require_memory(source, spec)
     require_named(source.folder)
     said = f"robossl: waiting for another process that makes {folder}\n"
     with exclusive(folder.with_name(f".{folder.name}.lock"), lambda: sys.stderr.write(said)):
@@ -112,9 +111,12 @@ def _require_absent(folder: Path) -> None:
         raise UserError(f"{folder} is there already: give another one with --out")
 
 
-def _require_memory(source: EpisodeStore, spec: EnvSpec) -> None:
-    """Checks that the pictures of what is drawn at once fit into the memory that is free."""
-    num_bytes = sum(array.num_bytes for array in spec.observation.values() if array.is_image)
+def require_memory(source: EpisodeStore, num_bytes: int) -> None:
+    """Checks that the pictures of what is drawn at once, so many bytes for a state, fit into the memory that is free.
+
+    Raises:
+        UserError: if they do not.
+    """
     needed, free = _COPIES * num_bytes * (_MIN_STATES + source.longest), available_bytes()
     if free is not None and needed > free:
         raise UserError(

@@ -18,6 +18,7 @@ import yaml
 from robossl.cli.main import main
 from robossl.cli.presets import load_preset
 from robossl.cli.settings import PretrainSettings, TrainSettings
+from robossl.core import UserError
 from robossl.nets import EncoderConfig, MultimodalEncoder, load_encoder, save_encoder
 from robossl.training.checkpoint import Checkpoint, find_checkpoint
 from robossl.training.run_folder import only_writer
@@ -174,6 +175,33 @@ def test_whoever_interrupts_the_last_film_is_told_what_to_resume(folder: Path, m
     done = run(folder, "train", "--resume", str(copy))
     assert done.code == 130
     assert f"stopped by SIGINT; continue from {copy}" in done.errors
+
+
+def test_a_film_that_does_not_fit_on_the_disk_costs_no_figures(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = shutil.copytree(folder / "runs" / "small" / "1", folder / "filled", symlinks=True)
+    (copy / "result.json").unlink()
+    found = []
+
+    def full(*_: object) -> None:
+        found.append(json.loads((copy / "result.json").read_text()))
+        raise UserError("cannot write final.gif: No space left on device")
+
+    monkeypatch.setattr("robossl.training.record.Recording.save", full)
+    done = run(folder, "train", "--resume", str(copy), "--json")
+    assert done.code == 0, done.errors
+    assert "no video: cannot write final.gif: No space left on device\n" in done.errors
+    figures = json.loads(done.out.splitlines()[-1])
+    assert [figures] == [json.loads((copy / "result.json").read_text())] == found
+    assert figures["video"] is None
+    assert figures["success_rate"] >= 0.0
+
+
+def test_a_video_that_cannot_be_kept_is_not_filmed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("robossl.cli.record.record", lambda *_, **__: pytest.fail("it was filmed"))
+    done = run(folder, "record", "runs/small/1", "--out", "small.yaml/videos")
+    assert done.code == 1
+    assert done.errors.startswith("robossl: cannot write small.yaml/videos/")
+    assert done.errors.endswith(".gif: Not a directory\n")
 
 
 def test_two_processes_do_not_go_on_with_one_run(folder: Path) -> None:

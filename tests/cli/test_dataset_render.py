@@ -293,6 +293,25 @@ def test_the_header_tells_sensors_and_ranges_and_keeps_others_out(tmp_path: Path
         states_of(replace(RING, randomise={}), tmp_path)
 
 
+def test_a_dataset_that_is_here_is_drawn_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    states = states_of(ARM, tmp_path / "states", replace(COLLECT, episodes=1))
+    monkeypatch.chdir(states)
+    before = sorted(states.iterdir())
+    assert render(".", "--observations", "rgb_static", "--image-size", 4, 4) == 0
+    assert sorted(states.iterdir()) == before
+    assert len(EpisodeStore(tmp_path / "states-rendered")) == 1
+
+
+@pytest.mark.parametrize("words", [("--appearances", 10**12), ("--image-size", 10**6, 10**6)])
+def test_pictures_that_do_not_fit_into_memory_are_refused_before_anything_is_built(
+    words: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states = states_of(ARM, tmp_path / "states", replace(COLLECT, episodes=1))
+    monkeypatch.setattr("robossl.cli.dataset_render.StatePainter", lambda *_, **__: pytest.fail("it was built"))
+    assert render(states, "--observations", "rgb_static", *words, "--out", tmp_path / "drawn") == 1
+    assert "drawn at once, need about" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -100,6 +100,10 @@ def test_what_cannot_be_exported_is_said_in_one_line(
     (tmp_path / "full" / "thesis.txt").write_text("years of work")
     code, line = one_line(["export", str(run_folder), "-o", str(tmp_path / "full")], capsys)
     assert (code, "exists and is not a bundle" in line) == (1, True)
+    for form in ("onnx", "sb3"):
+        place = tmp_path / "full" / "thesis.txt" / "b"
+        code, line = one_line(["export", str(run_folder), "--format", form, "-o", str(place)], capsys)
+        assert (code, "Not a directory" in line) == (1, True)
     code, line = one_line(["export", str(run_folder), "--format", "sb3", "--quantise", "int8"], capsys)
     assert (code, "--quantise is of format onnx" in line) == (1, True)
     code, line = one_line(["export", str(run_folder), "--format", "onxx"], capsys)

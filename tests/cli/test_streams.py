@@ -16,7 +16,7 @@ def work(words):
     {work}
 
 main._run = work
-main.main(["work"])
+main.main([{verb!r}])
 """
 _LOGGED = """
     from robossl.training.progress import Progress
@@ -30,8 +30,8 @@ _LOGGED = """
 """
 
 
-def call(work: str, *words: object) -> list[str]:
-    return [sys.executable, "-c", _CALL.format(work=work.strip()), *map(str, words)]
+def call(work: str, *words: object, verb: str = "train") -> list[str]:
+    return [sys.executable, "-c", _CALL.format(work=work.strip(), verb=verb), *map(str, words)]
 
 
 def closed_pipe() -> int:
@@ -57,6 +57,14 @@ def test_the_exit_code_survives_a_closed_pipe(code: int) -> None:
     done = subprocess.run(call(f"print('figures'); return {code}"), stdout=written, stderr=subprocess.PIPE, check=False)
     os.close(written)
     assert (done.returncode, done.stderr) == (code, b"")
+
+
+def test_a_robot_is_stopped_where_its_operator_sees_nothing_any_more() -> None:
+    written = closed_pipe()
+    work = call("print('run', flush=True); print('run on', file=sys.stderr); return 0", verb="bridge")
+    done = subprocess.run(work, stdout=written, stderr=subprocess.PIPE, check=False)
+    os.close(written)
+    assert (done.returncode, done.stderr) == (1, b"robossl: stopped, for what it tells is lost: Broken pipe\n")
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-"])

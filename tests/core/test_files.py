@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from robossl.core import CorruptFileError, UserError
-from robossl.core.files import exclusive, make_folder, read_json, require_writable, write_atomic, write_json
+from robossl.core.files import (
+    exclusive,
+    make_folder,
+    read_json,
+    require_makeable,
+    require_writable,
+    write_atomic,
+    write_json,
+)
 
 
 def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,6 +49,17 @@ def test_where_nothing_can_be_written_is_told_without_a_trace(tmp_path: Path) ->
     with pytest.raises(UserError, match=r"cannot write .*: Is a directory"):
         require_writable(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_nothing_can_be_made_is_told_without_a_trace(tmp_path: Path) -> None:
+    require_makeable(tmp_path / "absent" / "b" / "value.json")
+    require_makeable(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"cannot write .*/file/value\.json: Not a directory"):
+        require_makeable(tmp_path / "file" / "value.json")
+    with pytest.raises(UserError, match=r"cannot write /proc/absent/value\.json: "):
+        require_makeable(Path("/proc/absent/value.json"))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_truncated_json_is_named(tmp_path: Path) -> None:

@@ -121,6 +121,23 @@ def test_exporting_again_changes_nothing_and_another_agent_is_refused(
     assert Bundle(result.bundle.folder).digest == result.bundle.digest
 
 
+def test_another_bundle_and_a_place_that_takes_none_are_refused_before_any_work(
+    exported: tuple[Any, Exported], make_source: Callable[[Any], Source], tmp_path: Path
+) -> None:
+    def simulated(_: object) -> Any:
+        raise AssertionError("worlds were simulated")
+
+    agent, result = exported
+    source = replace(make_source(agent), explore=simulated, rollout=simulated)
+    with pytest.raises(UserError, match="holds another bundle"):
+        export_bundle(replace(source, command="robossl export toy/2"), result.bundle.folder, ExportConfig())
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="Not a directory"):
+        export_bundle(source, tmp_path / "file" / "bundle", ExportConfig())
+    with pytest.raises(AssertionError, match="were simulated"):
+        export_bundle(source, result.bundle.folder, ExportConfig())
+
+
 class Drifted:
     """An agent that acts a little differently from what it exports."""
 
