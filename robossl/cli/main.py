@@ -37,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     output = outlast_readers(stops=words[:1] == ["bridge"])
     try:
         code = _run(words)
+        if output is not None:
+            output.stops = False  # the work is done
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
         told = _told(error)

@@ -14,33 +14,34 @@ class LastingFile(io.FileIO):
 
     Args:
         descriptor: its number.
-        stops: whether the first loss of all stops the work.
+        stops: see the attribute.
 
     Attributes:
+        stops: whether the next loss stops the work.
         failure: why something was dropped that somebody waits for, on a full disk for example; None where the reader
             went away or nothing was dropped.
     """
 
     def __init__(self, descriptor: int, *, stops: bool = False) -> None:
         super().__init__(descriptor, "w", closefd=False)
-        self._stops = stops
+        self.stops = stops
         self.failure: OSError | None = None
 
     def write(self, content: Any) -> int:
         """Writes bytes, or drops them.
 
         Raises:
-            UserError: at the first loss, where that stops the work.
+            UserError: at a loss that stops the work.
         """
         try:
             return super().write(content)
         except OSError as error:
             if error.errno not in _READER_IS_GONE:
                 self.failure = error
-            if self._stops:
+            if self.stops:
                 from robossl.core import UserError  # takes a while to import
 
-                self._stops = False
+                self.stops = False
                 raise UserError(f"stopped, for what it tells is lost: {error.strerror}") from error
             return memoryview(content).nbytes
 

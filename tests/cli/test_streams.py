@@ -51,10 +51,12 @@ def test_work_whose_log_nobody_reads_any_more_goes_on_to_its_end(tmp_path: Path,
     assert (tmp_path / "saved").read_text() == "the agent"
 
 
-@pytest.mark.parametrize("code", [0, 1])
-def test_the_exit_code_survives_a_closed_pipe(code: int) -> None:
+@pytest.mark.parametrize(("code", "verb"), [(0, "eval"), (1, "dataset"), (3, "bridge")])
+def test_the_exit_code_survives_a_closed_pipe(code: int, verb: str) -> None:
     written = closed_pipe()
-    done = subprocess.run(call(f"print('figures'); return {code}"), stdout=written, stderr=subprocess.PIPE, check=False)
+    work = call(f"print('figures'); return {code}", verb=verb)
+    shell = {**os.environ, "PYTHONUNBUFFERED": ""}
+    done = subprocess.run(work, stdout=written, stderr=subprocess.PIPE, env=shell, check=False)
     os.close(written)
     assert (done.returncode, done.stderr) == (code, b"")
 
