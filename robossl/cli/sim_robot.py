@@ -24,7 +24,7 @@ from robossl.envs.config import Difficulty, EnvConfig, RendererName
 from robossl.rehearsal.sim_robot import CONTROL, STATUS, SimRobot, SimRobotConfig
 from robossl.rehearsal.stage import BridgeTransport
 from robossl.rehearsal.world import SimulatedWorld
-from robossl.training.evaluate import bootstrap_interval
+from robossl.training.intervals import rate_interval
 from robossl.training.progress import Progress
 
 _NODE = "robossl_sim_robot"
@@ -208,7 +208,7 @@ def _figures(robot: SimRobot) -> dict[str, Any]:
     success = np.array([episode.success for episode in robot.episodes], float)
     figures: dict[str, Any] = {"episodes": len(success)}
     if len(success):
-        figures |= {"success_rate": float(success.mean()), "success_rate_ci": list(bootstrap_interval(success))}
+        figures |= {"success_rate": float(success.mean()), "success_rate_ci": list(rate_interval(success))}
         for name in robot.episodes[0].metrics:
             figures[f"{name}_mean"] = float(np.mean([episode.metrics[name] for episode in robot.episodes]))
     figures |= {"commands": robot.num_commands, "rejected": robot.num_rejected, "lost_s": robot.lost_s}

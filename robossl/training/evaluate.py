@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 
 from robossl.core.protocols import BatchEnv, Obs, Policy
 from robossl.core.specs import EnvSpec
+from robossl.training.intervals import bootstrap_interval, mean_interval, rate_difference_interval, rate_interval
 from robossl.training.rollout import Moment, Rollout, ended
-
-Interval = tuple[float, float]
-_NUM_RESAMPLES = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,29 +35,36 @@ class EvalResult:
     def against(self, reference: "EvalResult") -> dict[str, Any]:
         """Returns JSON values: how much more this came to than `reference` did in the same worlds.
 
-        `success_rate_difference` and `return_mean_difference`, and `<name>_ci`, 95 % bootstrap intervals over worlds.
+        `success_rate_difference` and `return_mean_difference`, and `<name>_ci`, 95 % intervals over worlds.
         """
-        success = self.success.astype(float) - reference.success
-        columns = {"success_rate_difference": success, "return_mean_difference": self.returns - reference.returns}
-        values = {name: float(np.mean(column)) for name, column in columns.items()}
-        return values | {f"{name}_ci": list(bootstrap_interval(column)) for name, column in columns.items()}
+        success, returns = self.success.astype(float) - reference.success, self.returns - reference.returns
+        return {
+            "success_rate_difference": float(np.mean(success)),
+            "return_mean_difference": float(np.mean(returns)),
+            "success_rate_difference_ci": list(rate_difference_interval(self.success, reference.success)),
+            "return_mean_difference_ci": list(bootstrap_interval(returns)),
+        }
 
     def summary(self) -> dict[str, Any]:
-        """Returns JSON values: means, and `<name>_ci`, 95 % bootstrap intervals of the means.
+        """Returns JSON values: means, and `<name>_ci`, their 95 % intervals (`intervals`).
 
         Every metric gives `<metric>_mean`; collisions, which are 0 or 1, are called `collision_rate` as well. Where
         physics went astray `num_diverged` tells how often, and metrics are those of the other episodes, if there are.
         """
         judged = ~self.diverged if not self.diverged.all() else slice(None)
-        columns = {"success_rate": self.success.astype(float), "return_mean": self.returns, "length_mean": self.lengths}
-        columns |= {f"{name}_mean": values[judged] for name, values in self.metrics.items()}
+        metrics = {f"{name}_mean": values[judged] for name, values in self.metrics.items()}
         if "collision" in self.metrics:
-            columns["collision_rate"] = self.metrics["collision"][judged]
+            metrics["collision_rate"] = metrics["collision_mean"]
+        totals = {"return_mean": self.returns, "length_mean": self.lengths}
+        columns = {"success_rate": self.success, **totals, **metrics}
         values = {name: float(np.mean(column)) for name, column in columns.items()}
-        intervals = {f"{name}_ci": list(bootstrap_interval(column)) for name, column in columns.items()}
+        intervals = {"success_rate": rate_interval(self.success)}
+        intervals |= {name: bootstrap_interval(column) for name, column in totals.items()}
+        intervals |= {name: mean_interval(column) for name, column in metrics.items()}
         spread = {"return_std": float(np.std(self.returns))}
         lost = {"num_diverged": int(self.diverged.sum())} if self.diverged.any() else {}
-        return {"env": self.env, "episodes": len(self.returns), **lost, **values, **spread, **intervals}
+        told = {f"{name}_ci": list(interval) for name, interval in intervals.items()}
+        return {"env": self.env, "episodes": len(self.returns), **lost, **values, **spread, **told}
 
 
 def summary_names(spec: EnvSpec) -> tuple[str, ...]:
@@ -141,15 +146,6 @@ class _Chunk:
             values[over] = np.asarray(batch.info[f"metric/{name}"], np.float64)[over]
         self.running &= ~over
         return int(over.sum())
-
-
-def bootstrap_interval(values: NDArray[Any], *, seed: int = 0, level: float = 0.95) -> Interval:
-    """Returns the percentile bootstrap interval of the mean of `values` [E]."""
-    generator = np.random.default_rng(seed)
-    picked = generator.integers(len(values), size=(_NUM_RESAMPLES, len(values)))
-    means = np.asarray(values, np.float64)[picked].mean(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def _joined(env: BatchEnv, chunks: list[_Chunk]) -> EvalResult:

@@ -3,7 +3,8 @@ import pytest
 from training_toys import SPEC, Astray, ConstantAgent, LineEnv
 
 from robossl.core import Stream
-from robossl.training.evaluate import bootstrap_interval, evaluate
+from robossl.training.evaluate import evaluate
+from robossl.training.intervals import rate_interval
 from robossl.training.policy import AgentPolicy
 
 
@@ -40,6 +41,12 @@ def test_figures_are_those_worked_out_by_hand():
     assert low < 6.0 < high
 
 
+def test_rates_of_which_all_or_no_episodes_count_have_an_interval_with_a_width():
+    summary = evaluated(4, 7, action=0.1).summary()
+    assert summary["success_rate_ci"] == list(rate_interval(np.ones(7)))
+    assert summary["collision_rate_ci"] == summary["collision_mean_ci"] == list(rate_interval(np.zeros(7)))
+
+
 def test_first_world_shifts_the_worlds():
     whole, part = evaluated(4, 8), evaluated(4, 3, first_world=5)
     np.testing.assert_array_equal(part.returns, whole.returns[5:])
@@ -51,26 +58,18 @@ def test_progress_counts_every_episode_once():
     assert sum(seen) == 7
 
 
-def test_the_interval_agrees_with_theory():
-    values = np.random.default_rng(1).normal(size=400)
-    low, high = bootstrap_interval(values)
-    half = 1.96 * values.std() / 20
-    assert low == pytest.approx(values.mean() - half, abs=0.01)
-    assert high == pytest.approx(values.mean() + half, abs=0.01)
-    assert bootstrap_interval(np.ones(5)) == (1.0, 1.0)
-
-
 def test_a_difference_is_taken_world_by_world():
     careful, bold = evaluated(4, 9, action=0.1), evaluated(4, 9, action=0.9)
     difference = bold.against(careful)
     assert difference["success_rate_difference"] == pytest.approx(bold.success.mean() - 1.0)
     assert difference["return_mean_difference"] == pytest.approx(np.mean(bold.returns - careful.returns))
-    assert careful.against(careful) == {
-        "success_rate_difference": 0.0,
-        "return_mean_difference": 0.0,
-        "success_rate_difference_ci": [0.0, 0.0],
-        "return_mean_difference_ci": [0.0, 0.0],
-    }
+    low, high = difference["success_rate_difference_ci"]
+    assert low < difference["success_rate_difference"] < high
+    same = careful.against(careful)
+    assert same["success_rate_difference"] == same["return_mean_difference"] == 0.0
+    assert same["return_mean_difference_ci"] == [0.0, 0.0]
+    low, high = same["success_rate_difference_ci"]
+    assert -low == high > 0.2  # nine worlds say no more, although they all end alike
     shifted = careful.against(bold)["return_mean_difference_ci"]
     assert shifted == pytest.approx([-value for value in reversed(difference["return_mean_difference_ci"])], rel=0.1)
 
