@@ -20,6 +20,7 @@ from robossl.data.columns import torch_dtype
 from robossl.data.replay import Replay
 
 _ONLY = "obs"  # the key of observations that are no Dict
+_COLOUR_CHANNELS = (3, 4)  # of a single frame
 
 
 class ReplayBuffer(buffers.ReplayBuffer):
@@ -37,7 +38,7 @@ class ReplayBuffer(buffers.ReplayBuffer):
         n_envs: N.
         optimize_memory_usage: refused; nothing is stored twice anyway.
         handle_timeout_termination: whether episodes cut by a time limit are bootstrapped.
-        frame_stack: how many frames a colour picture stacks; they are stored single.
+        frame_stack: how many frames a colour picture stacks in the environment; they are stored single.
         n_steps: rewards summed by `sample`.
         gamma: discount of those sums, the agent's; without effect for one step.
         seed: of the batches drawn; torch's where None, which the agent has set to its own.
@@ -73,6 +74,7 @@ class ReplayBuffer(buffers.ReplayBuffer):
         self.handle_timeout_termination = handle_timeout_termination
         self.frame_stack, self.n_steps, self.gamma = frame_stack, n_steps, gamma
         self._space = _as_dict_space(observation_space)
+        _require_stacks(self._space, frame_stack)
         self._action_dtype = torch_dtype(str(np.dtype(self._maybe_cast_dtype(action_space.dtype))))
         self._generator = torch.Generator(self.device).manual_seed(torch.initial_seed() if seed is None else seed)
         self.reset()
@@ -134,13 +136,21 @@ class ReplayBuffer(buffers.ReplayBuffer):
     def sample(  # type: ignore[override]
         self, batch_size: int, env: VecNormalize | None = None
     ) -> ReplayBufferSamples | DictReplayBufferSamples:
-        """Draws transitions uniformly, with replacement.
+        """Draws transitions uniformly, with replacement; rewards are normalised as `env` does now.
 
         Raises:
-            UserError: if there is none yet, or observations are to be normalised.
+            UserError: if there is none yet, or observations or sums of rewards are to be normalised.
         """
-        if env is not None:
-            raise UserError("this replay buffer takes no VecNormalize: observations come as they were stored")
+        if env is not None and env.norm_obs:
+            raise UserError(
+                "this replay buffer takes no VecNormalize of observations, which come as they were stored: make it with"
+                " norm_obs=False"
+            )
+        if env is not None and env.norm_reward and self.n_steps > 1:
+            raise UserError(
+                "VecNormalize clips rewards one by one, this replay buffer sums them: n_steps must be 1, got"
+                f" {self.n_steps}"
+            )
         require_experience(self.replay)
         batch = self.replay.sample(batch_size, self._generator)
         is_dict = isinstance(self.observation_space, spaces.Dict)
@@ -150,9 +160,12 @@ class ReplayBuffer(buffers.ReplayBuffer):
             actions=batch.action.to(self._action_dtype),
             next_observations=batch.next_obs if is_dict else batch.next_obs[_ONLY],
             dones=(batch.discount == 0).float()[:, None],
-            rewards=batch.reward[:, None],
+            rewards=self._rewards(batch.reward, env)[:, None],
             discounts=None if self.n_steps == 1 else batch.discount[:, None],  # else the agent's own gamma holds
         )
+
+    def _rewards(self, reward: torch.Tensor, env: VecNormalize | None) -> torch.Tensor:
+        return reward if env is None else self.to_torch(env.normalize_reward(reward.cpu().numpy()))
 
     def _as_dict(self, obs: Any) -> Obs:
         return obs if isinstance(self.observation_space, spaces.Dict) else {_ONLY: obs}
@@ -163,7 +176,11 @@ class ReplayBuffer(buffers.ReplayBuffer):
             if self.frame_stack > 1 and is_stacked(box.shape or (), str(box.dtype)) and first.any():
                 frames = obs[key][first].reshape(int(first.sum()), self.frame_stack, -1)
                 if not (frames == frames[:, -1:]).all():
-                    raise UserError(f"observation {key!r} does not begin an episode with its first frame repeated")
+                    raise UserError(
+                        f"observation {key!r} does not begin an episode with its first frame repeated: its"
+                        f" {len(obs[key][0])} channels are not the {self.frame_stack} frames of frame_stack, or are"
+                        " padded with something else"
+                    )
 
 
 def _as_dict_space(space: spaces.Space[Any]) -> spaces.Dict:
@@ -171,3 +188,18 @@ def _as_dict_space(space: spaces.Space[Any]) -> spaces.Dict:
     if not all(isinstance(box, spaces.Box) for box in wrapped.values()):
         raise UserError(f"this replay buffer takes a Box or a Dict of Boxes as observations, got {space}")
     return wrapped
+
+
+def _require_stacks(space: spaces.Dict, frame_stack: int) -> None:
+    """Checks what stacks of colour pictures show of themselves: that they are of `frame_stack` frames.
+
+    One picture's red, green and blue could pass for three frames. Stacks taken for single frames are only not saved.
+    """
+    for key, box in space.items():
+        channels = (box.shape or (0,))[0]
+        is_colour = key.startswith("rgb_") and is_stacked(box.shape or (), str(box.dtype)) and channels % 3 == 0
+        if frame_stack > 1 and is_colour and channels // frame_stack not in _COLOUR_CHANNELS:
+            raise UserError(
+                f"observation {key!r} has {channels} channels: the environment's frame_stack is {channels // 3}, this"
+                f" replay buffer's is {frame_stack}"
+            )

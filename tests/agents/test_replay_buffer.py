@@ -179,10 +179,46 @@ def test_what_it_cannot_do_is_refused_in_one_line(make, colour_env) -> None:
         make(colour_env(), optimize_memory_usage=True)
     with pytest.raises(UserError, match=r"a Box or a Dict of Boxes as observations, got Discrete\(3\)"):
         ReplayBuffer(100, spaces.Discrete(3), colour_env().action_space)
-    with pytest.raises(UserError, match="takes no VecNormalize"):
+    with pytest.raises(UserError, match=r"takes no VecNormalize of observations.*norm_obs=False"):
         make(VecNormalize(colour_env(), norm_obs_keys=["proprio"]), learning_starts=20).learn(40)
     with pytest.raises(UserError, match="learning_starts must be at least 4"):
         make(colour_env(), learning_starts=0).learn(8)
     padded_with_black = VecFrameStack(colour_env(), 2)
     with pytest.raises(UserError, match="'rgb_front' does not begin an episode with its first frame repeated"):
         make(padded_with_black, buffer={"frame_stack": 2}).learn(8)
+
+
+@pytest.mark.parametrize(("stacked", "expected"), [(1, 3), (1, 2), (2, 3), (4, 2)])
+def test_a_buffer_for_another_stack_of_frames_is_refused_when_it_is_made(stacked, expected) -> None:
+    space = spaces.Dict({"rgb_front": spaces.Box(0, 255, (3 * stacked, 27, 48), np.uint8)})
+    message = rf"'rgb_front' has {3 * stacked} channels: the environment's frame_stack is {stacked}, .*'s is {expected}"
+    with pytest.raises(UserError, match=message):
+        ReplayBuffer(100, space, spaces.Box(-1, 1, (1,)), "cpu", frame_stack=expected)
+
+
+def test_stacks_that_are_not_told_to_be_such_are_kept_whole(make, colour_env) -> None:
+    ours, stock = experience(make(colour_env(frame_stack=2)), DictReplayBuffer, 20)
+    assert_same_transitions(ours.sample(2_000), stock.sample(2_000))
+
+
+def test_colours_that_a_space_without_names_lets_pass_for_frames_are_refused_when_they_come(make, colour_env) -> None:
+    agent = make(VecExtractDictObs(colour_env(), "rgb_front"), buffer={"frame_stack": 3})
+    with pytest.raises(UserError, match="its 3 channels are not the 3 frames of frame_stack"):
+        agent.learn(8)
+
+
+def test_rewards_are_normalised_as_in_sb3s_buffer(make, colour_env) -> None:
+    env = VecNormalize(colour_env(4, frame_stack=2), norm_obs=False, clip_reward=1.5)
+    ours, stock = experience(make(env, buffer={"frame_stack": 2}), DictReplayBuffer, 40)
+    normal = ours.sample(4_000, env)
+    assert_same_transitions(normal, stock.sample(4_000, env))
+    assert normal.rewards.min() == -1.5
+    assert normal.rewards.unique().numel() > 20
+
+
+def test_an_agent_learns_under_normalised_rewards_of_single_steps(make, colour_env) -> None:
+    env = VecNormalize(colour_env(), norm_obs=False)
+    agent = make(env, learning_starts=20, batch_size=16).learn(60)
+    assert agent._n_updates > 0
+    with pytest.raises(UserError, match="n_steps must be 1, got 3"):
+        make(env, buffer={"n_steps": 3}, learning_starts=20).learn(60)
