@@ -40,7 +40,8 @@ class GymnasiumEnv:
     Pictures keep their keys (`rgb_camera` where the observation is one picture), everything else becomes float32
     vectors (`proprio` where it is one). The state that `get_state` returns is the actions of the running episodes:
     `set_state` repeats them, which is exact where the environment is deterministic. There is no simulator state to
-    look at: `privileged`, `world_state` and `model_values` are empty.
+    look at: `privileged`, `world_state` and `model_values` are empty. `info` holds no success until an
+    environment tells of it (`is_success` or `success` in its own info).
     """
 
     def __init__(self, config: EnvConfig, worlds: WorldSeed) -> None:
@@ -59,7 +60,7 @@ class GymnasiumEnv:
         self._episode = np.zeros(self.num_worlds, np.int64)
         self._actions: list[list[NDArray[np.float32]]] = [[] for _ in self._envs]
         self._viewers: dict[tuple[int, int], GymnasiumViewer] = {}
-        self._begun = self._is_closed = False
+        self._begun = self._is_closed = self._tells_success = False
         self.before_reset: Callable[[NDArray[np.int64]], None] | None = None
 
     def reset(self, *, first_world: int = 0, first_episode: int = 0, seed: int | None = None) -> Obs:
@@ -91,7 +92,8 @@ class GymnasiumEnv:
         observations, rewards, ends, limits, successes = (list(column) for column in zip(*answers, strict=True))
         terminated = np.array(ends)
         truncated = np.array(limits) & ~terminated
-        success = np.array(successes)
+        self._tells_success |= any(told is not None for told in successes)
+        success = np.array([bool(told) for told in successes])
         final_ids = np.flatnonzero(terminated | truncated)
         reward = np.array(rewards, np.float32)
         self._require_finite("reward", reward)
@@ -103,7 +105,7 @@ class GymnasiumEnv:
             observations[world] = self._begin(world)
         obs = self._stacked(observations)
         self.perf["simulate"] += time.perf_counter() - start
-        info = {"success": success, "is_success": success.copy()}
+        info = {"success": success, "is_success": success.copy()} if self._tells_success else {}
         return StepBatch(obs, reward, terminated, truncated, final_ids, final_obs, info)
 
     def episode_keys(self) -> dict[str, NDArray[np.int64]]:
@@ -155,6 +157,7 @@ class GymnasiumEnv:
             "stream": int(self.worlds.stream),
             "first_world": self._first_world,
             "episode": self._episode.copy(),
+            "tells_success": self._tells_success,
             "actions": [np.array(actions, np.float32) for actions in self._actions],
         }
 
@@ -171,6 +174,7 @@ class GymnasiumEnv:
         self.worlds = replace(self.worlds, seed=int(state["seed"]))
         self._first_world = int(state["first_world"])
         self._episode[:] = state["episode"]
+        self._tells_success = bool(state.get("tells_success", False))  # runs begun before this was kept go on
         self._begun = True
         for world, actions in enumerate(state["actions"]):
             self._begin(world)
@@ -194,12 +198,12 @@ class GymnasiumEnv:
         self._actions[world] = []
         return self._read(self._envs[world].reset(seed=int(seed[0]))[0])
 
-    def _step_one(self, world: int, action: NDArray[np.float32]) -> tuple[Obs, float, bool, bool, bool]:
-        """Steps one copy with an action [A] in [-1, 1]; tells obs, reward, terminated, truncated, success."""
+    def _step_one(self, world: int, action: NDArray[np.float32]) -> tuple[Obs, float, bool, bool, Any]:
+        """Steps one copy with an action [A] in [-1, 1]; tells obs, reward, terminated, truncated, success or None."""
         self._actions[world].append(action)
         native = native_action(self._action_space, action)
         obs, reward, terminated, truncated, info = self._envs[world].step(native)
-        success = bool(info.get("is_success", info.get("success", False)))
+        success = info.get("is_success", info.get("success"))
         return self._read(obs), float(reward), bool(terminated), bool(truncated), success
 
     def _read(self, native: Any) -> Obs:

@@ -23,8 +23,8 @@ class SB3VecEnv(VecEnv):
     """N worlds as stable-baselines3 sees them: pictures channels-first, the last `frame_stack` of them joined.
 
     `reset` begins episode 0 the first time, later an episode that no world has begun yet. The infos of worlds that
-    ended hold `terminal_observation`, `TimeLimit.truncated`, `episode` {r, l, t}, `is_success` and the episode's
-    `metric/<name>` and `randomise/<name>`; all others are empty.
+    ended hold `terminal_observation`, `TimeLimit.truncated`, `episode` {r, l, t}, `is_success` where it is
+    told, and the episode's `metric/<name>` and `randomise/<name>`; all others are empty.
 
     Attributes:
         frame_stack: how many frames a colour picture joins: a replay stores them single.
@@ -170,7 +170,7 @@ class SB3VecEnv(VecEnv):
             "terminal_observation": terminal_observation,
             "TimeLimit.truncated": bool(step.truncated[world]),
             "episode": episode,
-            "is_success": bool(step.info["is_success"][world]),
+            **({"is_success": bool(step.info["is_success"][world])} if "is_success" in step.info else {}),
             **{
                 name: float(value[world])
                 for name, value in step.info.items()

@@ -12,15 +12,16 @@ def final_figures(summary: dict[str, Any], random: dict[str, Any]) -> dict[str, 
 
 
 def print_figures(figures: dict[str, Any], *, as_json: bool) -> None:
-    """Prints where a run's output is, then three lines: success, distance, time."""
+    """Prints where a run's output is, then three lines: success where it is told, distance, time."""
     print()
     for name in ("tensorboard", "video", "checkpoint"):
         if figures.get(name):
             print(f"{name:<12} {figures[name]}")
     print()
-    low, high = figures["success_rate_ci"]
-    interval = f"95 % interval {low:.0%} to {high:.0%}"
-    print(f"success      {figures['success_rate']:.0%} of {figures['episodes']} unseen worlds ({interval})")
+    if "success_rate" in figures:
+        low, high = figures["success_rate_ci"]
+        interval = f"95 % interval {low:.0%} to {high:.0%}"
+        print(f"success      {figures['success_rate']:.0%} of {figures['episodes']} unseen worlds ({interval})")
     if "num_diverged" in figures:
         print(f"astray       {figures['num_diverged']} of them ended because their physics diverged")
     name = _HEADLINE if f"{_HEADLINE}_mean" in figures else "return"
@@ -34,9 +35,9 @@ def print_figures(figures: dict[str, Any], *, as_json: bool) -> None:
 
 
 def print_summary(summary: dict[str, Any], *, as_json: bool) -> None:
-    """Prints an evaluation's figures with their intervals, one a line."""
+    """Prints an evaluation's figures with their intervals, one a line; what is None is not known."""
     for key, value in summary.items():
-        if key.endswith("_ci"):
+        if key.endswith("_ci") or value is None:
             continue
         interval = summary.get(f"{key}_ci")
         text = f"{value:.4g}" if isinstance(value, float) else str(value)

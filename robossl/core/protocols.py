@@ -28,8 +28,9 @@ class StepBatch(NamedTuple):
         terminated, truncated: [N] bool; never both.
         final_ids: [K] the worlds that ended.
         final_obs: {key: [K, ...]}.
-        info: {name: [N]}: `success` and `is_success`, `reward/<term>` unweighted, `metric/<name>` of the episode so
-            far and `randomise/<name>` of it (of the one that just ended where one did).
+        info: {name: [N]}: `success` and `is_success`, but for foreign environments that tell of none; `reward/<term>`
+            unweighted, `metric/<name>` of the episode so far and `randomise/<name>` of it (of the one that just ended
+            where one did).
     """
 
     obs: Obs

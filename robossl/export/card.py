@@ -85,19 +85,27 @@ def _command(command: CommandSpec, contract: Contract) -> tuple[str, ...]:
 
 
 def _results(loop: ClosedLoop, summary: dict[str, Any], parity: dict[str, Any]) -> str:
-    low, high = summary["success_rate_ci"]
-    rows = [
-        ("agent (torch)", f"{loop.success_agent:.3f}", f"{loop.return_agent:.4g}"),
-        ("graph (ONNX Runtime)", f"{loop.success_graph:.3f}", f"{loop.return_graph:.4g}"),
+    rows: list[tuple[str, ...]] = [
+        ("driven by", "return", "success"),
+        ("agent (torch)", f"{loop.return_agent:.4g}", f"{loop.success_agent:.3f}"),
+        ("graph (ONNX Runtime)", f"{loop.return_graph:.4g}", f"{loop.success_graph:.3f}"),
     ]
-    differs = (
+    text = (
         f"At {loop.steps:,} decisions on the same observations they were at most {loop.max_action_difference:.2g} of an"
-        f" action's [-1, 1] apart; {loop.same_outcome:.1%} of the worlds ended alike: last digits decide close calls."
+        " action's [-1, 1] apart."
     )
+    if "success_rate_ci" in summary:
+        low, high = summary["success_rate_ci"]
+        text += (
+            f" {loop.same_outcome:.1%} of the worlds ended alike: last digits decide close calls. 95 % interval of the"
+            f" agent's success: {low:.3f} to {high:.3f}."
+        )
+    else:
+        rows = [row[:2] for row in rows]
     return (
         f"{loop.episodes} worlds that training has not seen, simulated: `{parity['command']}`\n\n"
-        + _table(("driven by", "success", "return"), rows)
-        + f"\n95 % interval of the agent's success: {low:.3f} to {high:.3f}. {differs}"
+        + _table(rows[0], rows[1:])
+        + f"\n{text}"
         + (f" The graph computes in {parity['quantised']}." if parity["quantised"] else "")
         + "\n"
     )

@@ -81,6 +81,7 @@ class EpisodeBuilder:
         final = {**{key: value[row] for key, value in batch.final_obs.items()}, **truth}
         metrics = {name: float(batch.info[f"metric/{name}"][world]) for name in self._env.spec.metrics}
         drawn = {name: float(value[world]) for name, value in batch.info.items() if name.startswith("randomise/")}
+        success = {"success": float(batch.info["success"][world])} if "success" in batch.info else {}
         lost = {"diverged": 1.0} if batch.info.get("diverged", np.zeros(world + 1))[world] else {}
         return Episode(
             obs={key: np.stack([*(step.obs[key][world] for step in steps), final[key]]) for key in steps[0].obs},
@@ -90,7 +91,7 @@ class EpisodeBuilder:
             truncated=bool(batch.truncated[world]),
             state=np.stack([*(step.state[world] for step in steps), state]),
             model_values=self._model_values[world],
-            info={"success": float(batch.info["success"][world]), **metrics, **drawn, **lost},
+            info={**success, **metrics, **drawn, **lost},
             seed=self._seed,
             stream=self._stream,
             world=int(self._keys["world"][world]),

@@ -22,6 +22,7 @@ class EvalResult:
         lengths: [E] int64, in control steps.
         success: [E] bool.
         metrics: {name: [E]} float64, the task's own.
+        has_success: whether the environment told of success at all; nobody has any where it did not.
         diverged: [E] bool: whose physics went astray, which ends an episode without success and without metrics.
     """
 
@@ -31,6 +32,7 @@ class EvalResult:
     success: NDArray[np.bool_]
     metrics: dict[str, NDArray[np.float64]]
     diverged: NDArray[np.bool_]
+    has_success: bool
 
     def against(self, reference: "EvalResult") -> dict[str, Any]:
         """Returns JSON values: how much more this came to than `reference` did in the same worlds.
@@ -56,9 +58,10 @@ class EvalResult:
         if "collision" in self.metrics:
             metrics["collision_rate"] = metrics["collision_mean"]
         totals = {"return_mean": self.returns, "length_mean": self.lengths}
-        columns = {"success_rate": self.success, **totals, **metrics}
+        rates = {"success_rate": self.success} if self.has_success else {}
+        columns: dict[str, NDArray[Any]] = {**rates, **totals, **metrics}
         values = {name: float(np.mean(column)) for name, column in columns.items()}
-        intervals = {"success_rate": rate_interval(self.success)}
+        intervals = {name: rate_interval(column) for name, column in rates.items()}
         intervals |= {name: bootstrap_interval(column) for name, column in totals.items()}
         intervals |= {name: mean_interval(column) for name, column in metrics.items()}
         spread = {"return_std": float(np.std(self.returns))}
@@ -132,6 +135,7 @@ class _Chunk:
         self.returns = np.zeros(env.num_worlds)
         self.lengths = np.zeros(env.num_worlds, np.int64)
         self.success, self.diverged = np.zeros((2, env.num_worlds), bool)
+        self.has_success = False
         self.metrics = {name: np.zeros(env.num_worlds) for name in env.spec.metrics}
 
     def add(self, moment: Moment) -> int:
@@ -139,7 +143,9 @@ class _Chunk:
         self.returns[self.running] += np.asarray(batch.reward, np.float64)[self.running]
         self.lengths[self.running] += 1
         over = self.running & ended(batch)
-        self.success[over] = np.asarray(batch.info["success"], bool)[over]
+        if "success" in batch.info:
+            self.has_success = True
+            self.success[over] = np.asarray(batch.info["success"], bool)[over]
         if "diverged" in batch.info:
             self.diverged[over] = np.asarray(batch.info["diverged"], bool)[over]
         for name, values in self.metrics.items():
@@ -159,4 +165,5 @@ def _joined(env: BatchEnv, chunks: list[_Chunk]) -> EvalResult:
         success=join(chunk.success for chunk in chunks),
         metrics={name: join(chunk.metrics[name] for chunk in chunks) for name in env.spec.metrics},
         diverged=join(chunk.diverged for chunk in chunks),
+        has_success=any(chunk.has_success for chunk in chunks),
     )

@@ -90,7 +90,11 @@ class Evaluator:
             self._try_camera(config.video_height_px)
 
     def __call__(self, agent: Agent, *, with_video: bool = True) -> Evaluation:
-        """Evaluates `agent` as it is now."""
+        """Evaluates `agent` as it is now.
+
+        Raises:
+            UserError: if success is what counts, and the environment does not tell of any.
+        """
         env, config = self.env, self.config
         policy = AgentPolicy(agent, env.spec.observation, frame_stack=self._frame_stack)
         film = sampler = None
@@ -103,6 +107,8 @@ class Evaluator:
                 film = stack.enter_context(Film(env, height_px=config.video_height_px))
                 observers.append(film)
             result = evaluate(env, policy, config.episodes, observers=observers)
+        if config.score == "success_rate" and not result.has_success:
+            raise UserError(f"evaluation.score success_rate: {env.spec.id} does not tell of success")
         return Evaluation(
             result,
             frames=film.frames if film is not None else None,
@@ -236,4 +242,4 @@ def _line(step: int, summary: dict[str, Any]) -> str:
 def _means(summary: dict[str, Any]) -> dict[str, float]:
     """Returns the summary's means by short names, each once."""
     means = {name.removesuffix("_mean"): value for name, value in summary.items() if name.endswith("_mean")}
-    return {"success_rate": summary["success_rate"], **means}
+    return {**{name: summary[name] for name in ("success_rate",) if name in summary}, **means}

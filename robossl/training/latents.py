@@ -57,7 +57,7 @@ class Latents:
             "step": self.step.tolist(),
             "reward": self.reward.tolist(),
             "return": result.returns[self.episode].tolist(),
-            "success": result.success[self.episode].astype(int).tolist(),
+            **({"success": result.success[self.episode].astype(int).tolist()} if result.has_success else {}),
             **{name: self.factors[:, column].tolist() for column, name in enumerate(self.names)},
         }
 

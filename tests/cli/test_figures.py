@@ -19,3 +19,8 @@ def test_a_person_is_told_of_episodes_that_went_astray(
     print_figures(FIGURES | lost, as_json=False)
     lines = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line]
     assert lines == ["success", *(["astray"] if lost else []), "return", "time"]
+
+
+def test_nothing_is_said_of_success_where_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    print_figures({name: value for name, value in FIGURES.items() if "success" not in name}, as_json=False)
+    assert "success" not in capsys.readouterr().out

@@ -10,6 +10,7 @@ from gymnasium import spaces
 from robossl.core import Draws, Stream, UnknownNameError, UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.gym_env import GymEnv
+from robossl.envs.sb3_vec_env import SB3VecEnv
 from robossl.envs.spaces import readers
 
 
@@ -41,7 +42,7 @@ class Track(gymnasium.Env[Any, Any]):
         self.buffer[0, 1], self.buffer[1, 0] = action
         self.buffer[1, 1] += self.lost
         ended = bool(self.buffer[0, 0] >= self.length)
-        return self._observe(), 1.5 + self.missing, ended, ended, {"success": ended}
+        return self._observe(), 1.5 + self.missing, ended, ended, {"success": ended} if self.kind != "picture" else {}
 
     def render(self) -> Any:
         return np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
@@ -121,6 +122,20 @@ def test_ends_are_told_apart_and_final_observations_are_those_of_the_ended_episo
         assert batch.info["is_success"].tolist() == batch.terminated.tolist()
     assert ends == 8  # the time limit ends the last of them
     assert batch.truncated.any()
+
+
+def test_nothing_is_said_of_success_where_the_environment_says_nothing() -> None:
+    env, other = make("PictureTrack-v0", 8), make("Track-v0", 8)
+    for each, names in ((env, set()), (other, {"success", "is_success"})):
+        each.reset()
+        infos = [set(each.step(np.zeros((8, 2))).info) for _ in range(6)]
+        assert infos == [names] * 6
+    assert other.get_state()["tells_success"]
+    vec_env = SB3VecEnv(make("PictureTrack-v0", 8))
+    vec_env.reset()
+    ends = [info for _ in range(6) for info in vec_env.step(np.zeros((8, 2), np.float32))[3] if info]
+    assert ends
+    assert not any("is_success" in info for info in ends)
 
 
 def test_restored_state_continues_alike() -> None:

@@ -14,6 +14,7 @@ from robossl.core import ArraySpec, Bundle, UserError
 from robossl.core.contract import CameraInput, VectorInput
 from robossl.export import ExportConfig
 from robossl.export.bundle import Exported, Source, export_bundle
+from robossl.export.card import model_card
 from robossl.export.inputs import Seen, describe_inputs
 from robossl.export.session import Session
 
@@ -107,6 +108,13 @@ def test_the_proof_and_the_card_are_in_the_bundle(exported: tuple[Any, Exported]
     card = bundle.read("README.md").decode()
     for text in ("test/Counter-v0", "turn_rad_s", "world_rad", "robossl export toy/1", "0.25 + -0.5 * right"):
         assert text in card
+
+
+def test_the_card_says_nothing_of_success_where_there_is_none(exported: tuple[Any, Exported]) -> None:
+    bundle, loop = exported[1].bundle, exported[1].loop
+    proof = json.loads(bundle.read("parity.json"))
+    assert "interval of the agent's success" in bundle.read("README.md").decode()
+    assert "success" not in model_card(bundle.contract, loop, proof, {})
 
 
 def test_exporting_again_changes_nothing_and_another_agent_is_refused(

@@ -5,7 +5,7 @@ import signal
 
 import numpy as np
 import pytest
-from training_toys import SPEC, Astray, LineEnv
+from training_toys import SPEC, Astray, LineEnv, Silent
 
 from robossl.core import ArraySpec, Stream, UserError
 from robossl.data import EpisodeStore
@@ -59,6 +59,15 @@ def test_episodes_whose_physics_went_astray_are_told(tmp_path):
     lost = [store[i].world for i in range(8) if store[i].info.get("diverged")]
     assert sorted(set(lost)) == [1, 2]
     assert store.summary()["num_diverged"] == len(lost)
+
+
+def test_episodes_say_nothing_of_success_where_there_is_none(tmp_path):
+    config, env = CollectConfig(steps=None, episodes=4), Silent(4, seed=5, stream=Stream.COLLECT)
+    with open_writer(tmp_path, env, config, seed=5) as writer:
+        collect(env, random_policy(), writer, config, seed=5)
+    store = EpisodeStore(tmp_path)
+    assert "success" not in store[0].info
+    assert store.summary()["success_rate"] is None
 
 
 def test_the_privileged_truth_can_be_left_out(tmp_path):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from training_toys import SPEC, Astray, ConstantAgent, LineEnv
+from training_toys import SPEC, Astray, ConstantAgent, LineEnv, Silent
 
 from robossl.core import Stream
 from robossl.training.evaluate import evaluate
@@ -81,3 +81,12 @@ def test_episodes_whose_physics_went_astray_are_told_and_have_no_part_in_the_met
     assert summary["success_rate"] == pytest.approx(5 / 7)
     assert summary["distance_mean"] == pytest.approx(0.02 * np.mean([3, 6, 7, 8, 9]))
     assert "num_diverged" not in evaluated(4, 7).summary()
+
+
+def test_an_environment_that_knows_no_success_has_no_rate_of_it():
+    policy = AgentPolicy(ConstantAgent(0.1), SPEC.observation, frame_stack=2)
+    result = evaluate(Silent(4, stream=Stream.EVAL), policy, 7)
+    summary = result.summary()
+    assert not result.has_success
+    assert not any("success" in name for name in summary)
+    assert {**evaluated(4, 7, action=0.1).summary(), **summary} == evaluated(4, 7, action=0.1).summary()

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from training_runs import scalars
-from training_toys import SPEC, ConstantAgent, LineEnv
+from training_toys import SPEC, ConstantAgent, LineEnv, Silent
 
 from robossl.core import Stream, UserError
 from robossl.training.cadence import Every
@@ -32,12 +32,12 @@ class GamblingAgent(ConstantAgent):
 class Run:
     """Evaluations of an agent whose action the test sets, in a folder."""
 
-    def __init__(self, folder, config=CONFIG, every=10):
+    def __init__(self, folder, config=CONFIG, every=10, env=LineEnv):
         self.folder, self.agent, self.said = folder, GamblingAgent(0.1), []
         self.tensorboard = TensorBoard(folder / "tb")
         self.evaluations = Evaluations(
             self.agent,
-            Evaluator(LineEnv(4, stream=Stream.EVAL), config, frame_stack=2),
+            Evaluator(env(4, stream=Stream.EVAL), config, frame_stack=2),
             Every(every),
             run_folder=folder,
             tensorboard=self.tensorboard,
@@ -135,6 +135,19 @@ def test_an_environment_that_cannot_be_drawn_is_evaluated_without_video(tmp_path
 def test_a_score_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"unknown evaluation.score 'distance'; did you mean 'distance_mean'"):
         Evaluator(LineEnv(4), dataclasses.replace(CONFIG, score="distance"))
+
+
+def test_success_is_no_figure_and_no_score_where_there_is_none(tmp_path):
+    run = Run(tmp_path, env=Silent)
+    run.at(10, 0.1)
+    run.tensorboard.close()
+    assert "success" not in run.said[0]
+    assert "eval/mean_reward" in scalars(tmp_path)
+    assert "eval/success_rate" not in scalars(tmp_path)
+    assert "success" not in (tmp_path / "tb" / "projector" / "metadata.tsv").read_text().splitlines()[0]
+    evaluator = Evaluator(Silent(4), dataclasses.replace(CONFIG, score="success_rate", video_height_px=None))
+    with pytest.raises(UserError, match=r"evaluation\.score success_rate: toy/Line-v0 does not tell of success"):
+        evaluator(ConstantAgent(0.1))
 
 
 @pytest.mark.parametrize(
