@@ -1,5 +1,6 @@
 """Reads episodes from disk, each checked before it is first given out; pictures are views of memory-mapped files."""
 
+import operator
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -61,9 +62,14 @@ class EpisodeStore:
         """Returns an episode whose arrays are read-only; the pictures are views of the files.
 
         Raises:
+            TypeError: if it is no number.
             IndexError: if there is no such number.
             CorruptFileError: naming the file that is truncated, changed or refused.
         """
+        try:
+            index = operator.index(index)
+        except TypeError as error:
+            raise TypeError(f"episodes are given out one by one, by number: got {index!r}") from error
         entry = self._entries[index]
         index %= len(self._entries)
         if entry is None:

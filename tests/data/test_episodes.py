@@ -21,6 +21,16 @@ def test_what_was_written_is_read(written, spec, episodes):
     assert not store[0].obs["rgb_front"].flags.writeable
 
 
+@pytest.mark.parametrize("index", [slice(0, 2), "0", 1.0])
+def test_episodes_are_asked_for_by_number(written, index):
+    store = EpisodeStore(written)
+    assert store[np.int64(1)].world == store[1].world
+    with pytest.raises(TypeError, match="one by one, by number: got "):
+        store[index]
+    with pytest.raises(IndexError):
+        store[5]
+
+
 def test_written_read_and_written_again_is_the_same_bytes(written, tmp_path, spec):
     store = EpisodeStore(written)
     with EpisodeWriter(tmp_path / "again", spec, CONFIG) as writer:
