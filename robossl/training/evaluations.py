@@ -150,6 +150,7 @@ class Evaluations:
         self._agent, self._evaluator, self._every = agent, evaluator, every
         self._run_folder, self._tensorboard, self._announce = run_folder, tensorboard, announce
         self._history: dict[str, list[Any]] = {"timesteps": [], "results": [], "ep_lengths": [], "successes": []}
+        self._told_of_no_probe = False
         self._best: float | None = None
         self._before: float | None = None
         self.summary: dict[str, Any] | None = None
@@ -174,7 +175,13 @@ class Evaluations:
             self._history[name].append(np.asarray(values).tolist())
         self._write_history()
         self._announce(_line(step, self.summary))
+        self._tell_of_no_probe(evaluation.latents)
         return self._is_best(self.summary[config.score])
+
+    def _tell_of_no_probe(self, latents: Latents | None) -> None:
+        if latents is not None and latents.names and latents.no_probe is not None and not self._told_of_no_probe:
+            self._told_of_no_probe = True
+            self._announce(f"no probe (eval/r2_) of evaluations: {latents.no_probe}")
 
     def _is_best(self, score: float) -> bool:
         """Takes note of an evaluation's score, and tells whether it counts for more than any before."""

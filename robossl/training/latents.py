@@ -40,12 +40,21 @@ class Latents:
     reward: NDArray[np.float32]
     thumbnails: Frames | None
 
+    @property
+    def no_probe(self) -> str | None:
+        """Why there is too little for a probe; None where there is enough."""
+        num_odd = int(np.sum(self.episode % 2))
+        num_even = len(self.episode) - num_odd
+        if min(num_even, num_odd) >= _MIN_SAMPLES:
+            return None
+        return f"{num_even} and {num_odd} moments of every other episode, at least {_MIN_SAMPLES} are needed of either"
+
     def scores(self) -> dict[str, float]:
-        """Returns `rankme`, and `r2_<factor>` of a linear probe fitted on every other episode."""
+        """Returns `rankme`, and `r2_<factor>` of a linear probe fitted on every other episode, if it can be."""
         features, factors = torch.from_numpy(self.features), torch.from_numpy(self.factors)
         values = {"rankme": rankme(features)}
-        test = torch.from_numpy(self.episode % 2 == 1)
-        if self.names and min(int(test.sum()), int((~test).sum())) >= _MIN_SAMPLES:
+        if self.names and self.no_probe is None:
+            test = torch.from_numpy(self.episode % 2 == 1)
             r2 = linear_probe_r2(features[~test], factors[~test], features[test], factors[test])
             values |= {f"r2_{name}": float(value) for name, value in zip(self.names, r2, strict=True)}
         return values

@@ -58,7 +58,7 @@ def test_the_best_scores_highest_and_a_leap_counts_half(tmp_path):
     run.agent.action = 0.24  # counts for less than 0.2
     assert not run.evaluations.run_last(45)
     assert run.at(50, 0.25)
-    assert len(run.said) == 6
+    assert len(run.said) == 6 + 1
     assert run.said[0].startswith("evaluation at 10 steps: success rate 1, return 0.46")
 
 
@@ -135,6 +135,19 @@ def test_an_environment_that_cannot_be_drawn_is_evaluated_without_video(tmp_path
 def test_a_score_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"unknown evaluation.score 'distance'; did you mean 'distance_mean'"):
         Evaluator(LineEnv(4), dataclasses.replace(CONFIG, score="distance"))
+
+
+def test_it_is_said_once_that_there_are_too_few_moments_for_a_probe(tmp_path):
+    run = Run(tmp_path)
+    for step in (10, 20):
+        run.at(step, 0.1)
+    told = [line for line in run.said if "r2_" in line]  # 7 episodes of 3 to 9 steps
+    assert told == [
+        "no probe (eval/r2_) of evaluations: 24 and 18 moments of every other episode, at least 32 are needed of either"
+    ]
+    enough = Run(tmp_path, dataclasses.replace(CONFIG, episodes=16, num_latents=1000, video_height_px=None))
+    enough.at(10, 0.1)
+    assert len(enough.said) == 1
 
 
 def test_success_is_no_figure_and_no_score_where_there_is_none(tmp_path):
