@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from robossl.core import Array, UnknownNameError, UserError
 from robossl.envs.casting.scanner import Scanner
 from robossl.envs.engine import MAX_SPEED
+from robossl.envs.forks import end_in_children
 from robossl.envs.kinematics import Kinematics
 from robossl.envs.mujoco_clock import untimed
 from robossl.envs.mujoco_fields import (
@@ -68,6 +69,8 @@ class MujocoEngine:
             self.batch = mujoco_batch.Batch(self.model, num_worlds, min(num_threads, num_worlds))
         except ValueError as error:  # of what no batch can do, as bodies that sleep
             raise UserError(f"the model cannot be simulated in many worlds: {error}") from error
+        if min(num_threads, num_worlds) > 1:
+            end_in_children(self)
         self._own = OwnValues(self.model, self.batch)
         self.model_version = self._own.version
         self._bindings: dict[str, Array] = {}

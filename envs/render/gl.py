@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import CameraSpec, Obs, UserError
+from robossl.envs.forks import end_in_children
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.render.gl_context import NoGraphicsError, open_context
 from robossl.envs.render.renderer import blank, camera_index, wanted
@@ -50,6 +51,7 @@ class GLRenderer:
             for thread in self._threads:
                 thread.shutdown()
             raise
+        end_in_children(self)
 
     def render(self, ids: NDArray[np.int64] | None = None) -> Obs:
         """See `Renderer.render`."""

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from robossl.core import Array, UnknownNameError
+from robossl.envs.forks import end_in_children
 from robossl.envs.host import on_host
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_fields import PASSING_FIELDS, STATE_FIELDS, VISIBLE_GROUPS, columns_of
@@ -56,6 +57,8 @@ class WarpEngine:
         self.num_worlds, self.num_threads = num_worlds, num_threads
         self.worlds = WarpWorlds(self.model, num_worlds, place)
         self.device = self.worlds.torch_device
+        if self.device.type != "cpu":
+            end_in_children(self)
         self.model_version = np.zeros(num_worlds, np.int64)
         self._computed = self._wanted = NO_STAGE
         self._stale = np.zeros(num_worlds, bool)  # worlds whose model values the device does not have yet

@@ -1,0 +1,48 @@
+"""What becomes of things with threads, or a GPU's memory, in a forked child, where these do not exist.
+
+To wait for the threads there would last for ever. `os.fork` makes such a child, and on Linux so does `multiprocessing`
+by itself.
+"""
+
+import ctypes
+import os
+import weakref
+from typing import Any, NoReturn
+
+from robossl.core import UserError
+
+_THINGS = weakref.WeakSet[Any]()
+
+
+def end_in_children(thing: Any) -> None:
+    """Has every later use of a thing in a forked child raise a `UserError`; but it can be closed there."""
+    _THINGS.add(thing)
+
+
+class _Lost:
+    """What a thing is in a child."""
+
+    def close(self) -> None:
+        """Does nothing: the parent frees what there is."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Tells what to do instead.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError(
+            "this environment was made before a fork, and its threads or its GPU cannot be used in the child: make it"
+            " in the child, or start processes with forkserver or spawn"
+        )
+
+
+def _end_all() -> None:
+    for thing in list(_THINGS):
+        parts = vars(thing)
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(parts))  # for ever: destructors would wait for the threads
+        thing.__dict__, thing.__class__ = {}, _Lost
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_end_all)
