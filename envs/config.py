@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from numbers import Real
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
-from robossl.core import Stream, UnknownNameError, UserError
+from robossl.core import Stream, UserError
 from robossl.core.processor import require_num_threads
+from robossl.envs.fitting import fit
 from robossl.envs.motion import MotionConfig
 from robossl.envs.randomisation import GREATEST, Span, span_of
 from robossl.envs.sensor_model import LONGEST_DELAY_S, SensorModel
@@ -57,17 +58,11 @@ class EnvConfig:
     randomise: dict[str, float | Span] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Checks the numbers, and takes lists for tuples and mappings for sensor models."""
-        for name in ("sensors", "randomise"):
-            if not isinstance(getattr(self, name), Mapping):
-                raise UserError(f"env.{name}: expected a dict, got {getattr(self, name)!r}")
-        sensors = {key: _sensor(key, model) for key, model in self.sensors.items()}
-        spans = {name: _span(name, value) for name, value in self.randomise.items()}
-        for name, value in (("sensors", sensors), ("randomise", spans)):
-            object.__setattr__(self, name, value)
-        for what, chosen, known in (("engine", self.engine, EngineName), ("renderer", self.renderer, RendererName)):
-            if chosen not in get_args(known):
-                raise UnknownNameError(what, chosen, get_args(known))
+        """Checks the fields, and takes lists for tuples and mappings for configs."""
+        fit(self, "env.", but=("difficulty", "randomise"))  # a task knows its levels, `_span` the ranges
+        if not isinstance(self.randomise, Mapping):
+            raise UserError(f"env.randomise must be a dict, got {self.randomise!r}")
+        object.__setattr__(self, "randomise", {name: _span(name, value) for name, value in self.randomise.items()})
         if self.num_worlds < 1:
             raise UserError(f"env.num-worlds must be at least 1, got {self.num_worlds}")
         if self.image_size is not None and min(self.image_size) < 1:
@@ -81,22 +76,6 @@ class EnvConfig:
             low, high = span_of(span)
             if not -GREATEST < low <= high < GREATEST:
                 raise UserError(f"env.randomise.{name}: a range goes from low to high, got {low:g} {high:g}")
-
-
-def _sensor(key: str, model: object) -> SensorModel:
-    """Returns a sensor's model, of its fields where these are given."""
-    if isinstance(model, SensorModel):
-        return model
-    if not isinstance(model, Mapping):
-        raise UserError(f"env.sensors.{key}: a sensor is a SensorModel, or its fields by name, got {model!r}")
-    known = [entry.name for entry in fields(SensorModel)]
-    for name in model:
-        if name not in known:
-            raise UnknownNameError(f"key in env.sensors.{key}:", str(name), known)
-    try:
-        return SensorModel(**model)
-    except TypeError as error:
-        raise UserError(f"env.sensors.{key}: {dict(model)} are not the numbers of a sensor") from error
 
 
 def _span(name: str, value: object) -> float | Span:

@@ -14,6 +14,7 @@ from robossl.core import BatchEnv, Obs, StepBatch, UserError
 from robossl.core.finite import checked_keys, require_finite, require_finite_step
 from robossl.envs.action import require_open
 from robossl.envs.config import EnvConfig, WorldSeed
+from robossl.envs.fitting import require_fields
 from robossl.envs.make import make_env
 from robossl.envs.spaces import box, observation_space
 
@@ -37,6 +38,7 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
     metadata: dict[str, Any] = {"render_modes": list(_MODES)}  # noqa: RUF012 (declared so by gymnasium.Env)
 
     def __init__(self, config: EnvConfig | str, *, render_mode: str | None = None, **options: Any) -> None:
+        require_fields(EnvConfig, options, "option")
         config = EnvConfig(id=config, num_threads=1) if isinstance(config, str) else config
         if "num_worlds" in options:
             raise UserError("gymnasium.make makes one world: more are made by gymnasium.make_vec(..., num_envs=...)")
@@ -137,6 +139,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
     def __init__(
         self, config: EnvConfig | str, *, num_envs: int = 1, render_mode: str | None = None, **options: Any
     ) -> None:
+        require_fields(EnvConfig, options, "option")
         config = EnvConfig(id=config) if isinstance(config, str) else config
         if "num_worlds" in options:
             raise UserError("gymnasium.make_vec is told the number of worlds as num_envs, not as num_worlds")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from robossl.core import Array, MotionSpec, UserError
 from robossl.core.motion_filter import MotionBounds, moved, rate_towards
+from robossl.envs.fitting import fit
 from robossl.envs.host import namespace_of
 from robossl.envs.task import Memory
 
@@ -36,6 +37,7 @@ class MotionConfig:
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
+        fit(self, "env.motion.")
         for name in ("acceleration_rad_s2", "velocity_rad_s"):
             values = getattr(self, name)
             if values is not None and not all(0 < value < np.inf for value in values):

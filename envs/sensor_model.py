@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import UserError
+from robossl.envs.fitting import fit
 
 LONGEST_DELAY_S = 60.0
 """Of anything: what is under way is kept, and must fit into memory."""
@@ -47,6 +48,7 @@ class SensorModel:
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
+        fit(self, "sensor.")
         for name in ("delay_s", "noise_std", "noise_relative", "bias_std", "drift_std"):
             value = getattr(self, name)
             if not 0 <= value < float("inf"):

@@ -9,6 +9,7 @@ import pytest
 from robossl.core import UnknownNameError, UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.make import make_task
+from robossl.envs.motion import MotionConfig
 from robossl.envs.sensor_model import SensorModel
 
 
@@ -73,17 +74,54 @@ def test_lists_and_mappings_are_taken_for_tuples_and_sensor_models() -> None:
         ({"randomise": {"mass": [1, 2, 3]}}, r"env.randomise.mass: a range is one number, .* got \[1, 2, 3\]"),
         ({"randomise": {"mass": "much"}}, "env.randomise.mass: a range is one number, .* got 'much'"),
         ({"randomise": {"mass": None}}, "env.randomise.mass: a range is one number, .* got None"),
-        ({"sensors": {"proprio": 0.1}}, "env.sensors.proprio: a sensor is a SensorModel, or its fields"),
+        ({"sensors": {"proprio": 0.1}}, "env.sensors.proprio must be a SensorModel, or its fields by name, got 0.1"),
         ({"sensors": {"proprio": {"noise": 0.1}}}, "unknown key in env.sensors.proprio: 'noise'"),
-        ({"sensors": {"proprio": {"delay_s": "0.1"}}}, "env.sensors.proprio: {'delay_s': '0.1'} are not the numbers"),
-        ({"sensors": None}, "env.sensors: expected a dict, got None"),
-        ({"randomise": 0.5}, "env.randomise: expected a dict, got 0.5"),
+        ({"sensors": {"proprio": {"delay_s": "0.1"}}}, "env.sensors.proprio.delay-s must be a number, got '0.1'"),
+        ({"sensors": None}, "env.sensors must be a dict, got None"),
+        ({"randomise": 0.5}, "env.randomise must be a dict, got 0.5"),
         ({"randomise": {"mass": True}}, "env.randomise.mass: a range is one number, .* got True"),
     ],
 )
 def test_what_is_no_range_and_no_sensor_is_named(options: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         EnvConfig(**options)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("id", 3, "env.id must be a text, got 3"),
+        ("num_worlds", "3", "env.num-worlds must be a whole number, got '3'"),
+        ("num_threads", True, "env.num-threads must be a whole number, got True"),
+        ("delay_s", "late", "env.delay-s must be a number, got 'late'"),
+        ("image_size", 32, "env.image-size must be 2 whole numbers, got 32"),
+        ("image_size", (32.0, 24), r"env.image-size must be 2 whole numbers, got \(32.0, 24\)"),
+        ("image_size", (32, 24, 3), r"env.image-size must be 2 whole numbers, got \(32, 24, 3\)"),
+        ("observations", "rgb_static", "env.observations must be a list of texts, got 'rgb_static'"),
+        ("engine", 3, "env.engine must be one of mujoco, bullet, warp, got 3"),
+        ("motion", 1.5, "env.motion must be a MotionConfig, or its fields by name, got 1.5"),
+        ("motion", {"horizon": 1.5}, "unknown key in env.motion: 'horizon'; did you mean 'horizon_periods'"),
+        ("motion", {"blend_s": "long"}, "env.motion.blend-s must be a number, got 'long'"),
+    ],
+)
+def test_what_does_not_fit_a_field_is_named(option: str, value: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        EnvConfig(**{option: value})
+
+
+def test_numbers_of_numpy_and_lists_and_mappings_fit() -> None:
+    motion = {"acceleration_rad_s2": [2, np.float32(0.5)]}
+    given = EnvConfig(num_worlds=np.int64(3), delay_s=1, image_size=[32, 24], observations=["proprio"], motion=motion)
+    assert (given.num_worlds, given.delay_s) == (3, 1.0)
+    assert (given.image_size, given.observations) == ((32, 24), ("proprio",))
+    assert given.motion == MotionConfig(acceleration_rad_s2=(2.0, 0.5))
+    assert [type(given.num_worlds), type(given.delay_s)] == [int, float]
+
+
+@pytest.mark.parametrize("make", [gymnasium.make, gymnasium.make_vec])
+def test_an_option_that_there_is_not_is_named_with_the_nearest(make: Any) -> None:
+    with pytest.raises(UnknownNameError, match="unknown option 'observation'; did you mean 'observations'"):
+        make("robossl/ArmReach-v0", observation=("proprio",))
 
 
 @pytest.mark.parametrize("num", [0, -1])

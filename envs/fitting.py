@@ -1,0 +1,94 @@
+"""Fits what somebody wrote in Python into the fields of a config, or says in one line what does not fit."""
+
+import types
+from collections.abc import Iterable, Mapping, Sized
+from dataclasses import fields, is_dataclass
+from numbers import Integral, Real
+from typing import Any, Literal, Union, get_args, get_origin
+
+import numpy as np
+
+from robossl.core import UnknownNameError, UserError
+
+_NUMBERS: dict[Any, Any] = {int: Integral, float: Real}
+_WORDS = {int: "whole number", float: "number", str: "text"}
+
+
+def fit(config: Any, prefix: str, *, but: tuple[str, ...] = ()) -> None:
+    """Gives the fields of a frozen dataclass the types that they are declared with: lists become tuples, say.
+
+    Args:
+        config: the dataclass, in its `__post_init__`.
+        prefix: of its fields' names in errors.
+        but: fields that are left as they are.
+
+    Raises:
+        UserError: for the first field that does not fit.
+    """
+    for entry in fields(config):
+        if entry.name not in but:
+            value = _fitted(entry.type, getattr(config, entry.name), f"{prefix}{_dashed(entry.name)}")
+            object.__setattr__(config, entry.name, value)
+
+
+def require_fields(kind: Any, names: Iterable[object], what: str) -> None:
+    """Checks that a dataclass has fields of these names.
+
+    Raises:
+        UnknownNameError: with the nearest one.
+    """
+    known = [entry.name for entry in fields(kind)]
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(what, str(name), known)
+
+
+def _fitted(kind: Any, value: Any, name: str) -> Any:
+    """Returns a value as a scalar, `Literal`, tuple of scalars, dict by text, dataclass, or any of these or None."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return None if value is None else _fitted(parts[0], value, name)
+    if origin is Literal and isinstance(value, str):
+        if value not in parts:
+            raise UnknownNameError(name.rpartition(".")[2], value, parts)
+        return value
+    if origin is tuple and isinstance(value, (list, tuple, np.ndarray)) and len(value) == _length(parts, value):
+        if all(_is(parts[0], item) for item in value):
+            return tuple(map(parts[0], value))
+    elif isinstance(value, Mapping) and origin is dict:
+        return {key: _fitted(parts[1], item, f"{name}.{key}") for key, item in value.items()}
+    elif isinstance(value, Mapping) and _is_config(kind):
+        require_fields(kind, value, f"key in {name}:")
+        inner = {entry.name: entry.type for entry in fields(kind)}
+        return kind(**{key: _fitted(inner[key], item, f"{name}.{_dashed(key)}") for key, item in value.items()})
+    elif origin is None and _is(kind, value):
+        return value if _is_config(kind) else kind(value)
+    raise UserError(f"{name} must be {_called(kind)}, got {value!r}")
+
+
+def _is(kind: Any, value: object) -> bool:
+    """Tells whether a value is of a plain class; a truth value is no number."""
+    return isinstance(value, _NUMBERS.get(kind, kind)) and not isinstance(value, bool)
+
+
+def _is_config(kind: Any) -> bool:
+    return is_dataclass(kind)
+
+
+def _length(parts: tuple[Any, ...], value: Sized) -> int:
+    return len(value) if parts[-1] is Ellipsis else len(parts)
+
+
+def _called(kind: Any) -> str:
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is tuple:
+        return f"{'a list of' if parts[-1] is Ellipsis else len(parts)} {_WORDS[parts[0]]}s"
+    if origin is Literal:
+        return f"one of {', '.join(parts)}"
+    if _is_config(kind):
+        return f"a {kind.__name__}, or its fields by name"
+    return "a dict" if origin is dict else f"a {_WORDS[kind]}"
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
