@@ -1,11 +1,17 @@
-"""robossl's tasks as Gymnasium environments: `gymnasium.make` and `gymnasium.make_vec` return these."""
+"""robossl's tasks as Gymnasium environments: `gymnasium.make` and `gymnasium.make_vec` return these.
 
+Their tasks truncate episodes themselves. They register no `max_episode_steps`, as Gymnasium would truncate once more,
+also what has just terminated; the `spec` of what was made tells it.
+"""
+
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
@@ -36,6 +42,7 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
     """
 
     metadata: dict[str, Any] = {"render_modes": list(_MODES)}  # noqa: RUF012 (declared so by gymnasium.Env)
+    _spec: EnvSpec | None = None
 
     def __init__(self, config: EnvConfig | str, *, render_mode: str | None = None, **options: Any) -> None:
         require_fields(EnvConfig, options, "option")
@@ -54,6 +61,15 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
         self._last_frame: NDArray[np.uint8] | UserError | None = None  # of the ended episode, or why not
         if self.render_mode and spec.camera_names:
             self.batch_env.before_reset = self._keep_frame
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """How Gymnasium made it, and after how many steps the task truncates."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = _limited(spec, self.batch_env)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Obs, dict[str, Any]]:
         """Begins an episode; `options` are ignored.
@@ -135,9 +151,16 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
     """
 
     metadata: dict[str, Any] = {"render_modes": list(_MODES), "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
+    _spec: EnvSpec | None = None
 
     def __init__(
-        self, config: EnvConfig | str, *, num_envs: int = 1, render_mode: str | None = None, **options: Any
+        self,
+        config: EnvConfig | str,
+        *,
+        num_envs: int = 1,
+        render_mode: str | None = None,
+        max_episode_steps: int | None = None,
+        **options: Any,
     ) -> None:
         require_fields(EnvConfig, options, "option")
         config = EnvConfig(id=config) if isinstance(config, str) else config
@@ -145,6 +168,11 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
             raise UserError("gymnasium.make_vec is told the number of worlds as num_envs, not as num_worlds")
         self.batch_env = make_env(replace(config, num_worlds=num_envs, **options), WorldSeed())
         spec = self.batch_env.spec
+        if max_episode_steps not in (None, spec.max_episode_steps):
+            raise UserError(
+                f"max_episode_steps={max_episode_steps}: episodes of {spec.id} have {spec.max_episode_steps} steps at"
+                ' most; only vectorization_mode="sync" or "async" can end them sooner'
+            )
         self.num_envs = num_envs
         self.render_mode = _checked_mode(render_mode)
         self.metadata = {**type(self).metadata, "render_fps": spec.control_hz}
@@ -154,6 +182,15 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._checked = checked_keys(spec)
         self._begun = False
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """How Gymnasium made it, and after how many steps the task truncates."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = _limited(spec, self.batch_env)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Obs, dict[str, Any]]:
         """Begins an episode in every world; `options` are ignored.
@@ -176,8 +213,12 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
         """Advances all worlds by one control step; see `BatchEnv.step`.
 
         Raises:
+            ValueError: if the actions have the wrong shape or are not finite.
+            gymnasium.error.ResetNeeded: before the first `reset`.
             UserError: if an observation is not finite.
         """
+        if not self._begun:
+            raise gymnasium.error.ResetNeeded("no episode is running: call reset() first")
         batch = self.batch_env.step(actions)
         require_finite_step(batch, self._checked)
         return batch.obs, batch.reward, batch.terminated, batch.truncated, _vector_info(batch)
@@ -189,6 +230,17 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
     def close_extras(self) -> None:
         """Frees threads and graphics contexts."""
         self.batch_env.close()
+
+
+def _limited(spec: EnvSpec | None, env: BatchEnv) -> EnvSpec | None:
+    """Returns a copy of a spec that tells after how many steps a task truncates.
+
+    What is made again from it is truncated by Gymnasium, too, after as many steps.
+    """
+    if spec is not None:
+        spec = copy.copy(spec)
+        spec.max_episode_steps = env.spec.max_episode_steps
+    return spec
 
 
 def _vector_info(batch: StepBatch) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -239,6 +239,17 @@ class TaskEnv:
         self._episode[:] = state["episode"]
         self._elapsed[:] = state["elapsed"]
         self._begun = True
+
+    def __reduce__(self) -> NoReturn:
+        """Tells those who want a copy, or to pickle it, what carries over.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(
+            f"{self.config.id} cannot be copied or pickled: make another, and give its set_state() what get_state()"
+            " returns (those of `unwrapped.batch_env` where Gymnasium made it)"
+        )
 
     def close(self) -> None:
         """See `BatchEnv.close`."""

@@ -6,6 +6,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import TimeAwareObservation
 
 import robossl.envs.gym_env
 from robossl.core import UserError
@@ -156,3 +157,28 @@ def test_registered_ids_make_both(env_id: str) -> None:
     assert isinstance(env, GymVectorEnv)
     assert env.num_envs == 3
     assert gymnasium.make(f"robossl.envs:{env_id}").spec.id == env_id
+
+
+def test_before_the_first_reset_both_ask_for_it() -> None:
+    with pytest.raises(gymnasium.error.ResetNeeded, match="call reset"):
+        GymEnv("test/Counter-v0").step(ACTION)
+    with pytest.raises(gymnasium.error.ResetNeeded, match="call reset"):
+        GymVectorEnv("test/Counter-v0", num_envs=2).step(np.zeros((2, 2)))
+
+
+def test_a_spec_tells_the_tasks_own_limit_and_nothing_else_truncates() -> None:
+    env, envs = gymnasium.make("robossl/ArmReach-v0"), gymnasium.make_vec("robossl/ArmReach-v0", num_envs=2)
+    for made in (env, envs):
+        assert made.spec.max_episode_steps == made.unwrapped.batch_env.spec.max_episode_steps
+    assert gymnasium.spec("robossl/ArmReach-v0").max_episode_steps is None
+    assert "TimeLimit" not in str(env)
+    TimeAwareObservation(env)
+    assert gymnasium.make("robossl/ArmReach-v0", max_episode_steps=2).spec.max_episode_steps == 2
+    assert GymEnv("test/Counter-v0").spec is None
+
+
+def test_a_vector_refuses_another_limit_than_the_tasks() -> None:
+    own = GymVectorEnv("test/Counter-v0").batch_env.spec.max_episode_steps
+    assert gymnasium.make_vec("robossl/ArmReach-v0", max_episode_steps=own).num_envs == 1
+    with pytest.raises(UserError, match=f"max_episode_steps=2: episodes of .* have {own} steps at most"):
+        gymnasium.make_vec("robossl/ArmReach-v0", max_episode_steps=2)

@@ -1,7 +1,10 @@
 """The environment around a task small enough to compute by hand: a cart pushed along a rail."""
 
+import copy
+import pickle
 from typing import Any
 
+import gymnasium
 import mujoco
 import numpy as np
 import pytest
@@ -216,6 +219,15 @@ def test_closing_twice_is_allowed() -> None:
     env = rail(observations=("rgb_side",))
     env.close()
     env.close()
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, pickle.dumps])
+@pytest.mark.parametrize("make", [gymnasium.make, gymnasium.make_vec])
+def test_who_copies_an_environment_is_told_of_its_state(make: Any, duplicate: Any) -> None:
+    env = make("robossl/ArmReach-v0")
+    for one in (env.unwrapped.batch_env, env):
+        with pytest.raises(TypeError, match=r"^robossl/ArmReach-v0 cannot be copied or pickled: .*set_state\(\)"):
+            duplicate(one)
 
 
 def test_a_closed_environment_says_so() -> None:
