@@ -112,8 +112,12 @@ def _resumed(run_folder: Path, arguments: list[str]) -> _Job:
         require_ahead(find_checkpoint(run_folder), command.updates)
         settings = replace(settings, pretrain=replace(settings.pretrain, updates=command.updates))
     settings = replace(settings, device=device_name(command.device or settings.device))
-    data = command.data or Path(os.fsdecode((run_folder / _DATA).read_bytes().strip()))
-    return _Job(settings=settings, data=data, as_json=command.json, run_folder=run_folder)
+    return _Job(settings=settings, data=command.data or _data(run_folder), as_json=command.json, run_folder=run_folder)
+
+
+def _data(run_folder: Path) -> Path:
+    """Returns where the dataset was when the run began."""
+    return Path(os.fsdecode((run_folder / _DATA).read_bytes().strip()))
 
 
 def _load(run_folder: Path) -> PretrainSettings:
