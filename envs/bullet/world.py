@@ -148,10 +148,13 @@ class BulletWorld:
         pybullet.performCollisionDetection(**self._client)
 
     def touching(self) -> list[tuple[int, int]]:
-        """Returns the pairs of geoms of all contacts that were found last and are no gaps."""
-        points = pybullet.getContactPoints(**self._client)
-        geoms = self._geoms
-        return [(geoms[point[1], point[3]], geoms[point[2], point[4]]) for point in points if point[8] <= 0.0]
+        """Returns the pairs of geoms of all contacts that were found last and are no gaps.
+
+        A gap is none where the step has closed it: Bullet stops what would get through, and a moment later the two may
+        be apart again.
+        """
+        points = [point for point in pybullet.getContactPoints(**self._client) if point[8] <= 0.0 or point[9] > 0.0]
+        return [(self._geoms[point[1], point[3]], self._geoms[point[2], point[4]]) for point in points]
 
     def presses(self) -> list[Press]:
         """Returns the contacts that the last step has solved, with their forces."""

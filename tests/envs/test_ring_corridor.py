@@ -242,3 +242,19 @@ def test_the_per_step_functions_run_on_torch():
             np.testing.assert_allclose(torch_values[key].numpy(), value, atol=1e-5, err_msg=key)
     assert actual.terminated.tolist() == expected.terminated.tolist()
     assert actual.success.tolist() == expected.success.tolist()
+
+
+def test_in_bullet_no_car_is_stopped_without_a_collision():
+    pytest.importorskip("pybullet")
+    options = {"num_worlds": 16, "num_threads": 1, "engine": "bullet", "observations": ("proprio",)}
+    env, generator = TaskEnv(RingCorridor(), EnvConfig(**options), WorldSeed(seed=0)), np.random.default_rng(0)
+    env.reset()
+    num_collided = 0
+    for _ in range(40):
+        step = env.step(generator.uniform(-1, 1, (16, 1)).astype(np.float32))
+        speed, has_collided = step.obs["proprio"][:, 0], step.info["metric/collision"] > 0
+        speed[step.final_ids] = step.final_obs["proprio"][:, 0]
+        assert has_collided[np.abs(speed - DRIVE.speed_m_s) > 0.02].all()
+        num_collided += has_collided.sum()
+    assert num_collided > 50
+    env.close()
