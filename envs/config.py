@@ -59,7 +59,7 @@ class EnvConfig:
 
     def __post_init__(self) -> None:
         """Checks the fields, and takes lists for tuples and mappings for configs."""
-        fit(self, "env.", but=("difficulty", "randomise"))  # a task knows its levels, `_span` the ranges
+        fit(self, EnvConfig, "env.", but=("difficulty", "randomise"))  # a task knows its levels, `_span` the ranges
         if not isinstance(self.randomise, Mapping):
             raise UserError(f"env.randomise must be a dict, got {self.randomise!r}")
         object.__setattr__(self, "randomise", {name: _span(name, value) for name, value in self.randomise.items()})

@@ -44,9 +44,12 @@ class DelayedEngine:
         self._engine.begin(ids, start)
         self._begins[ids] = True
 
-    def step(self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = ()) -> dict[str, Array]:
-        """See `Engine.step`."""
+    def step(
+        self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = (), *, more: bool = False
+    ) -> dict[str, Array]:
+        """See `Engine.step`; a decision is whole."""
         assert num_substeps == self._num_substeps
+        assert not more
         held = self._newest_first
         if self._begins.any():
             at_rest = numbers_of(self._engine, "ctrl", np.flatnonzero(self._begins))

@@ -18,7 +18,6 @@ _MADE_BY = {
     "randomiser": "env.randomise",
     "last": "env.observations",
     "env": "env.sensors",
-    "episode": "env.sensors",
 }
 """What has to be the same for a part of the state to fit."""
 
@@ -36,6 +35,8 @@ def require_fitting(state: Tree, own: Tree, env_id: str, model: Any) -> None:
         UserError: if it is of another number of worlds, another stream, another version of the task, or of an
             environment that is set otherwise.
     """
+    if "env" in state:
+        raise _misfit("env", "it has models of sensors")
     require_alike(state, {key: None for key in own if key not in _NOTES})
     num_worlds = len(own["episode"])
     if len(state["episode"]) != num_worlds:
@@ -46,6 +47,8 @@ def require_fitting(state: Tree, own: Tree, env_id: str, model: Any) -> None:
     for field, values in state["model_values"].items():
         if field not in RANDOM_FIELDS or np.shape(values)[1:] != model_default(model, field).shape:
             raise _misfit("model_values", f"{field} is not the model's")
+    if unknown := sorted(state["randomiser"]["values"].keys() - own["randomiser"]["values"].keys()):
+        raise _misfit("randomiser", f"it has a range of {unknown[0]}")  # whose values would stay for good
     for part in _PARTS:
         require_alike(state[part], own[part], part)
 

@@ -14,18 +14,19 @@ _NUMBERS: dict[Any, Any] = {int: Integral, float: Real}
 _WORDS = {int: "whole number", float: "number", str: "text"}
 
 
-def fit(config: Any, prefix: str, *, but: tuple[str, ...] = ()) -> None:
+def fit(config: Any, kind: Any, prefix: str, *, but: tuple[str, ...] = ()) -> None:
     """Gives the fields of a frozen dataclass the types that they are declared with: lists become tuples, say.
 
     Args:
         config: the dataclass, in its `__post_init__`.
+        kind: the class whose fields are meant: what somebody derives from it has others.
         prefix: of its fields' names in errors.
         but: fields that are left as they are.
 
     Raises:
         UserError: for the first field that does not fit.
     """
-    for entry in fields(config):
+    for entry in fields(kind):
         if entry.name not in but:
             value = _fitted(entry.type, getattr(config, entry.name), f"{prefix}{_dashed(entry.name)}")
             object.__setattr__(config, entry.name, value)
@@ -54,7 +55,7 @@ def _fitted(kind: Any, value: Any, name: str) -> Any:
         return value
     if origin is tuple and isinstance(value, (list, tuple, np.ndarray)) and len(value) == _length(parts, value):
         if all(_is(parts[0], item) for item in value):
-            return tuple(map(parts[0], value))
+            return tuple(map(parts[0], value) if parts[0] in _NUMBERS else value)
     elif isinstance(value, Mapping) and origin is dict:
         return {key: _fitted(parts[1], item, f"{name}.{key}") for key, item in value.items()}
     elif isinstance(value, Mapping) and _is_config(kind):
@@ -62,7 +63,7 @@ def _fitted(kind: Any, value: Any, name: str) -> Any:
         inner = {entry.name: entry.type for entry in fields(kind)}
         return kind(**{key: _fitted(inner[key], item, f"{name}.{_dashed(key)}") for key, item in value.items()})
     elif origin is None and _is(kind, value):
-        return value if _is_config(kind) else kind(value)
+        return kind(value) if kind in _NUMBERS else value
     raise UserError(f"{name} must be {_called(kind)}, got {value!r}")
 
 

@@ -4,6 +4,7 @@ To wait for the threads there would last for ever. `os.fork` makes such a child,
 by itself.
 """
 
+import contextlib
 import ctypes
 import os
 import weakref
@@ -39,9 +40,10 @@ class _Lost:
 
 def _end_all() -> None:
     for thing in list(_THINGS):
-        parts = vars(thing)
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(parts))  # for ever: destructors would wait for the threads
-        thing.__dict__, thing.__class__ = {}, _Lost
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(vars(thing)))  # for ever: destructors would wait for the threads
+        with contextlib.suppress(TypeError):  # of a class with slots: it waits, but nobody else does
+            thing.__class__ = _Lost
+            thing.__dict__ = {}
 
 
 if hasattr(os, "register_at_fork"):

@@ -45,8 +45,8 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
     _spec: EnvSpec | None = None
 
     def __init__(self, config: EnvConfig | str, *, render_mode: str | None = None, **options: Any) -> None:
-        require_fields(EnvConfig, options, "option")
         config = EnvConfig(id=config, num_threads=1) if isinstance(config, str) else config
+        require_fields(config, options, "option")
         if "num_worlds" in options:
             raise UserError("gymnasium.make makes one world: more are made by gymnasium.make_vec(..., num_envs=...)")
         self.batch_env = make_env(replace(config, num_worlds=1, **options), WorldSeed())
@@ -162,13 +162,14 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
         max_episode_steps: int | None = None,
         **options: Any,
     ) -> None:
-        require_fields(EnvConfig, options, "option")
         config = EnvConfig(id=config) if isinstance(config, str) else config
+        require_fields(config, options, "option")
         if "num_worlds" in options:
             raise UserError("gymnasium.make_vec is told the number of worlds as num_envs, not as num_worlds")
         self.batch_env = make_env(replace(config, num_worlds=num_envs, **options), WorldSeed())
         spec = self.batch_env.spec
         if max_episode_steps not in (None, spec.max_episode_steps):
+            self.batch_env.close()
             raise UserError(
                 f"max_episode_steps={max_episode_steps}: episodes of {spec.id} have {spec.max_episode_steps} steps at"
                 ' most; only vectorization_mode="sync" or "async" can end them sooner'

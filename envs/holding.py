@@ -19,7 +19,7 @@ class Holding:
     """Shifts controls and activations that stand for positions, so that actuators pull as they did elsewhere.
 
     They are those of actuators with a fixed gain and a force that depends on their length, as MJCF's `position` and
-    `intvelocity`. Others, as motors, pull alike wherever joints are.
+    `intvelocity`, with the gains and gears of the compiled model. Others, as motors, pull alike wherever joints are.
     """
 
     def __init__(self, model: Any) -> None:
@@ -37,6 +37,11 @@ class Holding:
             )
             if len(which := np.flatnonzero(is_servo & np.isin(model.actuator_dyntype, kinds)))
         ]
+
+    @property
+    def is_needed(self) -> bool:
+        """Tells whether there are such actuators."""
+        return bool(self._fields)
 
     def lengths(self, engine: Engine, ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """Returns how long the actuators [n, A] of the worlds `ids` are."""

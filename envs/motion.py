@@ -37,7 +37,7 @@ class MotionConfig:
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
-        fit(self, "env.motion.")
+        fit(self, MotionConfig, "env.motion.")
         for name in ("acceleration_rad_s2", "velocity_rad_s"):
             values = getattr(self, name)
             if values is not None and not all(0 < value < np.inf for value in values):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from robossl.core import UserError
+from robossl.envs.mujoco_fields import LOOKS
 from robossl.envs.sensor_model import LONGEST_DELAY_S
 
 Span: TypeAlias = tuple[float, float]
@@ -36,7 +37,6 @@ def require_range(what: str, low: float, high: float, *, least: float = -math.in
 
 
 _MAX_NAMES = 8  # that are written out
-_VISUAL = ("geom_rgba", "geom_matid", "mat_", "light_", "cam_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,18 +73,18 @@ class Randomisation:
             raise UserError(f"the scene has room for {room.described()}, not for {asked}")
         if self.mode == "scale":
             require_range(f"factors of {self.fields[0]}", self.low, self.high, least=0.0)
-            if not self.each and {"body_mass", "body_inertia"}.issubset(self.fields):
-                raise UserError("a body's inertia follows its mass: a range of both is one of body_mass alone")
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The names of the fields."""
-        return (self.field,) if isinstance(self.field, str) else self.field
+        """The names of the fields; a body's inertia follows its mass, so a factor of both is one of the mass."""
+        named = (self.field,) if isinstance(self.field, str) else self.field
+        is_double = self.mode == "scale" and not self.each and "body_mass" in named
+        return tuple(field for field in named if not (is_double and field == "body_inertia"))
 
     @property
     def is_visual(self) -> bool:
         """Tells whether only pictures show it."""
-        return all(field.startswith(_VISUAL) for field in self.fields)
+        return all(field.startswith(LOOKS) for field in self.fields)
 
     def described(self) -> str:
         """Says in a few words what it does."""

@@ -117,7 +117,8 @@ class Randomiser:
                 rows[change.field] = given[change.field].copy()
             drawn = change.apply(rows[change.field], draws.sub(f"randomise {name}"))
             self.values[name][ids] = drawn.reshape(len(ids), -1).mean(axis=1)
-        held = self._holding.lengths(self._engine, ids) if "qpos" in rows else None
+        is_held = "qpos" in rows and self._holding.is_needed
+        held = self._holding.lengths(self._engine, ids) if is_held else None
         for change in {change.field: change for _, change in self._changes}.values():
             if change.is_state:
                 self._engine.write(change.field, rows[change.field], ids)

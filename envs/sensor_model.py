@@ -48,7 +48,7 @@ class SensorModel:
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
-        fit(self, "sensor.")
+        fit(self, SensorModel, "sensor.")
         for name in ("delay_s", "noise_std", "noise_relative", "bias_std", "drift_std"):
             value = getattr(self, name)
             if not 0 <= value < float("inf"):

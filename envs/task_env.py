@@ -221,7 +221,7 @@ class TaskEnv:
         """See `BatchEnv.set_state`.
 
         Raises:
-            UserError: if it does not fit (`require_fitting`); nothing has changed then.
+            UserError: if it does not fit (`require_fitting`), where nothing has changed then, or the engine refuses it.
         """
         require_open(self._is_closed)
         require_fitting(state, self.get_state(), self.config.id, self.engine.model)
@@ -264,7 +264,8 @@ class TaskEnv:
         action = acting = self._on_device(asked)
         if self._randomiser.values:
             draws = self._draws(np.arange(self.num_worlds))
-            acting = self._on_device(self._randomiser.act(asked, draws, self._elapsed))
+            late = self._randomiser.act(asked, draws, self._elapsed)
+            acting = action if late is asked else self._on_device(late)
         ctrl = task.control(engine, acting, self._memory)
         self._promises.controls(ctrl)
         recorded = engine.step(ctrl, task.spec.num_substeps, self._record)

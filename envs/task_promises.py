@@ -13,7 +13,7 @@ from robossl.core import Array, ArraySpec, UserError
 from robossl.envs.task import Memory, Outcome, TaskSpec
 
 _SHAPE = operator.attrgetter("shape")
-_KINDS = ("bool", "int8", "int16", "int32", "int64", "uint8", "float16", "float32", "float64")  # torch's, and files'
+KINDS = ("bool", "int8", "int16", "int32", "int64", "uint8", "float16", "float32", "float64")  # torch's, and files'
 
 
 class Promises:
@@ -64,7 +64,9 @@ class Promises:
             self._seen = found
 
 
-def require_new_memory(memory: Memory, num_worlds: int, whose: str = "the task") -> None:
+def require_new_memory(
+    memory: Memory, num_worlds: int, whose: str = "the task", kinds: tuple[str, ...] = KINDS
+) -> None:
     """Checks what `new_memory` returns, of a task or a sensor.
 
     Raises:
@@ -75,8 +77,8 @@ def require_new_memory(memory: Memory, num_worlds: int, whose: str = "the task")
     for name, kept in memory.items():
         if not isinstance(kept, np.ndarray):
             raise UserError(f"{whose}'s memory {name!r} is a {type(kept).__name__}, expected an array")
-        if kept.dtype.name not in _KINDS or not kept.dtype.isnative:
-            raise UserError(f"{whose}'s memory {name!r} is of {kept.dtype.str}, expected one of {', '.join(_KINDS)}")
+        if kept.dtype.name not in kinds or not kept.dtype.isnative:
+            raise UserError(f"{whose}'s memory {name!r} is of {kept.dtype.str}, expected one of {', '.join(kinds)}")
         if kept.shape[:1] != (num_worlds,):
             raise UserError(f"{whose}'s memory {name!r} is {list(kept.shape)}, expected a row for each of {num_worlds}")
         if not kept.flags.writeable:

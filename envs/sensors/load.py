@@ -70,7 +70,9 @@ def _load(model: Any, site: str, *, mass: Floats, inertia: Floats, ipos: Floats,
         pos: [n, B, 3] where they are on their parents.
         quat: [n, B, 4].
     """
-    places, turns = _frames(model, site, pos, quat)
+    shared = _shared_parts(model, site)
+    is_shared = pos is shared["pos"] and quat is shared["quat"]
+    places, turns = _shared_frames(model, site) if is_shared else _frames(model, site, pos, quat)
     centres = places + rotated(turns, ipos)
     axes = _matrices(normalised(product(turns, model.body_iquat[_carried(model, site)])))
     total = mass.sum(axis=1)
@@ -144,6 +146,12 @@ def _carried(model: Any, site: str) -> list[int]:
         if model.body_parentid[body] in bodies:
             bodies.append(body)
     return bodies
+
+
+@lru_cache(maxsize=4)
+def _shared_frames(model: Any, site: str) -> tuple[Floats, Floats]:
+    shared = _shared_parts(model, site)
+    return _frames(model, site, shared["pos"], shared["quat"])
 
 
 def _frames(model: Any, site: str, pos: Floats, quat: Floats) -> tuple[Floats, Floats]:

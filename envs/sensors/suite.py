@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from robossl.core import Array, ArraySpec, Draws, Obs, Tree, UserError
 from robossl.envs.engine import Engine
 from robossl.envs.sensors.sensor import Memory, Sensor
-from robossl.envs.task_promises import require_new_memory
+from robossl.envs.task_promises import KINDS, require_new_memory
 
+_ON_HOST = ("uint16", "uint32", "uint64")  # which torch hardly has: sensors remember on the host
 _SHAPE_AND_DTYPE = operator.attrgetter("shape", "dtype")
 
 
@@ -32,7 +33,7 @@ class SensorSuite:
         self._dtypes = {key: np.dtype(spec.dtype) for key, spec in self.specs.items()}
         self._memory = {key: sensor.new_memory(engine.num_worlds) for key, sensor in sensors.items()}
         for key, memory in self._memory.items():
-            require_new_memory(memory, engine.num_worlds, f"the sensor {key}")
+            require_new_memory(memory, engine.num_worlds, f"the sensor {key}", (*KINDS, *_ON_HOST))
         self._layouts = {key: _layout(memory) for key, memory in self._memory.items()}
         self._recorded: dict[str, Array] = {}
         for key, sensor in sensors.items():  # names all fields to the engine before the first step
@@ -79,10 +80,7 @@ class SensorSuite:
         """Puts back what `get_state` returned."""
         for key, part in self._memory.items():
             for name, values in part.items():
-                kept = state.get(key, {}).get(name)
-                if np.shape(kept) != values.shape:
-                    raise UserError(f"the state is of another version of the sensor {key!r}: {name!r} differs")
-                values[...] = kept
+                values[...] = state[key][name]
 
     def _require_kept(self) -> None:
         """Checks that sensors have left their memory in the shapes and dtypes that it began with."""
@@ -112,8 +110,9 @@ def _checked(key: str, readings: Array, shape: tuple[int, ...], dtype: np.dtype[
         raise UserError(
             f"the sensor {key!r} returns {list(readings.shape)} of {shape[0]} worlds, expected {list(shape)}"
         )
+    are_whole = readings.dtype.kind in "iu" and dtype.kind in "iu"  # signs aside, of one kind
     try:
-        return readings.astype(dtype, casting="same_kind", subok=False)
+        return readings.astype(dtype, casting="unsafe" if are_whole else "same_kind", subok=False)
     except TypeError as error:
         raise UserError(f"the sensor {key!r} returns {readings.dtype}, expected {dtype}") from error
 

@@ -1,5 +1,6 @@
 """`robossl dataset from-bag`: recordings of a bridge become episodes, to pretrain or to fine-tune on."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,8 +8,9 @@ from robossl.cli.arguments import parse, split_positional
 from robossl.cli.figures import print_summary
 from robossl.cli.profiles import load_profile, require_known_profile
 from robossl.core import Bundle, UsageError, UserError
+from robossl.core.bundle import CONTRACT
 from robossl.data import Episode, EpisodeStore
-from robossl.data.episode_index import read_index, require_made_alike
+from robossl.data.episode_index import read_dataset, read_index, require_made_alike
 from robossl.data.episode_writer import EpisodeWriter
 from robossl.deploy.recording import Recording
 from robossl.rehearsal.bag_episodes import RECORDED_S, bag_episodes, bag_spec
@@ -52,12 +54,14 @@ def run(arguments: list[str]) -> int:
     if recording.lost:
         print(recording.lost)
     episodes = bag_episodes(recording, bundle.contract, profile, success=command.success)
-    made = {"recorded_by": "robossl bridge", "bundle": bundle.digest, "profile": profile.name}
+    policy = hashlib.sha256(bundle.read(CONTRACT) + bundle.policy).hexdigest()  # the same with a profile in its bundle
+    made = {"recorded_by": "robossl bridge", "bundle": bundle.digest, "policy": policy, "profile": profile.name}
     with EpisodeWriter(command.out, bag_spec(bundle.contract), made) as writer:
-        require_made_alike(command.out, made)
+        knows_policy = "policy" in read_dataset(command.out)[1]
+        require_made_alike(command.out, {name: made[name] for name in made if name != "bundle" or not knows_policy})
         episodes = _not_there_yet(command.out, episodes)
         if not episodes:
-            raise UserError(f"{bag} is in {command.out} already: nothing is added")
+            raise UserError(f"{bag} is in {command.out} already: nothing is added, nor is --success changed")
         for episode in episodes:
             writer.add(episode)
     changed = sum(episode.info["guard_changed"] * episode.length for episode in episodes)

@@ -34,11 +34,9 @@ _USAGE_EXIT, _ERROR_EXIT, _INTERRUPT_EXIT = 2, 1, 130
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits: 0 done, 1 error, 2 wrong usage, 130 interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    output = outlast_readers(stops=words[:1] == ["bridge"])
+    output = outlast_readers()
     try:
         code = _run(words)
-        if output is not None:
-            output.stops = False  # the work is done
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
         told = _told(error)

@@ -5,6 +5,7 @@ members of a union. Unknown keys, lossy casts and wrong types are errors that na
 """
 
 import dataclasses
+import os
 import types
 import typing
 from importlib.resources import files
@@ -17,6 +18,7 @@ from robossl.cli.strict_yaml import load_yaml
 from robossl.core import UnknownNameError, UserError
 
 T = TypeVar("T")
+_SUFFIXES = (".yaml", ".yml")
 
 
 def preset_names(verb: str) -> list[str]:
@@ -82,10 +84,10 @@ def flag_names(config: Any, prefix: str = "") -> list[str]:
 
 def _raw(verb: str, name: str, heirs: tuple[str, ...] = ()) -> dict[str, Any]:
     """Reads a preset's values, those of its parents below them; `heirs` are the presets that extend it."""
-    if name in heirs:
+    if any(os.path.realpath(name) == os.path.realpath(heir) for heir in heirs):
         raise UserError(f"{heirs[-1]}: extends {name}, which extends it")
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml"):
+    path = _expanded(name, name)
+    if path.suffix in _SUFFIXES:
         if not path.is_file():
             asked = f"{heirs[-1]} extends {name}, which" if heirs else str(path)
             raise UserError(f"{asked} {'is no file' if path.exists() else 'does not exist'}")
@@ -107,7 +109,15 @@ def _raw(verb: str, name: str, heirs: tuple[str, ...] = ()) -> dict[str, Any]:
     if not isinstance(parent, str):
         raise UserError(f"{name}: extends takes one preset's name, got {parent!r}")
     beside = path.parent / parent  # what a file extends lies beside it, or where the command runs
-    return _merged(_raw(verb, str(beside) if beside.is_file() else parent, (*heirs, name)), data)
+    is_beside = beside.suffix in _SUFFIXES and beside.is_file()
+    return _merged(_raw(verb, str(beside) if is_beside else parent, (*heirs, name)), data)
+
+
+def _expanded(path: str, where: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:  # of a user that there is not
+        raise UserError(f"{where}: {path!r}: {error}") from error
 
 
 def _merged(parent: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:
@@ -174,7 +184,7 @@ def _build_dataclass(config_type: Any, data: Any, where: str) -> Any:
 
 def _build_scalar(config_type: Any, data: Any, where: str) -> Any:
     if config_type is Path and isinstance(data, str):
-        return Path(data).expanduser()
+        return _expanded(data, where)
     exact = isinstance(data, config_type) and not (isinstance(data, bool) and config_type is not bool)
     if exact:
         return data

@@ -12,45 +12,27 @@ _READER_IS_GONE = (errno.EPIPE, errno.EIO)  # of a pipe; of a terminal
 class LastingFile(io.FileIO):
     """A descriptor that takes whatever is written; what its other end does not take is dropped.
 
-    Args:
-        descriptor: its number.
-        stops: see the attribute.
-
     Attributes:
-        stops: whether the next loss stops the work.
         failure: why something was dropped that somebody waits for, on a full disk for example; None where the reader
             went away or nothing was dropped.
     """
 
-    def __init__(self, descriptor: int, *, stops: bool = False) -> None:
+    def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, "w", closefd=False)
-        self.stops = stops
         self.failure: OSError | None = None
 
     def write(self, content: Any) -> int:
-        """Writes bytes, or drops them.
-
-        Raises:
-            UserError: at a loss that stops the work.
-        """
+        """Writes bytes, or drops them."""
         try:
             return super().write(content)
         except OSError as error:
             if error.errno not in _READER_IS_GONE:
                 self.failure = error
-            if self.stops:
-                from robossl.core import UserError  # takes a while to import
-
-                self.stops = False
-                raise UserError(f"stopped, for what it tells is lost: {error.strerror}") from error
             return memoryview(content).nbytes
 
 
-def outlast_readers(*, stops: bool = False) -> LastingFile | None:
+def outlast_readers() -> LastingFile | None:
     """Makes the standard streams of this process outlast their readers, and opens those that it was begun without.
-
-    Args:
-        stops: whether a loss on standard output stops the work: that of a robot whose operator sees nothing any more.
 
     Returns:
         Standard output, where it was not replaced by somebody else.
@@ -62,7 +44,7 @@ def outlast_readers(*, stops: bool = False) -> LastingFile | None:
         sys.stderr, _ = _lasting(2, sys.stderr)
     if sys.stdout is not sys.__stdout__:
         return None
-    sys.stdout, output = _lasting(1, sys.stdout, stops=stops)
+    sys.stdout, output = _lasting(1, sys.stdout)
     return output
 
 
@@ -76,11 +58,11 @@ def _open_closed() -> None:
             os.set_inheritable(descriptor, True)
 
 
-def _lasting(descriptor: int, stream: Any, *, stops: bool = False) -> tuple[TextIO, LastingFile | None]:
+def _lasting(descriptor: int, stream: Any) -> tuple[TextIO, LastingFile | None]:
     """Returns a stream that writes as `stream` does, and its file."""
     if stream is None:
         return open(os.devnull, "w"), None
-    file = LastingFile(descriptor, stops=stops)
+    file = LastingFile(descriptor)
     text = io.TextIOWrapper(
         file if stream.write_through else io.BufferedWriter(file),
         encoding=stream.encoding,

@@ -124,7 +124,8 @@ def _resumed(path: Path, arguments: Sequence[str]) -> tuple[Order, bool]:
     )
     settings = load_settings(run_folder)
     if command.n_timesteps is not None:
-        require_ahead(find_checkpoint(checkpoint or run_folder), command.n_timesteps)
+        if command.n_timesteps < settings.loop.n_timesteps:  # whose last rollout may go beyond it
+            require_ahead(find_checkpoint(checkpoint or run_folder), command.n_timesteps)
         settings = replace(settings, loop=replace(settings.loop, n_timesteps=command.n_timesteps))
     settings = replace(
         settings, device=device_name(command.device or settings.device), log_folder=run_folder.resolve().parents[1]

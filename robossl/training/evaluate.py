@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 
 from robossl.core.protocols import BatchEnv, Obs, Policy
 from robossl.core.specs import EnvSpec
-from robossl.training.intervals import bootstrap_interval, mean_interval, rate_difference_interval, rate_interval
+from robossl.training.intervals import bootstrap_interval, rate_difference_interval, rate_interval
 from robossl.training.rollout import Moment, Rollout, ended
+
+_RATES = ("success_rate", "collision_rate", "collision_mean")
+"""Figures whose values are 0 or 1 in every episode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +60,14 @@ class EvalResult:
         metrics = {f"{name}_mean": values[judged] for name, values in self.metrics.items()}
         if "collision" in self.metrics:
             metrics["collision_rate"] = metrics["collision_mean"]
-        totals = {"return_mean": self.returns, "length_mean": self.lengths}
         rates = {"success_rate": self.success} if self.has_success else {}
-        columns: dict[str, NDArray[Any]] = {**rates, **totals, **metrics}
+        columns: dict[str, NDArray[Any]] = {**rates, "return_mean": self.returns, "length_mean": self.lengths}
+        columns |= metrics
         values = {name: float(np.mean(column)) for name, column in columns.items()}
-        intervals = {name: rate_interval(column) for name, column in rates.items()}
-        intervals |= {name: bootstrap_interval(column) for name, column in totals.items()}
-        intervals |= {name: mean_interval(column) for name, column in metrics.items()}
+        intervals = {
+            name: rate_interval(column) if name in _RATES else bootstrap_interval(column)
+            for name, column in columns.items()
+        }
         spread = {"return_std": float(np.std(self.returns))}
         lost = {"num_diverged": int(self.diverged.sum())} if self.diverged.any() else {}
         told = {f"{name}_ci": list(interval) for name, interval in intervals.items()}

@@ -20,12 +20,6 @@ _Z = NormalDist().inv_cdf((1 + _LEVEL) / 2)
 _NUM_RESAMPLES = 10_000
 
 
-def mean_interval(values: NDArray[Any]) -> Interval:
-    """Returns the interval of the mean of `values` [E]: that of a rate where all of them are 0 or 1."""
-    is_rate = bool(np.isin(values, (0, 1)).all())
-    return rate_interval(values) if is_rate else bootstrap_interval(values)
-
-
 def rate_interval(hits: NDArray[Any]) -> Interval:
     """Returns Wilson's score interval of the share of ones in `hits` [E], zeros and ones."""
     count, total = int(np.sum(hits)), len(hits)

@@ -186,6 +186,28 @@ def test_an_operator_who_is_gone_ends_a_live_run_with_a_stop(
     assert (code, json.loads(lines[-1])["state"]) == (0, "hold")
 
 
+def test_a_robot_does_not_move_on_where_nobody_reads_what_the_bridge_tells(bundle: Bundle, robot: Robot) -> None:
+    read, written = os.pipe()
+
+    def go_away() -> None:
+        while not robot.told:
+            time.sleep(0.02)
+        os.close(read)
+
+    threading.Thread(target=go_away, daemon=True).start()
+    options = BridgeOptions(
+        profile=PROFILE.name, record=None, live=True, confirm=PROFILE.name, arm=True, speed=1.0, seconds=20.0
+    )
+    with open(written, "w") as out, pytest.raises(UserError, match="nobody reads any more what the bridge tells"):
+        app.run(bundle, PROFILE, options, out=out, typed=io.StringIO())
+    robot.done.set()
+    robot.thread.join()
+    robot.spin_once(0.0)
+    told = [TYPES.from_bytes(data, "geometry_msgs/msg/TwistStamped").twist.linear.x for data in robot.told]
+    assert max(told) > 0
+    assert told[-1] == 0
+
+
 def test_a_simulated_robot_is_looked_for_on_this_machine_alone(
     bundle: Bundle, tmp_path: Path, robot: Robot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -281,10 +281,6 @@ def test_a_range_that_ends_before_it_begins_is_refused() -> None:
             lambda: Randomisation(field="actuator_gainprm", low=-1.0, high=1.0),
             "factors of actuator_gainprm goes from low to high and not below 0, got -1 1",
         ),
-        (
-            lambda: Randomisation(field=("body_mass", "body_inertia"), low=0.5, high=2.0),
-            "a body's inertia follows its mass: a range of both is one of body_mass alone",
-        ),
         (lambda: ActionDelay(low=-0.1, high=0.1), "not below 0, got -0.1 0.1"),
         (lambda: ActionDelay(high=1e9), r"an action's delay must be at most 60 s, got 1e\+09"),
         (lambda: Push(body="car", low=3.0, high=2.0), "a push on car goes from low to high"),

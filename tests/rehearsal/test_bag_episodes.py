@@ -12,6 +12,7 @@ from loopback_session import PROFILE, recorded
 
 from robossl.cli import dataset_from_bag
 from robossl.core import Bundle, UserError
+from robossl.core.bundle import seal
 from robossl.core.contract import CameraInput
 from robossl.data import EpisodeStore, EpisodeWriter, Replay
 from robossl.deploy.recording import Recording
@@ -95,8 +96,20 @@ def test_a_recording_of_another_policy_is_not_added(tmp_path: Path, capsys: pyte
         bag = recorded(tmp_path / f"of {name}", digest=Bundle(bundle).digest)
         told = command(words_of(bundle, bag, tmp_path / "data"), capsys)
         assert told[0] == code
-    assert f"data was collected with other settings: bundle was {Bundle(tmp_path / 'one').digest} and is" in told[1][1]
+    assert "data was collected with other settings: policy was " in told[1][1]
     assert len(EpisodeStore(tmp_path / "data")) == 1
+
+
+def test_a_recording_of_the_same_policy_in_a_bundle_sealed_anew_is_added(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for later_s, name in enumerate(("one", "again")):
+        bundle = write_bundle(tmp_path / name, arm_contract(), PROFILE)
+        (bundle / f"{name}.txt").write_text("what changes no decision, as an installed profile")
+        seal(bundle)
+        bag = recorded(tmp_path / f"of {name}", digest=Bundle(bundle).digest, later_s=later_s)
+        assert command(words_of(bundle, bag, tmp_path / "data"), capsys)[0] == 0
+    assert len(EpisodeStore(tmp_path / "data")) == 2
 
 
 def test_a_recording_is_added_once_wherever_it_lies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,7 +118,10 @@ def test_a_recording_is_added_once_wherever_it_lies(tmp_path: Path, capsys: pyte
     assert command(words_of(bundle, bag, out), capsys)[0] == 0
     copy = shutil.copytree(bag, tmp_path / "copy" / bag.name)
     told = command([*words_of(bundle, copy, out), "--success", "True"], capsys)
-    assert (told[0], told[1][1]) == (1, f"robossl: {copy} is in {out} already: nothing is added\n")
+    assert (told[0], told[1][1]) == (
+        1,
+        f"robossl: {copy} is in {out} already: nothing is added, nor is --success changed\n",
+    )
     assert len(EpisodeStore(out)) == 1
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from robossl.training.intervals import bootstrap_interval, mean_interval, rate_difference_interval, rate_interval
+from robossl.training.intervals import bootstrap_interval, rate_difference_interval, rate_interval
 
 
 def hits(count: int, total: int) -> np.ndarray:
@@ -64,9 +64,3 @@ def test_the_bootstrap_agrees_with_theory() -> None:
     assert low == pytest.approx(values.mean() - half, abs=0.01)
     assert high == pytest.approx(values.mean() + half, abs=0.01)
     assert bootstrap_interval(np.full(5, 2.0)) == (2.0, 2.0)
-
-
-def test_a_mean_of_zeros_and_ones_has_the_interval_of_a_rate() -> None:
-    zeros_and_ones, others = np.array([0.0, 1.0, 1.0]), np.array([0.0, 0.5, 1.0])
-    assert mean_interval(zeros_and_ones) == rate_interval(zeros_and_ones)
-    assert mean_interval(others) == bootstrap_interval(others)
