@@ -9,11 +9,13 @@ from typing import Any
 
 from robossl.cli.arguments import parse
 from robossl.core import UserError
+from robossl.core.idle_cores import DEVICE, SLOW_US, answer_us, are_kept_awake, awake_cores, may_be_kept_awake
 from robossl.core.processor import num_cores
 
 _PACKAGES = ("torch", "mujoco", "stable-baselines3", "gymnasium", "numpy", "numba", "tensorboard", "safetensors")
 _RENDERERS = ("raycast", "gl")
 _PRESETS_CHOICE = "raycast"
+_MOMENTS = 20  # cores that are kept awake answer fast after a twentieth of a second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,7 @@ def run(arguments: list[str]) -> int:
         "python": platform.python_version(),
         **versions,
         **_machine_if_known(),
+        "idle_cores": _idle_cores(),
         "warp": _warp(),
         "renderers": renderers,
     }
@@ -62,6 +65,7 @@ def machine() -> dict[str, Any]:
         "torch_threads": torch.get_num_threads(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "idle_cores_kept_awake": are_kept_awake(),
     }
 
 
@@ -77,6 +81,15 @@ def _machine_if_known() -> dict[str, Any]:
         return machine()
     except ImportError:
         return {"cores": num_cores(), "torch_threads": None, "cpu_capability": None, "gpu": None}
+
+
+def _idle_cores() -> dict[str, Any]:
+    """Measures how long an idle core takes to answer, and again while they are kept awake, where they are at work."""
+    found: dict[str, Any] = {"answer_us": round(answer_us(), 1), "awake_answer_us": None}
+    with awake_cores() as is_kept_awake:
+        if is_kept_awake:
+            found["awake_answer_us"] = round(min(answer_us() for _ in range(_MOMENTS)), 1)
+    return found
 
 
 def _warp() -> dict[str, Any]:
@@ -124,6 +137,7 @@ def _lines(report: dict[str, Any]) -> list[str]:
     for name in _PACKAGES:
         lines.append(f"{name:<20} {report[name] or f'not installed: pip install {name}'}")
     lines.append(f"{'processor':<20} {report['cores']} cores, {report['cpu_capability'] or 'unknown without torch'}")
+    lines.append(f"{'idle cores':<20} {_answers(report['idle_cores'])}")
     lines.append(f"{'GPU':<20} {report['gpu'] or 'none: networks run on the processor'}")
     warp = report["warp"]
     lines.append(f"{'engine warp':<20} {_where(warp) if warp['works'] else 'off: ' + warp['why']}")
@@ -131,6 +145,15 @@ def _lines(report: dict[str, Any]) -> list[str]:
         measured = f"{result['frames_per_s']} frames/s of 64x64 pixels" if result["works"] else f"off: {result['why']}"
         lines.append(f"{'renderer ' + name:<20} {measured}")
     return [*lines, f"{'recommended':<20} {_recommendation(report['renderers'])}"]
+
+
+def _answers(idle: dict[str, Any]) -> str:
+    if idle["awake_answer_us"] is not None:
+        return f"answer in {idle['answer_us']} us; at work robossl keeps them awake: {idle['awake_answer_us']} us"
+    told = f"answer in {idle['answer_us']} us"
+    if idle["answer_us"] > SLOW_US and DEVICE.exists() and not may_be_kept_awake():
+        told += f", which is slow: `sudo chmod o+w {DEVICE}` lets robossl keep them awake at work"
+    return told
 
 
 def _where(warp: dict[str, Any]) -> str:

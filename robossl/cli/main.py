@@ -7,13 +7,14 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from traceback import walk_tb
 
 from robossl.cli.streams import outlast_readers
 from robossl.version import VERSION
 
 VERBS = {
-    "doctor": "checks cameras, threads and GPU, and says what to change",
+    "doctor": "checks cameras, threads, idle cores and GPU, and says what to change",
     "envs": "lists environments; `envs show ID` draws every camera",
     "collect": "gathers trial-and-error data: episodes on disk",
     "dataset": "info: what a dataset holds, verified; render: other pictures of its states; from-bag: from recordings",
@@ -28,6 +29,7 @@ VERBS = {
     "bench": "measures speed as ratios, all in one run",
 }
 _MODULES = {"eval": "evaluate", "sim-robot": "sim_robot"}
+_LONG_WORK = ("collect", "dataset", "pretrain", "train", "eval", "record", "bench")
 _USAGE_EXIT, _ERROR_EXIT, _INTERRUPT_EXIT = 2, 1, 130
 
 
@@ -96,14 +98,18 @@ def _run(words: list[str]) -> int:
         print(f"robossl {VERSION}")
         return 0
     from robossl.core import UnknownNameError
+    from robossl.core.idle_cores import CHOICE, awake_cores
     from robossl.core.processor import let_idle_threads_sleep
 
     verb, *rest = words
     if verb not in VERBS:
         raise UnknownNameError("command", verb, VERBS)
     let_idle_threads_sleep()
-    module = importlib.import_module(f"robossl.cli.{_MODULES.get(verb, verb)}")
-    return int(module.run(rest) or 0)
+    with awake_cores() if verb in _LONG_WORK else nullcontext(False) as is_kept_awake:
+        if is_kept_awake and sys.stderr.isatty():
+            print(f"keeps idle cores awake, as they answer slowly; {CHOICE}=sleep leaves them alone", file=sys.stderr)
+        module = importlib.import_module(f"robossl.cli.{_MODULES.get(verb, verb)}")
+        return int(module.run(rest) or 0)
 
 
 def _help() -> str:

@@ -6,14 +6,16 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from robossl.cli import doctor
 from robossl.cli.compose import resolved
 from robossl.cli.doctor import machine
 from robossl.cli.main import VERBS, main
 from robossl.cli.settings import TrainSettings
-from robossl.core import UserError
+from robossl.core import UserError, idle_cores
 from robossl.core.processor import num_cores
 
 
@@ -202,6 +204,42 @@ def test_doctor_tells_what_is_missing(capsys: pytest.CaptureFixture[str], monkey
     assert "no renderer works" in out
     assert json.loads(out.splitlines()[-1])["mujoco"] is None
     assert errors == ""
+
+
+@pytest.mark.parametrize(
+    ("idle", "is_allowed", "told"),
+    [
+        ({"answer_us": 8.0, "awake_answer_us": None}, True, "answer in 8.0 us"),
+        (
+            {"answer_us": 50.0, "awake_answer_us": 7.0},
+            True,
+            "at work robossl keeps them awake: 7.0 us",
+        ),
+        ({"answer_us": 50.0, "awake_answer_us": None}, False, "`sudo chmod o+w"),
+    ],
+)
+def test_doctor_tells_how_fast_idle_cores_answer(
+    idle: dict[str, Any], is_allowed: bool, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (device := tmp_path / "device").touch()
+    monkeypatch.setattr(doctor, "DEVICE", device)
+    monkeypatch.setattr(doctor, "may_be_kept_awake", lambda: is_allowed)
+    assert told in doctor._answers(idle)
+
+
+@pytest.mark.parametrize(("verb", "is_work"), [("collect", True), ("envs", False), ("bridge", False)])
+def test_long_work_keeps_idle_cores_awake(
+    verb: str, is_work: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (device := tmp_path / "device").touch()
+    monkeypatch.delenv(idle_cores.CHOICE, raising=False)
+    monkeypatch.setattr(idle_cores, "DEVICE", device)
+    monkeypatch.setattr(idle_cores, "answer_us", lambda: 50.0)
+    seen = []
+    monkeypatch.setattr(f"robossl.cli.{verb}.run", lambda words: seen.append(idle_cores.are_kept_awake()))
+    assert run([verb], capsys) == (0, "", "")
+    assert seen == [is_work]
+    assert not idle_cores.are_kept_awake()
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs a system that confines processes to cores")
