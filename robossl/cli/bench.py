@@ -13,6 +13,7 @@ from robossl.cli.figures import print_json
 from robossl.cli.profiles import load_profile
 from robossl.core import UnknownNameError, UsageError, UserError
 from robossl.core.files import require_writable, write_json
+from robossl.core.idle_cores import are_kept_awake
 from robossl.core.registry import TASKS
 
 _NAMES = ("sim", "replay", "learn", "engines", "loop", "soak", "all")
@@ -138,6 +139,8 @@ def _simulation(env: str | None) -> dict[str, Any]:
     from robossl.bench import simulation
     from robossl.bench.setting import SimulationBench
 
+    if are_kept_awake():
+        print("idle cores are kept awake, for the reference, too (docs/speed.md)")
     print(f"{'measure':<26} {'task':<26} {'robossl':>12} {'reference':>12} {'ratio':>7}")
     tasks = {}
     for env_id in [env] if env else list(TASKS):
