@@ -24,6 +24,9 @@ class ForceTorque(Sensor):
     is the site's body and all that it carries, where it is in the model at first. At an episode's start, before
     anything has moved, nothing accelerates.
 
+    What `gravcomp` takes off, a robot's motors hold through its joints: the site carries the whole weight all the same,
+    as MuJoCo's force sensor tells it and a real wrist's does.
+
     The model needs `<force>`, `<torque>`, `<framelinvel>`, `<frameangvel>`, `<framelinacc>`, `<frameangacc>` and
     `<framequat>` at the site, which belongs to the body beyond.
     """

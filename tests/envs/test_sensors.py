@@ -339,6 +339,24 @@ def test_a_load_that_differs_between_worlds_is_felt_as_it_is(field: str) -> None
     assert np.abs(windows[1, -1] - windows[0, -1]).max() > 0.005
 
 
+@pytest.mark.parametrize("engine", ["mujoco", "bullet", "warp"])
+def test_a_wrist_carries_the_weight_that_motors_compensate(engine: str) -> None:
+    if engine != "mujoco":
+        pytest.importorskip({"bullet": "pybullet", "warp": "mujoco_warp"}[engine])
+    swing = SERVO.replace('axis="0 0 1"', 'axis="0 1 0"')
+    held = swing.replace('name="hand" pos', 'name="hand" gravcomp="0.5" pos')
+    held = held.replace('name="tool" pos', 'name="tool" gravcomp="2" pos')
+    bench, twin = (Bench(ForceTorque(site="wrist"), xml, engine=engine) for xml in (swing, held))
+    bench.engine.randomise("body_gravcomp", twin.engine.model.body_gravcomp[None], np.array([1]))
+    at_rest = moved_load(load_model(held), np.zeros(1), np.zeros(1), np.zeros(1))
+    np.testing.assert_allclose(np.linalg.norm(at_rest[:3]), 1.1 * G, rtol=1e-6)  # MuJoCo's own
+    np.testing.assert_allclose(bench.begin()[:, 0], [at_rest] * 2, atol=1e-4)
+    twin.begin()
+    windows, expected = bench.step(2, (0.05,)), twin.step(2, (0.05,))
+    np.testing.assert_allclose(windows[1], expected[1], atol=1e-4)
+    assert np.abs(windows[1] - windows[0]).max() > 0.01  # it moves otherwise
+
+
 def test_where_a_loads_own_body_is_on_the_robot_is_no_matter_of_the_load() -> None:
     bench = Bench(ForceTorque(site="wrist"), SERVO)
     values = bench.engine.model.body_pos.copy()
