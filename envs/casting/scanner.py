@@ -40,11 +40,28 @@ class Scanner:
         axes = np.broadcast_to(np.asarray(axes, np.float64), (len(ids), 3, 3))
         if self._caster is None:
             direction = np.matmul(directions, axes.transpose(0, 2, 1))
-            others = {"geomgroup": VISIBLE_GROUPS, "bodyexclude": hidden_body, "ids": ids}
-            distance = self._engine.batch.ray(pnt=start[:, None] + least_m * direction, vec=direction, **others)[0]
+            begin, others = start[:, None] + least_m * direction, {"bodyexclude": hidden_body}
+            distance = ray_by_ray(self._engine.batch, ids, begin, direction, geomgroup=VISIBLE_GROUPS, **others)[0]
             return np.where(distance >= 0, distance + least_m, -1.0)
         found = np.empty((len(ids), len(directions))), np.empty((len(ids), len(directions)), np.int32)
         self._caster.refresh(ids)
         fan = beam_fan(directions)
         self._caster.cast(fan, ids, (start, axes), found, hidden_body=hidden_body, least_m=least_m)
         return found[0]
+
+
+def ray_by_ray(batch: Any, ids: NDArray[np.int64], pnt: Array, vec: Array, **options: Any) -> list[Array]:
+    """Calls `mujoco.batch.Batch.ray`, which takes worlds in ascending order, for worlds in any order.
+
+    Args:
+        batch: the worlds.
+        ids: [n], each once.
+        pnt: [n, R, 3] or [n, 1, 3].
+        vec: [n, R, 3].
+        options: others that it takes, the same in all worlds.
+    """
+    if (ids[1:] > ids[:-1]).all():
+        return list(batch.ray(pnt, vec, ids=ids, **options))
+    order = np.argsort(ids)
+    back = np.argsort(order)
+    return [found[back] for found in batch.ray(pnt[order], vec[order], ids=ids[order], **options)]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from robossl.core import CameraSpec, Obs
 from robossl.envs.casting import Caster, can_cast
+from robossl.envs.casting.scanner import ray_by_ray
 from robossl.envs.compiled import compiled
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_fields import VISIBLE_GROUPS
@@ -98,7 +99,7 @@ class RaycastRenderer:
             hits = Hits(ids, *poses, self._direction[rows], self._depth[rows], self._geom[rows], self._normal[rows])
         else:
             rays = self.rays(ids)
-            depth, geom, *normal = self._engine.batch.ray(**rays)
+            depth, geom, *normal = ray_by_ray(self._engine.batch, **rays)
             hits = Hits(ids, *poses, rays["vec"], depth, geom, *(normal or [_NO_NORMALS]))
 
         def draw(rows: slice) -> None:

@@ -8,11 +8,14 @@ import pytest
 
 from robossl.core import CameraSpec
 from robossl.envs.casting import can_cast, caster
+from robossl.envs.engines import make_engine
+from robossl.envs.host import for_sensors
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_model import load_model
 from robossl.envs.render import raycast
 from robossl.envs.render.raycast import RaycastRenderer
 from robossl.envs.render.rays import Hits
+from robossl.envs.sensors import Lidar
 
 CAMERA = CameraSpec(name="camera", width=37, height=24)
 NUM_WORLDS = 40
@@ -238,7 +241,7 @@ def test_worlds_of_infinite_and_missing_numbers_show_nothing_wrong():
 
 @pytest.mark.parametrize("least_m", [0.0, 0.4])
 @pytest.mark.parametrize("spread_m", [0.3, 2.5])
-def test_beams_in_any_direction_get_as_far_as_mujocos(spread_m, least_m):
+def test_beams_in_any_direction_get_as_far_as_mujocos(spread_m, least_m, monkeypatch):
     engine = scattered(scene(*KINDS, *KINDS), spread_m)
     rng, ids = np.random.default_rng(0), np.arange(1, NUM_WORLDS, 2)
     turns = np.arange(36) * (np.pi / 18)
@@ -248,9 +251,9 @@ def test_beams_in_any_direction_get_as_far_as_mujocos(spread_m, least_m):
     start, axes = engine.view("cam_xpos")[ids, 0], engine.view("cam_xmat")[ids, 0].reshape(-1, 3, 3)
     for directions in (ring, ball):
         ours = engine.scan(start, axes, directions, ids, hidden_body=2, least_m=least_m)
-        engine._caster = None
-        theirs = engine.scan(start, axes, directions, ids, hidden_body=2, least_m=least_m)
-        del engine._caster
+        with monkeypatch.context() as patch:
+            patch.setattr(engine._scanner, "_caster", None)
+            theirs = engine.scan(start, axes, directions, ids, hidden_body=2, least_m=least_m)
         assert (theirs > 0).mean() > 0.05
         assert theirs[theirs >= 0].min() >= least_m
         np.testing.assert_allclose(ours, theirs, atol=1e-7)
@@ -271,6 +274,40 @@ def test_other_shapes_are_left_to_mujoco():
     assert set(np.unique(geom)) == {-1, 0, 1}
     np.testing.assert_array_equal(pictures["segmentation_camera"].reshape(2, -1), geom)
     np.testing.assert_array_equal(pictures["depth_camera"].reshape(2, -1), np.maximum(depth, 0).astype(np.float32))
+
+
+TOP = """<mujoco><asset><mesh name="wedge" vertex="0 0 0 1 0 0 0 1 0 0 0 1"/></asset><worldbody>
+<geom type="mesh" mesh="wedge" pos="1 0 0"/><geom type="box" size="0.1 2 2" pos="4 0 0"/>
+<body name="top"><joint axis="0 0 1"/><geom size="0.1"/><site name="laser"/><camera name="camera" fovy="75"
+xyaxes="0 -1 0 0 0 1"/></body></worldbody></mujoco>"""
+
+
+def turned(engine):
+    """Returns six worlds in which a laser scanner looks elsewhere at a mesh."""
+    made = make_engine(engine, load_model(TOP), 6, 2)
+    made.write("qpos", np.linspace(-0.4, 0.4, 6)[:, None], np.arange(6))
+    made.forward()
+    return made
+
+
+@pytest.mark.parametrize("engine", ["mujoco", "bullet", "warp"])
+def test_meshes_are_scanned_in_worlds_in_any_order(engine):
+    if engine != "mujoco":
+        pytest.importorskip({"bullet": "pybullet", "warp": "mujoco_warp"}[engine])
+    worlds, lidar = for_sensors(turned(engine)), Lidar(site="laser", num_beams=60, max_m=9)
+    everywhere = lidar.read(worlds, {}, {}, np.arange(6))
+    assert len(np.unique(everywhere, axis=0)) == 6
+    for ids in ([4, 1, 5, 0], [5, 4, 3, 2, 1, 0], [2], []):
+        rows = np.array(ids, np.int64)
+        np.testing.assert_array_equal(lidar.read(worlds, {}, {}, rows), everywhere[rows])
+
+
+def test_meshes_are_drawn_in_worlds_in_any_order():
+    renderer = RaycastRenderer(turned("mujoco"), (CAMERA,), ("rgb_camera", "depth_camera", "normals_camera"))
+    everywhere, ids = renderer.render(), np.array([4, 1, 5, 0])
+    for key, pictures in renderer.render(ids).items():
+        np.testing.assert_array_equal(pictures, everywhere[key][ids])
+    renderer.close()
 
 
 def test_a_model_with_a_cloth_is_left_to_mujoco():
