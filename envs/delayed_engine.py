@@ -75,18 +75,25 @@ class DelayedEngine:
     def set_state(self, state: NDArray[np.float64], ids: NDArray[np.int64] | None = None) -> None:
         """See `Engine.set_state`."""
         rows = slice(None) if ids is None else ids
+        physics, held, begins, lines = self._parts(state)
         if self._lines:
-            size = self._lines.get_state().shape[1]
-            self._lines.set_state(state[:, -size:], rows)
-            state = state[:, :-size]
-        size = self._newest_first[0].size
-        self._engine.set_state(state[:, : -size - 1], ids)
-        self._newest_first[rows] = state[:, -size - 1 : -1].reshape(-1, *self._newest_first.shape[1:])
-        self._begins[rows] = state[:, -1] > 0
+            self._lines.set_state(lines, rows)
+        self._engine.set_state(physics, ids)
+        self._newest_first[rows] = held.reshape(-1, *self._newest_first.shape[1:])
+        self._begins[rows] = begins[:, 0] > 0
+
+    def require_state(self, state: NDArray[np.float64], model_values: dict[str, Array]) -> None:
+        """See `Engine.require_state`."""
+        self._engine.require_state(self._parts(state)[0], model_values)
 
     def __getattr__(self, name: str) -> Any:
         """Everything else is the other engine's."""
         return getattr(self._engine, name)
+
+    def _parts(self, state: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """Returns of a state [n, S] the physics, the controls under way, whether an episode begins, and the lines."""
+        sizes = self._newest_first[0].size, 1, self._lines.get_state().shape[1] if self._lines else 0
+        return np.split(state, state.shape[1] - np.cumsum(sizes[::-1])[::-1], axis=1)
 
     def _act(
         self, ctrl: NDArray[np.float64], num_steps: int, record: tuple[str, ...], *, more: bool

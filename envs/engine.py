@@ -133,6 +133,13 @@ class Engine(Protocol):
     def set_state(self, state: NDArray[np.float64], ids: NDArray[np.int64] | None = None) -> None:
         """Puts back what `get_state` returned and makes derived quantities current."""
 
+    def require_state(self, state: NDArray[np.float64], model_values: dict[str, Array]) -> None:
+        """Checks that it can take a state [N, S] of all worlds and their model values; nothing changes.
+
+        Raises:
+            UserError: if a value cannot differ between worlds here, or `set_state` would refuse.
+        """
+
     def keep(self, *, whole: bool) -> None:
         """Remembers the states of all worlds, where they are computed; if not `whole`, at least what a step changes."""
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from robossl.core import Stream, Tree, UserError
 from robossl.envs.mujoco_fields import RANDOM_FIELDS, columns_of, model_default
 
-_NOTES = ("engine", "stream")  # which states of older checkpoints lack
+_NOTES = ("delay_s", "engine", "stream")  # which states of older checkpoints lack
 _PARTS = ("physics", "memory", "sensors", "randomiser", "last")
 _MADE_BY = {
     "physics": "level, env.delay-s and env.motion",
@@ -32,8 +32,8 @@ def require_fitting(state: Tree, own: Tree, env_id: str, model: Any) -> None:
         model: the engine's.
 
     Raises:
-        UserError: if it is of another number of worlds, another stream, another version of the task, or of an
-            environment that is set otherwise.
+        UserError: if it is of another number of worlds, another stream, another delay, another version of the task, or
+            of an environment that is set otherwise.
     """
     if "env" in state:
         raise _misfit("env", "it has models of sensors")
@@ -42,6 +42,7 @@ def require_fitting(state: Tree, own: Tree, env_id: str, model: Any) -> None:
     if len(state["episode"]) != num_worlds:
         raise UserError(f"the state holds {len(state['episode'])} worlds, the environment {num_worlds}")
     require_stream(state, own["stream"])
+    _require_delay(state, own["delay_s"], float(model.opt.timestep))
     if unknown := sorted(state["memory"].keys() ^ own["memory"].keys()):
         raise UserError(f"the state is of another version of {env_id}: {', '.join(unknown)} differ")
     for field, values in state["model_values"].items():
@@ -65,6 +66,16 @@ def require_stream(state: Tree, stream: int) -> None:
             f"the state is of the worlds of {Stream(found).name}, the environment has those of {Stream(stream).name}:"
             " make one of the same stream"
         )
+
+
+def _require_delay(state: Tree, delay_s: float, timestep_s: float) -> None:
+    """Refuses commands that take effect another number of physics steps late, which may be as many that are under way.
+
+    A state that does not tell its delay is of this one.
+    """
+    found = state.get("delay_s", delay_s)
+    if round(found / timestep_s) != round(delay_s / timestep_s):
+        raise UserError(f"the state is of an environment with env.delay-s {found:g}, this one has {delay_s:g}")
 
 
 def require_alike(state: Tree, own: Tree, path: str = "") -> None:

@@ -230,6 +230,11 @@ class MujocoEngine:
         self._diverged[rows] = False
         self.forward(ids)
 
+    def require_state(self, state: NDArray[np.float64], model_values: dict[str, Array]) -> None:
+        """See `Engine.require_state`."""
+        for field, values in model_values.items():
+            self._own.require(field, values)
+
     def keep(self, *, whole: bool) -> None:
         """See `Engine.keep`."""
         self._kept = (self.batch.state if whole else self._motion).copy()

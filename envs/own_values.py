@@ -7,7 +7,7 @@ from mujoco import batch as mujoco_batch
 from numpy.typing import NDArray
 
 from robossl.core import Array, UnknownNameError, UserError
-from robossl.envs.mujoco_fields import RANDOM_FIELDS, SHAPE_FIELDS, feeds_constants
+from robossl.envs.mujoco_fields import RANDOM_FIELDS, SHAPE_FIELDS, feeds_constants, model_default
 from robossl.envs.mujoco_rows import give
 from robossl.envs.solid_bodies import SolidBodies
 
@@ -43,8 +43,7 @@ class OwnValues:
         given = np.asarray(values).reshape(len(ids), flat.shape[1])
         if field in SHAPE_FIELDS:
             self._solids.require_known_inertia(field, np.asarray(rows[ids] != values))
-        if not give(flat, ids, given, self.version):
-            raise UserError(f"{field} cannot be randomised to values that are not finite")
+        _require_finite(field, give(flat, ids, given, self.version))
         if field in ("body_mass", "geom_size") and "body_inertia" not in self._rows:
             own = (self._batch.expanded(name) for name in ("body_mass", "geom_size"))
             mass, size = (None if values is None else values[ids] for values in own)
@@ -52,6 +51,14 @@ class OwnValues:
         self._rows[field] = rows
         if feeds_constants(field):
             self.outdate(ids)
+
+    def require(self, field: str, values: Array) -> None:
+        """Checks that all worlds can be given values [N, ...]; see `MujocoEngine.randomise`."""
+        if field in SHAPE_FIELDS:
+            own = self._batch.expanded(field)
+            before = model_default(self._batch.model, field) if own is None else own
+            self._solids.require_known_inertia(field, np.asarray(before != values))
+        _require_finite(field, bool(np.isfinite(values).all()))
 
     def rows(self, field: str) -> Array:
         """Returns the batch's own array [N, ...] of a field, for values that are only to be copied there."""
@@ -88,3 +95,8 @@ class OwnValues:
             reason = " ".join(self._batch.error(int(error.ids[0])).split())
             raise UserError(f"the model values of world {error.ids[0]} make no model: {reason}") from error
         self._stale[:] = self._is_any_stale = False
+
+
+def _require_finite(field: str, are_finite: bool) -> None:
+    if not are_finite:
+        raise UserError(f"{field} cannot be randomised to values that are not finite")

@@ -206,6 +206,7 @@ class TaskEnv:
             "seed": self.worlds.seed,
             "stream": int(self.worlds.stream),
             "engine": self.config.engine,
+            "delay_s": self.config.delay_s,
             "physics": np.array(self.engine.get_state()),
             "model_values": self.model_values(),
             "memory": {key: np.array(on_host(value)) for key, value in self._memory.items()},
@@ -221,14 +222,16 @@ class TaskEnv:
         """See `BatchEnv.set_state`.
 
         Raises:
-            UserError: if it does not fit (`require_fitting`), where nothing has changed then, or the engine refuses it.
+            UserError: if it does not fit (`require_fitting`), or the engine cannot take it; nothing has changed then.
         """
         require_open(self._is_closed)
         require_fitting(state, self.get_state(), self.config.id, self.engine.model)
+        physics = physics_for(self.config.engine, state, self.engine.model)
+        self.engine.require_state(physics, state["model_values"])
         everyone = np.arange(self.num_worlds)
         for field, values in state["model_values"].items():
             self.engine.randomise(field, values, everyone)
-        self.engine.set_state(physics_for(self.config.engine, state, self.engine.model))
+        self.engine.set_state(physics)
         for key, value in state["memory"].items():
             self._memory[key][...] = self._on_device(value)
         self._sensors.set_state(state["sensors"])

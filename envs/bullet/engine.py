@@ -85,10 +85,16 @@ class BulletEngine(MujocoEngine):
         Raises:
             UserError: if a weld has been let go in it.
         """
-        if not state[:, self._held[self._held < state.shape[1]]].all():
-            raise UserError("engine bullet: this state has let go of an equality, and Bullet holds them all the time")
+        self._require_held(state)
         self._is_felt[slice(None) if ids is None else ids] = False
         super().set_state(state, ids)
+
+    def require_state(self, state: NDArray[np.float64], model_values: dict[str, Array]) -> None:
+        """See `Engine.require_state`."""
+        for field in model_values:
+            _require_random(field)
+        self._require_held(state)
+        super().require_state(state, model_values)
 
     def forward(self, ids: NDArray[np.int64] | None = None) -> None:
         """See `Engine.forward`."""
@@ -153,8 +159,7 @@ class BulletEngine(MujocoEngine):
         Raises:
             UserError: if the field is built into Bullet's bodies, or as `MujocoEngine.randomise` says.
         """
-        if field in mujoco_fields.RANDOM_FIELDS - RANDOM_FIELDS:
-            raise UserError(f"engine bullet cannot vary {field} between worlds: leave out the ranges of it")
+        _require_random(field)
         super().randomise(field, values, ids)
         if not self._bullet.note_change(field, ids) and not field.startswith(LOOKS):
             self._is_reformed[ids] = True
@@ -223,6 +228,10 @@ class BulletEngine(MujocoEngine):
         """See `MujocoEngine`; a decision that is broken off does not go on."""
         super()._touch(rows)
         self._goes_on = False
+
+    def _require_held(self, state: NDArray[np.float64]) -> None:
+        if not state[:, self._held[self._held < state.shape[1]]].all():
+            raise UserError("engine bullet: this state has let go of an equality, and Bullet holds them all the time")
 
     def _pulled_trees(self) -> NDArray[np.bool_]:
         """Tells which trees [N, ntree] need forces from here: those under a law, and those that somebody pushes."""
@@ -295,6 +304,11 @@ def _require_writable(fields: tuple[str, ...]) -> None:
     for name in fields:
         if name not in WRITABLE_FIELDS:
             raise UnknownNameError("state field that the bullet engine can write", name, WRITABLE_FIELDS)
+
+
+def _require_random(field: str) -> None:
+    if field in mujoco_fields.RANDOM_FIELDS - RANDOM_FIELDS:
+        raise UserError(f"engine bullet cannot vary {field} between worlds: leave out the ranges of it")
 
 
 def _times(matrix: Floats, vector: Floats) -> Floats:

@@ -169,8 +169,7 @@ class WarpEngine:
         Raises:
             UserError: if the field cannot differ between worlds here, or if what follows from it cannot be computed.
         """
-        if field not in RANDOM_FIELDS:
-            raise UnknownNameError("model field that the warp engine can randomise", field, RANDOM_FIELDS)
+        _require_random(field)
         self.books.randomise(field, on_host(values), ids)
         self._stale[ids] = True
         self.model_version[ids] += 1
@@ -194,6 +193,13 @@ class WarpEngine:
     def set_state(self, state: NDArray[np.float64], ids: NDArray[np.int64] | None = None) -> None:
         """See `Engine.set_state`."""
         self._put(self._tensor(state), self._rows(np.arange(self.num_worlds) if ids is None else ids))
+
+    def require_state(self, state: NDArray[np.float64], model_values: dict[str, Array]) -> None:
+        """See `Engine.require_state`."""
+        for field in model_values:
+            _require_random(field)
+        if model_values:
+            self.books.require_state(state, model_values)
 
     def keep(self, *, whole: bool) -> None:
         """See `Engine.keep`."""
@@ -294,6 +300,11 @@ class WarpEngine:
 
     def _empty(self, shape: tuple[int, ...]) -> torch.Tensor:
         return torch.empty(shape, dtype=torch.float32, device=self.device)
+
+
+def _require_random(field: str) -> None:
+    if field not in RANDOM_FIELDS:
+        raise UnknownNameError("model field that the warp engine can randomise", field, RANDOM_FIELDS)
 
 
 def _least_frictions(model: mujoco.MjModel) -> dict[str, NDArray[np.float64]]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from robossl.core import UnknownNameError, UserError
+from robossl.envs.delayed_engine import DelayedEngine
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_model import load_model
 
@@ -187,6 +188,11 @@ def test_a_state_in_which_a_weld_was_let_go_is_refused():
     other, engine = MujocoEngine(model, 1, 1), BulletEngine(model, 1, 1)
     engine.set_state(other.get_state())
     other.write("eq_active", np.zeros((1, 1)), np.arange(1))
+    for made in (engine, DelayedEngine(engine, delay=3, num_substeps=2)):
+        state = made.get_state()
+        state[:, : other.batch.nstate] = other.get_state()
+        with pytest.raises(UserError, match="this state has let go of an equality"):
+            made.require_state(state, {})
     with pytest.raises(UserError, match="this state has let go of an equality"):
         engine.set_state(other.get_state())
 

@@ -69,11 +69,11 @@ def test_a_state_of_another_stream_is_refused(env_id: str) -> None:
     test.close()
 
 
-def test_a_state_that_tells_neither_engine_nor_stream_is_put_back() -> None:
+def test_a_state_of_before_that_tells_less_of_itself_is_put_back() -> None:
     env = make()
     state = env.get_state()
     expected = env.step(np.ones((2, 1))).obs["proprio"]
-    for name in ("engine", "stream"):
+    for name in ("delay_s", "engine", "stream"):
         del state[name]
     env.set_state(state)
     np.testing.assert_array_equal(env.step(np.ones((2, 1))).obs["proprio"], expected)
@@ -81,7 +81,8 @@ def test_a_state_that_tells_neither_engine_nor_stream_is_put_back() -> None:
 
 
 OTHERS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
-    "delay": ({"delay_s": 0.1}, {}, r"env\.delay-s and env\.motion: physics is \[2, \d+\], here"),
+    "delay": ({"delay_s": 0.1}, {}, r"with env\.delay-s 0\.1, this one has 0$"),
+    "similar delay": ({"delay_s": 0.1}, {"delay_s": 0.15}, r"with env\.delay-s 0\.1, this one has 0\.15$"),
     "sensor": ({}, {"observations": ("odometry",)}, r"env\.observations .*: it has no sensors\.odometry"),
     "range": ({}, {"randomise": {"light": (0.5, 1.5)}}, r"env\.randomise: it has no randomiser\.values\.light"),
     "flow": ({}, {"observations": ("flow_front",), "image_size": (16, 12)}, r"env\.observations: it has no last\.flow"),
@@ -103,6 +104,36 @@ def test_another_model_changes_nothing() -> None:
     state = env.get_state()
     values = {"geom_size": np.ones((2, 3, 3))}
     assert_refused(env, {**state, "model_values": values}, "same level: geom_size is not the model's")
+    env.close()
+
+
+def test_a_delay_of_as_many_physics_steps_is_the_same() -> None:
+    other, env = make(delay_s=0.1), make(delay_s=0.1001)
+    env.set_state(other.get_state())
+    other.close()
+    env.close()
+
+
+def test_model_values_that_bullet_cannot_vary_change_nothing() -> None:
+    pytest.importorskip("pybullet")
+    env = make("robossl/ArmPush-v0", engine="bullet")
+    state, model = env.get_state(), env.engine.model
+    values = {
+        "geom_friction": np.tile(2 * model.geom_friction, (2, 1, 1)),
+        "geom_pos": np.tile(model.geom_pos, (2, 1, 1)),
+    }
+    assert_refused(env, {**state, "model_values": values}, "engine bullet cannot vary geom_pos between worlds")
+    env.close()
+
+
+@pytest.mark.parametrize("field", ["geom_size", "dof_damping"])
+def test_model_values_that_make_no_sense_change_nothing(field: str) -> None:
+    env = make("robossl/ArmPush-v0")
+    state, own = env.get_state(), getattr(env.engine.model, field)
+    values = {"geom_friction": np.tile(2 * env.engine.model.geom_friction, (2, 1, 1))}
+    values[field] = np.tile(own * 2 if field == "geom_size" else own * np.nan, (2, *[1] * own.ndim))
+    match = "its body moves, and its inertia" if field == "geom_size" else "dof_damping .* not finite"
+    assert_refused(env, {**state, "model_values": values}, match)
     env.close()
 
 

@@ -244,6 +244,8 @@ def test_what_cannot_be_done_is_refused_by_name():
         engine.step(controls(1, 1)[0], SUBSTEPS, ("time",))
     with pytest.raises(UnknownNameError, match=r"the warp engine can randomise 'opt\.impratio'"):
         engine.randomise("opt.impratio", np.ones(1), np.arange(1))
+    with pytest.raises(UnknownNameError, match=r"the warp engine can randomise 'opt\.impratio'"):
+        engine.require_state(engine.get_state(), {"opt.impratio": np.ones(1)})
     with pytest.raises(UserError, match=r"geom_pos of geom 'ball' cannot be randomised: its body moves"):
         engine.randomise("geom_pos", MODEL.geom_pos[None] + 0.1, np.arange(1))
     with pytest.raises(UserError, match=r"cannot run this model: the integrator RK4"):
