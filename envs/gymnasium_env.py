@@ -28,6 +28,7 @@ from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.env_state import require_stream
 from robossl.envs.gymnasium_viewer import GymnasiumViewer
 from robossl.envs.spaces import native_action, readers, require_continuous
+from robossl.envs.viewers import Viewers
 
 _FALLBACK_HZ = 30.0  # for environments that do not say how fast they run
 _FALLBACK_STEPS = 1000  # for environments that never end an episode by themselves
@@ -59,7 +60,7 @@ class GymnasiumEnv:
         self._first_world = 0
         self._episode = np.zeros(self.num_worlds, np.int64)
         self._actions: list[list[NDArray[np.float32]]] = [[] for _ in self._envs]
-        self._viewers: dict[tuple[int, int], GymnasiumViewer] = {}
+        self._viewers = Viewers[GymnasiumViewer]()
         self._begun = self._is_closed = self._tells_success = False
         self.before_reset: Callable[[NDArray[np.int64]], None] | None = None
 
@@ -140,7 +141,8 @@ class GymnasiumEnv:
         if min(width, height) < 1 or not 0 <= world < self.num_worlds:
             raise UserError(f"no picture of {width} x {height} of world {world} in {self.num_worlds}")
         if _has_model(self._envs[world]):
-            return self._viewer(width, height).draw(self._envs[world])
+            viewer = self._viewers.of((width, height), lambda: self._view(width, height))
+            return viewer.draw(self._envs[world])
         try:
             frame = np.asarray(self._envs[world].render())
         except Exception as error:  # whatever a foreign environment raises where its graphics library is missing
@@ -186,9 +188,7 @@ class GymnasiumEnv:
         if self._is_closed:
             return
         self._begun, self._is_closed = False, True
-        for viewer in self._viewers.values():
-            viewer.close()
-        self._viewers = {}
+        self._viewers.close()
         for env in self._envs:
             env.close()
 
@@ -238,11 +238,8 @@ class GymnasiumEnv:
             commands=tuple(_command(i, low, high) for i, (low, high) in enumerate(limits)),
         )
 
-    def _viewer(self, width: int, height: int) -> GymnasiumViewer:
-        size = (width, height)
-        if size not in self._viewers:
-            self._viewers[size] = GymnasiumViewer(self._envs[0], self.config.renderer, width=width, height=height)
-        return self._viewers[size]
+    def _view(self, width: int, height: int) -> GymnasiumViewer:
+        return GymnasiumViewer(self._envs[0], self.config.renderer, width=width, height=height)
 
 
 def _command(index: int, low: float, high: float) -> CommandSpec:

@@ -19,6 +19,7 @@ from robossl.envs.render.renderer import Renderer, is_flow, split_key
 from robossl.envs.sensor_model import SensorModel
 from robossl.envs.shots import Shots, together
 from robossl.envs.task import Task
+from robossl.envs.viewers import Viewers
 
 
 class Pictures:
@@ -47,7 +48,7 @@ class Pictures:
         self._looks = {name: entry for name, entry in task.spec.randomisations.items() if entry.is_visual}
         self._keys = tuple(key for key in keys if key in picture_keys(cameras))
         self._shots = [self._take(self._keys)] if self._keys else []
-        self._viewers: dict[tuple[str, int, int], Renderer] = {}
+        self._viewers = Viewers[Renderer]()
         self._appearances: dict[tuple[str, ...], Appearances] = {}
         self.seconds = 0.0
 
@@ -98,11 +99,8 @@ class Pictures:
 
     def frame(self, camera: str, *, width: int, height: int, world: int) -> NDArray[np.uint8]:
         """Returns one picture [H, W, 3] for people."""
-        viewer = (camera, width, height)
-        if viewer not in self._viewers:
-            spec = next(replace(spec, width=width, height=height) for spec in self._cameras if spec.name == camera)
-            self._viewers[viewer] = start_renderer(self._config.renderer, self._engine, (spec,), (f"rgb_{camera}",))
-        return np.array(self._viewers[viewer].render(np.array([world]))[f"rgb_{camera}"][0], np.uint8)
+        viewer = self._viewers.of((camera, width, height), lambda: self._view(camera, width, height))
+        return np.array(viewer.render(np.array([world]))[f"rgb_{camera}"][0], np.uint8)
 
     def appearances(
         self, num: int, keys: tuple[str, ...], draws: Draws, decisions: NDArray[np.int64]
@@ -141,12 +139,16 @@ class Pictures:
 
     def close(self) -> None:
         """Frees threads and graphics contexts."""
-        drawn: list[Renderer] = [shots.renderer for shots in self._shots]
-        for renderer in (*drawn, *self._viewers.values()):
-            renderer.close()
+        for shots in self._shots:
+            shots.renderer.close()
+        self._viewers.close()
         for appearances in self._appearances.values():
             appearances.close()
-        self._shots, self._viewers, self._appearances = [], {}, {}
+        self._shots, self._appearances = [], {}
+
+    def _view(self, camera: str, width: int, height: int) -> Renderer:
+        spec = next(replace(spec, width=width, height=height) for spec in self._cameras if spec.name == camera)
+        return start_renderer(self._config.renderer, self._engine, (spec,), (f"rgb_{camera}",))
 
     def _take(self, keys: tuple[str, ...], when: tuple[SensorModel, ...] = (), control_hz: float = 0.0) -> Shots:
         last = LastPoses(self._engine) if any(map(is_flow, keys)) else None
