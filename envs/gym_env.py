@@ -28,6 +28,23 @@ _FRAME_SIZE = (480, 360)  # pixels: width, height of what `render` draws
 _MODES = ("rgb_array",)
 
 
+class _LimitedSpec:
+    """How Gymnasium made an environment, and after how many steps its task truncates.
+
+    What is made again from it is truncated by Gymnasium, too, after as many steps: also where it terminates just then.
+    `gymnasium.make(spec, max_episode_steps=-1)` leaves it to the task.
+    """
+
+    def __get__(self, env: Any, owner: Any) -> EnvSpec | None:
+        return None if env is None else env.__dict__.get("spec")
+
+    def __set__(self, env: Any, spec: EnvSpec | None) -> None:
+        if spec is not None:
+            spec = copy.copy(spec)
+            spec.max_episode_steps = env.batch_env.spec.max_episode_steps
+        env.__dict__["spec"] = spec
+
+
 class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
     """One world of a robossl environment.
 
@@ -42,7 +59,7 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
     """
 
     metadata: dict[str, Any] = {"render_modes": list(_MODES)}  # noqa: RUF012 (declared so by gymnasium.Env)
-    _spec: EnvSpec | None = None
+    spec = _LimitedSpec()
 
     def __init__(self, config: EnvConfig | str, *, render_mode: str | None = None, **options: Any) -> None:
         config = EnvConfig(id=config, num_threads=1) if isinstance(config, str) else config
@@ -61,15 +78,6 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
         self._last_frame: NDArray[np.uint8] | UserError | None = None  # of the ended episode, or why not
         if self.render_mode and spec.camera_names:
             self.batch_env.before_reset = self._keep_frame
-
-    @property
-    def spec(self) -> EnvSpec | None:
-        """How Gymnasium made it, and after how many steps the task truncates."""
-        return self._spec
-
-    @spec.setter
-    def spec(self, spec: EnvSpec | None) -> None:
-        self._spec = _limited(spec, self.batch_env)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Obs, dict[str, Any]]:
         """Begins an episode; `options` are ignored.
@@ -151,7 +159,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
     """
 
     metadata: dict[str, Any] = {"render_modes": list(_MODES), "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
-    _spec: EnvSpec | None = None
+    spec = _LimitedSpec()
 
     def __init__(
         self,
@@ -183,15 +191,6 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._checked = checked_keys(spec)
         self._begun = False
-
-    @property
-    def spec(self) -> EnvSpec | None:
-        """How Gymnasium made it, and after how many steps the task truncates."""
-        return self._spec
-
-    @spec.setter
-    def spec(self, spec: EnvSpec | None) -> None:
-        self._spec = _limited(spec, self.batch_env)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Obs, dict[str, Any]]:
         """Begins an episode in every world; `options` are ignored.
@@ -231,17 +230,6 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
     def close_extras(self) -> None:
         """Frees threads and graphics contexts."""
         self.batch_env.close()
-
-
-def _limited(spec: EnvSpec | None, env: BatchEnv) -> EnvSpec | None:
-    """Returns a copy of a spec that tells after how many steps a task truncates.
-
-    What is made again from it is truncated by Gymnasium, too, after as many steps.
-    """
-    if spec is not None:
-        spec = copy.copy(spec)
-        spec.max_episode_steps = env.spec.max_episode_steps
-    return spec
 
 
 def _vector_info(batch: StepBatch) -> dict[str, Any]:

@@ -182,3 +182,11 @@ def test_a_vector_refuses_another_limit_than_the_tasks() -> None:
     assert gymnasium.make_vec("robossl/ArmReach-v0", max_episode_steps=own).num_envs == 1
     with pytest.raises(UserError, match=f"max_episode_steps=2: episodes of .* have {own} steps at most"):
         gymnasium.make_vec("robossl/ArmReach-v0", max_episode_steps=2)
+
+
+def test_what_is_made_again_from_a_spec_can_be_left_to_the_task() -> None:
+    env = gymnasium.make("robossl/ArmReach-v0")
+    for spec in (env.spec, env.unwrapped.spec):
+        same = gymnasium.make(spec, max_episode_steps=-1)  # else Gymnasium truncates, too
+        assert "TimeLimit" not in str(same)
+        assert same.spec.max_episode_steps == env.spec.max_episode_steps
