@@ -19,10 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, UnknownNameError, UserError
-from robossl.envs import mujoco_fields
 from robossl.envs.bullet.books import books_of
 from robossl.envs.bullet.contacts import ContactSensors
-from robossl.envs.bullet.fields import RANDOM_FIELDS, READABLE_FIELDS, RECORDABLE_FIELDS, WRITABLE_FIELDS
+from robossl.envs.bullet.fields import READABLE_FIELDS, require_random, require_recordable, require_writable
 from robossl.envs.bullet.forces import ForceSensors
 from robossl.envs.bullet.inertia import JointInertia, ruled_trees
 from robossl.envs.bullet.layout import Layout
@@ -69,7 +68,7 @@ class BulletEngine(MujocoEngine):
 
     def reset(self, ids: NDArray[np.int64], fields: tuple[str, ...] = (), values: Array | None = None) -> None:
         """See `Engine.reset`."""
-        _require_writable(fields)
+        require_writable(fields)
         super().reset(ids, fields, values)
         self._is_felt[ids] = False
 
@@ -91,8 +90,7 @@ class BulletEngine(MujocoEngine):
 
     def require_state(self, state: NDArray[np.float64], model_values: dict[str, Array]) -> None:
         """See `Engine.require_state`."""
-        for field in model_values:
-            _require_random(field)
+        require_random(model_values)
         self._require_held(state)
         super().require_state(state, model_values)
 
@@ -107,11 +105,9 @@ class BulletEngine(MujocoEngine):
         self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = (), *, more: bool = False
     ) -> dict[str, Array]:
         """See `Engine.step`. What is recorded of a world after it diverged is not to be used."""
-        recorded = {}
-        for name in record:
-            if name not in RECORDABLE_FIELDS:
-                raise UnknownNameError("field to record", name, RECORDABLE_FIELDS)
-            recorded[name] = np.empty((self.num_worlds, num_substeps, *self._bound(name).shape[1:]), np.float32)
+        require_recordable(record)
+        shapes = {name: (self.num_worlds, num_substeps, *self._bound(name).shape[1:]) for name in record}
+        recorded = {name: np.empty(shape, np.float32) for name, shape in shapes.items()}
         self._own.follow()
         warnings = self.batch.warning.copy()
         self.view("ctrl")[...] = ctrl
@@ -149,7 +145,7 @@ class BulletEngine(MujocoEngine):
         Raises:
             UnknownNameError: if it is no state field, or one that Bullet would not follow.
         """
-        _require_writable((name,))
+        require_writable((name,))
         super().write(name, values, ids)
         self._is_felt[ids] = False
 
@@ -159,7 +155,7 @@ class BulletEngine(MujocoEngine):
         Raises:
             UserError: if the field is built into Bullet's bodies, or as `MujocoEngine.randomise` says.
         """
-        _require_random(field)
+        require_random((field,))
         super().randomise(field, values, ids)
         if not self._bullet.note_change(field, ids) and not field.startswith(LOOKS):
             self._is_reformed[ids] = True
@@ -298,17 +294,6 @@ class BulletEngine(MujocoEngine):
         if name not in READABLE_FIELDS:
             raise UnknownNameError("field of the bullet engine", name, READABLE_FIELDS)
         return super()._bound(name)
-
-
-def _require_writable(fields: tuple[str, ...]) -> None:
-    for name in fields:
-        if name not in WRITABLE_FIELDS:
-            raise UnknownNameError("state field that the bullet engine can write", name, WRITABLE_FIELDS)
-
-
-def _require_random(field: str) -> None:
-    if field in mujoco_fields.RANDOM_FIELDS - RANDOM_FIELDS:
-        raise UserError(f"engine bullet cannot vary {field} between worlds: leave out the ranges of it")
 
 
 def _times(matrix: Floats, vector: Floats) -> Floats:

@@ -27,13 +27,13 @@ from robossl.envs.warp.fields import (
     PLACES,
     RANDOM_FIELDS,
     READABLE_FIELDS,
-    RECORDABLE_FIELDS,
+    least_frictions,
+    require_random,
+    require_recordable,
     stage_of,
 )
 from robossl.envs.warp.library import device_named, tell_of_compilation
 from robossl.envs.warp.worlds import WarpWorlds
-
-_LEAST_SLIDING = 0.01  # at a third of it the first worlds of ArmPush diverge at rest
 
 
 class WarpEngine:
@@ -63,7 +63,7 @@ class WarpEngine:
         self._computed = self._wanted = NO_STAGE
         self._stale = np.zeros(num_worlds, bool)  # worlds whose model values the device does not have yet
         self._told: set[str] = set()  # model fields that the device has for every world
-        self._least = _least_frictions(model)
+        self._least = least_frictions(model)
         self._kept: dict[str, torch.Tensor] = {}
         self._columns: dict[tuple[str, ...], torch.Tensor] = {}  # {state fields: theirs in the state}
         self.reset(np.arange(num_worlds))
@@ -93,9 +93,7 @@ class WarpEngine:
         self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = (), *, more: bool = False
     ) -> dict[str, Array]:
         """See `Engine.step`. What is recorded of a world after it diverged is not to be used."""
-        for name in record:
-            if name not in RECORDABLE_FIELDS:
-                raise UnknownNameError("field to record", name, RECORDABLE_FIELDS)
+        require_recordable(record)
         self._tell_changes()
         self.worlds.tensor("ctrl")[...] = self._tensor(ctrl)
         shapes = {name: self._bound(name).shape for name in record}
@@ -169,7 +167,7 @@ class WarpEngine:
         Raises:
             UserError: if the field cannot differ between worlds here, or if what follows from it cannot be computed.
         """
-        _require_random(field)
+        require_random((field,))
         self.books.randomise(field, on_host(values), ids)
         self._stale[ids] = True
         self.model_version[ids] += 1
@@ -196,8 +194,7 @@ class WarpEngine:
 
     def require_state(self, state: NDArray[np.float64], model_values: dict[str, Array]) -> None:
         """See `Engine.require_state`."""
-        for field in model_values:
-            _require_random(field)
+        require_random(model_values)
         if model_values:
             self.books.require_state(state, model_values)
 
@@ -300,15 +297,3 @@ class WarpEngine:
 
     def _empty(self, shape: tuple[int, ...]) -> torch.Tensor:
         return torch.empty(shape, dtype=torch.float32, device=self.device)
-
-
-def _require_random(field: str) -> None:
-    if field not in RANDOM_FIELDS:
-        raise UnknownNameError("model field that the warp engine can randomise", field, RANDOM_FIELDS)
-
-
-def _least_frictions(model: mujoco.MjModel) -> dict[str, NDArray[np.float64]]:
-    """Returns the least frictions of geoms and pairs: MuJoCo's are 1e-5, but float32 loses cones as narrow as that."""
-    is_pyramid = model.opt.cone == mujoco.mjtCone.mjCONE_PYRAMIDAL.value
-    least = _LEAST_SLIDING * np.sqrt(model.opt.impratio) if is_pyramid else 0.0
-    return {"geom_friction": np.array([least, 0.0, 0.0]), "pair_friction": np.array([least, least, 0.0, 0.0, 0.0])}
