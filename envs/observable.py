@@ -1,8 +1,8 @@
-"""What of a task can be observed, and what of it is."""
+"""What of a task can be observed, what of it is, and what an environment is by that."""
 
 from dataclasses import replace
 
-from robossl.core import ArraySpec, CameraSpec, UnknownNameError, UserError
+from robossl.core import ArraySpec, CameraSpec, EnvSpec, RenderSpec, UnknownNameError, UserError
 from robossl.core.specs import MODALITIES
 from robossl.envs.render import renderer
 from robossl.envs.task import TaskSpec
@@ -54,6 +54,26 @@ def observation_specs(keys: tuple[str, ...], vectors: dict[str, ArraySpec], came
         return renderer.picture_spec(modality, named[name])
 
     return {key: vectors.get(key) or picture(key) for key in keys}
+
+
+def env_spec(
+    task: TaskSpec, env_id: str, observation: dict[str, ArraySpec], cameras: Cameras, render: RenderSpec | None
+) -> EnvSpec:
+    """Describes an environment of a task by what is observed of it, its cameras and who draws them."""
+    return EnvSpec(
+        id=env_id,
+        control_hz=task.control_hz,
+        max_episode_steps=task.max_episode_steps,
+        observation=observation,
+        action=task.action,
+        privileged=task.privileged,
+        reward_terms=tuple(task.reward_weights),
+        metrics=task.metrics,
+        camera_names=tuple(camera.name for camera in cameras),
+        render=render,
+        commands=task.commands,
+        motion=task.motion,
+    )
 
 
 def _require_known(keys: tuple[str, ...], known: list[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, CameraSpec, Draws, Obs, RenderSpec, Tree, UserError
+from robossl.core import Array, CameraSpec, Draws, Obs, RenderSpec, Tree, UnknownNameError, UserError
 from robossl.envs.appearances import Appearances
 from robossl.envs.config import EnvConfig
 from robossl.envs.mujoco_engine import MujocoEngine
@@ -97,10 +97,19 @@ class Pictures:
         self.seconds += time.perf_counter() - start
         return pictures
 
-    def frame(self, camera: str, *, width: int, height: int, world: int) -> NDArray[np.uint8]:
-        """Returns one picture [H, W, 3] for people."""
-        viewer = self._viewers.of((camera, width, height), lambda: self._view(camera, width, height))
-        return np.array(viewer.render(np.array([world]))[f"rgb_{camera}"][0], np.uint8)
+    def frame(self, camera: str | None, *, width: int, height: int, world: int) -> NDArray[np.uint8]:
+        """Returns one picture [H, W, 3] for people.
+
+        Raises:
+            UserError: if there is no such camera, size or world.
+        """
+        name, names = camera or self._task.spec.viewer_camera, tuple(camera.name for camera in self._cameras)
+        if name not in names:
+            raise UnknownNameError("camera", name, names)
+        if min(width, height) < 1 or not 0 <= world < self._engine.num_worlds:
+            raise UserError(f"no picture of {width} x {height} of world {world} in {self._engine.num_worlds}")
+        viewer = self._viewers.of((name, width, height), lambda: self._view(name, width, height))
+        return np.array(viewer.render(np.array([world]))[f"rgb_{name}"][0], np.uint8)
 
     def appearances(
         self, num: int, keys: tuple[str, ...], draws: Draws, decisions: NDArray[np.int64]

@@ -8,8 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, Draws, EnvSpec, Obs, Policy, StepBatch, Tree
-from robossl.core.errors import UnknownNameError, UserError
+from robossl.core import Array, Draws, Obs, Policy, StepBatch, Tree
 from robossl.core.processor import num_cores
 from robossl.envs.action import checked_action, require_open
 from robossl.envs.ahead import Ahead
@@ -19,10 +18,11 @@ from robossl.envs.draws import FastDraws
 from robossl.envs.engines import make_delayed, make_engine
 from robossl.envs.env_state import physics_for, require_fitting
 from robossl.envs.episode_ends import count_on, ends
-from robossl.envs.host import for_sensors, on_host, together_on_host
+from robossl.envs.host import for_sensors, on_host
 from robossl.envs.lost_worlds import put_back
 from robossl.envs.memory import require_memory
-from robossl.envs.observable import chosen_keys, observation_specs, sized
+from robossl.envs.observable import chosen_keys, env_spec, observation_specs, sized
+from robossl.envs.observer import Observer
 from robossl.envs.pictures import Pictures
 from robossl.envs.randomiser import Randomiser, model_fields, switched_on
 from robossl.envs.sensors.quiet import switch_off_unused
@@ -82,9 +82,10 @@ class TaskEnv:
             control_hz=task.spec.control_hz,
         )
         self.pictures = Pictures(self.engine, config, self._cameras, self._keys, task)
-        self.spec = self._make_spec()
+        self.spec = env_spec(task.spec, config.id, self._observation, self._cameras, self.pictures.spec)
         self._weights = {name: np.array(weight, np.float32) for name, weight in task.spec.reward_weights.items()}
         self._promises = Promises(task.spec, self.num_worlds, model.nu, self.engine.xp)
+        self._observer = Observer(self.engine, task, self._promises, self._keys, self._sensors, self.pictures)
         require_new_memory(memory := task.new_memory(self.num_worlds), self.num_worlds)
         self._ahead = Ahead(Starts(task, model, memory).draw, self.num_worlds, num_threads)
         self._memory = {key: self._on_device(value) for key, value in memory.items()}
@@ -111,7 +112,7 @@ class TaskEnv:
             self.privileged()
         self._begun = True
         obs = self._observe(None)
-        self.perf["simulate"] += self._clock() - start
+        self._count(start)
         return obs
 
     def step(self, action: Array) -> StepBatch:
@@ -140,7 +141,7 @@ class TaskEnv:
         obs = self._observe(None)
         if final_obs is None:
             final_obs = {key: value[:0] for key, value in obs.items()}
-        self.perf["simulate"] += self._clock() - start
+        self._count(start)
         return StepBatch(obs, reward, terminated, truncated, final_ids, final_obs, info)
 
     def episode_keys(self) -> dict[str, NDArray[np.int64]]:
@@ -192,12 +193,7 @@ class TaskEnv:
     def render_frames(self, camera: str | None = None, *, width: int, height: int, world: int = 0) -> NDArray[np.uint8]:
         """See `BatchEnv.render_frames`."""
         require_open(self._is_closed)
-        name = camera or self.task.spec.viewer_camera
-        if name not in self.spec.camera_names:
-            raise UnknownNameError("camera", name, self.spec.camera_names)
-        if min(width, height) < 1 or not 0 <= world < self.num_worlds:
-            raise UserError(f"no picture of {width} x {height} of world {world} in {self.num_worlds}")
-        return self.pictures.frame(name, width=width, height=height, world=world)
+        return self.pictures.frame(camera, width=width, height=height, world=world)
 
     def get_state(self) -> Tree:
         """See `BatchEnv.get_state`."""
@@ -305,41 +301,13 @@ class TaskEnv:
 
     def _observe(self, ids: NDArray[np.int64] | None) -> Obs:
         """Returns what is seen of the worlds `ids`, or of all."""
-        vectors, others = self.task.observe(self.engine, self._memory), Obs()
-        self._promises.seen(vectors)
-        if self.engine.xp is not np:
-            vectors = together_on_host({key: vectors[key] for key in self._keys if key in vectors})
-        if self.spec.render is not None:
-            others |= self.pictures.observe(ids, self._elapsed)
-            self.perf["render"] = self.pictures.seconds
-        if self._sensors.specs:
-            others |= self._sensors.read(np.arange(self.num_worlds) if ids is None else ids)
-        obs = Obs()
-        for key in self._keys:
-            if key in others:
-                obs[key] = others[key]
-                continue
-            values = on_host(vectors[key])
-            obs[key] = np.array(values if ids is None else values[ids], np.float32)
-        return obs
+        return self._observer.observe(self._memory, ids, self._elapsed)
 
     def _clock(self) -> float:
         """Returns a time in seconds that stands still while pictures are made."""
-        return time.perf_counter() - self.perf["render"]
+        return time.perf_counter() - self.pictures.seconds
 
-    def _make_spec(self) -> EnvSpec:
-        task = self.task.spec
-        return EnvSpec(
-            id=self.config.id,
-            control_hz=task.control_hz,
-            max_episode_steps=task.max_episode_steps,
-            observation=self._observation,
-            action=task.action,
-            privileged=task.privileged,
-            reward_terms=tuple(task.reward_weights),
-            metrics=task.metrics,
-            camera_names=tuple(camera.name for camera in self._cameras),
-            render=self.pictures.spec,
-            commands=task.commands,
-            motion=task.motion,
-        )
+    def _count(self, start: float) -> None:
+        """Takes note of the time that has passed since `start`, which the clock told."""
+        self.perf["render"] = self.pictures.seconds
+        self.perf["simulate"] += self._clock() - start
