@@ -6,7 +6,6 @@ What it costs to be current is paid for the fields that are read of all worlds, 
 """
 
 import copy
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -19,21 +18,15 @@ from robossl.core import Array, UnknownNameError, UserError
 from robossl.envs.casting.scanner import Scanner
 from robossl.envs.engine import MAX_SPEED
 from robossl.envs.forks import end_in_children
-from robossl.envs.kinematics import Kinematics
-from robossl.envs.mujoco_clock import untimed
+from robossl.envs.mujoco_current import CurrentFields
 from robossl.envs.mujoco_fields import (
-    BODY_FIELDS,
-    BODY_STAGE,
     NO_STAGE,
     PASSING_FIELDS,
-    POSITION_STAGE,
     READABLE_FIELDS,
     RECORDABLE_FIELDS,
     STATE_FIELDS,
     columns_of,
     mujoco_stage,
-    position_stage,
-    stage_of,
 )
 from robossl.envs.mujoco_rows import flag
 from robossl.envs.own_values import OwnValues
@@ -42,7 +35,6 @@ from robossl.envs.records import Plan, Start, planned, put_back, put_back_with
 
 _MOVING = 2 * mujoco.mjtState.mjSTATE_CTRL.value - 1  # what physics changes, and the controls: the first columns
 _MOVING_LAST = mujoco.mjtState.mjSTATE_PLUGIN.value | mujoco.mjtState.mjSTATE_PLASTIC.value  # of models that have it
-_FEW = 16  # worlds: with fewer, to wake the other threads costs more than to compute one world after the other
 
 
 class MujocoEngine:
@@ -58,6 +50,7 @@ class MujocoEngine:
     feels_late = False
     passing_fields = PASSING_FIELDS
     contact_slack_m = 2e-5  # its contacts end within 1e-6 of where shapes do
+    _readable = READABLE_FIELDS, "engine field"
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int) -> None:
         if mujoco.get_mju_user_warning() is None:  # it prints, and writes MUJOCO_LOG.TXT: its counters tell as much
@@ -73,14 +66,11 @@ class MujocoEngine:
             end_in_children(self)
         self._own = OwnValues(self.model, self.batch)
         self.model_version = self._own.version
-        self._bindings: dict[str, Array] = {}
+        self._diverged = np.zeros(num_worlds, bool)
+        self._fields = CurrentFields(self.batch, self._diverged, *self._readable)
         self._views: dict[str, Array] = {}  # of the fields that are kept current
-        self._bodies: Kinematics | None = None  # until somebody looks at one of its fields
-        self._stage = NO_STAGE  # up to which every call computes
-        self._computed = np.full(num_worlds, NO_STAGE)  # up to which each world's state has been followed
         self._recordings: dict[tuple[tuple[str, ...], int], Recording] = {}
         self._plan = Plan()
-        self._diverged = np.zeros(num_worlds, bool)
         self.batch.reset(stage=mujoco_stage(NO_STAGE))
         self._default_state = self.batch.state[0].copy()
         self._columns: dict[tuple[str, ...], NDArray[np.int64]] = {}  # {state fields: theirs in the state}
@@ -89,9 +79,7 @@ class MujocoEngine:
         num_moving = self.batch.nstate if is_moving_last else mujoco.mj_stateSize(self.model, _MOVING)
         self._motion = self.batch.state[:, :num_moving]  # what a step may change
         self._is_written = np.zeros(num_worlds, bool)  # worlds whose other columns may have changed since the last step
-        self._sensor_stage = stage_of("sensordata", self.model)
-        self._position_stage = position_stage(self.model)
-        self._qvel = self._bound("qvel")
+        self._qvel = self._fields.bound("qvel")
 
     def reset(self, ids: NDArray[np.int64], fields: tuple[str, ...] = (), values: Array | None = None) -> None:
         """See `Engine.reset`; also mocap bodies go where the compiled model has them.
@@ -130,8 +118,8 @@ class MujocoEngine:
     def forward(self, ids: NDArray[np.int64] | None = None) -> None:
         """See `Engine.forward`."""
         self._own.follow()
-        if self._stage != NO_STAGE:
-            self._compute(ids, self._stage)
+        if self._fields.stage != NO_STAGE:
+            self._fields.compute(ids, self._fields.stage)
 
     def step(
         self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = (), *, more: bool = False
@@ -144,9 +132,7 @@ class MujocoEngine:
         if record:
             recorded = self._step_recording(num_substeps, record)
         else:
-            self._call(self.batch.step, None, nstep=num_substeps, stage=self._number_of(self._stage))
-            self._follow_bodies(None, self._stage)
-            self._computed[:] = self._stage
+            self._fields.step(num_substeps)
         self._flag_divergence(warnings)
         return recorded
 
@@ -154,11 +140,12 @@ class MujocoEngine:
         """See `Engine.read`; raises as `view` does."""
         if ids is None:
             return self.view(name).astype(np.float32)
-        values, stage = self._field(name), self._stage_of(name)
-        late = ids[self._computed[ids] < stage]
+        fields = self._fields
+        values, stage = fields.array(name), fields.stage_of(name)
+        late = ids[fields.computed[ids] < stage]
         if len(late):
             self._own.follow()
-            self._compute(late, max(stage, self._stage))
+            fields.compute(late, max(stage, fields.stage))
         return values[ids].astype(np.float32)
 
     def view(self, name: str) -> Array:
@@ -168,8 +155,7 @@ class MujocoEngine:
             UnknownNameError: if the engine cannot keep that field current.
         """
         if name not in self._views:
-            self._views[name] = self._field(name)
-            self._stage = max(self._stage, self._stage_of(name))
+            self._views[name] = self._fields.kept(name)
             self.forward()
         return self._views[name]
 
@@ -258,7 +244,7 @@ class MujocoEngine:
 
     def _touch(self, rows: Any) -> None:
         """Notes that these worlds were changed."""
-        self._computed[rows] = NO_STAGE
+        self._fields.computed[rows] = NO_STAGE
         self._is_written[rows] = True
 
     def _flag_divergence(self, warnings: NDArray[np.integer[Any]]) -> None:
@@ -272,66 +258,10 @@ class MujocoEngine:
         if recording is None:
             if unknown := [name for name in record if name not in RECORDABLE_FIELDS]:
                 raise UnknownNameError("field to record", unknown[0], RECORDABLE_FIELDS)
-            recording = Recording({name: self._bound(name) for name in record}, num_substeps)
+            recording = Recording({name: self._fields.bound(name) for name in record}, num_substeps)
             self._recordings[record, num_substeps] = recording
         recording.begin()
-        self._call(self.batch.rollout, None, nstep=num_substeps, record=record, out=recording.buffers)
-        self._computed[:] = NO_STAGE
+        self._fields.call(self.batch.rollout, None, nstep=num_substeps, record=record, out=recording.buffers)
+        self._fields.computed[:] = NO_STAGE
         self.forward()
         return recording.found()
-
-    def _stage_of(self, name: str) -> int:
-        return self._sensor_stage if name == "sensordata" else stage_of(name, self.model)
-
-    def _field(self, name: str) -> Array:
-        """Returns the array in which a field is kept current."""
-        if name not in BODY_FIELDS:
-            return self._bound(name)
-        if self._bodies is None:
-            self._bodies = Kinematics(self.model, self.batch)
-            self._computed[:] = NO_STAGE
-        return self._bodies.field(name)
-
-    def _bound(self, name: str) -> Array:
-        """Returns the batch's own array of a field; a derived one is empty until the next computation."""
-        if name not in self._bindings:
-            if name not in READABLE_FIELDS:
-                raise UnknownNameError("engine field", name, READABLE_FIELDS)
-            self._bindings[name] = self.batch.bind(name)
-            self._computed[:] = NO_STAGE
-        return self._bindings[name]
-
-    def _compute(self, ids: NDArray[np.int64] | None, stage: int) -> None:
-        """Computes what follows from the state, up to a stage."""
-        number = self._number_of(stage)
-        if not number:
-            pass
-        elif ids is not None and len(ids) < _FEW and self.num_threads > 1:
-            for world in ids.astype(np.int32)[:, None]:  # Batch's own type: it has less to check
-                self._call(self.batch.forward, world, stage=number)
-        else:
-            try:
-                self._call(self.batch.forward, ids, stage=number)
-            except ValueError:  # of unsorted worlds: to look at the order first would cost every call
-                if ids is None:
-                    raise
-                self._call(self.batch.forward, np.unique(ids), stage=number)
-        self._follow_bodies(ids, stage)
-        self._computed[slice(None) if ids is None else ids] = stage
-
-    def _number_of(self, stage: int) -> int:
-        """Returns MuJoCo's number of the stage that it has to compute for one of ours."""
-        asks = stage >= BODY_STAGE and self._bodies is not None and self._bodies.must_ask()
-        return mujoco_stage(max(stage, self._position_stage) if asks or stage == POSITION_STAGE else stage)
-
-    def _follow_bodies(self, ids: NDArray[np.int64] | None, stage: int) -> None:
-        """Makes current what belongs to `BODY_STAGE`, if anybody looks at it."""
-        if stage >= BODY_STAGE and self._bodies is not None:
-            self._bodies.follow(ids)
-
-    def _call(self, function: Callable[..., Any], ids: NDArray[np.int64] | None, **options: Any) -> None:
-        """Calls Batch; worlds in which MuJoCo raises an error are marked, the others are unharmed."""
-        try:
-            untimed(function, ids=ids, **options)
-        except mujoco_batch.SimulationError as error:
-            self._diverged[error.ids] = True

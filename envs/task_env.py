@@ -60,16 +60,16 @@ class TaskEnv:
         model = task.build_model()
         require_spec(task.spec, model)
         self.available = {**task.spec.vectors, **sensor_specs(model, task.spec.sensors, task.spec.num_substeps)}
-        self._cameras = sized(task.spec.cameras, config.image_size)
-        self._keys = chosen_keys(task.spec, self._cameras, config.observations)
-        chosen = {key: sensor for key, sensor in task.spec.sensors.items() if key in self._keys}
+        cameras = sized(task.spec.cameras, config.image_size)
+        keys = chosen_keys(task.spec, cameras, config.observations)
+        chosen = {key: sensor for key, sensor in task.spec.sensors.items() if key in keys}
         switch_off_unused(model, chosen.values())
         num_threads = config.num_threads or num_cores()
         active = switched_on(task.spec.randomisations, config.randomise)
         fields = model_fields(active) | {*task.spec.random_fields}
-        self._observation = observation_specs(self._keys, self.available, self._cameras)
+        observation = observation_specs(keys, self.available, cameras)
         require_new_memory(alone := task.new_memory(1), 1)
-        require_memory(config.num_worlds, model, self._observation, fields, alone)
+        require_memory(config.num_worlds, model, observation, fields, alone)
         engine = make_engine(config.engine, model, config.num_worlds, num_threads, config.device)
         self.engine = make_delayed(engine, config.delay_s, task.spec.num_substeps, task.spec.motion)
         self._sensors = SensorSuite(for_sensors(self.engine), chosen, task.spec.num_substeps)
@@ -81,11 +81,11 @@ class TaskEnv:
             num_actions=task.spec.action.shape[0],
             control_hz=task.spec.control_hz,
         )
-        self.pictures = Pictures(self.engine, config, self._cameras, self._keys, task)
-        self.spec = env_spec(task.spec, config.id, self._observation, self._cameras, self.pictures.spec)
+        self.pictures = Pictures(self.engine, config, cameras, keys, task)
+        self.spec = env_spec(task.spec, config.id, observation, cameras, self.pictures.spec)
         self._weights = {name: np.array(weight, np.float32) for name, weight in task.spec.reward_weights.items()}
         self._promises = Promises(task.spec, self.num_worlds, model.nu, self.engine.xp)
-        self._observer = Observer(self.engine, task, self._promises, self._keys, self._sensors, self.pictures)
+        self._observer = Observer(self.engine, task, self._promises, keys, self._sensors, self.pictures)
         require_new_memory(memory := task.new_memory(self.num_worlds), self.num_worlds)
         self._ahead = Ahead(Starts(task, model, memory).draw, self.num_worlds, num_threads)
         self._memory = {key: self._on_device(value) for key, value in memory.items()}

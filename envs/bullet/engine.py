@@ -18,7 +18,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, UnknownNameError, UserError
+from robossl.core import Array, UserError
 from robossl.envs.bullet.books import books_of
 from robossl.envs.bullet.contacts import ContactSensors
 from robossl.envs.bullet.fields import READABLE_FIELDS, require_random, require_recordable, require_writable
@@ -43,6 +43,7 @@ class BulletEngine(MujocoEngine):
     feels_late = True  # only by moving does Bullet tell how hard things press
     contact_slack_m = 0.03
     passing_fields = tuple(name for name in PASSING_FIELDS if name != "qacc_warmstart")  # there that force is kept
+    _readable = READABLE_FIELDS, "field of the bullet engine"
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int) -> None:
         require_room(num_worlds)
@@ -99,14 +100,14 @@ class BulletEngine(MujocoEngine):
         super().forward(ids)
         if self._sensordata is not None and not self._tries and not self._goes_on:
             rows = self._everyone if ids is None else np.asarray(ids)
-            self._sensordata[rows] = self._with_contacts(self._bound("sensordata")[rows], rows)
+            self._sensordata[rows] = self._with_contacts(self._fields.bound("sensordata")[rows], rows)
 
     def step(
         self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = (), *, more: bool = False
     ) -> dict[str, Array]:
         """See `Engine.step`. What is recorded of a world after it diverged is not to be used."""
         require_recordable(record)
-        shapes = {name: (self.num_worlds, num_substeps, *self._bound(name).shape[1:]) for name in record}
+        shapes = {name: (self.num_worlds, num_substeps, *self._fields.bound(name).shape[1:]) for name in record}
         recorded = {name: np.empty(shape, np.float32) for name, shape in shapes.items()}
         self._own.follow()
         warnings = self.batch.warning.copy()
@@ -119,7 +120,7 @@ class BulletEngine(MujocoEngine):
             self._substep(entries, whole=is_wanted)
         self._diverged |= self._bullet.lost
         self._flag_divergence(warnings)
-        self._computed[:] = NO_STAGE
+        self._fields.computed[:] = NO_STAGE
         self._goes_on = more
         self.forward()
         return recorded
@@ -211,14 +212,14 @@ class BulletEngine(MujocoEngine):
         """
         states = STATE_FIELDS.intersection(entries)
         for name in states:
-            entries[name][...] = self._bound(name)
+            entries[name][...] = self._fields.bound(name)
         applied = self.view("qfrc_applied")
         own = applied.copy()
         applied += push
-        self._call(self.batch.step, None, nstep=1, stage=mujoco_stage(NO_STAGE))
+        self._fields.call(self.batch.step, None, nstep=1, stage=mujoco_stage(NO_STAGE))
         applied[...] = own
         for name in entries.keys() - states:
-            entries[name][...] = self._bound(name)
+            entries[name][...] = self._fields.bound(name)
 
     def _touch(self, rows: Any) -> None:
         """See `MujocoEngine`; a decision that is broken off does not go on."""
@@ -269,7 +270,7 @@ class BulletEngine(MujocoEngine):
         finally:
             self._tries, self._moving = False, self._everyone
         self.batch.state[...], self._bullet.lost = state, lost
-        self._computed[:] = NO_STAGE
+        self._fields.computed[:] = NO_STAGE
         super().forward()
 
     def _feel(self, state: Floats, qacc: Floats) -> None:
@@ -289,11 +290,6 @@ class BulletEngine(MujocoEngine):
         for row, index in enumerate(ids.tolist() if len(self._sensors.columns) else []):
             contacts = [] if self._bullet.lost[index] else self._bullet[index].touching()
             sensordata[row, self._sensors.columns] = self._sensors.read(contacts)
-
-    def _bound(self, name: str) -> Array:
-        if name not in READABLE_FIELDS:
-            raise UnknownNameError("field of the bullet engine", name, READABLE_FIELDS)
-        return super()._bound(name)
 
 
 def _times(matrix: Floats, vector: Floats) -> Floats:
