@@ -2,22 +2,21 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, Draws, Obs, Policy, StepBatch, Tree
+from robossl.core import Array, Obs, Policy, StepBatch, Tree
 from robossl.core.processor import num_cores
 from robossl.envs.action import checked_action, require_open
 from robossl.envs.ahead import Ahead
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.delayed_engine import undelayed
-from robossl.envs.draws import FastDraws
 from robossl.envs.engines import make_delayed, make_engine
 from robossl.envs.env_state import physics_for, require_fitting
 from robossl.envs.episode_ends import count_on, ends
+from robossl.envs.episodes import Episodes
 from robossl.envs.host import for_sensors, on_host
 from robossl.envs.lost_worlds import put_back
 from robossl.envs.memory import require_memory
@@ -54,7 +53,7 @@ class TaskEnv:
     """
 
     def __init__(self, task: Task, config: EnvConfig, worlds: WorldSeed) -> None:
-        self.task, self.config, self.worlds = task, config, worlds
+        self.task, self.config = task, config
         self.num_worlds = config.num_worlds
         self.perf = {"simulate": 0.0, "render": 0.0}
         model = task.build_model()
@@ -91,9 +90,8 @@ class TaskEnv:
         self._memory = {key: self._on_device(value) for key, value in memory.items()}
         self._beginning = Beginning(self.engine, self._memory)
         self._action_shape = (self.num_worlds, *task.spec.action.shape)
-        self._first_world = 0
-        self._episode = np.zeros(self.num_worlds, np.int64)
-        self._elapsed = np.zeros(self.num_worlds, np.int64)
+        self._episodes = Episodes(worlds, self.num_worlds)
+        self._elapsed = self._episodes.elapsed
         self._begun = self._is_closed = False
         self.before_reset: Callable[[NDArray[np.int64]], None] | None = None
 
@@ -101,10 +99,7 @@ class TaskEnv:
         """See `BatchEnv.reset`."""
         require_open(self._is_closed)
         start = self._clock()
-        if seed is not None:
-            self.worlds = replace(self.worlds, seed=seed)
-        self._first_world = first_world
-        self._episode[:], self._elapsed[:] = first_episode, 0
+        self._episodes.begin(first_world, first_episode, seed)
         self._begin(np.arange(self.num_worlds))
         if not self._begun:
             vectors = self.task.observe(self.engine, self._memory)
@@ -136,7 +131,7 @@ class TaskEnv:
         if final_obs is not None:
             if self.before_reset is not None:
                 self.before_reset(final_ids)
-            count_on(self._episode, self._elapsed, final_ids)
+            count_on(self._episodes.episode, self._elapsed, final_ids)
             self._begin(final_ids)
         obs = self._observe(None)
         if final_obs is None:
@@ -146,7 +141,7 @@ class TaskEnv:
 
     def episode_keys(self) -> dict[str, NDArray[np.int64]]:
         """See `BatchEnv.episode_keys`."""
-        return {"world": self._first_world + np.arange(self.num_worlds), "episode": self._episode.copy()}
+        return self._episodes.keys()
 
     def privileged(self) -> Obs:
         """See `BatchEnv.privileged`."""
@@ -184,7 +179,7 @@ class TaskEnv:
             UserError: if a key is no picture, or is one of flow, or `num` is less than 1.
         """
         require_open(self._is_closed)
-        return self.pictures.appearances(num, keys, self._draws(np.arange(self.num_worlds)), self._elapsed)
+        return self.pictures.appearances(num, keys, self._episodes.draws(np.arange(self.num_worlds)), self._elapsed)
 
     def expert(self) -> Policy | None:
         """See `BatchEnv.expert`."""
@@ -199,8 +194,7 @@ class TaskEnv:
         """See `BatchEnv.get_state`."""
         require_open(self._is_closed)
         return {
-            "seed": self.worlds.seed,
-            "stream": int(self.worlds.stream),
+            **self._episodes.get_state(),
             "engine": self.config.engine,
             "delay_s": self.config.delay_s,
             "physics": np.array(self.engine.get_state()),
@@ -209,9 +203,6 @@ class TaskEnv:
             "sensors": self._sensors.get_state(),
             "randomiser": self._randomiser.get_state(),
             "last": self.pictures.get_state(),
-            "first_world": self._first_world,
-            "episode": self._episode.copy(),
-            "elapsed": self._elapsed.copy(),
         }
 
     def set_state(self, state: Tree) -> None:
@@ -233,10 +224,7 @@ class TaskEnv:
         self._sensors.set_state(state["sensors"])
         self._randomiser.set_state(state["randomiser"])
         self.pictures.set_state(state["last"])
-        self.worlds = replace(self.worlds, seed=int(state["seed"]))
-        self._first_world = int(state["first_world"])
-        self._episode[:] = state["episode"]
-        self._elapsed[:] = state["elapsed"]
+        self._episodes.set_state(state)
         self._begun = True
 
     def __reduce__(self) -> NoReturn:
@@ -262,7 +250,7 @@ class TaskEnv:
         self.pictures.keep(None, self._elapsed)
         action = acting = self._on_device(asked)
         if self._randomiser.values:
-            draws = self._draws(np.arange(self.num_worlds))
+            draws = self._episodes.draws(np.arange(self.num_worlds))
             late = self._randomiser.act(asked, draws, self._elapsed)
             acting = action if late is asked else self._on_device(late)
         ctrl = task.control(engine, acting, self._memory)
@@ -278,26 +266,23 @@ class TaskEnv:
         self._elapsed += _ONE
         if self._sensors.specs:
             felt = {name: on_host(recorded[name]) for name in self._sensors.record}
-            self._sensors.advance(felt, self._draws(np.arange(self.num_worlds)), self._elapsed)
+            self._sensors.advance(felt, self._episodes.draws(np.arange(self.num_worlds)), self._elapsed)
         return (outcome if is_whole else outcome.forfeited(diverged, self._weights)), diverged
 
     def _begin(self, ids: NDArray[np.int64]) -> None:
-        self._beginning(self._ahead.take(self.worlds, self._first_world, self._episode, ids), ids)
+        now = self._episodes
+        self._beginning(self._ahead.take(now.worlds, now.first_world, now.episode, ids), ids)
         if self._randomiser.values:
-            self._randomiser.begin(ids, self._draws(ids))
+            self._randomiser.begin(ids, self._episodes.draws(ids))
         self.engine.forward(ids)
         if self._sensors.specs:
-            self._sensors.begin(ids, self._draws(ids))
+            self._sensors.begin(ids, self._episodes.draws(ids))
         self.pictures.keep(ids, self._elapsed)
 
     def _on_device(self, values: NDArray[Any]) -> Array:
         """Copies numbers to where the engine computes; returns them themselves where that is numpy."""
         xp = self.engine.xp
         return values if xp is np else xp.asarray(values, device=self.engine.device, copy=True)
-
-    def _draws(self, ids: NDArray[np.int64]) -> Draws:
-        """Returns the random numbers of the running episodes of the worlds `ids`."""
-        return FastDraws(self.worlds.seed, self.worlds.stream, self._first_world + ids, self._episode[ids])
 
     def _observe(self, ids: NDArray[np.int64] | None) -> Obs:
         """Returns what is seen of the worlds `ids`, or of all."""
