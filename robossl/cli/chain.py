@@ -23,6 +23,7 @@ from robossl.nets import MultimodalEncoder, load_encoder, save_encoder
 from robossl.training.evaluations import Evaluator
 from robossl.training.interrupt import Interrupted
 from robossl.training.run_folder import new_run_folder, only_writer, write_command, write_system_json
+from robossl.training.stopwatch import Stopwatch
 from robossl.training.train import TrainResult, train
 
 ENCODER_FOLDER = "encoder"
@@ -47,12 +48,13 @@ class Order:
     verbose: bool = False
 
 
-def run_chain(order: Order, command: Sequence[str]) -> tuple[Path, TrainResult]:
+def run_chain(order: Order, command: Sequence[str], stopwatch: Stopwatch) -> tuple[Path, TrainResult]:
     """Collects, pretrains and trains, as far as that is not done yet; returns the run's folder and what it holds.
 
     Args:
         order: what to do.
         command: goes to the run's `command.txt`.
+        stopwatch: of the run.
 
     Raises:
         Interrupted: after SIGINT or SIGTERM; it names the run to resume.
@@ -72,12 +74,12 @@ def run_chain(order: Order, command: Sequence[str]) -> tuple[Path, TrainResult]:
             write_command(run_folder, command)
             _keep_end(run_folder, settings)
             try:
-                return run_folder, _train(order, run_folder, env, evaluator)
+                return run_folder, _train(order, run_folder, env, evaluator, stopwatch)
             except Interrupted as interrupted:
                 raise Interrupted(interrupted.signal_number, run_folder) from interrupted
 
 
-def _train(order: Order, run_folder: Path, env: BatchEnv, evaluator: Evaluator) -> TrainResult:
+def _train(order: Order, run_folder: Path, env: BatchEnv, evaluator: Evaluator, stopwatch: Stopwatch) -> TrainResult:
     settings = order.settings
     agent = make_agent(settings, env, _encoder(settings, run_folder, env))
     return train(
@@ -88,6 +90,7 @@ def _train(order: Order, run_folder: Path, env: BatchEnv, evaluator: Evaluator) 
         hparams=_hparams(settings),
         resume=order.resumed is not None,
         resume_from=order.resume_from,
+        stopwatch=stopwatch,
         verbose=order.verbose,
     )
 

@@ -1,7 +1,6 @@
 """The figures and the film that a run ends with, from worlds that decided nothing before."""
 
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ from robossl.training.checkpoint import BEST
 from robossl.training.evaluate import EvalResult, evaluate
 from robossl.training.progress import Progress
 from robossl.training.record import RecordConfig, record
+from robossl.training.stopwatch import Stopwatch
 from robossl.training.train import TrainResult
 
 
-def final_test(settings: TrainSettings, run_folder: Path, result: TrainResult, began_s: float) -> dict[str, Any]:
+def final_test(settings: TrainSettings, run_folder: Path, result: TrainResult, stopwatch: Stopwatch) -> dict[str, Any]:
     """Evaluates the best checkpoint and a random policy on the same worlds, and films the former.
 
     The figures are in the run's `result.json` before there is a film, which may not fit on the disk.
@@ -27,7 +27,7 @@ def final_test(settings: TrainSettings, run_folder: Path, result: TrainResult, b
         settings: of the run.
         run_folder: its folder.
         result: what training left.
-        began_s: when the command began, on `time.monotonic`.
+        stopwatch: of the run.
 
     Raises:
         UserError: if the figures cannot be written.
@@ -38,11 +38,11 @@ def final_test(settings: TrainSettings, run_folder: Path, result: TrainResult, b
         tested = _tested("test", env, agent_policy(agent, settings, env), settings.test_episodes)
         random = _tested("random policy", env, make_policy("random", env, seed=seed), settings.test_episodes)
         figures = _figures(settings, run_folder, result, tested, random)
-        _write(run_folder, figures, began_s)
+        _write(run_folder, figures, stopwatch)
         video = _film(settings, run_folder, seed, agent)
     if video is not None:
         figures["video"] = video
-        _write(run_folder, figures, began_s)
+        _write(run_folder, figures, stopwatch)
     return figures
 
 
@@ -63,8 +63,8 @@ def _figures(
     }
 
 
-def _write(run_folder: Path, figures: dict[str, Any], began_s: float) -> None:
-    figures["seconds"] = time.monotonic() - began_s
+def _write(run_folder: Path, figures: dict[str, Any], stopwatch: Stopwatch) -> None:
+    figures["seconds"] = stopwatch.read()
     write_json(run_folder / "result.json", figures)
 
 

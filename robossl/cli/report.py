@@ -84,7 +84,7 @@ def _result(folder: Path) -> dict[str, Any]:
     if not isinstance(result, dict) or not {"run", "seed", "seconds", "n_timesteps"} <= result.keys():
         raise CorruptFileError(f"{folder / 'result.json'} does not hold the figures of a run")
     _require_current(folder, result)
-    return result
+    return {**result, "run": str(folder)}  # which may have been moved since
 
 
 def _require_current(folder: Path, result: dict[str, Any]) -> None:

@@ -1,7 +1,6 @@
 """`robossl train`: the whole chain from settings to a trained agent and its figures."""
 
 import signal
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from robossl.nets import load_encoder
 from robossl.training.checkpoint import find_checkpoint
 from robossl.training.interrupt import Interrupted
 from robossl.training.resume import require_ahead
+from robossl.training.stopwatch import Stopwatch
 
 _STEPS, _FOLDER = "--loop.n-timesteps", "--log-folder"
 _SHORTHANDS = {"-n": _STEPS, "--n-timesteps": _STEPS, "-f": _FOLDER, "--engine": "--env.engine"}
@@ -71,13 +71,13 @@ class ResumeCommand:
 
 def run(arguments: list[str]) -> int:
     """Trains or resumes, then evaluates the best checkpoint on unseen worlds and films it."""
-    began_s = time.monotonic()
+    stopwatch = Stopwatch()
     resumed, rest = take_option(arguments, "--resume")
     order, as_json = _begun(rest) if resumed is None else _resumed(Path(resumed), rest)
     prepare_processor(order.settings.num_threads)
-    run_folder, result = run_chain(order, ["robossl", "train", *arguments])
+    run_folder, result = run_chain(order, ["robossl", "train", *arguments], stopwatch)
     try:
-        figures = final_test(order.settings, run_folder, result, began_s)
+        figures = final_test(order.settings, run_folder, result, stopwatch)
     except KeyboardInterrupt as interrupted:  # resumed, the run has nothing left but this test
         raise Interrupted(signal.SIGINT, run_folder) from interrupted
     print_figures(figures, as_json=as_json)

@@ -1,7 +1,6 @@
 """Pretraining: objectives train an encoder on collected episodes, without labels and without rewards."""
 
 import math
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from robossl.training.progress import Progress
 from robossl.training.resume import checkpoint_to_resume, open_tensorboard
 from robossl.training.rng import global_rng_state, set_global_rng_state
 from robossl.training.run_folder import clear_disk_errors
+from robossl.training.stopwatch import Stopwatch
 from robossl.training.tensorboard import TensorBoard
 
 ENCODER_FOLDER = "encoder"
@@ -77,7 +77,7 @@ class PretrainResult:
         encoder: the folder that `load_encoder` reads.
         metrics: means of the last lines' losses.
         report: of the last probe, where there was one.
-        seconds: spent by this process.
+        seconds: spent by every process that worked on it, each up to where the next one went on from.
     """
 
     encoder: Path
@@ -111,7 +111,6 @@ def pretrain(
         Interrupted: after SIGINT or SIGTERM, with a checkpoint written.
         UserError: if the folder holds another run, the data changed, or the disk is full.
     """
-    began_s = time.monotonic()
     checkpoint = checkpoint_to_resume(run_folder, resume=resume)
     with ExitStack() as stack:
         stack.enter_context(clear_disk_errors(run_folder))
@@ -132,7 +131,7 @@ def pretrain(
         run.finish()
         checkpoints.save(run.step, run.get_trees())
         save_encoder(learner.encoder, run_folder / ENCODER_FOLDER)
-    seconds = time.monotonic() - began_s
+    seconds = run.stopwatch.read()
     return PretrainResult(encoder=run_folder / ENCODER_FOLDER, metrics=run.metrics, report=run.report, seconds=seconds)
 
 
@@ -143,6 +142,7 @@ class _Pretraining:
         step: updates made.
         metrics: of the last line of the log.
         report: of the last probe.
+        stopwatch: from here on, and in those before.
     """
 
     def __init__(
@@ -164,6 +164,7 @@ class _Pretraining:
         self.step = 0
         self.metrics: dict[str, float] = {}
         self.report: ProbeReport | None = None
+        self.stopwatch = Stopwatch()
 
     def update(self) -> None:
         config, learner = self._config, self._learner
@@ -194,6 +195,7 @@ class _Pretraining:
             "sums": dict(self._sums),
             "num_summed": self._num_summed,
             "transitions": len(self._replay),
+            "seconds": self.stopwatch.get_state(),
         }
         return {"learner": self._learner.get_state(), "training": training}
 
@@ -209,6 +211,7 @@ class _Pretraining:
         set_global_rng_state(training["rng"])
         self._sums = {name: value.to(self._replay.device) for name, value in training["sums"].items()}
         self._num_summed = training["num_summed"]
+        self.stopwatch.set_state(training.get("seconds", 0.0))  # runs begun before this was kept go on
         self.step = checkpoint.step
         for every in (self._log, self._probing, self._saving):
             every.set_state(self.step)

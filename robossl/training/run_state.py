@@ -45,7 +45,8 @@ class RunState:
             checkpoint.load_replay(self._agent.replay)
         training = checkpoint.tree("training")
         for name, part in self._parts.items():
-            part.set_state(training["parts"][name])
+            if name in training["parts"]:  # runs begun before it was kept go on
+                part.set_state(training["parts"][name])
         self._every.set_state(training["asked"])
         self._rng = training["rng"]
 

@@ -1,7 +1,6 @@
 """Reinforcement learning as a run: logged, evaluated, checkpointed, interruptible and resumable bit for bit."""
 
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from robossl.training.resume import checkpoint_to_resume, open_tensorboard
 from robossl.training.rollout_log import RolloutLog
 from robossl.training.run_folder import clear_disk_errors
 from robossl.training.run_state import RunState, Stateful
+from robossl.training.stopwatch import Stopwatch
 from robossl.training.tensorboard import HParams, TensorBoard, make_logger
 
 _FINAL_METRICS = ("eval/mean_reward", "eval/success_rate", "rollout/ep_rew_mean")
@@ -62,7 +62,7 @@ class TrainResult:
         checkpoint: the last one.
         best: the best one by evaluation; the last one where there was no evaluation.
         summary: of the last evaluation, where there was one.
-        seconds: spent by this process.
+        seconds: spent in `train` by every process that worked on the run, each up to where the next one went on from.
     """
 
     step: int
@@ -81,6 +81,7 @@ def train(
     hparams: HParams | None = None,
     resume: bool = False,
     resume_from: Path | None = None,
+    stopwatch: Stopwatch | None = None,
     callbacks: Sequence[BaseCallback] = (),
     verbose: bool = False,
 ) -> TrainResult:
@@ -94,6 +95,7 @@ def train(
         hparams: shown in TensorBoard beside the final metrics.
         resume: continues from the last checkpoint, or from the start where none was written yet.
         resume_from: the checkpoint to continue from, where it is not the last one.
+        stopwatch: of the whole run, where that is more than training.
         callbacks: more of SB3's; their state is not saved.
         verbose: whether SB3's table is printed.
 
@@ -102,7 +104,7 @@ def train(
         UserError: if the folder holds another run or one of another version or environment, or the disk is full.
         CorruptFileError: if the checkpoint is damaged; it names an older one.
     """
-    began_s = time.monotonic()
+    seconds = Stopwatch()
     checkpoint = checkpoint_to_resume(run_folder, resume=resume, resume_from=resume_from)
     with ExitStack() as stack:
         stack.enter_context(clear_disk_errors(run_folder))
@@ -115,7 +117,8 @@ def train(
         progress = stack.enter_context(Progress("train", config.n_timesteps, "steps", initial=begun))
         evaluations = _evaluations(agent, evaluator, config, run_folder, tensorboard, progress)
         wish = stack.enter_context(InterruptWish("saving a checkpoint before the next rollout"))
-        callback = _callback(agent, config, run_folder, checkpoint, evaluations, progress, wish)
+        watches = {"train_seconds": seconds, "seconds": stopwatch or Stopwatch()}
+        callback = _callback(agent, config, run_folder, checkpoint, evaluations, watches, progress, wish)
         stack.callback(callback.close)
         remaining = max(config.n_timesteps - agent.num_timesteps, 0)
         agent.learn(remaining, CallbackList([callback, *callbacks]), None, reset_num_timesteps=False)
@@ -126,7 +129,7 @@ def train(
         checkpoint=saved,
         best=find_checkpoint(run_folder, BEST) or saved,
         summary=evaluations.summary if evaluations is not None else None,
-        seconds=time.monotonic() - began_s,
+        seconds=seconds.read(),
     )
 
 
@@ -152,13 +155,14 @@ def _callback(
     run_folder: Path,
     checkpoint: Checkpoint | None,
     evaluations: Evaluations | None,
+    watches: Mapping[str, Stopwatch],
     progress: Progress,
     wish: InterruptWish,
 ) -> TrainingCallback:
     spec = agent.get_env().get_attr("spec")[0]
     monitor = MonitorFile(run_folder / "train.monitor.csv", env_id=spec.id, metrics=spec.metrics)
     log = RolloutLog(agent, Every(config.log_every))
-    parts: dict[str, Stateful] = {"monitor": monitor, "log": log}
+    parts: dict[str, Stateful] = {"monitor": monitor, "log": log, **watches}
     if evaluations is not None:
         parts["evaluations"] = evaluations
     resumed = checkpoint.path if checkpoint is not None else None

@@ -83,6 +83,14 @@ def test_a_seed_that_was_run_twice_counts_once(tmp_path: Path, capsys: pytest.Ca
     assert sum(line.startswith(f"| {tmp_path}") for line in table) == 3
 
 
+def test_a_run_that_was_moved_is_named_by_where_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = finished(tmp_path / "push" / "1", TrainSettings(), 0.5)
+    moved = Path(run).rename(tmp_path / "best")
+    with pytest.raises(SystemExit):
+        main(["report", str(moved)])
+    assert f"| {moved} | 0 | 0.5 | 1 | 1.0 |" in capsys.readouterr().out.splitlines()
+
+
 def test_a_run_that_is_not_finished_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = finished(tmp_path / "push" / "1", TrainSettings(), 0.0)
     (Path(run) / "result.json").unlink()

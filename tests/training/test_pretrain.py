@@ -1,5 +1,6 @@
 import os
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -101,6 +102,23 @@ def test_a_signal_saves_and_ends_it(store, finished, tmp_path):
     assert caught.value.saved.name == "000000010"
     run(store, tmp_path, resume=True)
     assert_same_run(tmp_path, finished[0])
+
+
+def test_its_seconds_are_those_of_all_its_parts(store, tmp_path, monkeypatch):
+    now_s = 0.0
+    monkeypatch.setattr("robossl.training.stopwatch.time", SimpleNamespace(monotonic=lambda: now_s))
+
+    def work(*, ends):
+        nonlocal now_s
+        now_s += 100
+        if ends:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        run(store, tmp_path, probe=FailingProbe(make_probe(store), 0, lambda: work(ends=True)))
+    now_s += 1_000_000  # nobody works on it
+    result = run(store, tmp_path, probe=FailingProbe(make_probe(store), 1, lambda: work(ends=False)), resume=True)
+    assert result.seconds == 200
 
 
 def test_other_data_is_refused(store, tmp_path):

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from training_runs import LOOP, CallAt, outcome, run
 from robossl.core import CorruptFileError, UserError
 from robossl.training.checkpoint import Checkpoint, complete_checkpoints, find_checkpoint
 from robossl.training.interrupt import Interrupted
+from robossl.training.stopwatch import Stopwatch
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +141,39 @@ def test_a_run_that_went_back_and_was_killed_at_once_goes_on_from_there(uninterr
     assert find_checkpoint(tmp_path) == earlier
     run("ppo", tmp_path, resume=True)
     assert_same(outcome(tmp_path), uninterrupted["ppo"])
+
+
+def test_the_seconds_of_a_run_are_those_of_all_its_parts(tmp_path, monkeypatch):
+    now_s = 0.0
+    monkeypatch.setattr("robossl.training.stopwatch.time", SimpleNamespace(monotonic=lambda: now_s))
+
+    def work(seconds):
+        nonlocal now_s
+        now_s += seconds
+
+    whole = Stopwatch()
+    work(1000)  # collecting, pretraining
+    later = [CallAt(10, lambda: work(100)), CallAt(140, lambda: os.kill(os.getpid(), signal.SIGTERM))]
+    with pytest.raises(Interrupted):
+        run("ppo", tmp_path, callbacks=later, stopwatch=whole)
+    work(1_000_000)  # nobody works on it
+    whole = Stopwatch()
+    result = run("ppo", tmp_path, callbacks=[CallAt(170, lambda: work(10))], resume=True, stopwatch=whole)
+    assert (result.seconds, whole.read()) == (110, 1110)
+    again = run("ppo", tmp_path, resume=True)
+    assert again.seconds == 110
+
+
+def test_a_run_that_was_begun_before_its_seconds_were_kept_goes_on(tmp_path, monkeypatch):
+    with pytest.raises(PowerCutError):
+        run("ppo", tmp_path, callbacks=[CallAt(140, cut_power)])
+    read = Checkpoint.tree
+
+    def read_without_seconds(checkpoint, name):
+        tree = read(checkpoint, name)
+        for part in ("seconds", "train_seconds") if name == "training" else ():
+            del tree["parts"][part]
+        return tree
+
+    monkeypatch.setattr(Checkpoint, "tree", read_without_seconds)
+    assert run("ppo", tmp_path, resume=True).step == LOOP.n_timesteps
