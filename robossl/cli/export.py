@@ -86,7 +86,7 @@ def run(arguments: list[str]) -> int:
     else:
         figures = _zip(run_folder, settings, command)
     for name, value in figures.items():
-        if not isinstance(value, dict):
+        if value is not None and not isinstance(value, dict):  # None is not known
             print(f"{name:<22} {f'{value:.4g}' if isinstance(value, float) else value}")
     if command.json:
         print_json(figures)

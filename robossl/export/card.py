@@ -86,22 +86,22 @@ def _command(command: CommandSpec, contract: Contract) -> tuple[str, ...]:
 
 def _results(loop: ClosedLoop, summary: dict[str, Any], parity: dict[str, Any]) -> str:
     rows: list[tuple[str, ...]] = [
-        ("driven by", "return", "success"),
-        ("agent (torch)", f"{loop.return_agent:.4g}", f"{loop.success_agent:.3f}"),
-        ("graph (ONNX Runtime)", f"{loop.return_graph:.4g}", f"{loop.success_graph:.3f}"),
+        ("driven by", "return"),
+        ("agent (torch)", f"{loop.return_agent:.4g}"),
+        ("graph (ONNX Runtime)", f"{loop.return_graph:.4g}"),
     ]
     text = (
         f"At {loop.steps:,} decisions on the same observations they were at most {loop.max_action_difference:.2g} of an"
         " action's [-1, 1] apart."
     )
     if "success_rate_ci" in summary:
+        success = ("success", f"{loop.success_agent:.3f}", f"{loop.success_graph:.3f}")
+        rows = [(*row, told) for row, told in zip(rows, success, strict=True)]
         low, high = summary["success_rate_ci"]
         text += (
             f" {loop.same_outcome:.1%} of the worlds ended alike: last digits decide close calls. 95 % interval of the"
             f" agent's success: {low:.3f} to {high:.3f}."
         )
-    else:
-        rows = [row[:2] for row in rows]
     return (
         f"{loop.episodes} worlds that training has not seen, simulated: `{parity['command']}`\n\n"
         + _table(rows[0], rows[1:])

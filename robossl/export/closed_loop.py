@@ -28,6 +28,7 @@ class Episodes(Protocol):
     Attributes:
         returns: [E].
         success: [E] bool.
+        has_success: whether the environment told of success at all.
     """
 
     @property
@@ -37,6 +38,10 @@ class Episodes(Protocol):
     @property
     def success(self) -> NDArray[np.bool_]:
         """Returns [E]."""
+
+    @property
+    def has_success(self) -> bool:
+        """Tells whether the environment told of success at all."""
 
     def summary(self) -> dict[str, Any]:
         """Returns means with intervals, as JSON values."""
@@ -49,17 +54,18 @@ class ClosedLoop:
     Attributes:
         steps: decisions in which both were compared, on the same observation.
         max_action_difference: the greatest, in units of the action's [-1, 1].
-        same_outcome: share of the worlds that both succeed or both fail in.
+        success_agent, success_graph: shares of the worlds; None where the environment tells of no success.
+        same_outcome: share of the worlds that both succeed or both fail in; None likewise.
     """
 
     episodes: int
     steps: int
     max_action_difference: float
-    success_agent: float
-    success_graph: float
+    success_agent: float | None
+    success_graph: float | None
     return_agent: float
     return_graph: float
-    same_outcome: float
+    same_outcome: float | None
 
     def to_json(self) -> dict[str, Any]:
         """Returns JSON values."""
@@ -101,15 +107,16 @@ class Driver:
 
 def judge(agent: Episodes, graph: Episodes, driver: Driver) -> ClosedLoop:
     """Sums up two rollouts in the same worlds."""
+    told = agent.has_success or graph.has_success
     return ClosedLoop(
         episodes=len(agent.returns),
         steps=driver.steps,
         max_action_difference=driver.max_difference,
-        success_agent=float(np.mean(agent.success)),
-        success_graph=float(np.mean(graph.success)),
+        success_agent=float(np.mean(agent.success)) if told else None,
+        success_graph=float(np.mean(graph.success)) if told else None,
         return_agent=float(np.mean(agent.returns)),
         return_graph=float(np.mean(graph.returns)),
-        same_outcome=float(np.mean(agent.success == graph.success)),
+        same_outcome=float(np.mean(agent.success == graph.success)) if told else None,
     )
 
 
@@ -127,7 +134,9 @@ def require_proven(result: ClosedLoop, config: ExportConfig) -> None:
             f"not exported: at the wheel the graph's action was {result.max_action_difference:.3g} from the agent's,"
             f" more than {config.tolerance:g}"
         )
-    if config.quantise is not None and result.success_agent - result.success_graph > config.max_success_loss:
+    if config.quantise is None or result.success_agent is None or result.success_graph is None:
+        return
+    if result.success_agent - result.success_graph > config.max_success_loss:
         raise UserError(
             f"not exported: {result.success_graph:.1%} of {result.episodes} episodes succeed with {config.quantise},"
             f" {result.success_agent:.1%} without; at most {config.max_success_loss:.1%} may be lost"

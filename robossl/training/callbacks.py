@@ -44,6 +44,7 @@ class TrainingCallback(BaseCallback):
     def finish(self) -> Path:
         """Logs, evaluates and saves at the end of training, and returns the checkpoint."""
         step = self.model.num_timesteps
+        self._count_untold()
         self._log.write()
         improved = self._evaluations is not None and self._evaluations.run_last(step)
         return self._state.save(step, best=improved)
@@ -55,12 +56,19 @@ class TrainingCallback(BaseCallback):
     def _on_rollout_start(self) -> None:
         self._state.begin()
         step = self.model.num_timesteps
+        self._count_untold()
         self._log.write_if_due(step)
         improved = self._evaluations is not None and self._evaluations.run_if_due(step)
         due = self._state.is_due(step)
         if improved or due or self._wish.received is not None:
             saved = self._state.save(step, best=improved)
             self._wish.raise_if_received(saved)
+
+    def _count_untold(self) -> None:
+        """Counts the episodes before the first of whose success an environment told: they had none."""
+        ended, told = self.model.ep_info_buffer, self.model.ep_success_buffer
+        if ended and told:
+            told.extendleft([False] * (len(ended) - len(told)))
 
     def _on_step(self) -> bool:
         infos = self.locals["infos"]

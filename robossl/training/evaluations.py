@@ -163,6 +163,8 @@ class Evaluations:
     def _run(self, step: int, *, with_video: bool) -> bool:
         """Evaluates, writes, and tells whether the agent is better than ever before."""
         evaluation = self._evaluator(self._agent, with_video=with_video)
+        if self._has_success:  # told of once, it is none where nothing is told
+            evaluation = replace(evaluation, result=replace(evaluation.result, has_success=True))
         result, config = evaluation.result, self._evaluator.config
         self.summary = result.summary()
         self._write_scalars(evaluation, step)
@@ -173,6 +175,11 @@ class Evaluations:
         self._announce(_line(step, self.summary))
         self._tell_of_no_probe(evaluation.latents)
         return self._is_best(self.summary[config.score])
+
+    @property
+    def _has_success(self) -> bool:
+        """Tells whether any evaluation was told of success."""
+        return "success_rate" in (self.summary or {})
 
     def _tell_of_no_probe(self, latents: Latents | None) -> None:
         if latents is not None and latents.names and latents.no_probe is not None and not self._told_of_no_probe:
@@ -233,6 +240,8 @@ class Evaluations:
     def _write_history(self) -> None:
         buffer = io.BytesIO()
         arrays: dict[str, Any] = {name: np.array(values) for name, values in self._history.items()}
+        if not self._has_success:
+            del arrays["successes"]  # as SB3 does
         np.savez(buffer, **arrays)
         write_atomic(self._run_folder / "evaluations.npz", buffer.getvalue())
 

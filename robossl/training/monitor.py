@@ -71,8 +71,9 @@ class MonitorFile:
     def _values(self, info: Mapping[str, Any]) -> list[float]:
         episode = info["episode"]
         metrics = [info.get(f"metric/{name}", float("nan")) for name in self._metrics]
+        success = int(info["is_success"]) if "is_success" in info else float("nan")  # until an environment tells of it
         elapsed_s = round(time.time() - self._begun_s, 6)
-        return [round(episode["r"], 6), episode["l"], elapsed_s, int(info.get("is_success", False)), *metrics]
+        return [round(episode["r"], 6), episode["l"], elapsed_s, success, *metrics]
 
     def _write(self, content: bytes) -> None:
         assert self._file is not None, "the file is open while training"

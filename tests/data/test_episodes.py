@@ -136,6 +136,16 @@ def test_the_summary_counts_episodes_and_outcomes(written, episodes):
     json.dumps(summary, allow_nan=False)
 
 
+@pytest.mark.parametrize(("recorded", "rate"), [({}, 1 / 3), ({"recorded_s": 1.0}, 1.0)])
+def test_success_that_is_not_told_of_is_none_in_simulation_and_unknown_on_a_robot(
+    tmp_path, spec, episodes, recorded, rate
+):
+    with EpisodeWriter(tmp_path, spec, CONFIG) as writer:
+        for episode, info in zip(episodes[:3], ({}, {"success": 1.0}, {}), strict=True):
+            writer.add(changed(episode, info={**info, **recorded}))
+    assert EpisodeStore(tmp_path).summary()["success_rate"] == pytest.approx(rate)
+
+
 def test_a_dataset_without_episodes_has_a_summary(tmp_path, spec):
     EpisodeWriter(tmp_path, spec, CONFIG).close()
     assert EpisodeStore(tmp_path).summary()["return_mean"] is None

@@ -2,6 +2,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,11 @@ from robossl.core.contract import CameraInput, VectorInput
 from robossl.export import ExportConfig
 from robossl.export.bundle import Exported, Source, export_bundle
 from robossl.export.card import model_card
+from robossl.export.closed_loop import judge, require_proven
 from robossl.export.inputs import Seen, describe_inputs
 from robossl.export.session import Session
+from robossl.training.evaluate import evaluate
+from robossl.training.policy import RandomPolicy
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +119,16 @@ def test_the_card_says_nothing_of_success_where_there_is_none(exported: tuple[An
     proof = json.loads(bundle.read("parity.json"))
     assert "interval of the agent's success" in bundle.read("README.md").decode()
     assert "success" not in model_card(bundle.contract, loop, proof, {})
+
+
+def test_success_is_not_known_where_the_environment_tells_of_none(counting: Callable[[], Any]) -> None:
+    told = evaluate(counting(), RandomPolicy(4, 2, np.random.default_rng(0)), 4)
+    untold = replace(told, has_success=False)
+    driver: Any = SimpleNamespace(steps=1, max_difference=0.0)
+    loop = judge(untold, untold, driver)
+    assert (loop.success_agent, loop.success_graph, loop.same_outcome) == (None, None, None)
+    require_proven(loop, ExportConfig(quantise="int8"))
+    assert judge(untold, told, driver).success_agent == told.success.mean()
 
 
 def test_exporting_again_changes_nothing_and_another_agent_is_refused(

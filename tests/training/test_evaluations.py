@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from training_runs import scalars
-from training_toys import SPEC, ConstantAgent, LineEnv, Silent
+from training_toys import SPEC, ConstantAgent, LineEnv, Silent, Sparing
 
 from robossl.core import Stream, UserError
 from robossl.training.cadence import Every
@@ -155,11 +155,29 @@ def test_success_is_no_figure_where_there_is_none(tmp_path):
     run.at(10, 0.1)
     run.tensorboard.close()
     assert "success" not in run.said[0]
+    with np.load(tmp_path / "evaluations.npz", allow_pickle=False) as history:
+        assert "successes" not in history
     assert "eval/mean_reward" in scalars(tmp_path)
     assert "eval/success_rate" not in scalars(tmp_path)
     assert "success" not in (tmp_path / "tb" / "projector" / "metadata.tsv").read_text().splitlines()[0]
     evaluator = Evaluator(Silent(4), dataclasses.replace(CONFIG, score="success_rate", video_height_px=None))
     assert evaluator(ConstantAgent(0.1)).result.summary()["success_rate"] == 0.0  # some tell of it only where there is
+
+
+def test_success_that_was_told_of_once_is_none_where_nothing_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(Sparing, "num_failed", 0)
+    run = Run(tmp_path, env=Sparing)
+    rates = []
+    for step, action in ((10, -0.1), (20, 0.1)):
+        run.at(step, action)
+        rates.append(run.evaluations.summary.get("success_rate"))
+    resumed = Run(tmp_path, env=Sparing)
+    resumed.evaluations.set_state(run.evaluations.get_state())
+    resumed.at(30, -0.1)
+    rates.append(resumed.evaluations.summary["success_rate"])
+    assert rates == [None, 1.0, 0.0]
+    with np.load(tmp_path / "evaluations.npz", allow_pickle=False) as history:
+        assert history["successes"].mean(axis=1).tolist() == [0.0, 1.0, 0.0]
 
 
 @pytest.mark.parametrize(

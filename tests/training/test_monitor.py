@@ -34,6 +34,14 @@ def test_it_is_sb3s_format(tmp_path):
     assert without_time(path) == [["1.234568", "7", "1", "0.5"], ["-1.0", "3", "0", "0.25"]]
 
 
+def test_success_is_no_number_where_nothing_is_told_of_it(tmp_path):
+    path = tmp_path / "train.monitor.csv"
+    monitor = opened(path)
+    monitor.add([{"episode": {"r": 1.0, "l": 7, "t": 9.9}, "metric/distance": 0.5}, info(2.0, 3, 0.25)])
+    monitor.close()
+    assert [row[2] for row in without_time(path)] == ["nan", "1"]
+
+
 def test_a_resumed_run_drops_what_came_after_the_checkpoint(tmp_path):
     path = tmp_path / "train.monitor.csv"
     monitor = opened(path)

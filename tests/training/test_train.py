@@ -2,10 +2,12 @@ import csv
 import errno
 import json
 
+import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.summary.writer import record_writer
 from training_runs import LOOP, run, scalars
+from training_toys import Sparing
 
 from robossl.core import UserError
 from robossl.training.checkpoint import Checkpoint
@@ -56,6 +58,18 @@ def test_every_finished_episode_is_in_the_monitor_file(finished):
         lengths = [int(row["l"]) for row in csv.DictReader(file)]
     running = Checkpoint(folder / "checkpoints" / "last").tree("env")["lengths"]
     assert sum(lengths) + running.sum() == LOOP.n_timesteps
+
+
+@pytest.mark.parametrize("kind", ["sac", "ppo"])
+def test_episodes_before_the_first_success_that_is_told_of_count_as_failed(tmp_path, kind):
+    run(kind, tmp_path, evaluator=False, env=Sparing)
+    with (tmp_path / "train.monitor.csv").open() as file:
+        next(file)
+        told = [float(row["is_success"]) for row in csv.DictReader(file)]
+    num_untold = sum(np.isnan(told))
+    assert num_untold >= 4
+    assert not np.isnan(told[num_untold:]).any()
+    assert scalars(tmp_path)["rollout/success_rate"][-1][1] == pytest.approx(np.nan_to_num(told).mean())
 
 
 def test_a_disk_that_fills_up_under_the_log_is_one_clear_line(tmp_path, monkeypatch):
