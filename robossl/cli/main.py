@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from traceback import walk_tb
 
-from robossl.cli.streams import outlast_readers
+from robossl.deploy.streams import exit_code, outlast_readers
 from robossl.version import VERSION
 
 VERBS = {
@@ -38,17 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     output = outlast_readers()
     try:
-        code = _run(words)
-        sys.stdout.flush()
+        code = exit_code(_run(words), output)
     except (Exception, KeyboardInterrupt) as error:
         told = _told(error)
         if told is None:
             raise
         text, code = told
         print(f"robossl: {' '.join(text.split())}", file=sys.stderr)
-    if code == 0 and output is not None and output.failure is not None:
-        print(f"robossl: cannot write the output: {output.failure.strerror}", file=sys.stderr)
-        code = _ERROR_EXIT
     sys.exit(code)
 
 
@@ -109,7 +105,12 @@ def _run(words: list[str]) -> int:
         if is_kept_awake and sys.stderr.isatty():
             print(f"keeps idle cores awake, as they answer slowly; {CHOICE}=sleep leaves them alone", file=sys.stderr)
         module = importlib.import_module(f"robossl.cli.{_MODULES.get(verb, verb)}")
-        return int(module.run(rest) or 0)
+        try:
+            return int(module.run(rest) or 0)
+        except SystemExit as stop:  # as `--help` ends
+            if stop.code not in (0, None):
+                raise
+            return 0
 
 
 def _help() -> str:

@@ -1,5 +1,6 @@
 """`robossl sim-robot`: a simulated robot behind the topics of a real one, for rehearsing `robossl bridge`."""
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from robossl.deploy.app import ended_by_signals
 from robossl.deploy.clock import MonotonicClock
 from robossl.deploy.profile import RobotProfile
 from robossl.deploy.ros_types import RosTypes
+from robossl.deploy.streams import is_unread
 from robossl.deploy.transports.choice import open_transport
 from robossl.envs.config import Difficulty, EnvConfig, RendererName
 from robossl.rehearsal.sim_robot import CONTROL, STATUS, SimRobot, SimRobotConfig
@@ -45,7 +47,7 @@ class SimRobotCommand:
         network: on which it speaks: simulated is DDS on this machine alone, in a domain of its own, where the bridge
             finds it with `--network simulated`; profile is the real robot's, as the profile says.
         robot: how it behaves, and what goes wrong with it.
-        episodes: ends after so many; never where None.
+        episodes: ends after so many; where None, and `seconds` too, once nobody reads any more what it tells.
         with_bridge: plays the episodes with `bundle`: runs the bridge in another process, live and at full speed, and
             arms, holds and resets it.
         bridge_transport: over which that bridge, or the one of `demo`, finds the robot: rclpy goes through the ROS 2
@@ -190,6 +192,7 @@ def _watched(
 ) -> Callable[[], bool]:
     """Returns what tells whether the run is over, and keeps the progress line up to date."""
     counted = 0
+    endless = command.episodes is None and command.seconds is None
 
     def over() -> bool:
         nonlocal counted
@@ -197,6 +200,9 @@ def _watched(
             counted = len(robot.episodes)
             progress.show(success=sum(episode.success for episode in robot.episodes) / counted)
             progress.to(counted)
+        if endless and (is_unread(sys.stdout) or is_unread(sys.stderr)):  # nobody else would ever end it
+            progress.say("stopped: nobody reads any more what the robot tells")
+            return True
         timed_out = command.seconds is not None and time.monotonic() - begun_s >= command.seconds
         return ended() or timed_out or (command.episodes is not None and counted >= command.episodes)
 

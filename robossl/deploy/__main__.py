@@ -9,6 +9,7 @@ from typing import Any
 from robossl.core import Bundle, UnknownNameError, UserError
 from robossl.deploy.app import BridgeOptions, run
 from robossl.deploy.profile import FILE, RobotProfile, read_profile
+from robossl.deploy.streams import exit_code, outlast_readers
 
 INTERRUPT_EXIT = 130
 _TEXTS = {
@@ -32,11 +33,18 @@ _TYPES |= {"bag": Path, "replay": Path}
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the bridge; returns the exit code: 0 done, 1 error, 2 usage, 3 stopped by the guard, 130 interrupted."""
-    parsed = vars(_parser().parse_args(arguments))
+    output = outlast_readers()
+    return exit_code(_run(arguments), output)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
+        parsed = vars(_parser().parse_args(arguments))
         bundle = Bundle(parsed.pop("bundle"))
         options = BridgeOptions(**parsed)
         return run(bundle, find_profile(bundle, options.profile), options, out=sys.stdout, typed=sys.stdin)
+    except SystemExit as stop:  # as `--help` and wrong words end
+        return int(stop.code or 0)
     except UserError as error:
         sys.stderr.write(f"robossl: {error}\n")
         return 1

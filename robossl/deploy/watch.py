@@ -1,6 +1,5 @@
 """What goes on in a run, told on the terminal, and what an operator types there."""
 
-import select
 import threading
 from collections.abc import Callable
 from typing import Any, TextIO
@@ -8,6 +7,7 @@ from typing import Any, TextIO
 from robossl.core import UserError
 from robossl.deploy.bridge import Event, State, Tick
 from robossl.deploy.session import Session, is_over
+from robossl.deploy.streams import is_unread
 from robossl.deploy.timed_policy import TimedPolicy
 
 
@@ -59,7 +59,7 @@ class Watch:
         Raises:
             UserError: if nobody reads any more what is told: a robot does not move unwatched.
         """
-        if _is_unread(self._out):
+        if is_unread(self._out):
             raise UserError("stopped: nobody reads any more what the bridge tells")
         self._each()
         self._begun_s = tick.t_s if self._begun_s is None else self._begun_s
@@ -95,15 +95,3 @@ class Watch:
                     print(f"type arm, hold, reset or quit, not {word!r}", file=self._out, flush=True)
         finally:
             self.end()
-
-
-def _is_unread(out: TextIO) -> bool:
-    """Tells whether `out` is a pipe whose other end is closed."""
-    if not hasattr(select, "poll"):
-        return False
-    poll = select.poll()
-    try:
-        poll.register(out.fileno(), 0)  # POLLERR and POLLHUP are told in any case
-    except (OSError, ValueError):  # text that is kept has no descriptor
-        return False
-    return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))

@@ -81,3 +81,11 @@ def test_a_result_that_a_full_disk_does_not_take_is_an_error() -> None:
         )
         done = subprocess.run(call("print('figures', file=sys.stderr); return 0"), stderr=full, check=False)
         assert done.returncode == 0
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["report", "--help"]])
+def test_help_that_a_full_disk_does_not_take_is_an_error(words: list[str]) -> None:
+    command = [sys.executable, "-c", "from robossl.cli.main import main; main()", *words]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (1, b"robossl: cannot write the output: No space left on device\n")

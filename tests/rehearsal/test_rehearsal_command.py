@@ -1,5 +1,6 @@
 """`robossl sim-robot` as a person types it: wrong words in one line, and both processes over real DDS."""
 
+import io
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from robossl.cli.profiles import load_profile
 from robossl.core.files import write_json
 from robossl.core.strict_json import to_json
 from robossl.deploy.profile import SIMULATED_DOMAIN, RosConfig
+from robossl.deploy.streams import LastingFile
 from robossl.deploy.transports.loopback import LoopbackNetwork, LoopbackTransport
 
 Run = Callable[..., tuple[int, str, str]]
@@ -142,6 +144,25 @@ def test_it_speaks_where_no_real_robot_listens_unless_it_is_told_to(
     assert (own.transport, own.interface, own.peers, own.domain_id) == ("dds", "lo", (), SIMULATED_DOMAIN)
     assert told == replace(real, node="robossl_sim_robot")
     assert typed(*words, "--network", "both")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("unread", "end", "stops"), [("stdout", (), True), ("stderr", (), True), ("stderr", ("--seconds", "0.3"), False)]
+)
+def test_without_an_end_it_runs_for_as_long_as_somebody_reads_what_it_tells(
+    typed: Run, monkeypatch: pytest.MonkeyPatch, unread: str, end: tuple[str, ...], stops: bool
+) -> None:
+    monkeypatch.setattr(sim_robot, "open_transport", lambda ros, types: LoopbackTransport(LoopbackNetwork()))
+    read, written = os.pipe()
+    os.close(read)
+    monkeypatch.setattr(sys, unread, io.TextIOWrapper(LastingFile(written), write_through=True))
+    code, out, err = typed("panda", "--env", "robossl/ArmReach-v0", "--json", *end)
+    os.close(written)
+    assert code == 0
+    if unread == "stdout":
+        assert err.splitlines()[-1] == "stopped: nobody reads any more what the robot tells"
+    else:
+        assert (json.loads(out.splitlines()[-1])["seconds"] < 0.3) == stops
 
 
 OPERATOR = """

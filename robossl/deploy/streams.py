@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import select
 import sys
 from typing import Any, TextIO
 
@@ -46,6 +47,27 @@ def outlast_readers() -> LastingFile | None:
         return None
     sys.stdout, output = _lasting(1, sys.stdout)
     return output
+
+
+def exit_code(code: int, output: LastingFile | None) -> int:
+    """Writes what is left of the output, says what of it could not be written, and returns 1 in place of 0 then."""
+    sys.stdout.flush()
+    if output is None or output.failure is None:
+        return code
+    sys.stderr.write(f"robossl: cannot write the output: {output.failure.strerror}\n")
+    return code or 1
+
+
+def is_unread(stream: TextIO) -> bool:
+    """Tells whether a stream is a pipe whose other end is closed."""
+    if not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    try:
+        poll.register(stream.fileno(), 0)  # POLLERR and POLLHUP are told in any case
+    except (OSError, ValueError):  # text that is kept has no descriptor
+        return False
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
 
 
 def _open_closed() -> None:
