@@ -13,6 +13,7 @@ from gymnasium import spaces
 from robossl.agents.augmentation import AugmentConfig
 from robossl.agents.observations import observation_shapes
 from robossl.core import UserError
+from robossl.data.augment import require_shift
 from robossl.nets import EncoderConfig, MultimodalEncoder, seeded_init
 from robossl.nets.encoder_files import require_same_shapes
 from robossl.objectives import ObjectiveConfig, RepresentationLearner
@@ -78,9 +79,12 @@ class Representation:
         """Builds or copies the encoder.
 
         Raises:
-            UserError: if a pretrained one sees something else than `observation_space`.
+            UserError: if a pretrained one sees something else than `observation_space`, or `augment` leaves nothing of
+                a picture.
         """
         shapes = observation_shapes(observation_space)
+        if self.augment is not None:
+            require_shift(self.augment.shift_px, [shape for shape, _ in shapes.values()], what="augment.shift-px")
         if self.module is None:
             with seeded_init(seed):
                 return MultimodalEncoder(shapes, self.encoder)

@@ -133,13 +133,13 @@ def load_checkpoint(run_folder: Path, which: str) -> Checkpoint:
 
 
 def _acting(settings: TrainSettings, env: BatchEnv) -> TrainSettings:
-    """Leaves out what only learning needs: objectives, pretrained weights, room for what was experienced."""
+    """Leaves out what only learning needs: objectives, augmentation, pretrained weights, room for experience."""
     agent: PPOConfig | SACConfig = settings.agent
     if isinstance(agent, SACConfig):
         agent = replace(agent, buffer_size=1_000 + 8 * env.num_worlds)
     else:
         agent = replace(agent, n_steps=2, batch_size=2 * env.num_worlds)
-    return replace(settings, agent=agent, objectives=(), encoder_options=EncoderOptions())
+    return replace(settings, agent=agent, objectives=(), augment=None, encoder_options=EncoderOptions())
 
 
 def make_policy(name: str, env: BatchEnv, *, seed: int, hold_steps: float = 1.0, first_world: int = 0) -> Policy:

@@ -6,6 +6,7 @@ in 0..255. To treat all steps of windows [B, T, C, H, W] alike, hand them in as 
 Random shift: Yarats, Kostrikov, Fergus, "Image augmentation is all you need", ICLR 2021.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -13,7 +14,25 @@ import torch
 import torch.nn.functional as F
 from numpy.lib.stride_tricks import sliding_window_view
 
+from robossl.core.errors import UserError
+
 RGB_TO_GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601
+
+
+def shortest_side(shapes: Iterable[tuple[int, ...]]) -> int | None:
+    """Returns the least height or width of the pictures [C, H, W] among some shapes; None where there are none."""
+    return min((min(shape[1:]) for shape in shapes if len(shape) == 3), default=None)
+
+
+def require_shift(shift_px: int, shapes: Iterable[tuple[int, ...]], *, what: str) -> None:
+    """Checks that shifts leave something of every picture [C, H, W] among some shapes.
+
+    Raises:
+        UserError: naming the greatest shift that does, if not.
+    """
+    side = shortest_side(shapes)
+    if side is not None and shift_px >= side:
+        raise UserError(f"{what} must be at most {side - 1}, a pixel less than the pictures' shorter side: got {shift_px}")
 
 
 def random_shift(images: torch.Tensor, pad: int, generator: torch.Generator) -> torch.Tensor:

@@ -46,6 +46,7 @@ class InverseDynamics(Objective):
 
     def __init__(self, config: InverseDynamicsConfig, encoder: MultimodalEncoder, action_dim: int) -> None:
         super().__init__()
+        config.view.require_fit(encoder.observation)
         self.config = config
         self.window = config.num_steps + 1
         self.head = mlp((2 * encoded_dim(encoder), *config.hidden, action_dim))

@@ -54,6 +54,7 @@ class LatentPrediction(Objective):
 
     def __init__(self, config: LatentPredictionConfig, encoder: MultimodalEncoder, action_dim: int) -> None:
         super().__init__()
+        config.view.require_fit(encoder.observation)
         self.config = config
         self.window = config.num_steps + 1
         dim = encoded_dim(encoder)

@@ -76,6 +76,8 @@ class TOVVICReg(Objective):
 
     def __init__(self, config: TOVVICRegConfig, encoder: MultimodalEncoder, action_dim: int) -> None:
         super().__init__()
+        config.view.require_fit(encoder.observation)
+        config.neighbour_view.require_fit(encoder.observation)
         self.config = config
         self.window = 2 * config.gap + 1
         dim = encoded_dim(encoder)

@@ -1,12 +1,14 @@
 """Random views of observations: pictures are changed, vectors never."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from robossl.core.errors import UserError
-from robossl.data.augment import photometric, random_resized_crop, random_shift
+from robossl.data.augment import photometric, random_resized_crop, random_shift, require_shift, shortest_side
+from robossl.nets.multimodal import ObservationShapes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +31,24 @@ class ViewConfig:
     def __post_init__(self) -> None:
         if self.shift_px < 0 or not 0.0 <= self.jitter <= 1.0:
             raise UserError(f"view: needs shift_px >= 0 and jitter in [0, 1], got {self.shift_px} and {self.jitter}")
-        if self.crop_area is not None and not (0.0 < self.crop_area <= 1.0 <= self.crop_stretch):
+        if self.crop_area is not None and not (0.0 < self.crop_area <= 1.0 <= self.crop_stretch < math.inf):
             raise UserError(
-                f"view: needs crop_area in (0, 1] and crop_stretch >= 1, got {self.crop_area} and {self.crop_stretch}"
+                f"view: needs crop_area in (0, 1] and finite crop_stretch >= 1, got {self.crop_area} and {self.crop_stretch}"
+            )
+
+    def require_fit(self, observation: ObservationShapes) -> None:
+        """Checks that shifts and crops leave something of every picture of an observation.
+
+        Raises:
+            UserError: if not.
+        """
+        shapes = [shape for shape, _ in observation.values()]
+        require_shift(self.shift_px, shapes, what="view: shift_px")
+        side = shortest_side(shapes)
+        if side is not None and self.crop_area is not None and side**2 * self.crop_area < self.crop_stretch:
+            raise UserError(
+                f"view: a crop may keep less than a pixel: crop_area / crop_stretch must be at least {1 / side**2:.2g},"
+                f" got {self.crop_area} / {self.crop_stretch}"
             )
 
 

@@ -1,8 +1,12 @@
+import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 
+from robossl.agents import Representation
 from robossl.agents.augmentation import AugmentConfig, augmented
 from robossl.core import UserError
+from robossl.nets import EncoderConfig
 
 
 def test_every_picture_is_shifted_and_vectors_are_not() -> None:
@@ -27,3 +31,11 @@ def test_off_leaves_everything_and_draws_nothing() -> None:
 def test_no_shift_is_not_an_augmentation() -> None:
     with pytest.raises(UserError, match=r"augment\.shift-px must be at least 1, got 0"):
         AugmentConfig(shift_px=0)
+
+
+def test_a_shift_that_leaves_nothing_of_a_picture_is_refused_when_the_encoder_is_built() -> None:
+    boxes = {"rgb_a": spaces.Box(0, 255, (6, 8, 20), np.uint8), "proprio": spaces.Box(-1, 1, (2,))}
+    space, sizes = spaces.Dict(boxes), EncoderConfig(channels=(4,), kernels=(3,), strides=(2,))
+    Representation(encoder=sizes, augment=AugmentConfig(shift_px=7)).build(space, 0)
+    with pytest.raises(UserError, match=r"augment\.shift-px must be at most 7, a pixel less than .*: got 4000"):
+        Representation(encoder=sizes, augment=AugmentConfig(shift_px=4000)).build(space, 0)

@@ -12,6 +12,7 @@ from robossl.objectives import (
     TOVVICRegConfig,
 )
 from robossl.objectives.metrics import linear_probe_r2
+from robossl.objectives.views import ViewConfig
 
 ALL = (
     TOVVICRegConfig(gap=1, projector=(16, 16)),
@@ -139,6 +140,20 @@ def test_a_kind_given_twice_is_refused(dots):
 def test_pretraining_without_an_objective_is_refused(dots):
     with pytest.raises(UserError, match="give at least one"):
         make(dots, ())
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        InverseDynamicsConfig(view=ViewConfig(shift_px=4000)),
+        LatentPredictionConfig(view=ViewConfig(shift_px=4000)),
+        TOVVICRegConfig(view=ViewConfig(shift_px=4000)),
+        TOVVICRegConfig(neighbour_view=ViewConfig(shift_px=4000)),
+    ],
+)
+def test_a_view_that_may_show_nothing_is_refused_at_once(dots, config):
+    with pytest.raises(UserError, match="shift_px must be at most 23"):
+        RepresentationLearner(dots.make_encoder(), [config], dots.ACTION_DIM, seed=0)
 
 
 def test_an_encoder_without_weights_is_refused():

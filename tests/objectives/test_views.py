@@ -68,11 +68,33 @@ def test_a_still_window_stays_still():
 
 
 @pytest.mark.parametrize(
-    "options", [{"shift_px": -1}, {"jitter": 1.5}, {"crop_area": 0.0}, {"crop_area": 0.5, "crop_stretch": 0.9}]
+    "options",
+    [
+        {"shift_px": -1},
+        {"jitter": 1.5},
+        {"crop_area": 0.0},
+        {"crop_area": 0.5, "crop_stretch": 0.9},
+        {"crop_area": 0.5, "crop_stretch": float("inf")},
+    ],
 )
 def test_wrong_options_are_refused(options):
     with pytest.raises(UserError, match="view: needs"):
         ViewConfig(**options)
+
+
+@pytest.mark.parametrize(
+    ("fits", "does_not", "message"),
+    [
+        ({"shift_px": 11}, {"shift_px": 12}, "view: shift_px must be at most 11, a pixel less than .*: got 12"),
+        ({"crop_area": 0.01}, {"crop_area": 0.009}, r"crop_area / crop_stretch must be at least 0\.0069, got 0\.009"),
+        ({"crop_area": 0.5, "crop_stretch": 72}, {"crop_area": 0.5, "crop_stretch": 73}, "got 0.5 / 73"),
+    ],
+)
+def test_views_that_may_show_nothing_of_a_picture_are_refused(fits, does_not, message):
+    shapes = {key: (tuple(value.shape[1:]), "uint8") for key, value in observation().items()}
+    ViewConfig(**fits).require_fit(shapes)
+    with pytest.raises(UserError, match=message):
+        ViewConfig(**does_not).require_fit(shapes)
 
 
 def test_colours_of_a_picture_without_any_are_not_varied():
