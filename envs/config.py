@@ -65,6 +65,9 @@ class EnvConfig:
         object.__setattr__(self, "randomise", {name: _span(name, value) for name, value in self.randomise.items()})
         if self.num_worlds < 1:
             raise UserError(f"env.num-worlds must be at least 1, got {self.num_worlds}")
+        observations = self.observations or ()
+        if len(set(observations)) < len(observations):
+            raise UserError(f"env.observations names some more than once: {' '.join(observations)}")
         if self.image_size is not None and min(self.image_size) < 1:
             raise UserError(f"env.image-size must be positive, got {self.image_size}")
         require_num_threads("env.num-threads", self.num_threads)

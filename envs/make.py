@@ -18,7 +18,8 @@ def make_env(config: EnvConfig, worlds: WorldSeed) -> BatchEnv:
 
     Raises:
         UnknownNameError: if nothing has that id.
-        UserError: if it needs a package that is not installed, or cannot be driven (discrete actions).
+        UserError: if its module does not register it, it needs a package that is not installed, or cannot be driven
+            (discrete actions).
     """
     env = _make_perfect(config, worlds)
     if not config.sensors:
@@ -41,6 +42,9 @@ def _make_perfect(config: EnvConfig, worlds: WorldSeed) -> BatchEnv:
         return TaskEnv(_led(make_task(name, config.difficulty), config), config, worlds)
     if name not in gymnasium.registry:
         ids = list_env_ids()
+        module = config.id.rpartition(":")[0]
+        if module:
+            raise UserError(f"environment {config.id!r}: module {module!r} registers no {name!r} with Gymnasium")
         near = difflib.get_close_matches(name, ids, n=1, cutoff=0.5)
         raise UnknownNameError("environment", config.id, near or TASKS)
     if config.difficulty is not None:

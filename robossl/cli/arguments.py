@@ -75,6 +75,8 @@ def parse(
     Raises:
         UsageError: one line, with the nearest flag where one is unknown.
     """
+    if "--" in arguments:
+        raise UsageError("leave out '--': what follows a command are its flags, each with its value")
     shorthands = shorthands or {}
     words = [_written_out(word, shorthands) for word in arguments]
     command, words = take_mappings(command, words)

@@ -32,7 +32,9 @@ def require_shift(shift_px: int, shapes: Iterable[tuple[int, ...]], *, what: str
     """
     side = shortest_side(shapes)
     if side is not None and shift_px >= side:
-        raise UserError(f"{what} must be at most {side - 1}, a pixel less than the pictures' shorter side: got {shift_px}")
+        raise UserError(
+            f"{what} must be at most {side - 1}, a pixel less than the pictures' shorter side: got {shift_px}"
+        )
 
 
 def random_shift(images: torch.Tensor, pad: int, generator: torch.Generator) -> torch.Tensor:

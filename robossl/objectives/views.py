@@ -33,7 +33,8 @@ class ViewConfig:
             raise UserError(f"view: needs shift_px >= 0 and jitter in [0, 1], got {self.shift_px} and {self.jitter}")
         if self.crop_area is not None and not (0.0 < self.crop_area <= 1.0 <= self.crop_stretch < math.inf):
             raise UserError(
-                f"view: needs crop_area in (0, 1] and finite crop_stretch >= 1, got {self.crop_area} and {self.crop_stretch}"
+                "view: needs crop_area in (0, 1] and finite crop_stretch >= 1,"
+                f" got {self.crop_area} and {self.crop_stretch}"
             )
 
     def require_fit(self, observation: ObservationShapes) -> None:
