@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -68,6 +68,17 @@ def begun(tmp_path: Path, spec: EnvSpec, three: list[Episode]) -> Path:
     return tmp_path / "begun"
 
 
+def interrupted_copies(folder: Path, parent: Path) -> Iterator[tuple[Path, Before]]:
+    """Yields copies of a dataset, each with the interrupt of a later line, up to the first that no line is left for."""
+    number, was_interrupted = 0, True
+    while was_interrupted:
+        number += 1
+        before = Before(number, interrupt)
+        yield shutil.copytree(folder, parent / str(number)), before
+        was_interrupted = before.count >= number
+    assert number > 50
+
+
 def require_kept(folder: Path, episodes: list[Episode], num_added: int) -> int:
     """Checks that what was added is there; returns how many episodes are."""
     store = EpisodeStore(folder)
@@ -90,34 +101,24 @@ def require_going_on(folder: Path, spec: EnvSpec, episodes: list[Episode], num_a
 def test_an_interrupt_at_any_line_of_adding_and_closing_keeps_what_was_added(
     begun: Path, tmp_path: Path, spec: EnvSpec, three: list[Episode]
 ) -> None:
-    number, was_interrupted = 0, True
-    while was_interrupted:
-        number += 1
-        folder = shutil.copytree(begun, tmp_path / str(number))
+    for folder, interrupted in interrupted_copies(begun, tmp_path):
         writer = EpisodeWriter(folder, spec, CONFIG)
-        with Before(number, interrupt) as before, suppress(KeyboardInterrupt), writer:
+        with interrupted, suppress(KeyboardInterrupt), writer:
             writer.add(three[1])
-        was_interrupted = before.count >= number
         writer._lock.close()  # as the end of the process does
         require_going_on(folder, spec, three, writer.num_episodes)
-    assert number > 50
 
 
 def test_a_writer_whose_addition_was_interrupted_goes_on_behind_what_is_there(
     begun: Path, tmp_path: Path, spec: EnvSpec, three: list[Episode]
 ) -> None:
-    number, was_interrupted = 0, True
-    while was_interrupted:
-        number += 1
-        folder = shutil.copytree(begun, tmp_path / str(number))
+    for folder, interrupted in interrupted_copies(begun, tmp_path):
         with EpisodeWriter(folder, spec, CONFIG) as writer:
-            with Before(number, interrupt) as before, suppress(KeyboardInterrupt):
+            with interrupted, suppress(KeyboardInterrupt):
                 writer.add(three[1])
-            was_interrupted = before.count >= number
             there = three[: len(EpisodeStore(folder))]
             assert writer.add(three[2]) == len(there)
         assert require_kept(folder, [*there, three[2]], len(there) + 1) == len(there) + 1
-    assert number > 50
 
 
 def test_a_writer_that_is_killed_at_any_line_keeps_what_was_added(

@@ -47,6 +47,13 @@ class Robot(LoopbackTransport):
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
 
+    def end(self) -> list[float]:
+        """Ends it, and returns the speeds that it was told, m/s."""
+        self.done.set()
+        self.thread.join()
+        self.spin_once(0.0)
+        return [TYPES.from_bytes(data, "geometry_msgs/msg/TwistStamped").twist.linear.x for data in self.told]
+
     def _run(self) -> None:
         while not self.done.wait(0.02):
             self.publish(
@@ -62,8 +69,7 @@ def robot(monkeypatch: pytest.MonkeyPatch) -> Iterator[Robot]:
     monkeypatch.setattr(app, "open_transport", lambda ros, types: LoopbackTransport(network))
     found = Robot(network)
     yield found
-    found.done.set()
-    found.thread.join()
+    found.end()
 
 
 @pytest.fixture
@@ -110,10 +116,7 @@ def test_what_goes_on_can_be_read_at_once_through_a_pipe(bundle: Bundle, robot: 
 def test_live_drives_and_ends_with_zero(bundle: Bundle, tmp_path: Path, robot: Robot) -> None:
     code, lines = run(bundle, tmp_path, typed=f"{PROFILE.name}\n", live=True, arm=True, speed=1.0, seconds=0.7)
     assert code == 0, lines
-    robot.done.set()
-    robot.thread.join()
-    robot.spin_once(0.0)
-    told = [TYPES.from_bytes(data, "geometry_msgs/msg/TwistStamped").twist.linear.x for data in robot.told]
+    told = robot.end()
     assert max(told) > 0
     assert told[-1] == 0
 
@@ -200,10 +203,7 @@ def test_a_robot_does_not_move_on_where_nobody_reads_what_the_bridge_tells(bundl
     )
     with open(written, "w") as out, pytest.raises(UserError, match="nobody reads any more what the bridge tells"):
         app.run(bundle, PROFILE, options, out=out, typed=io.StringIO())
-    robot.done.set()
-    robot.thread.join()
-    robot.spin_once(0.0)
-    told = [TYPES.from_bytes(data, "geometry_msgs/msg/TwistStamped").twist.linear.x for data in robot.told]
+    told = robot.end()
     assert max(told) > 0
     assert told[-1] == 0
 
