@@ -16,9 +16,10 @@ from robossl.core.specs import image_keys
 from robossl.data.batches import TransitionBatch, WindowBatch
 from robossl.data.columns import Columns
 from robossl.data.episode import Episode, Episodes
-from robossl.data.links import LINK_SPECS, EpisodeLinks
+from robossl.data.links import EpisodeLinks
 from robossl.data.replay_files import ReplayFiles
-from robossl.data.replay_sampling import OBS, BatchReader
+from robossl.data.replay_sampling import BatchReader
+from robossl.data.slots import episode_slots, nothing_done, observed, single_spec, slot_specs
 
 
 class Replay:
@@ -70,7 +71,7 @@ class Replay:
         self.action_dim, self.frame_stack, self.n_step, self.gamma = action_dim, frame_stack, n_step, gamma
         self.device = torch.device(device)
         self._stacked = image_keys(self.observation)
-        self._columns = Columns(_column_specs(self.observation, action_dim), capacity, self.device)
+        self._columns = Columns(slot_specs(self.observation, action_dim), capacity, self.device)
         self._links = EpisodeLinks(self._columns, capacity, num_worlds, frame_stack)
         self._reader = BatchReader(self._columns, self._links, self.observation, frame_stack)
         self._files = ReplayFiles(self._columns, self._links)
@@ -105,7 +106,7 @@ class Replay:
         chosen = [episodes[i] for i in (range(len(episodes)) if split is None else split)]
         if not chosen:
             raise ValueError("a replay needs at least one episode")
-        observation = {key: _single_spec(chosen[0].obs[key]) for key in keys or chosen[0].obs}
+        observation = {key: single_spec(chosen[0].obs[key]) for key in keys or chosen[0].obs}
         num_slots = sum(episode.length + 1 for episode in chosen)
         replay = cls(
             max(num_slots, 2 * frame_stack + 2),
@@ -177,8 +178,8 @@ class Replay:
         ended = np.flatnonzero(np.asarray(terminated) | np.asarray(truncated))
         if not np.array_equal(np.sort(final_ids), ended):
             raise ValueError(f"worlds {ended.tolist()} ended, but final_ids are {np.asarray(final_ids).tolist()}")
-        values = {**self._chosen(obs), "action": action, "reward": reward, "terminated": terminated}
-        final = {**self._chosen(final_obs), **_nothing(len(final_ids), self.action_dim)}
+        values = {**observed(obs, self.observation), "action": action, "reward": reward, "terminated": terminated}
+        final = {**observed(final_obs, self.observation), **nothing_done(len(final_ids), self.action_dim)}
         self._columns.check(values, self.num_worlds)
         self._columns.check(final, len(final_ids))
         serial, final_serial = self._links.append_step(np.asarray(final_ids, np.int64))
@@ -191,12 +192,7 @@ class Replay:
         Raises:
             ValueError: if worlds are running, the episode does not fit, or it differs from the specs.
         """
-        terminated = np.zeros(episode.length, bool)
-        terminated[-1:] = episode.terminated
-        steps = {"action": episode.action, "reward": episode.reward, "terminated": terminated}
-        values = {name: _channels_first(value) for name, value in self._chosen(episode.obs).items()}
-        for name, nothing in _nothing(1, self.action_dim).items():
-            values[name] = np.concatenate([steps[name], nothing])
+        values = episode_slots(episode, self.observation, self.action_dim)
         self._columns.check(values, episode.length + 1)
         rows = self._links.rows(self._links.append_episode(episode.length))
         self._columns.put(rows, values)
@@ -268,12 +264,6 @@ class Replay:
         """
         self._files.load(folder, meta, self._config())
 
-    def _chosen(self, obs: Obs) -> dict[str, Array]:
-        missing = [key for key in self.observation if key not in obs]
-        if missing:
-            raise ValueError(f"there is no observation {missing[0]!r}, only {', '.join(obs)}")
-        return {OBS + key: obs[key] for key in self.observation}
-
     def _config(self) -> dict[str, Any]:
         return {
             "capacity": self.capacity,
@@ -281,32 +271,3 @@ class Replay:
             "action_dim": self.action_dim,
             "observation": {key: [spec.dtype, *spec.shape] for key, spec in self.observation.items()},
         }
-
-
-def _column_specs(observation: Mapping[str, ArraySpec], action_dim: int) -> dict[str, ArraySpec]:
-    return {
-        **{OBS + key: spec for key, spec in observation.items()},
-        "action": ArraySpec(shape=(action_dim,)),
-        "reward": ArraySpec(shape=()),
-        "terminated": ArraySpec(shape=(), dtype="bool"),
-        **LINK_SPECS,
-    }
-
-
-def _nothing(count: int, action_dim: int) -> dict[str, Array]:
-    """Returns what a last observation holds in place of an action and its outcome."""
-    return {
-        "action": np.zeros((count, action_dim), np.float32),
-        "reward": np.zeros(count, np.float32),
-        "terminated": np.zeros(count, bool),
-    }
-
-
-def _single_spec(frames: Array) -> ArraySpec:
-    shape = _channels_first(frames).shape[1:]
-    return ArraySpec(shape=shape, dtype=str(frames.dtype))
-
-
-def _channels_first(values: Array) -> Array:
-    """Turns pictures [T, H, W, C] to [T, C, H, W]; leaves vectors [T, D] as they are."""
-    return values.transpose(0, 3, 1, 2) if values.ndim == 4 else values
