@@ -1,6 +1,7 @@
 """`robossl bench`: speed as ratios, each measured in one run on this machine; how far engines agree; endurance."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from robossl.cli.figures import print_json
 from robossl.cli.profiles import load_profile
 from robossl.core import UnknownNameError, UsageError, UserError
 from robossl.core.files import require_writable, write_json
-from robossl.core.idle_cores import are_kept_awake
+from robossl.core.idle_cores import are_kept_awake, awake_cores
 from robossl.core.registry import TASKS
 
 _NAMES = ("sim", "replay", "learn", "engines", "loop", "soak", "all")
@@ -57,19 +58,23 @@ def run(arguments: list[str]) -> int:
     """Measures and prints a table."""
     name, rest = split_positional(arguments)
     if name == "soak":
-        return soak.run(rest)
+        with awake_cores():
+            return soak.run(rest)
     usage = f"robossl bench [{'|'.join(_NAMES)}]"
     command = parse(BenchCommand(), rest, usage=usage, description=_DESCRIPTION)
     name = name or "all"
     _require_meant(name, command)
     if command.out is not None:
         require_writable(command.out)
-    figures: dict[str, Any] = {"command": " ".join(["robossl bench", *arguments]), "machine": machine()}
-    if name in ("sim", "all"):
-        figures |= _by_worlds(command) if command.engine == "warp" else _simulation(command.env)
+    figures: dict[str, Any] = {"command": " ".join(["robossl bench", *arguments])}
+    with awake_cores():
+        figures["machine"] = machine()
+        if name in ("sim", "all"):
+            figures |= _by_worlds(command) if command.engine == "warp" else _simulation(command.env)
     for part, measure in _PARTS.items():
         if name in (part, "all"):
-            figures[part] = measure() if name == part else _if_possible(part, measure)
+            with nullcontext() if part == "loop" else awake_cores():  # robots let idle cores sleep
+                figures[part] = measure() if name == part else _if_possible(part, measure)
     if command.markdown and "tasks" in figures:
         print("\n".join(_markdown(figures["tasks"])))
     if command.out is not None:

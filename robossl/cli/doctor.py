@@ -1,6 +1,7 @@
 """`robossl doctor`: what this machine offers, measured, and the line that improves it."""
 
 import json
+import os
 import platform
 import time
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 from robossl.cli.arguments import parse
 from robossl.core import UserError
-from robossl.core.idle_cores import DEVICE, SLOW_US, answer_us, are_kept_awake, awake_cores, may_be_kept_awake
+from robossl.core.idle_cores import CHOICE, DEVICE, SLOW_US, answer_us, are_kept_awake, awake_cores
 from robossl.core.processor import num_cores
 
 _PACKAGES = ("torch", "mujoco", "stable-baselines3", "gymnasium", "numpy", "numba", "tensorboard", "safetensors")
@@ -85,11 +86,11 @@ def _machine_if_known() -> dict[str, Any]:
 
 def _idle_cores() -> dict[str, Any]:
     """Measures how long an idle core takes to answer, and again while they are kept awake, where they are at work."""
-    found: dict[str, Any] = {"answer_us": round(answer_us(), 1), "awake_answer_us": None}
+    found: dict[str, Any] = {"answer_us": answer_us(), "awake_answer_us": None}
     with awake_cores() as is_kept_awake:
         if is_kept_awake:
-            found["awake_answer_us"] = round(min(answer_us() for _ in range(_MOMENTS)), 1)
-    return found
+            found["awake_answer_us"] = min(answer_us() or 0.0 for _ in range(_MOMENTS))
+    return {name: us and round(us, 1) for name, us in found.items()}
 
 
 def _warp() -> dict[str, Any]:
@@ -148,12 +149,16 @@ def _lines(report: dict[str, Any]) -> list[str]:
 
 
 def _answers(idle: dict[str, Any]) -> str:
-    if idle["awake_answer_us"] is not None:
-        return f"answer in {idle['answer_us']} us; at work robossl keeps them awake: {idle['awake_answer_us']} us"
+    if idle["answer_us"] is None:
+        return "none: there is no other core, or no other thread"
     told = f"answer in {idle['answer_us']} us"
-    if idle["answer_us"] > SLOW_US and DEVICE.exists() and not may_be_kept_awake():
-        told += f", which is slow: `sudo chmod o+w {DEVICE}` lets robossl keep them awake at work"
-    return told
+    if idle["awake_answer_us"] is not None:
+        return f"{told}; at work robossl keeps them awake: {idle['awake_answer_us']} us"
+    if idle["answer_us"] <= SLOW_US or not DEVICE.exists():
+        return told
+    if os.environ.get(CHOICE) == "sleep":
+        return f"{told}, which is slow: without {CHOICE}=sleep robossl keeps them awake at work"
+    return f"{told}, which is slow: `sudo chmod o+w {DEVICE}` lets robossl keep them awake at work"
 
 
 def _where(warp: dict[str, Any]) -> str:

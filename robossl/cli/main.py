@@ -29,7 +29,7 @@ VERBS = {
     "bench": "measures speed as ratios, all in one run",
 }
 _MODULES = {"eval": "evaluate", "sim-robot": "sim_robot"}
-_LONG_WORK = ("collect", "dataset", "pretrain", "train", "eval", "record", "bench")
+_LONG_WORK = ("collect", "dataset", "pretrain", "train", "eval", "record")  # `bench` sees to it part by part
 _USAGE_EXIT, _ERROR_EXIT, _INTERRUPT_EXIT = 2, 1, 130
 
 

@@ -25,28 +25,33 @@ SLOW_US = 20.0
 
 _NO_LATENCY = struct.pack("i", 0)
 _QUESTIONS, _PAUSE_S = 31, 2e-4
-_held: list[int] = []
+_PATIENCE_S = 0.2  # with an answer; a thread that is asked nothing for ten times as long ends
 
 
-def answer_us() -> float:
+def answer_us() -> float | None:
     """Measures how long a thread that sleeps on another core takes to answer; that takes some milliseconds.
 
     Returns:
-        The shortest of some times, as other programs lengthen most; in microseconds; 0 where there is no other core.
+        The shortest of some times, as other programs lengthen most; in microseconds. None where there is no other core,
+        or no other thread.
     """
     if num_cores() == 1 or not hasattr(os, "sched_setaffinity"):
-        return 0.0
+        return None
     allowed = os.sched_getaffinity(0)
     here, there = sorted(allowed)[:2]
     questions, answers = queue.SimpleQueue[bool](), queue.SimpleQueue[bool]()
 
     def answer() -> None:
         _move_this_thread({there})
-        while questions.get():
-            answers.put(True)
+        with contextlib.suppress(queue.Empty):
+            while questions.get(timeout=10 * _PATIENCE_S):
+                answers.put(True)
 
     thread = threading.Thread(target=answer, daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # as where a limit forbids it
+        return None
     try:
         _move_this_thread({here})
         return 1e6 * min(_ask(questions, answers) for _ in range(_QUESTIONS))
@@ -61,22 +66,19 @@ def awake_cores() -> Iterator[bool]:
     """Keeps idle cores awake meanwhile, if they answer slowly; says whether it does.
 
     Linux lets those do so who may write to `DEVICE`: root, unless somebody gave it to others. Where the environment has
-    `ROBOSSL_IDLE_CORES=sleep`, nothing is done.
+    `ROBOSSL_IDLE_CORES=sleep`, nothing is done. Threads may do this side by side; a forked child keeps nothing awake.
     """
-    request = None if os.environ.get(CHOICE) == "sleep" or _held else _request_where_slow()
-    if request is not None:
-        _held.append(request)
+    user = object()
     try:
-        yield bool(_held)
+        _request.begin(user)
+        yield are_kept_awake()
     finally:
-        if request is not None:
-            _held.remove(request)
-            os.close(request)
+        _request.end(user)
 
 
 def are_kept_awake() -> bool:
     """Tells whether this process keeps idle cores awake now."""
-    return bool(_held)
+    return _request.file is not None
 
 
 def may_be_kept_awake() -> bool:
@@ -84,18 +86,61 @@ def may_be_kept_awake() -> bool:
     return os.access(DEVICE, os.W_OK)
 
 
-def _request_where_slow() -> int | None:
-    """Returns what keeps cores awake until it is closed; None where they answer fast, or nothing may be done."""
-    request = None
-    try:
-        if may_be_kept_awake() and answer_us() > SLOW_US:
-            request = os.open(DEVICE, os.O_WRONLY)
-            os.write(request, _NO_LATENCY)
-    except (OSError, RuntimeError):  # Linux or a limit on threads forbids it: work goes on, slower
-        if request is not None:
-            os.close(request)
-        return None
-    return request
+class _Request:
+    """What keeps cores awake until it is closed: one for all who use it.
+
+    Attributes:
+        file: its descriptor; None where cores are let sleep.
+    """
+
+    def __init__(self) -> None:
+        self.file: int | None = None
+        self._lock, self._users = threading.RLock(), set[object]()
+        self._opened: os.stat_result | None = None
+
+    def begin(self, user: object) -> None:
+        """Opens it, if nobody has and it is worth it."""
+        with self._lock:
+            self._users.add(user)
+            if self.file is None and os.environ.get(CHOICE) != "sleep" and may_be_kept_awake() and _are_slow():
+                self._open()
+
+    def end(self, user: object) -> None:
+        """Closes it after the last user."""
+        with self._lock:
+            self._users.discard(user)
+            if self.file is not None and not self._users:
+                file, self.file = self.file, None
+                self._close(file)
+
+    def forget(self) -> None:
+        """Leaves it to the process that this one was forked from, whose threads are not here to give the lock back."""
+        file, self.file = self.file, None
+        self._lock, self._users = threading.RLock(), set()
+        if file is not None:
+            self._close(file)
+
+    def _open(self) -> None:
+        with contextlib.suppress(OSError):  # Linux changed its mind: it is only about speed
+            file = os.open(DEVICE, os.O_WRONLY)
+            self.file, self._opened = file, os.fstat(file)
+            os.write(file, _NO_LATENCY)
+
+    def _close(self, file: int) -> None:
+        """Closes it, unless somebody did, who may have another file under that number."""
+        with contextlib.suppress(OSError):
+            if self._opened is not None and os.path.samestat(os.fstat(file), self._opened):
+                os.close(file)
+
+
+_request = _Request()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_request.forget)
+
+
+def _are_slow() -> bool:
+    us = answer_us()
+    return us is not None and us > SLOW_US
 
 
 def _move_this_thread(cores: set[int]) -> None:
@@ -108,5 +153,6 @@ def _ask(questions: "queue.SimpleQueue[bool]", answers: "queue.SimpleQueue[bool]
     time.sleep(_PAUSE_S)
     start = time.perf_counter()
     questions.put(True)
-    answers.get()
+    with contextlib.suppress(queue.Empty):
+        answers.get(timeout=_PATIENCE_S)
     return time.perf_counter() - start

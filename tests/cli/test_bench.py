@@ -7,7 +7,7 @@ import pytest
 
 from robossl.bench import loop
 from robossl.cli import bench, soak
-from robossl.core import UsageError, UserError
+from robossl.core import UsageError, UserError, idle_cores
 
 
 def test_what_is_missing_for_one_part_does_not_lose_the_others(
@@ -26,6 +26,21 @@ def test_what_is_missing_for_one_part_does_not_lose_the_others(
     assert figures["loop"] == {"unavailable": "transport dds needs cyclonedds"}
     with pytest.raises(UserError, match="cyclonedds"):
         bench.run(["loop"])
+
+
+def test_a_robots_loop_is_measured_with_idle_cores_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (device := tmp_path / "device").touch()
+    monkeypatch.delenv(idle_cores.CHOICE, raising=False)
+    monkeypatch.setattr(idle_cores, "DEVICE", device)
+    monkeypatch.setattr(idle_cores, "answer_us", lambda: 50.0)
+    monkeypatch.setattr(
+        bench, "_PARTS", dict.fromkeys(("learn", "loop"), lambda: {"awake": idle_cores.are_kept_awake()})
+    )
+    monkeypatch.setattr(bench, "_simulation", lambda env: {})
+    assert bench.run(["--out", str(tmp_path / "figures.json")]) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["machine"]["idle_cores_kept_awake"]
+    assert (figures["learn"], figures["loop"]) == ({"awake": True}, {"awake": False})
 
 
 @pytest.mark.parametrize("words", [["--worlds", "5"], ["--device", "cpu"]])

@@ -210,23 +210,21 @@ def test_doctor_tells_what_is_missing(capsys: pytest.CaptureFixture[str], monkey
 
 
 @pytest.mark.parametrize(
-    ("idle", "is_allowed", "told"),
+    ("idle", "choice", "told"),
     [
-        ({"answer_us": 8.0, "awake_answer_us": None}, True, "answer in 8.0 us"),
-        (
-            {"answer_us": 50.0, "awake_answer_us": 7.0},
-            True,
-            "at work robossl keeps them awake: 7.0 us",
-        ),
-        ({"answer_us": 50.0, "awake_answer_us": None}, False, "`sudo chmod o+w"),
+        ({"answer_us": 8.0, "awake_answer_us": None}, "", "answer in 8.0 us"),
+        ({"answer_us": 50.0, "awake_answer_us": 7.0}, "", "at work robossl keeps them awake: 7.0 us"),
+        ({"answer_us": 50.0, "awake_answer_us": None}, "", "`sudo chmod o+w"),
+        ({"answer_us": 50.0, "awake_answer_us": None}, "sleep", "without ROBOSSL_IDLE_CORES=sleep"),
+        ({"answer_us": None, "awake_answer_us": None}, "", "no other core"),
     ],
 )
 def test_doctor_tells_how_fast_idle_cores_answer(
-    idle: dict[str, Any], is_allowed: bool, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    idle: dict[str, Any], choice: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (device := tmp_path / "device").touch()
     monkeypatch.setattr(doctor, "DEVICE", device)
-    monkeypatch.setattr(doctor, "may_be_kept_awake", lambda: is_allowed)
+    monkeypatch.setenv(idle_cores.CHOICE, choice)
     assert told in doctor._answers(idle)
 
 

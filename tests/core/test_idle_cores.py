@@ -77,12 +77,47 @@ def test_where_it_is_forbidden_work_goes_on(device: Path, monkeypatch: pytest.Mo
     with awake_cores() as is_kept_awake:
         assert not is_kept_awake
 
-    def no_thread() -> float:
+
+def test_threads_share_one_request(device: Path) -> None:
+    first, second = awake_cores(), awake_cores()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert are_kept_awake()
+    second.__exit__(None, None, None)
+    assert not are_kept_awake()
+    assert str(device) not in open_files()
+
+
+def test_a_forked_child_keeps_nothing_awake(device: Path) -> None:
+    with awake_cores():
+        child = os.fork()
+        if child == 0:
+            os._exit(int(are_kept_awake()) + 2 * (str(device) in open_files()))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert are_kept_awake()
+
+
+@pytest.mark.parametrize("is_reused", [False, True])
+def test_a_descriptor_that_somebody_closed_is_left_alone(device: Path, tmp_path: Path, is_reused: bool) -> None:
+    (other := tmp_path / "other").touch()
+    with awake_cores():
+        number = idle_cores._request.file
+        assert number is not None
+        os.close(number)
+        if is_reused:
+            assert os.open(other, os.O_WRONLY) == number
+    assert (str(other) in open_files()) == is_reused
+    if is_reused:
+        os.close(number)
+
+
+def test_where_no_thread_can_be_started_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_thread(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    device.rmdir()
-    device.touch()
-    monkeypatch.setattr(idle_cores, "answer_us", no_thread)
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    assert answer_us() is None
     with awake_cores() as is_kept_awake:
         assert not is_kept_awake
 
@@ -100,7 +135,9 @@ def test_an_answer_takes_time_and_leaves_threads_as_they_were() -> None:
     if num_cores() == 1:
         pytest.skip("needs a second core")
     before = os.sched_getaffinity(0), threading.active_count()
-    assert 0.5 < answer_us() < 1e6
+    taken_us = answer_us()
+    assert taken_us is not None
+    assert 0.5 < taken_us < 1e6
     assert (os.sched_getaffinity(0), threading.active_count()) == before
 
 
@@ -108,6 +145,6 @@ def test_one_core_has_no_other_to_ask() -> None:
     before = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(before)})
-        assert answer_us() == 0.0
+        assert answer_us() is None
     finally:
         os.sched_setaffinity(0, before)
