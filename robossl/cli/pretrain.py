@@ -1,9 +1,10 @@
 """`robossl pretrain`: an encoder from episodes."""
 
+import json
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from robossl.cli.arguments import FLAT, parse, take_option
 from robossl.cli.choice import choose, listed, run_name
@@ -15,6 +16,7 @@ from robossl.cli.settings import PretrainSettings
 from robossl.core import UsageError, UserError
 from robossl.core.files import write_atomic, write_json
 from robossl.training.checkpoint import find_checkpoint
+from robossl.training.pretrain import PretrainResult
 from robossl.training.resume import require_ahead
 from robossl.training.run_folder import new_run_folder, only_writer, write_command, write_system_json
 
@@ -65,8 +67,7 @@ def run(arguments: list[str]) -> int:
         write_command(folder, ["robossl", "pretrain", *arguments])
         if resumed is not None:
             _keep_end(folder, job.settings)
-        figures = pretrain_summary(pretraining.run(folder, resume=resumed is not None))
-        write_json(folder / "result.json", figures)
+        figures = _kept(folder, pretraining.run(folder, resume=resumed is not None))
     print_summary(figures, as_json=job.as_json)
     return 0
 
@@ -130,6 +131,16 @@ def _keep_end(run_folder: Path, settings: PretrainSettings) -> None:
     pretrain = replace(begun.pretrain, updates=settings.pretrain.updates)
     if pretrain != begun.pretrain:
         write_atomic(run_folder / "config.yaml", dump(replace(begun, pretrain=pretrain)).encode())
+
+
+def _kept(run_folder: Path, result: PretrainResult) -> dict[str, Any]:
+    """Returns the run's figures, which are written unless it was over before its checkpoints held them."""
+    file = run_folder / "result.json"
+    if not result.metrics and file.is_file():
+        return dict(json.loads(file.read_bytes()))
+    figures = pretrain_summary(result)
+    write_json(file, figures)
+    return figures
 
 
 def _begin(settings: PretrainSettings, name: str, data: Path) -> Path:

@@ -75,7 +75,7 @@ class PretrainResult:
 
     Attributes:
         encoder: the folder that `load_encoder` reads.
-        metrics: means of the last lines' losses.
+        metrics: means of the last line's losses; none where the run was over before they were kept.
         report: of the last probe, where there was one.
         seconds: spent by every process that worked on it, each up to where the next one went on from.
     """
@@ -196,6 +196,7 @@ class _Pretraining:
             "num_summed": self._num_summed,
             "transitions": len(self._replay),
             "seconds": self.stopwatch.get_state(),
+            "metrics": dict(self.metrics),
         }
         return {"learner": self._learner.get_state(), "training": training}
 
@@ -212,6 +213,7 @@ class _Pretraining:
         self._sums = {name: value.to(self._replay.device) for name, value in training["sums"].items()}
         self._num_summed = training["num_summed"]
         self.stopwatch.set_state(training.get("seconds", 0.0))  # runs begun before this was kept go on
+        self.metrics = training.get("metrics", {})  # likewise
         self.step = checkpoint.step
         for every in (self._log, self._probing, self._saving):
             every.set_state(self.step)

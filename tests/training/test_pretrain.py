@@ -121,6 +121,14 @@ def test_its_seconds_are_those_of_all_its_parts(store, tmp_path, monkeypatch):
     assert result.seconds == 200
 
 
+def test_a_finished_run_that_is_resumed_tells_the_same_again(store, tmp_path):
+    config = PretrainConfig(updates=4, batch_size=8, log_every=4, probe_every=None)
+    first, again = (run(store, tmp_path, config=config, resume=resume) for resume in (False, True))
+    assert set(first.metrics) >= {"inverse_dynamics_loss"}
+    assert again.metrics == first.metrics
+    assert again.report == first.report
+
+
 def test_other_data_is_refused(store, tmp_path):
     kill = FailingProbe(make_probe(store), 0, lambda: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(Interrupted):
