@@ -18,6 +18,7 @@ Interval = tuple[float, float]
 _LEVEL = 0.95
 _Z = NormalDist().inv_cdf((1 + _LEVEL) / 2)
 _NUM_RESAMPLES = 10_000
+_NUM_AT_ONCE = 1 << 20  # values resampled at a time: 16 MB, however many episodes there are
 
 
 def rate_interval(hits: NDArray[Any]) -> Interval:
@@ -39,8 +40,11 @@ def rate_difference_interval(hits: NDArray[np.bool_], others: NDArray[np.bool_])
 def bootstrap_interval(values: NDArray[Any], *, seed: int = 0) -> Interval:
     """Returns the percentile bootstrap interval of the mean of `values` [E]."""
     generator = np.random.default_rng(seed)
-    picked = generator.integers(len(values), size=(_NUM_RESAMPLES, len(values)))
-    means = np.asarray(values, np.float64)[picked].mean(axis=1)
+    numbers, size = np.asarray(values, np.float64), max(_NUM_AT_ONCE // len(values), 1)
+    means = np.empty(_NUM_RESAMPLES)
+    for start in range(0, _NUM_RESAMPLES, size):
+        block = means[start : start + size]
+        block[:] = numbers[generator.integers(len(values), size=(len(block), len(values)))].mean(axis=1)
     low, high = np.quantile(means, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
     return float(low), float(high)
 

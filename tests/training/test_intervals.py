@@ -1,6 +1,9 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
+from robossl.training import intervals
 from robossl.training.intervals import bootstrap_interval, rate_difference_interval, rate_interval
 
 
@@ -64,3 +67,15 @@ def test_the_bootstrap_agrees_with_theory() -> None:
     assert low == pytest.approx(values.mean() - half, abs=0.01)
     assert high == pytest.approx(values.mean() + half, abs=0.01)
     assert bootstrap_interval(np.full(5, 2.0)) == (2.0, 2.0)
+
+
+def test_the_bootstrap_of_many_episodes_needs_little_memory_and_gives_the_same_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = np.random.default_rng(1).normal(size=301)
+    at_once = bootstrap_interval(values)
+    monkeypatch.setattr(intervals, "_NUM_AT_ONCE", 7 * 301)
+    tracemalloc.start()
+    assert bootstrap_interval(values) == at_once
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
