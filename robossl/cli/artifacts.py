@@ -27,7 +27,7 @@ from robossl.envs import EnvConfig
 from robossl.envs.engine import Engine
 from robossl.envs.mujoco_fields import columns_of
 from robossl.envs.provenance import header, without_pictures
-from robossl.training.collect import KEEPING, CollectConfig, Collected, collect, held, open_writer
+from robossl.training.collect import KEEPING, CollectConfig, Collected, collect, open_writer
 from robossl.training.pretrain import ENCODER_FOLDER
 from robossl.version import VERSION
 
@@ -119,8 +119,7 @@ def _collect(
     folder: Path, env: BatchEnv, config: CollectConfig, seed: int, told: dict[str, Any], farewell: str
 ) -> Collected:
     with open_writer(folder, env, config, seed=seed, header=told) as writer:
-        first_world = held(folder, seed).next_world
-        policy = make_policy(config.policy, env, seed=seed, hold_steps=config.hold_steps, first_world=first_world)
+        policy = make_policy(config.policy, env, seed=seed, hold_steps=config.hold_steps)
         forgotten = _passing_columns(env) if config.states == "physics" else ()
         return collect(env, policy, writer, config, seed=seed, farewell=farewell, forgotten=forgotten)
 

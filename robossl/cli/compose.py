@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from robossl.agents import PPO, SAC
@@ -21,6 +20,7 @@ from robossl.core import BatchEnv, Policy, Stream, UserError
 from robossl.core.processor import num_cores
 from robossl.core.registry import AGENTS, load
 from robossl.envs import EnvConfig, WorldSeed, make_env
+from robossl.envs.draws import FastDraws
 from robossl.envs.sb3_vec_env import SB3VecEnv
 from robossl.nets import MultimodalEncoder
 from robossl.training.checkpoint import BEST, LAST, Checkpoint, find_checkpoint
@@ -142,8 +142,8 @@ def _acting(settings: TrainSettings, env: BatchEnv) -> TrainSettings:
     return replace(settings, agent=agent, objectives=(), augment=None, encoder_options=EncoderOptions())
 
 
-def make_policy(name: str, env: BatchEnv, *, seed: int, hold_steps: float = 1.0, first_world: int = 0) -> Policy:
-    """Builds the policy `random` or `expert`; the random one acts otherwise in other worlds than those from 0 on.
+def make_policy(name: str, env: BatchEnv, *, seed: int, hold_steps: float = 1.0) -> Policy:
+    """Builds the policy `random` or `expert`.
 
     Raises:
         UserError: if the environment has no expert.
@@ -153,8 +153,7 @@ def make_policy(name: str, env: BatchEnv, *, seed: int, hold_steps: float = 1.0,
         if expert is None:
             raise UserError(f"{env.spec.id} has no scripted expert")
         return expert
-    generator = np.random.default_rng([seed, 1, first_world])
-    return RandomPolicy(env.num_worlds, env.spec.action.shape[0], generator, hold_steps=hold_steps)
+    return RandomPolicy(env, seed=seed, hold_steps=hold_steps, draws=FastDraws)
 
 
 def agent_policy(

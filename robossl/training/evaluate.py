@@ -102,7 +102,8 @@ def evaluate(
     """Runs the first episode of each of `episodes` worlds.
 
     Worlds are taken in chunks of `env.num_worlds`; every world counts once, however short its episode, so that the
-    result depends neither on the number of worlds nor on which episodes happen to end first.
+    result depends neither on the number of worlds nor on which episodes happen to end first, unless the policy does: an
+    agent whose actions are drawn has one generator for all worlds.
 
     Args:
         env: in a stream of its own.

@@ -1,10 +1,13 @@
 """Policies for a BatchEnv: a trained agent, and random trial and error."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core.frames import FrameStack, channels_first
-from robossl.core.protocols import Obs
+from robossl.core.protocols import BatchEnv, Obs
+from robossl.core.seeding import Draws, Stream
 from robossl.core.specs import ArraySpec
 from robossl.training.agent import Predictor
 
@@ -16,7 +19,8 @@ class AgentPolicy:
         agent: what chooses.
         observation: the policy group of the environment's spec.
         frame_stack: as in training.
-        deterministic: whether the agent's mean action is taken.
+        deterministic: whether the agent's mean action is taken. Drawn actions come from one generator for all worlds,
+            so that those of a world depend on how many there are.
 
     Attributes:
         seen: {key: [N, ...]} what the agent was shown last.
@@ -52,32 +56,36 @@ class RandomPolicy:
     """Draws actions uniformly and holds each for a while: trial and error that gets somewhere.
 
     Independent noise at every step averages out; a held action explores further. The held time is geometric, so
-    that the action of every single step is uniform in [-1, 1].
+    that the action of every single step is uniform in [-1, 1]. It depends on seed, world, episode and step alone.
 
     Args:
-        num_worlds: N.
-        action_dim: A.
-        generator: of all draws.
+        env: where it acts.
+        seed: of the actions; the worlds' own will do.
         hold_steps: mean number of steps that an action is held.
+        draws: the class of the numbers, `Draws` or a faster one of the same bits.
     """
 
     def __init__(
-        self, num_worlds: int, action_dim: int, generator: np.random.Generator, *, hold_steps: float = 1.0
+        self, env: BatchEnv, *, seed: int, hold_steps: float = 1.0, draws: Callable[..., Draws] = Draws
     ) -> None:
         if hold_steps < 1:
             raise ValueError(f"an action is held for at least 1 step, got {hold_steps}")
-        self._generator, self._hold_steps = generator, hold_steps
-        self._action = np.zeros((num_worlds, action_dim), np.float32)
-        self._fresh = np.ones(num_worlds, bool)
+        self._keys, self._seed, self._hold_steps, self._draws = env.episode_keys, seed, hold_steps, draws
+        self._action = np.zeros((env.num_worlds, *env.spec.action.shape), np.float32)
+        self._step = np.zeros(env.num_worlds, np.int64)
 
     def reset(self, ids: NDArray[np.int64]) -> None:
         """See `Policy.reset`."""
-        self._fresh[ids] = True
+        self._step[ids] = 0
 
     def act(self, obs: Obs, privileged: Obs) -> NDArray[np.float32]:
         """See `Policy.act`."""
-        renew = self._fresh | (self._generator.random(len(self._action)) * self._hold_steps < 1)
-        drawn = self._generator.uniform(-1, 1, self._action.shape).astype(np.float32)
-        self._action = np.where(renew[:, None], drawn, self._action)
-        self._fresh[:] = False
+        keys, purpose = self._keys(), "random policy"
+        draws = self._draws(
+            self._seed, Stream.EVAL, keys["world"], keys["episode"], purpose=purpose, decisions=self._step
+        )
+        unit = draws.uniform(shape=(1 + self._action.shape[1],))
+        renew = (self._step == 0) | (unit[:, 0] * self._hold_steps < 1)
+        self._action = np.where(renew[:, None], 2 * unit[:, 1:] - 1, self._action).astype(np.float32)
+        self._step += 1
         return self._action.copy()

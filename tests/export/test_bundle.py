@@ -122,7 +122,8 @@ def test_the_card_says_nothing_of_success_where_there_is_none(exported: tuple[An
 
 
 def test_success_is_not_known_where_the_environment_tells_of_none(counting: Callable[[], Any]) -> None:
-    told = evaluate(counting(), RandomPolicy(4, 2, np.random.default_rng(0)), 4)
+    env = counting()
+    told = evaluate(env, RandomPolicy(env, seed=0), 4)
     untold = replace(told, has_success=False)
     driver: Any = SimpleNamespace(steps=1, max_difference=0.0)
     loop = judge(untold, untold, driver)

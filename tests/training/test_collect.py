@@ -14,15 +14,11 @@ from robossl.training.interrupt import Interrupted
 from robossl.training.policy import RandomPolicy
 
 
-def random_policy(num_worlds=4, seed=0):
-    return RandomPolicy(num_worlds, 1, np.random.default_rng(seed))
-
-
 def run(folder, *, policy=None, num_worlds=4, policy_name="random", **options):
     config = CollectConfig(**{"steps": None, "policy": policy_name, **options})
     env = LineEnv(num_worlds, seed=5, stream=Stream.COLLECT)
     with open_writer(folder, env, config, seed=5) as writer:
-        return collect(env, policy or random_policy(num_worlds), writer, config, seed=5)
+        return collect(env, (policy or RandomPolicy)(env, seed=0), writer, config, seed=5)
 
 
 def test_every_episode_holds_all_that_happened(tmp_path):
@@ -54,7 +50,7 @@ def test_every_episode_holds_all_that_happened(tmp_path):
 def test_episodes_whose_physics_went_astray_are_told(tmp_path):
     config, env = CollectConfig(steps=None, episodes=8), Astray(4, seed=5, stream=Stream.COLLECT)
     with open_writer(tmp_path, env, config, seed=5) as writer:
-        collect(env, random_policy(), writer, config, seed=5)
+        collect(env, RandomPolicy(env, seed=0), writer, config, seed=5)
     store = EpisodeStore(tmp_path)
     lost = [store[i].world for i in range(8) if store[i].info.get("diverged")]
     assert sorted(set(lost)) == [1, 2]
@@ -64,7 +60,7 @@ def test_episodes_whose_physics_went_astray_are_told(tmp_path):
 def test_episodes_say_nothing_of_success_where_there_is_none(tmp_path):
     config, env = CollectConfig(steps=None, episodes=4), Silent(4, seed=5, stream=Stream.COLLECT)
     with open_writer(tmp_path, env, config, seed=5) as writer:
-        collect(env, random_policy(), writer, config, seed=5)
+        collect(env, RandomPolicy(env, seed=0), writer, config, seed=5)
     store = EpisodeStore(tmp_path)
     assert "success" not in store[0].info
     assert store.summary()["success_rate"] is None
@@ -124,7 +120,7 @@ def test_an_interruption_keeps_every_finished_episode(tmp_path):
             return super().act(obs, privileged)
 
     with pytest.raises(Interrupted) as caught:
-        run(tmp_path, policy=Interrupting(4, 1, np.random.default_rng(0)), episodes=1000)
+        run(tmp_path, policy=Interrupting, episodes=1000)
     assert caught.value.saved == tmp_path
     store = EpisodeStore(tmp_path)
     assert store.verify() == []
@@ -140,7 +136,7 @@ def test_a_failing_policy_keeps_every_finished_episode_and_frees_the_environment
     env = LineEnv(4, stream=Stream.COLLECT)
     config = CollectConfig(steps=None, episodes=100)
     with open_writer(tmp_path, env, config, seed=0) as writer, pytest.raises(UserError, match="not finite in world 3"):
-        collect(env, Failing(4, 1, np.random.default_rng(0)), writer, config, seed=0)
+        collect(env, Failing(env, seed=0), writer, config, seed=0)
     assert env.before_reset is None
     assert EpisodeStore(tmp_path).verify() == []
 
@@ -160,7 +156,7 @@ def test_what_is_not_finite_and_not_seen_is_told_with_its_key_and_world(tmp_path
         open_writer(tmp_path, env, config, seed=0) as writer,
         pytest.raises(UserError, match="world 2, episode 0: observation 'privileged_map' is not finite"),
     ):
-        collect(env, random_policy(), writer, config, seed=0)
+        collect(env, RandomPolicy(env, seed=0), writer, config, seed=0)
     assert EpisodeStore(tmp_path).verify() == []
 
 
@@ -182,7 +178,7 @@ def test_a_series_that_is_not_finite_is_told_with_its_key_and_world(tmp_path):
         open_writer(tmp_path, env, config, seed=0) as writer,
         pytest.raises(UserError, match="observation 'proprio' is not finite in world 2"),
     ):
-        collect(env, random_policy(), writer, config, seed=0)
+        collect(env, RandomPolicy(env, seed=0), writer, config, seed=0)
 
 
 def test_an_endless_collection_is_refused():

@@ -27,7 +27,7 @@ def store(tmp_path_factory):
     folder, env = tmp_path_factory.mktemp("data"), LineEnv(4)
     config = CollectConfig(steps=None, episodes=20)
     with open_writer(folder, env, config, seed=0) as writer:
-        collect(env, RandomPolicy(4, 1, np.random.default_rng(0)), writer, config, seed=0)
+        collect(env, RandomPolicy(env, seed=0), writer, config, seed=0)
     return EpisodeStore(folder)
 
 
