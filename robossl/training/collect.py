@@ -146,11 +146,10 @@ def collect(
     before = held(writer.folder, seed, stream)
     added, began_s = Collected(), time.monotonic()
     keeps_privileged = set(writer.spec.observation) != set(env.spec.observation)
-    unit, total, initial = ("steps", config.steps, before.steps)
-    if config.steps is None:
-        unit, total, initial = ("episodes", config.episodes, before.episodes)
+    unit = "episodes" if config.steps is None else "steps"
+    total, initial = _total(before, added, config), before.episodes if unit == "episodes" else before.steps
     with (
-        Progress("collect", total or 0, unit, initial=initial) as progress,
+        Progress("collect", total, unit, initial=initial) as progress,
         InterruptWish(farewell) as wish,
         EpisodeBuilder(
             env, seed=seed, stream=int(stream), keeps_privileged=keeps_privileged, forgotten=forgotten
@@ -165,6 +164,7 @@ def collect(
                 _add(writer, episode)
                 added.episodes += 1
                 added.steps += episode.length
+                progress.expect(_total(before, added, config))
                 progress.add(1 if unit == "episodes" else episode.length)
             wish.raise_if_received(writer.folder)
     added.seconds = time.monotonic() - began_s
@@ -187,6 +187,16 @@ def _require_same(folder: Path, config: CollectConfig, header: dict[str, Any]) -
         )
     who_acts = {"policy": config.policy, **({"hold_steps": config.hold_steps} if config.policy == "random" else {})}
     require_made_alike(folder, {**who_acts, **dict(sorted(header.items()))})
+
+
+def _total(before: Held, added: Collected, config: CollectConfig) -> int:
+    """Returns what progress counts towards: episodes, or steps, which may be fewer where episodes end it before."""
+    if config.steps is None:
+        return config.episodes or 0
+    steps, episodes = before.steps + added.steps, before.episodes + added.episodes
+    if config.episodes is None or not episodes:
+        return config.steps
+    return min(config.steps, round(steps * config.episodes / episodes))
 
 
 def _is_enough(before: Held, added: Collected, config: CollectConfig) -> bool:

@@ -57,6 +57,12 @@ class Progress:
         """Counts up to `done`."""
         self.add(done - self._done)
 
+    def expect(self, total: int) -> None:
+        """Counts towards another total from now on."""
+        self._total = total
+        if self._bar is not None:
+            self._bar.total = total
+
     def show(self, **figures: float) -> None:
         """Shows key figures beside the count from now on."""
         self._figures.update(figures)

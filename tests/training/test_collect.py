@@ -12,6 +12,7 @@ from robossl.data import EpisodeStore
 from robossl.training.collect import CollectConfig, collect, open_writer
 from robossl.training.interrupt import Interrupted
 from robossl.training.policy import RandomPolicy
+from robossl.training.progress import Progress
 
 
 def run(folder, *, policy=None, num_worlds=4, policy_name="random", **options):
@@ -75,6 +76,15 @@ def test_an_end_can_be_given_in_steps(tmp_path):
     collected = run(tmp_path, steps=50)
     last = EpisodeStore(tmp_path)[collected.episodes - 1]
     assert 50 <= collected.steps < 50 + last.length
+
+
+@pytest.mark.parametrize(("steps", "episodes"), [(100_000, 12), (60, 1_000)])
+def test_progress_is_towards_whichever_end_is_nearer(tmp_path, monkeypatch, steps, episodes):
+    lines = []
+    monkeypatch.setattr(Progress, "say", lambda self, line: lines.append(line))
+    collected = run(tmp_path, steps=steps, episodes=episodes)
+    assert lines[-1].startswith(f"collect: {collected.steps}/{min(collected.steps, steps)} steps, ")
+    assert "left" not in lines[-1]
 
 
 def test_going_on_completes_the_dataset_in_worlds_not_seen_yet(tmp_path):

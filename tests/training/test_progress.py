@@ -38,6 +38,17 @@ def test_without_a_terminal_a_line_comes_now_and_then(clock):
     ]
 
 
+def test_another_total_may_be_expected_on_the_way(clock):
+    stream, terminal = io.StringIO(), Terminal()
+    for out in (stream, terminal):
+        with Progress("collect", 1000, "steps", stream=out) as bar:
+            clock.now += 10.0
+            bar.expect(200)
+            bar.add(100)
+    assert stream.getvalue().splitlines()[0] == "collect: 100/200 steps, 10.0 steps/s, 0:10, 0:10 left"
+    assert "100/200" in terminal.getvalue()
+
+
 def test_nothing_done_says_nothing(clock):
     stream = io.StringIO()
     with Progress("train", 10, "steps", stream=stream):
