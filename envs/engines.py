@@ -23,7 +23,7 @@ def make_delayed(
 
     Where `motion` has a horizon, the joints that it names, the model's first actuators, go to them in straight lines.
     """
-    delay = round(delay_s / float(engine.model.opt.timestep))
+    delay = delay_steps(engine, delay_s)
     lines = None
     if motion is not None and motion.horizon_periods is not None:
         steps = motion.horizon_periods * num_substeps
@@ -33,6 +33,11 @@ def make_delayed(
     late: Any = DelayedEngine(engine, delay=delay, num_substeps=num_substeps, lines=lines)
     found: MujocoEngine = late
     return found
+
+
+def delay_steps(engine: MujocoEngine, delay_s: float) -> int:
+    """Returns the number of physics steps that a delay is rounded to."""
+    return round(delay_s / float(engine.model.opt.timestep))
 
 
 def make_engine(name: str, model: Any, num_worlds: int, num_threads: int, device: str | None = None) -> MujocoEngine:

@@ -22,6 +22,8 @@ from robossl.deploy.limits import ArmLimits
 from robossl.deploy.profile import RobotProfile
 from robossl.envs import EnvConfig
 from robossl.envs.config import Difficulty, EngineName
+from robossl.envs.engines import delay_steps
+from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.randomisation import Span
 from robossl.envs.sensor_model import SensorModel
 
@@ -61,8 +63,16 @@ class ActingConfig:
     sensors: dict[str, SensorModel] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Checks the seed."""
+        """Checks the seed, and refuses what would be ignored."""
         require_seed(self.seed)
+        for_agents = {
+            f"--checkpoint {self.checkpoint}": self.checkpoint != "best",
+            "--no-deterministic": not self.deterministic,
+            f"--device {self.device}": self.device is not None,
+        }
+        flag = next((flag for flag, is_given in for_agents.items() if is_given), None)
+        if self.policy != "agent" and flag is not None:
+            raise UsageError(f"{flag} is for a run's agent; --policy {self.policy} has none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +82,14 @@ class Actor:
     Attributes:
         seed: of the worlds.
         home: the engine of the run, in which its agent learnt, or what an environment has by itself.
+        delay_ms: the delay that acts where one was asked for: whole physics steps.
     """
 
     env: BatchEnv
     policy: Policy
     seed: int
     home: EngineName
+    delay_ms: float | None
 
 
 def acting_like(run_folder: Path | None) -> ActingConfig:
@@ -116,13 +128,14 @@ def opened_actor(run_folder: Path | None, config: ActingConfig, *, num_worlds: i
     prepare_processor(settings.num_threads)
     seed = settings.seed + TEST_SEED_OFFSET if config.seed is None else config.seed
     with _led_env(env_config, seed, profile) as env:
+        delay_ms = _acting_delay_ms(env, config.delay_ms)
         if run_folder is not None and config.policy == "agent":
             settings = replace(settings, device=device_name(config.device or settings.device))
             agent = load_agent(run_folder, settings, env, config.checkpoint)
             policy: Policy = agent_policy(agent, settings, env, deterministic=config.deterministic)
         else:
             policy = make_policy(config.policy, env, seed=seed)
-        yield Actor(env=env, policy=policy, seed=seed, home=home)
+        yield Actor(env=env, policy=policy, seed=seed, home=home, delay_ms=delay_ms)
 
 
 @contextmanager
@@ -142,6 +155,23 @@ def _led_env(config: EnvConfig, seed: int, profile: RobotProfile | None) -> Iter
         if profile:
             _require_same_joints(profile, env)
         yield env
+
+
+def _acting_delay_ms(env: BatchEnv, delay_ms: float | None) -> float | None:
+    """Returns the delay that acts where one was asked for.
+
+    Raises:
+        UserError: if it acts as none.
+    """
+    if not delay_ms:
+        return delay_ms
+    engine: MujocoEngine = env.engine  # type: ignore[attr-defined]
+    step_ms, num_steps = 1e3 * float(engine.model.opt.timestep), delay_steps(engine, delay_ms / 1e3)
+    if not num_steps:
+        raise UserError(
+            f"delay-ms {delay_ms:g} acts as none: it is rounded to whole physics steps, here of {step_ms:g} ms"
+        )
+    return round(num_steps * step_ms, 9)
 
 
 def _require_same_joints(profile: RobotProfile, env: BatchEnv) -> None:

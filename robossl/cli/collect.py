@@ -9,6 +9,7 @@ from robossl.cli.artifacts import collect_into
 from robossl.cli.choice import choose, listed, run_name
 from robossl.cli.figures import print_summary
 from robossl.cli.settings import CollectSettings
+from robossl.core import UsageError
 from robossl.data import EpisodeStore
 
 _SHORTHANDS = {
@@ -48,6 +49,9 @@ def run(arguments: list[str]) -> int:
         others=["--env"],
     )
     settings = command.config
+    held = settings.collect.hold_steps
+    if settings.collect.policy == "expert" and held != choice.settings.collect.hold_steps:  # a preset's may stay
+        raise UsageError(f"--collect.hold-steps {held:g} is for --collect.policy random; an expert holds no action")
     folder = command.out or settings.log_folder / "data" / run_name(choice, settings.env.id)
     added = collect_into(folder, settings.env, settings.collect, settings.seed)
     summary = {"dataset": str(folder), "added_episodes": added.episodes, "added_steps": added.steps}

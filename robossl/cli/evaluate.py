@@ -8,6 +8,7 @@ from robossl.cli.acting import ActingConfig, Actor, acting_like, opened_actor
 from robossl.cli.arguments import FLAT, parse, split_positional
 from robossl.cli.figures import print_summary
 from robossl.core import UserError
+from robossl.envs.config import EngineName
 from robossl.training.evaluate import EvalResult, evaluate
 from robossl.training.progress import Progress
 
@@ -45,9 +46,10 @@ def run(arguments: list[str]) -> int:
         rest,
         usage="robossl eval [RUN]",
         description="Measures success, return and the task's metrics on unseen worlds: of a run's agent, or, without "
-        "a run, of `--policy random` or `expert` in `--env ID`. With `--engine bullet` or `warp` in another physics, "
-        "with `--delay-ms 40` with late commands, or with `--profile panda` with joints led as that robot's guard does,"
-        " too, and by how much that differs.",
+        "a run, of `--policy random` or `expert` in `--env ID`. `--engine bullet` or `warp` measures in another "
+        "physics, too, `--delay-ms 40` with late commands, `--profile panda` with joints led as that robot's guard "
+        "does, and by how much that differs on the same worlds: with `--engine` from the run's own engine under the "
+        "same delay and profile, else from no delay, or, with `--profile`, from the run as it was trained.",
     )
     summary = _figures(run_folder, command)
     print_summary(summary | ({"run": run_name} if run_name else {}), as_json=command.json)
@@ -55,21 +57,35 @@ def run(arguments: list[str]) -> int:
 
 
 def _figures(run_folder: Path | None, command: EvalCommand) -> dict[str, Any]:
-    """Evaluates, and, where engine, delay or profile are not the run's, at home, too: world by world on the same."""
+    """Evaluates, and where engine, delay or profile are not the run's, once more to compare: on the same worlds."""
     acting = command.acting
     result, actor = _evaluated(run_folder, command)
     figures = {**result.summary(), "policy": acting.policy, "seed": actor.seed}
     moved = acting.engine not in (None, actor.home)
+    figures |= {"engine": acting.engine} if moved else {}
+    figures |= {"delay_ms": actor.delay_ms} if acting.delay_ms else {}
+    figures |= {"profile": acting.profile} if acting.profile else {}
     if not moved and not acting.delay_ms and not acting.profile:
         return figures
-    figures |= {"engine": acting.engine} if moved else {}
-    figures |= {"delay_ms": acting.delay_ms} if acting.delay_ms else {}
-    figures |= {"profile": acting.profile} if acting.profile else {}
-    at_home = replace(acting, engine=actor.home, delay_ms=acting.delay_ms and 0.0, profile=None)
-    reference, _ = _evaluated(run_folder, replace(command, acting=at_home))
-    name = actor.home if moved else "as_trained" if acting.profile else "undelayed"
+    name, differs_in, compared = _compared(acting, actor.home if moved else None)
+    reference, _ = _evaluated(run_folder, replace(command, acting=compared))
     there = {f"{name}_{key}": value for key, value in reference.summary().items() if key in _COMPARED}
-    return {**figures, **there, **result.against(reference)}
+    return {**figures, "differs_in": differs_in, **there, **result.against(reference)}
+
+
+def _compared(acting: ActingConfig, home: EngineName | None) -> tuple[str, str, ActingConfig]:
+    """Returns what an evaluation is compared with: its name, what differs, and who acts where.
+
+    Args:
+        acting: as it was asked for.
+        home: the engine of the run where another was asked for: then nothing but the engine differs.
+    """
+    if home is not None:
+        return home, "engine", replace(acting, engine=home)
+    if acting.profile is None:
+        return "undelayed", "delay", replace(acting, delay_ms=0.0)
+    differs_in = "delay and profile" if acting.delay_ms else "profile"
+    return "as_trained", differs_in, replace(acting, profile=None, delay_ms=acting.delay_ms and None)
 
 
 def _evaluated(run_folder: Path | None, command: EvalCommand) -> tuple[EvalResult, Actor]:

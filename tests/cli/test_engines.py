@@ -39,8 +39,24 @@ def test_an_unknown_engine_is_one_line(capsys):
     assert "bulet" in capsys.readouterr().err
 
 
-def test_the_reference_differs_in_the_engine_alone_where_a_delay_is_taken_away(monkeypatch):
-    asked = []
+@pytest.mark.parametrize(
+    ("asked", "prefix", "differs_in", "compared"),
+    [
+        ({"engine": "bullet"}, "mujoco", "engine", ("mujoco", None, None)),
+        ({"engine": "bullet", "delay_ms": 0.0}, "mujoco", "engine", ("mujoco", 0.0, None)),
+        (
+            {"engine": "bullet", "delay_ms": 40.0, "profile": "panda"},
+            "mujoco",
+            "engine",
+            ("mujoco", 40.0, "panda"),
+        ),
+        ({"delay_ms": 40.0}, "undelayed", "delay", (None, 0.0, None)),
+        ({"profile": "panda"}, "as_trained", "profile", (None, None, None)),
+        ({"profile": "panda", "delay_ms": 40.0}, "as_trained", "delay and profile", (None, None, None)),
+    ],
+)
+def test_figures_say_in_what_the_reference_differs(asked, prefix, differs_in, compared, monkeypatch):
+    evaluated = []
 
     class Result:
         def summary(self):
@@ -49,12 +65,12 @@ def test_the_reference_differs_in_the_engine_alone_where_a_delay_is_taken_away(m
         def against(self, reference):
             return {}
 
-    def evaluated(run_folder, command):
-        asked.append((command.acting.engine, command.acting.delay_ms))
-        return Result(), SimpleNamespace(home="mujoco", seed=0)
+    def evaluate_once(run_folder, command):
+        evaluated.append(command.acting)
+        return Result(), SimpleNamespace(home="mujoco", seed=0, delay_ms=command.acting.delay_ms)
 
-    monkeypatch.setattr(evaluate, "_evaluated", evaluated)
-    for delay_ms in (None, 0.0, 40.0):
-        command = evaluate.EvalCommand(acting=ActingConfig(engine="bullet", delay_ms=delay_ms))
-        assert "mujoco_success_rate" in evaluate._figures(None, command)
-    assert asked[1::2] == [("mujoco", None), ("mujoco", 0.0), ("mujoco", 0.0)]
+    monkeypatch.setattr(evaluate, "_evaluated", evaluate_once)
+    figures = evaluate._figures(None, evaluate.EvalCommand(acting=ActingConfig(**asked)))
+    assert f"{prefix}_success_rate" in figures
+    assert figures["differs_in"] == differs_in
+    assert (evaluated[1].engine, evaluated[1].delay_ms, evaluated[1].profile) == compared

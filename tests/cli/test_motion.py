@@ -1,4 +1,4 @@
-"""Joints led as a profile's robot leads them: in presets and in `eval --profile`."""
+"""Joints led as a profile's robot leads them, and late commands: in presets and in `eval`."""
 
 import json
 
@@ -30,6 +30,13 @@ def test_eval_tells_what_a_profiles_joints_cost(capsys):
     assert figures["profile"] == "panda"
     assert figures["as_trained_success_rate"] == 1.0
     assert figures["return_mean_difference"] < 0  # it gets there later
+
+
+def test_eval_tells_the_delay_that_acted(capsys):
+    command = ["eval", "--env", "robossl/ArmPush-v0", "--policy", "expert", "--episodes", "1", "--json"]
+    code, out, err = run([*command, "--delay-ms", "10"], capsys)  # physics steps are of 8 ms
+    assert code == 0, err
+    assert json.loads(out.splitlines()[-1])["delay_ms"] == 8.0
 
 
 @pytest.mark.parametrize(
