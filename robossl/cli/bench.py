@@ -67,13 +67,13 @@ def run(arguments: list[str]) -> int:
     if command.out is not None:
         require_writable(command.out)
     figures: dict[str, Any] = {"command": " ".join(["robossl bench", *arguments])}
-    with awake_cores():
+    with nullcontext() if name == "loop" else awake_cores():  # robots let idle cores sleep
         figures["machine"] = machine()
         if name in ("sim", "all"):
             figures |= _by_worlds(command) if command.engine == "warp" else _simulation(command.env)
     for part, measure in _PARTS.items():
         if name in (part, "all"):
-            with nullcontext() if part == "loop" else awake_cores():  # robots let idle cores sleep
+            with nullcontext() if part == "loop" else awake_cores():
                 figures[part] = measure() if name == part else _if_possible(part, measure)
     if command.markdown and "tasks" in figures:
         print("\n".join(_markdown(figures["tasks"])))

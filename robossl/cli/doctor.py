@@ -1,7 +1,6 @@
 """`robossl doctor`: what this machine offers, measured, and the line that improves it."""
 
 import json
-import os
 import platform
 import time
 from dataclasses import dataclass
@@ -10,7 +9,16 @@ from typing import Any
 
 from robossl.cli.arguments import parse
 from robossl.core import UserError
-from robossl.core.idle_cores import CHOICE, DEVICE, SLOW_US, answer_us, are_kept_awake, awake_cores
+from robossl.core.idle_cores import (
+    CHOICE,
+    DEVICE,
+    SLOW_US,
+    answer_us,
+    are_kept_awake,
+    awake_cores,
+    is_told_not_to,
+    may_be_kept_awake,
+)
 from robossl.core.processor import num_cores
 
 _PACKAGES = ("torch", "mujoco", "stable-baselines3", "gymnasium", "numpy", "numba", "tensorboard", "safetensors")
@@ -156,9 +164,11 @@ def _answers(idle: dict[str, Any]) -> str:
         return f"{told}; at work robossl keeps them awake: {idle['awake_answer_us']} us"
     if idle["answer_us"] <= SLOW_US or not DEVICE.exists():
         return told
-    if os.environ.get(CHOICE) == "sleep":
-        return f"{told}, which is slow: without {CHOICE}=sleep robossl keeps them awake at work"
-    return f"{told}, which is slow: `sudo chmod o+w {DEVICE}` lets robossl keep them awake at work"
+    if not may_be_kept_awake():
+        return f"{told}, which is slow: `sudo chmod o+w {DEVICE}` lets robossl keep them awake at work"
+    return (
+        f"{told}, which is slow: without {CHOICE}=sleep robossl keeps them awake at work" if is_told_not_to() else told
+    )
 
 
 def _where(warp: dict[str, Any]) -> str:

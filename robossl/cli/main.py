@@ -94,16 +94,15 @@ def _run(words: list[str]) -> int:
         print(f"robossl {VERSION}")
         return 0
     from robossl.core import UnknownNameError
-    from robossl.core.idle_cores import CHOICE, awake_cores
+    from robossl.core.idle_cores import awake_cores
     from robossl.core.processor import let_idle_threads_sleep
 
     verb, *rest = words
     if verb not in VERBS:
         raise UnknownNameError("command", verb, VERBS)
     let_idle_threads_sleep()
-    with awake_cores() if verb in _LONG_WORK else nullcontext(False) as is_kept_awake:
-        if is_kept_awake and sys.stderr.isatty():
-            print(f"keeps idle cores awake, as they answer slowly; {CHOICE}=sleep leaves them alone", file=sys.stderr)
+    is_long = verb in _LONG_WORK and not {"-h", "--help"}.intersection(rest)
+    with awake_cores() if is_long else nullcontext():
         module = importlib.import_module(f"robossl.cli.{_MODULES.get(verb, verb)}")
         try:
             return int(module.run(rest) or 0)

@@ -86,6 +86,11 @@ def may_be_kept_awake() -> bool:
     return os.access(DEVICE, os.W_OK)
 
 
+def is_told_not_to() -> bool:
+    """Tells whether somebody wants cores left alone."""
+    return os.environ.get(CHOICE) == "sleep"
+
+
 class _Request:
     """What keeps cores awake until it is closed: one for all who use it.
 
@@ -102,7 +107,7 @@ class _Request:
         """Opens it, if nobody has and it is worth it."""
         with self._lock:
             self._users.add(user)
-            if self.file is None and os.environ.get(CHOICE) != "sleep" and may_be_kept_awake() and _are_slow():
+            if self.file is None and not is_told_not_to() and may_be_kept_awake() and _are_slow():
                 self._open()
 
     def end(self, user: object) -> None:
@@ -123,8 +128,13 @@ class _Request:
     def _open(self) -> None:
         with contextlib.suppress(OSError):  # Linux changed its mind: it is only about speed
             file = os.open(DEVICE, os.O_WRONLY)
-            self.file, self._opened = file, os.fstat(file)
-            os.write(file, _NO_LATENCY)
+            self._opened = os.fstat(file)
+            try:
+                os.write(file, _NO_LATENCY)
+            except BaseException:
+                os.close(file)
+                raise
+            self.file = file
 
     def _close(self, file: int) -> None:
         """Closes it, unless somebody did, who may have another file under that number."""

@@ -227,7 +227,7 @@ def test_doctor_tells_what_is_missing(capsys: pytest.CaptureFixture[str], monkey
     [
         ({"answer_us": 8.0, "awake_answer_us": None}, "", "answer in 8.0 us"),
         ({"answer_us": 50.0, "awake_answer_us": 7.0}, "", "at work robossl keeps them awake: 7.0 us"),
-        ({"answer_us": 50.0, "awake_answer_us": None}, "", "`sudo chmod o+w"),
+        ({"answer_us": 50.0, "awake_answer_us": None}, "forbidden", "`sudo chmod o+w"),
         ({"answer_us": 50.0, "awake_answer_us": None}, "sleep", "without ROBOSSL_IDLE_CORES=sleep"),
         ({"answer_us": None, "awake_answer_us": None}, "", "no other core"),
     ],
@@ -237,6 +237,7 @@ def test_doctor_tells_how_fast_idle_cores_answer(
 ) -> None:
     (device := tmp_path / "device").touch()
     monkeypatch.setattr(doctor, "DEVICE", device)
+    monkeypatch.setattr(doctor, "may_be_kept_awake", lambda: choice != "forbidden")
     monkeypatch.setenv(idle_cores.CHOICE, choice)
     assert told in doctor._answers(idle)
 

@@ -4,6 +4,8 @@ import contextlib
 import os
 import struct
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -78,15 +80,39 @@ def test_where_it_is_forbidden_work_goes_on(device: Path, monkeypatch: pytest.Mo
         assert not is_kept_awake
 
 
-def test_threads_share_one_request(device: Path) -> None:
-    first, second = awake_cores(), awake_cores()
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    assert are_kept_awake()
-    second.__exit__(None, None, None)
+def test_threads_side_by_side_share_one_request(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, num_open = threading.Barrier(4), list[int]()
+
+    def slowly() -> float:
+        time.sleep(0.02)  # in which others would open it, too
+        return 50.0
+
+    def work(seconds: float) -> None:
+        begun.wait()
+        with awake_cores() as is_kept_awake:
+            begun.wait()
+            num_open.append(open_files().count(str(device)) if is_kept_awake else 0)
+            begun.wait()
+            time.sleep(seconds)
+            assert are_kept_awake()  # though others ended before
+
+    monkeypatch.setattr(idle_cores, "answer_us", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(work, 0.01 * i) for i in range(4)]:
+            done.result()
+    assert num_open == [1, 1, 1, 1]
     assert not are_kept_awake()
     assert str(device) not in open_files()
+
+
+def test_a_request_that_cannot_be_written_is_none(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(file: int, data: bytes) -> int:
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(os, "write", refuse)
+    with awake_cores() as is_kept_awake:
+        assert not is_kept_awake
+        assert str(device) not in open_files()
 
 
 def test_a_forked_child_keeps_nothing_awake(device: Path) -> None:
