@@ -19,6 +19,7 @@ from robossl.envs.mujoco_fields import (
     position_stage,
     stage_of,
 )
+from robossl.envs.mujoco_model import require_steps
 
 _FEW = 16  # worlds: with fewer, to wake the other threads costs more than to compute one world after the other
 
@@ -108,11 +109,17 @@ class CurrentFields:
         self.computed[slice(None) if ids is None else ids] = stage
 
     def call(self, function: Callable[..., Any], ids: NDArray[np.int64] | None, **options: Any) -> None:
-        """Calls Batch; worlds in which MuJoCo raises an error are marked, the others are unharmed."""
+        """Calls Batch; worlds in which MuJoCo raises an error are marked, the others are unharmed.
+
+        Raises:
+            UserError: if that is due to the model itself.
+        """
         try:
             untimed(function, ids=ids, **options)
         except mujoco_batch.SimulationError as error:
             self._failed[error.ids] = True
+            if self._failed.all():
+                require_steps(self._model)
 
     def _number_of(self, stage: int) -> int:
         """Returns MuJoCo's number of the stage that it has to compute for one of ours."""

@@ -33,6 +33,18 @@ def load_model(source: str | Path, edit: Callable[[Any], None] | None = None) ->
         raise UserError(f"{what} cannot be compiled: {' '.join(str(error).split())}") from error
 
 
+def require_steps(model: mujoco.MjModel) -> None:
+    """Checks that MuJoCo makes a physics step from the model's defaults.
+
+    Raises:
+        UserError: with MuJoCo's reason.
+    """
+    try:
+        mujoco.mj_step(model, mujoco.MjData(model))
+    except mujoco.FatalError as error:
+        raise UserError(f"MuJoCo cannot simulate this model: {' '.join(str(error).split())}") from error
+
+
 def _require_numbers(model: mujoco.MjModel) -> None:
     """Checks what MuJoCo only warns of, or takes without a word."""
     floats = {name: values for name in dir(model) if _is_floats(values := getattr(model, name))}

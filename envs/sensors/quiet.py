@@ -20,3 +20,5 @@ def switch_off_unused(model: Any, observed: Iterable[Sensor]) -> None:
     unused = ~np.isin(model.sensor_adr, needed) & (model.sensor_type != mujoco.mjtSensor.mjSENS_CONTACT.value)
     model.sensor_type[unused] = _NOTHING
     model.sensor_needstage[unused] = _FIRST_STAGE
+    model.sensor_delay[unused] = model.sensor_interval[unused] = 0.0  # of nothing there are no late readings:
+    model.sensor_history[unused], model.sensor_historyadr[unused] = 0, -1  # MuJoCo raises an error

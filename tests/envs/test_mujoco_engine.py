@@ -6,7 +6,7 @@ import pytest
 from engine_toys import SUBSTEPS, XML, controls, engine_of, scattered
 from mujoco import batch as mujoco_batch
 
-from robossl.core import UnknownNameError
+from robossl.core import UnknownNameError, UserError
 from robossl.envs.engine import MAX_SPEED
 from robossl.envs.mujoco_fields import RANDOM_FIELDS, READABLE_FIELDS, RECORDABLE_FIELDS
 from robossl.envs.mujoco_model import load_model
@@ -313,6 +313,15 @@ def test_an_error_of_mujoco_in_one_world_leaves_the_others_running(model, record
         engine.step(np.zeros((3, 1)), SUBSTEPS, record)
     np.testing.assert_array_equal(sick.diverged, [False, True, False])
     np.testing.assert_array_equal(sick.get_state()[[0, 2]], healthy.get_state()[[0, 2]])
+
+
+@pytest.mark.parametrize("record", [(), ("ncon",)])
+def test_an_error_of_mujoco_that_the_model_brings_is_told(model, record):
+    broken = copy.copy(model)
+    broken.opt.integrator = 99
+    engine = engine_of(broken, 2)
+    with pytest.raises(UserError, match="MuJoCo cannot simulate this model: .*integrator"):
+        engine.step(np.zeros((2, 1)), SUBSTEPS, record)
 
 
 def test_jacobians_are_those_of_mujoco(model):

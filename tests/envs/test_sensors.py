@@ -499,3 +499,17 @@ def test_sensors_of_the_model_that_nobody_reads_are_off_and_keep_their_columns()
         assert not read[sensor_columns(untouched, name)].any()
     assert expected[sensor_columns(untouched, "force")].any()
     np.testing.assert_array_equal(engine.get_state(), reference.get_state())
+
+
+@pytest.mark.parametrize("engine", ["mujoco", "bullet"])
+@pytest.mark.parametrize("late", ["delay='0.02' nsample='4'", "interval='0.02' nsample='4'"])
+def test_late_sensors_of_the_model_that_nobody_reads_are_off(late: str, engine: str) -> None:
+    heights_m = []
+    for xml in (BOX, BOX.replace("<gyro ", f"<gyro {late} ")):
+        model = load_model(xml)
+        switch_off_unused(model, ())
+        physics = make_engine(engine, model, 2, 1)
+        physics.step(np.zeros((2, 0)), 20)
+        assert not physics.diverged.any()
+        heights_m.append(physics.read("qpos")[:, 2])
+    np.testing.assert_array_equal(*heights_m)

@@ -250,6 +250,8 @@ def test_what_cannot_be_done_is_refused_by_name():
         engine.randomise("geom_pos", MODEL.geom_pos[None] + 0.1, np.arange(1))
     with pytest.raises(UserError, match=r"cannot run this model: the integrator RK4"):
         make_engine("warp", load_model("<mujoco><option integrator='RK4'/></mujoco>"), 1, 1)
+    with pytest.raises(UserError, match=r"cannot run this model: .*flag 'sleep'"):
+        make_engine("warp", load_model("<mujoco><option><flag sleep='enable'/></option></mujoco>"), 1, 1)
     with pytest.raises(UserError, match=r"cannot run this model: .*PGS"):
         make_engine("warp", load_model("<mujoco><option solver='PGS'/></mujoco>"), 1, 1)
 
