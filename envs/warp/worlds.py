@@ -235,9 +235,7 @@ def _require_known(model: mujoco.MjModel) -> None:
     """Refuses what would be ignored, and an integrator of several passes: records would be of a state between steps."""
     if model.opt.integrator == mujoco.mjtIntegrator.mjINT_RK4.value:
         raise UserError("engine warp cannot run this model: the integrator RK4; use implicitfast or Euler")
-    if (
-        model.opt.enableflags & mujoco.mjtEnableBit.mjENBL_SLEEP.value
-    ):  # what is asleep would not follow a written state
+    if model.opt.enableflags & mujoco.mjtEnableBit.mjENBL_SLEEP.value:  # what sleeps follows no written state
         raise UserError("engine warp cannot run this model: bodies that sleep; take the flag 'sleep' out of the model")
     for actuator, group in enumerate(model.actuator_group.tolist()):
         if group >= 0 and model.opt.disableactuator >> group & 1:

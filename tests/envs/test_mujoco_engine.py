@@ -320,7 +320,7 @@ def test_an_error_of_mujoco_that_the_model_brings_is_told(model, record):
     broken = copy.copy(model)
     broken.opt.integrator = 99
     engine = engine_of(broken, 2)
-    with pytest.raises(UserError, match="MuJoCo cannot simulate this model: .*integrator"):
+    with pytest.raises(UserError, match=r"MuJoCo cannot simulate this model: .*integrator"):
         engine.step(np.zeros((2, 1)), SUBSTEPS, record)
 
 
