@@ -212,13 +212,13 @@ class WarpEngine:
         rows = self._rows(ids)
         for name, kept in self._kept.items():
             self.worlds.tensor(name)[rows] = kept[rows]
-        self.worlds.diverged[rows] = False
+        self.worlds.heal(rows)
         self._computed = NO_STAGE
 
     @property
     def diverged(self) -> NDArray[np.bool_]:
         """See `Engine.diverged`."""
-        return np.array(on_host(self.worlds.diverged))
+        return self.worlds.flags()
 
     @cached_property
     def books(self) -> MujocoEngine:
@@ -235,7 +235,7 @@ class WarpEngine:
         for name, columns in self.worlds.state.items():
             own = self.worlds.tensor(name)
             own[rows] = state[:, columns].reshape(len(rows), *own.shape[1:]).to(own.dtype)
-        self.worlds.diverged[rows] = False
+        self.worlds.heal(rows)
         self._computed = NO_STAGE
 
     def _compute(self, stage: int) -> None:

@@ -1,6 +1,7 @@
 """N worlds in MuJoCo Warp's memory, and the same memory as torch tensors, named and shaped as MuJoCo does."""
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 
 from robossl.core import UserError
 from robossl.envs.engine import MAX_SPEED
+from robossl.envs.host import on_host
 from robossl.envs.mujoco_fields import state_columns
 from robossl.envs.warp.fields import ACCELERATION, KINEMATICS, POSITION, VELOCITY
 from robossl.envs.warp.kernels import Infirmary
 from robossl.envs.warp.library import mujoco_warp, warp
+from robossl.envs.warp.room import Room
 
-_CONTACTS, _ROWS = 48, 192  # of a world: room for them is taken beforehand
 _OVERFLOWS = int(
     mujoco_warp.OverflowType.ALL
     & ~(mujoco_warp.OverflowType.ITERATIONS | mujoco_warp.OverflowType.LS_ITERATIONS)  # no room was short
@@ -53,9 +55,8 @@ class WarpWorlds:
             with self.at_work():
                 self.model = mujoco_warp.put_model(model)
                 self.model.opt.warn_overflow = 0  # a world that runs out of room is flagged instead
-                self.data = mujoco_warp.make_data(
-                    model, nworld=num_worlds, nconmax=_num_contacts(self.model), njmax=_num_rows(model)
-                )
+                self._room = Room(model, self.model)
+                self.data = self._room.new_data(num_worlds, device)
         except (NotImplementedError, ValueError) as error:
             raise UserError(f"engine warp cannot run this model: {' '.join(str(error).split())}") from error
         except RuntimeError as error:
@@ -68,6 +69,7 @@ class WarpWorlds:
         self.default = torch.tensor(default_state(model), dtype=torch.float32, device=self.torch_device)
         self.diverged = torch.zeros(num_worlds, dtype=torch.bool, device=self.torch_device)
         self._infirmary = self._new_infirmary()
+        self._is_shortage_told = False
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
@@ -121,11 +123,20 @@ class WarpWorlds:
         warp.synchronize_device(self._device)
 
     def overflown(self) -> torch.Tensor:
-        """Returns [N] which worlds ran out of room for contacts or constraints since this was last asked."""
-        flags = self.tensor("overflow")
-        found = (flags & _OVERFLOWS) != 0
-        flags.zero_()
-        return found
+        """Returns [N] which worlds ran out of room for contacts or constraints since they were last put somewhere."""
+        return (self.tensor("overflow") & _OVERFLOWS) != 0
+
+    def heal(self, rows: torch.Tensor) -> None:
+        """Takes the flags of the worlds `rows` down."""
+        self.diverged[rows] = False
+        self.tensor("overflow")[rows] = 0
+
+    def flags(self) -> NDArray[np.bool_]:
+        """Returns `diverged` on the host; says once, on the standard error, if there was no room in a world."""
+        diverged = np.array(on_host(self.diverged))
+        if not self._is_shortage_told and diverged.any():
+            self._tell_of_shortage()
+        return diverged
 
     def jac(self, body: int, point: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns the Jacobians [N, 3, nv] of world points [N, 3] on a body."""
@@ -163,6 +174,16 @@ class WarpWorlds:
         _follow_velocities(self.model, self.data)
         mujoco_warp.step(self.model, self.data)
         self._infirmary.admit_moved()
+
+    def _tell_of_shortage(self) -> None:
+        short = on_host(self.tensor("overflow")) & _OVERFLOWS
+        if not short.any():
+            return
+        num_contacts = max(int(self.tensor(name)[0]) for name in ("ncollision", "nacon")) // self.num_worlds
+        lack = self._room.shortage(int(np.bitwise_or.reduce(short)), num_contacts, int(self.tensor("nefc").max()))
+        bound = "engine mujoco has no such bound"
+        sys.stderr.write(f"engine warp: a world counts as diverged, as it had no room for {lack}; {bound}\n")
+        self._is_shortage_told = True
 
     def _new_infirmary(self) -> Infirmary:
         numbers = {name: self.tensor(name).reshape(self.num_worlds, -1) for name in self.state if name != "eq_active"}
@@ -244,18 +265,6 @@ def _require_known(model: mujoco.MjModel) -> None:
                 f"engine warp cannot run this model: actuator {name!r} is off with its group {group} "
                 "(actuatorgroupdisable); take it out of the model"
             )
-
-
-def _num_contacts(model: Any) -> int:
-    """Returns for how many contacts a world takes room: at least for all pairs of geoms that may come near."""
-    num_pairs: int = len(model.nxn_geom_pair_filtered)
-    return max(_CONTACTS, num_pairs)
-
-
-def _num_rows(model: mujoco.MjModel) -> int:
-    """Returns for how many rows of constraints a world takes room."""
-    limits = int(model.jnt_limited.sum() + model.tendon_limited.sum())
-    return int(_ROWS + model.nv + model.ntendon + limits + 6 * model.neq)
 
 
 def default_state(model: mujoco.MjModel) -> NDArray[np.float64]:

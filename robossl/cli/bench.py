@@ -159,6 +159,9 @@ def _by_worlds(command: BenchCommand) -> dict[str, Any]:
     from robossl.envs.engines import require_installed
 
     require_installed("warp")
+    from robossl.envs.warp.library import device_named
+
+    device_named(command.device)  # a table of which nothing comes has no head either
     envs = [command.env] if command.env else list(TASKS)
     configs = [WorldsBench(env=env_id, device=command.device, num_worlds=command.worlds) for env_id in envs]
     print(f"{'task':<26} {'worlds':>8} {'steps/s':>12} {'bare steps/s':>14} {'ratio':>7} {'frames/s':>12}")

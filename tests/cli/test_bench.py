@@ -49,6 +49,13 @@ def test_options_of_warp_are_refused_elsewhere(words: list[str]) -> None:
         bench.run(["sim", *words])
 
 
+def test_a_device_that_is_not_there_is_told_without_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("mujoco_warp")
+    with pytest.raises(UserError, match="there is no device 'cuda:77' here"):
+        bench.run(["sim", "--engine", "warp", "--device", "cuda:77"])
+    assert not capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", ["sim", "engines", "all", "soak"])
 def test_a_file_that_cannot_be_written_is_told_before_anything_is_measured(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
