@@ -218,8 +218,7 @@ class MujocoEngine:
 
     def require_state(self, state: NDArray[np.float64], model_values: dict[str, Array]) -> None:
         """See `Engine.require_state`."""
-        for field, values in model_values.items():
-            self._own.require(field, values)
+        self._own.require(model_values)
 
     def keep(self, *, whole: bool) -> None:
         """See `Engine.keep`."""

@@ -7,7 +7,7 @@ from mujoco import batch as mujoco_batch
 from numpy.typing import NDArray
 
 from robossl.core import Array, UnknownNameError, UserError
-from robossl.envs.mujoco_fields import RANDOM_FIELDS, SHAPE_FIELDS, feeds_constants, model_default
+from robossl.envs.mujoco_fields import RANDOM_FIELDS, SHAPE_FIELDS, feeds_constants
 from robossl.envs.mujoco_rows import give
 from robossl.envs.solid_bodies import SolidBodies
 
@@ -52,13 +52,19 @@ class OwnValues:
         if feeds_constants(field):
             self.outdate(ids)
 
-    def require(self, field: str, values: Array) -> None:
-        """Checks that all worlds can be given values [N, ...]; see `MujocoEngine.randomise`."""
-        if field in SHAPE_FIELDS:
-            own = self._batch.expanded(field)
-            before = model_default(self._batch.model, field) if own is None else own
-            self._solids.require_known_inertia(field, np.asarray(before != values))
-        _require_finite(field, bool(np.isfinite(values).all()))
+    def require(self, values: dict[str, Array]) -> None:
+        """Checks that all worlds can be given values {field: [N, ...]}, and that they make models: on trial.
+
+        Raises:
+            UserError: as `MujocoEngine.randomise` and `follow` do.
+        """
+        if all(field in self._rows and np.array_equal(self._rows[field], new) for field, new in values.items()):
+            return
+        model, everyone = self._batch.model, np.arange(len(self.version))
+        trial = OwnValues(model, mujoco_batch.Batch(model, len(everyone), self._batch.nthread))
+        for field, new in {**self._rows, **values}.items():
+            trial.set(field, new, everyone)
+        trial.follow()
 
     def rows(self, field: str) -> Array:
         """Returns the batch's own array [N, ...] of a field, for values that are only to be copied there."""

@@ -132,6 +132,17 @@ def test_a_moving_body_without_mass_is_refused():
         engine.forward()
 
 
+def test_values_that_would_make_no_model_are_refused_before_they_are_given():
+    slider = load_model("<mujoco><worldbody><body><joint type='slide'/><geom size='.1'/></body></worldbody></mujoco>")
+    engine = engine_of(slider, 2)
+    heavy, none = np.array([[0.0, 1.0], [0.0, 2.0]]), np.array([[0.0, 1.0], [0.0, 0.0]])
+    engine.require_state(engine.get_state(), {"body_mass": heavy})
+    with pytest.raises(UserError, match=r"the model values of world 1 make no model: .*\S"):
+        engine.require_state(engine.get_state(), {"body_mass": none})
+    assert engine.model_values() == {}
+    engine.forward()
+
+
 def test_a_field_without_structure_is_not_random(model):
     for field in ("geom_type", "body_parentid", "body_invweight0", "tex_data"):
         with pytest.raises(UnknownNameError):
