@@ -13,7 +13,7 @@ from robossl.envs.warp.library import mujoco_warp, warp
 
 Numbers = NDArray[np.integer[Any]]
 
-_CONTACTS, _ROWS = 48, 192  # at least: more slows the tasks of robossl, which need less
+_CONTACTS, _ROWS = 48, 192  # at least: the tasks of robossl need no more
 _MOST_ROWS = 4096  # of contacts: what 128 boxes need
 _TYPES = {"PLANE": 4, "SPHERE": 1, "ELLIPSOID": 1, "CAPSULE": 2}
 _POINTS = {getattr(mujoco.mjtGeom, f"mjGEOM_{name}").value: points for name, points in _TYPES.items()}
