@@ -42,10 +42,12 @@ class Caster:
 
     Args:
         engine: computes on the host, with a model that one `can_cast`.
+        is_picture: whether what is too clear to be seen is so for MuJoCo's renderer, or for its `mj_ray`.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, is_picture: bool) -> None:
         self._engine, self.shapes = engine, shapes_of(engine)
+        self._is_picture = is_picture
         self._version = np.full(engine.num_worlds, -1, np.int64)  # of the model values that the shapes have
 
     def refresh(self, ids: NDArray[np.int64]) -> None:
@@ -53,7 +55,7 @@ class Caster:
         versions = self._engine.model_version[ids]
         changed = ids[self._version[ids] != versions]
         if len(changed):
-            follow(self.shapes, self._engine, changed)
+            follow(self.shapes, self._engine, changed, is_picture=self._is_picture)
             self._version[ids] = versions
 
     def cast(

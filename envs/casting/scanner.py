@@ -17,7 +17,7 @@ class Scanner:
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
-        self._caster = Caster(engine) if can_cast(engine.model) else None
+        self._caster = Caster(engine, is_picture=False) if can_cast(engine.model) else None
 
     def scan(
         self,

@@ -14,6 +14,7 @@ _KINDS = [
     int(getattr(mujoco.mjtGeom, f"mjGEOM_{name}").value)
     for name in ("PLANE", "SPHERE", "CAPSULE", "ELLIPSOID", "CYLINDER", "BOX")
 ]
+_NO_COLOUR = np.array([0.5, 0.5, 0.5, 1.0], np.float32)  # of a geom: MuJoCo's sign for "take the material's"
 
 
 class Shapes(NamedTuple):
@@ -48,10 +49,29 @@ def shapes_of(engine: Engine) -> Shapes:
     )
 
 
-def follow(shapes: Shapes, engine: Engine, ids: NDArray[np.int64]) -> None:
-    """Follows model values of the worlds `ids`: sizes, and what is too clear to be hit, as in `mj_ray`."""
+def follow(shapes: Shapes, engine: Engine, ids: NDArray[np.int64], *, is_picture: bool) -> None:
+    """Follows model values of the worlds `ids`: sizes, and what is too clear to be hit.
+
+    Rays of scanners pass through what `mj_ray` lets them pass, those of pictures through what MuJoCo's renderer omits:
+    the two differ in whether a geom's own alpha counts beside its material's.
+    """
     values = [_own_or_shared(engine, field) for field in ("geom_rgba", "geom_matid", "mat_rgba", "geom_size")]
-    _follow(ids, values[0], values[1], values[2], values[3], _is_in_visible_group(engine.model), shapes)
+    _follow(ids, values[0], values[1], values[2], values[3], _is_in_visible_group(engine.model), is_picture, shapes)
+
+
+def unlike_scans(engine: Engine, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tells which geoms pictures show and rays of `mj_ray` pass through, or the other way round, in a world of `ids`.
+
+    Returns:
+        [G].
+    """
+    model, rgba, material = engine.model, per_world(engine, "geom_rgba", ids), per_world(engine, "geom_matid", ids)
+    if not model.nmat:
+        return np.zeros(model.ngeom, bool)
+    colour = per_world(engine, "mat_rgba", ids)[..., 3]
+    materials = np.take_along_axis(colour, np.clip(material, 0, model.nmat - 1), axis=1)
+    is_own = (rgba != _NO_COLOUR).any(axis=2) & (material >= 0)
+    return np.asarray((is_own & ((rgba[..., 3] == 0) != (materials == 0))).any(axis=0)) & _is_in_visible_group(model)
 
 
 def per_world(engine: Engine, field: str, ids: NDArray[np.int64]) -> NDArray[Any]:
@@ -87,6 +107,7 @@ def _follow(
     material_rgba: NDArray[np.float32],
     size: NDArray[np.float64],
     is_in_group: NDArray[np.bool_],
+    is_picture: bool,
     shapes: Any,
 ) -> None:
     _, _, _, _, sizes, is_drawn = shapes
@@ -94,8 +115,14 @@ def _follow(
         world = ids[i]
         for g in range(len(is_in_group)):
             alpha, own = rgba[world % len(rgba), g, 3], material[world % len(material), g]
-            if 0 <= own < material_rgba.shape[1]:
+            if 0 <= own < material_rgba.shape[1] and not (is_picture and _is_own(rgba[world % len(rgba), g])):
                 alpha = material_rgba[world % len(material_rgba), own, 3]
             is_drawn[world, g] = is_in_group[g] and alpha != 0
             for axis in range(3):
                 sizes[world, g, axis] = size[world % len(size), g, axis]
+
+
+@compiled
+def _is_own(rgba: NDArray[np.float32]) -> bool:
+    """Tells whether a geom has a colour of its own beside its material's."""
+    return rgba[0] != 0.5 or rgba[1] != 0.5 or rgba[2] != 0.5 or rgba[3] != 1.0

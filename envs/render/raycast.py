@@ -1,9 +1,9 @@
 """Draws by casting one ray through every pixel: needs no graphics library, and repeats bit for bit.
 
-Drawn: every geom of the groups 0-2 that is not fully transparent; `shading` says in which colours, and `textures`
-which textures (those on planes and boxes; any other is refused). Where a ray hits nothing there is sky, with a
-horizon. Not drawn: shadows, reflections, highlights, sites, tendons, skins and flexes; half-transparent counts as
-opaque. A camera inside one of its own body's geoms does not see that body.
+Drawn: every geom of the groups 0-2 that is not fully transparent, as MuJoCo's renderer counts it; `shading` says in
+which colours, and `textures` which textures (those on planes and boxes; any other is refused). Where a ray hits nothing
+there is sky, with a horizon. Not drawn: shadows, reflections, highlights, sites, tendons, skins and flexes;
+half-transparent counts as opaque. A camera inside one of its own body's geoms does not see that body.
 """
 
 import itertools
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import CameraSpec, Obs
-from robossl.envs.casting import Caster, can_cast
+from robossl.core import CameraSpec, Obs, UserError
+from robossl.envs.casting import Caster, can_cast, unlike_scans
 from robossl.envs.casting.scanner import ray_by_ray
 from robossl.envs.compiled import compiled
 from robossl.envs.mujoco_engine import MujocoEngine
@@ -46,7 +46,7 @@ class RaycastRenderer:
         self._engine = engine
         self._views = make_views(engine.model, cameras, wanted(cameras, keys))
         self._poses = CameraPoses(engine, tuple(view.camera for view in self._views))
-        self._caster = Caster(engine) if can_cast(engine.model) else None
+        self._caster = Caster(engine, is_picture=True) if can_cast(engine.model) else None
         self._shader = Shader(engine) if any("rgb" in view.modalities for view in self._views) else None
         self._threads = ThreadPoolExecutor(engine.num_threads)
         self._num_rays = [view.fan.u.size for view in self._views]
@@ -98,6 +98,7 @@ class RaycastRenderer:
             rows = slice(len(ids))
             hits = Hits(ids, *poses, self._direction[rows], self._depth[rows], self._geom[rows], self._normal[rows])
         else:
+            _require_seen_as_scanned(self._engine, ids)
             rays = self.rays(ids)
             depth, geom, *normal = ray_by_ray(self._engine.batch, **rays)
             hits = Hits(ids, *poses, rays["vec"], depth, geom, *(normal or [_NO_NORMALS]))
@@ -133,6 +134,16 @@ class RaycastRenderer:
         work(parts[0])
         for other in others:
             other.result()
+
+
+def _require_seen_as_scanned(engine: MujocoEngine, ids: NDArray[np.int64]) -> None:
+    """Checks that `mj_ray`, which knows no colours of geoms with a material, meets what is to be seen."""
+    for geom in np.flatnonzero(unlike_scans(engine, ids)):
+        name = engine.model.geom(geom).name or f"number {geom}"
+        raise UserError(
+            f"geom {name!r} and its material disagree on whether it is invisible (alpha 0): beside meshes, height"
+            " fields and flexes `raycast` cannot draw that; `gl` and `warp` do"
+        )
 
 
 def _cast(caster: Caster, view: View, hits: Hits) -> None:

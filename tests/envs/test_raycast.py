@@ -153,6 +153,58 @@ def test_what_is_hidden_or_clear_is_not_drawn():
     assert engine.model.geom("wall").id not in seen
 
 
+ALPHAS = """
+<mujoco>
+  <asset>
+    <material name="solid" rgba="1 1 1 1"/>
+    <material name="clear" rgba="1 1 1 0"/>
+    <mesh name="hull" vertex="0 0 0 0.1 0 0 0 0.1 0 0 0 0.1"/>
+  </asset>
+  <worldbody>
+    <geom name="of clear" type="sphere" size="0.2" pos="0 0 0" material="clear"/>
+    <geom name="of solid" type="sphere" size="0.2" pos="0.5 0 0" material="solid"/>
+    <geom name="red on clear" type="sphere" size="0.2" pos="1 0 0" material="clear" rgba="1 0 0 1"/>
+    <geom name="none on solid" type="sphere" size="0.2" pos="1.5 0 0" material="solid" rgba="1 0 0 0"/>
+    <geom name="none" type="sphere" size="0.2" pos="2 0 0" rgba="1 0 0 0"/>
+    {mesh}
+    <camera name="above" pos="1 0 3" fovy="60"/>
+  </worldbody>
+</mujoco>
+"""
+ABOVE = (CameraSpec(name="above", width=60, height=40),)
+
+
+def seen_geoms(engine, world=0):
+    """Returns the names of the geoms in a picture."""
+    seen = make_renderer("raycast", engine, ABOVE, ("segmentation_above",)).render()["segmentation_above"][world]
+    return {engine.model.geom(geom).name for geom in np.unique(seen) if geom >= 0}
+
+
+def test_what_is_invisible_is_what_mujocos_renderer_omits():
+    engine = engine_of(ALPHAS.format(mesh=""))
+    scene, model = mujoco.MjvScene(engine.model, 20), engine.model
+    data, everything = mujoco.MjData(model), mujoco.mjtCatBit.mjCAT_ALL.value
+    mujoco.mj_forward(model, data)
+    mujoco.mjv_updateScene(model, data, mujoco.MjvOption(), None, mujoco.MjvCamera(), everything, scene)
+    expected = {model.geom(item.objid).name for item in scene.geoms[: scene.ngeom]}
+    assert seen_geoms(engine) == expected == {"of solid", "red on clear"}
+
+
+def test_a_geom_with_a_material_can_be_hidden_in_one_world():
+    engine = engine_of(ALPHAS.format(mesh=""), num_worlds=2)
+    rgba = engine.model.geom_rgba[None].copy()
+    rgba[0, engine.model.geom("of solid").id] = 1, 1, 1, 0
+    engine.randomise("geom_rgba", rgba, np.array([1]))
+    assert [seen_geoms(engine, world) for world in (0, 1)] == [{"of solid", "red on clear"}, {"red on clear"}]
+
+
+def test_beside_a_mesh_a_geom_that_rays_see_otherwise_is_refused_by_name():
+    xml = ALPHAS.format(mesh='<geom type="mesh" mesh="hull"/>')
+    with pytest.raises(UserError, match="geom 'red on clear' and its material disagree on whether it is invisible"):
+        seen_geoms(engine_of(xml))
+    assert "of solid" in seen_geoms(engine_of(xml.replace(' rgba="1 0 0 1"', "").replace(' rgba="1 0 0 0"', "")))
+
+
 @pytest.mark.parametrize(("num_worlds", "num_threads"), [(1, 2), (3, 1), (17, 2)])
 def test_a_picture_is_the_same_among_any_number_of_worlds_and_threads(num_worlds, num_threads, monkeypatch):
     monkeypatch.setattr(raycast, "_MIN_RAYS", 1)  # so that few small pictures are shared out
