@@ -22,6 +22,7 @@ from robossl.envs.render.renderer import blank, camera_index, wanted
 
 _SEGMENT, _IDCOLOR = mujoco.mjtRndFlag.mjRND_SEGMENT.value, mujoco.mjtRndFlag.mjRND_IDCOLOR.value
 _SKYBOX = mujoco.mjtRndFlag.mjRND_SKYBOX.value
+_PLANE, _GEOM = mujoco.mjtGeom.mjGEOM_PLANE.value, mujoco.mjtObj.mjOBJ_GEOM.value
 _OFFSCREEN = mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value
 
 
@@ -127,10 +128,19 @@ class Painter:
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._model: Any = model
         self._data: Any = None
+        self._planes = np.flatnonzero(model.geom_type == _PLANE)
+        self._baked = model.geom_size[self._planes, :2].copy()  # as the context built them
+        self._resized = self._planes[:0]
 
     def enter(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
-        """Chooses the world to draw and computes where its things are."""
+        """Chooses the world to draw and computes where its things are.
+
+        Raises:
+            UserError: if a plane without end has another size than it began with.
+        """
         self._model, self._data = model, data
+        self._resized = self._planes[(model.geom_size[self._planes, :2] != self._baked).any(axis=1)]
+        self._require_ends()
         mujoco.mj_kinematics(model, data)
         mujoco.mj_comPos(model, data)
         mujoco.mj_camlight(model, data)
@@ -141,6 +151,9 @@ class Painter:
         self._camera.fixedcamid = camera_index(self._model, camera)
         everything = mujoco.mjtCatBit.mjCAT_ALL.value
         mujoco.mjv_updateScene(self._model, self._data, self._option, None, self._camera, everything, self.scene)
+        for item in self.scene.geoms[: self.scene.ngeom] if len(self._resized) else ():
+            if item.objid in self._resized and item.objtype == _GEOM:
+                item.dataid = -1  # MuJoCo's sign to scale a square, in place of what the context built
         for eye in self.scene.camera if camera.shift_m else ():
             eye.pos += camera.shift_m * np.cross(eye.forward, eye.up)
         return mujoco.MjrRect(0, 0, camera.width, camera.height)
@@ -167,6 +180,13 @@ class Painter:
         self.context.free()
         self._gl.free()
 
+    def _require_ends(self) -> None:
+        for geom in self._resized:
+            ends = self._model.geom_size[geom, :2], self._baked[self._planes == geom]
+            if any((sizes <= 0).any() for sizes in ends):
+                name = self._model.geom(geom).name or f"number {geom}"
+                raise UserError(f"geom {name!r} is a plane without end: `gl` cannot change its size, `raycast` can")
+
     def _render(self, rect: mujoco.MjrRect, colours: NDArray[np.uint8], depth: NDArray[np.float32] | None) -> None:
         mujoco.mjr_render(rect, self.scene, self.context)
         mujoco.mjr_readPixels(colours, depth, rect, self.context)
@@ -180,10 +200,9 @@ class Painter:
 
     def _geoms(self, colours: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Decodes segment numbers, which MuJoCo draws as colours; 0 is the background."""
-        geom_type = mujoco.mjtObj.mjOBJ_GEOM.value
         table = np.full(self.scene.ngeom + 1, -1, np.int32)
         for item in self.scene.geoms[: self.scene.ngeom]:
-            if item.segid >= 0 and item.objtype == geom_type:
+            if item.segid >= 0 and item.objtype == _GEOM:
                 table[item.segid + 1] = item.objid
         return table[colours.astype(np.int32) @ np.array([1, 1 << 8, 1 << 16], np.int32)]
 

@@ -134,6 +134,32 @@ def test_every_world_shows_its_own_image_of_the_bank(renderer):
     np.testing.assert_array_equal(blue[:, ::-1], red)
 
 
+def resized(size, world_size):
+    """Returns an engine whose floor is of a size in the model, and of another in its second world."""
+    engine = MujocoEngine(load_model(XML.replace('size="5 5 0.1"', f'size="{size}"')), 2, 1)
+    sizes = engine.model.geom_size[None].copy()
+    sizes[0, engine.model.geom("floor").id] = world_size
+    engine.randomise("geom_size", sizes, np.array([1]))
+    engine.forward()
+    return engine
+
+
+def test_a_plane_has_its_own_size_in_every_world(renderer):
+    pictures = renderer(resized("1 1 0.1", (2, 1.5, 0.1)), keys=KEYS).render()
+    for world, size in enumerate(("1 1 0.1", "2 1.5 0.1")):
+        expected = renderer(resized(size, (1, 1, 0.1)), keys=KEYS).render()
+        for key in KEYS:
+            assert (pictures[key][world] == expected[key][0]).mean() > (0.99 if world else 1 - 1e-9), key
+
+
+def test_another_size_of_a_plane_without_end_is_refused_by_name(renderer):
+    drawn = renderer(resized("0 2 0.1", (0, 2, 0.3)), keys=("rgb_front",))
+    drawn.render()  # how its grid is spaced is not its size
+    drawn = renderer(resized("0 2 0.1", (0, 3, 0.1)), keys=("rgb_front",))
+    with pytest.raises(UserError, match="geom 'floor' is a plane without end: `gl` cannot change its size, `raycast`"):
+        drawn.render()
+
+
 def test_a_world_of_nan_is_drawn_without_harm_to_others(renderer):
     engine = varied(3, 1)
     drawn = renderer(engine)
