@@ -2,8 +2,9 @@
 
 Texels come from the images compiled into the model; which geom shows which image may differ between worlds
 (geom_matid, mat_texid). They lie on boxes as MuJoCo's OpenGL renderer lays them: an image on each face, a cube map
-around the whole. On planes an image repeats from the lower left corner, without end where the plane has none. Each
-pixel takes one texel, of images scaled down to about its own size (a mip pyramid).
+around the whole. On planes an image repeats from the upper left corner; where a plane has no end, without end from
+half an image beside its middle. Each pixel takes one texel, of images scaled down to about its own size (a mip
+pyramid).
 """
 
 import math
@@ -94,7 +95,7 @@ class TextureBank:
         """Follows model values of the worlds `ids` that changed.
 
         Raises:
-            UserError: if a geom that is neither plane nor box has a texture.
+            UserError: if a geom has a texture that is not drawn on its like.
         """
         if any(self._engine.batch.expanded(field) is not None for field in _FIELDS):
             self._lay_images(ids)
@@ -112,9 +113,9 @@ class TextureBank:
         images = per_world(engine, "mat_texid", ids)[:, :, _ROLES].max(axis=2)  # [n, nmat]
         image = np.where(material >= 0, np.take_along_axis(images, np.maximum(material, 0), axis=1), -1)
         _require_drawable(model, image)
-        half = per_world(engine, "geom_size", ids)
+        half, uniform = per_world(engine, "geom_size", ids), model.mat_texuniform[material]
+        _require_boxes(model, (image >= 0) & (self._images.is_cube[image] == 1), half, uniform)
         repeat = np.take_along_axis(per_world(engine, "mat_texrepeat", ids), np.maximum(material, 0)[..., None], axis=1)
-        uniform = model.mat_texuniform[material]
         self._surfaces.image[ids], self._surfaces.half[ids] = image, np.where(half > 0, half, 1.0)
         self._lay(ids, np.where(half > 0, half, 1.0), repeat, uniform)
 
@@ -125,24 +126,46 @@ class TextureBank:
         repeat: NDArray[np.floating],
         uniform: NDArray[np.bool_],
     ) -> None:
-        """Computes slopes and shifts from sizes [n, G, 3], repetitions [n, G, 2] and whether these are per metre."""
+        """Computes slopes and shifts from sizes [n, G, 3], repetitions [n, G, 2] and whether these are per metre.
+
+        Per metre means, as for MuJoCo, that an image is repeated by the first two sizes of its geom, on every face.
+        """
         cube = self._images.is_cube[self._surfaces.image[ids]]
-        per_metre = (uniform & (cube == 0))[..., None]
-        infinite = self._surfaces.is_plane & (per_world(self._engine, "geom_size", ids)[..., 0] <= 0)
-        times = np.where(cube[..., None] == 1, 1.0, repeat) / 2
+        size = per_world(self._engine, "geom_size", ids)[..., :2]
+        infinite = self._surfaces.is_plane[:, None] & (size <= 0)
+        times = np.where(repeat > 0, repeat, 1.0) * np.where(uniform[..., None], half[..., :2], 1.0)
+        times = np.where(cube[..., None] == 1, 1.0, times) / 2
         axes, signs = _AXES[cube], _SIGNS[cube]  # [n, G, 6, 2]
         on_axes = np.take_along_axis(half[:, :, None, :], axes, axis=3)
-        scale = np.where(per_metre[..., None], 1.0, 1.0 / on_axes)
-        origin = np.where(per_metre, half[..., :2], 1.0) * ~infinite[..., None]
-        self._surfaces.slope[ids] = signs * scale * times[:, :, None]
-        self._surfaces.shift[ids] = (origin * times)[:, :, None]
+        begin = np.where(infinite, 0.0, times) - 0.5 * infinite.any(axis=2, keepdims=True)
+        self._surfaces.slope[ids] = signs / on_axes * times[:, :, None]
+        self._surfaces.shift[ids] = begin[:, :, None]
 
 
 def _require_drawable(model: mujoco.MjModel, image: NDArray[np.int64]) -> None:
     for geom in np.flatnonzero((image >= 0).any(axis=0)):
         if model.geom_type[geom] not in (_PLANE, _BOX) and model.geom_group[geom] < 3:
-            name = model.geom(geom).name or f"number {geom}"
-            raise UserError(f"geom {name!r} has a texture: `raycast` draws textures on planes and boxes only")
+            raise UserError(
+                f"geom {_name(model, geom)} has a texture: `raycast` draws textures on planes and boxes only"
+            )
+
+
+def _require_boxes(
+    model: mujoco.MjModel, has_cube: NDArray[np.bool_], size: NDArray[np.float64], uniform: NDArray[np.bool_]
+) -> None:
+    """Checks that each face of what has a cube map shows one of its images, and all of that."""
+    is_split = (model.geom_type == _PLANE) | (uniform & (size != size[..., :1]).any(axis=2))
+    for geom in np.flatnonzero((has_cube & is_split).any(axis=0)):
+        if model.geom_group[geom] < 3:
+            raise UserError(
+                f"geom {_name(model, geom)} has a cube texture: `raycast` draws these on boxes only, and with"
+                " texuniform on boxes of three equal sizes only"
+            )
+
+
+def _name(model: mujoco.MjModel, geom: int) -> str:
+    name = model.geom(geom).name
+    return repr(name) if name else f"number {geom}"
 
 
 def _pyramids(model: mujoco.MjModel) -> _Pyramids:

@@ -136,7 +136,8 @@ def test_every_world_shows_its_own_image_of_the_bank(renderer):
 
 def resized(size, world_size):
     """Returns an engine whose floor is of a size in the model, and of another in its second world."""
-    engine = MujocoEngine(load_model(XML.replace('size="5 5 0.1"', f'size="{size}"')), 2, 1)
+    xml = XML.replace('size="5 5 0.1"', f'size="{size}"').replace("<mujoco>", '<mujoco><statistic extent="5"/>')
+    engine = MujocoEngine(load_model(xml), 2, 1)
     sizes = engine.model.geom_size[None].copy()
     sizes[0, engine.model.geom("floor").id] = world_size
     engine.randomise("geom_size", sizes, np.array([1]))
@@ -149,7 +150,8 @@ def test_a_plane_has_its_own_size_in_every_world(renderer):
     for world, size in enumerate(("1 1 0.1", "2 1.5 0.1")):
         expected = renderer(resized(size, (1, 1, 0.1)), keys=KEYS).render()
         for key in KEYS:
-            assert (pictures[key][world] == expected[key][0]).mean() > (0.99 if world else 1 - 1e-9), key
+            same = np.isclose(pictures[key][world], expected[key][0], rtol=1e-4)
+            assert same.mean() > 0.995, key  # the rest are edges
 
 
 def test_another_size_of_a_plane_without_end_is_refused_by_name(renderer):

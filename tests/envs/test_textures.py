@@ -128,6 +128,57 @@ def test_an_image_lies_on_each_face_of_a_box():
     assert len(faces) >= 5
 
 
+UNEVEN = """
+<mujoco>
+  <visual><headlight ambient="1 1 1" diffuse="0 0 0" specular="0 0 0"/></visual>
+  <asset>
+    <texture name="fade" type="2d" builtin="gradient" rgb1="1 0.2 0" rgb2="0 1 0.6" width="64" height="64"/>
+    <material name="fade" texture="fade" texuniform="{uniform}" texrepeat="{repeat}" specular="0"/>
+  </asset>
+  <worldbody>
+    <geom type="{shape}" size="{size}" pos="0.1 0.05 0" material="fade"/>
+    <camera name="front" pos="2 0 0" xyaxes="0 1 0 0 0 1" fovy="45"/>
+    <camera name="left" pos="0 2 0" xyaxes="-1 0 0 0 0 1" fovy="45"/>
+    <camera name="above" pos="0 0 2" fovy="45"/>
+  </worldbody>
+</mujoco>
+"""
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "repeat"),
+    [
+        ("box", "0.3 0.5 0.4", "2 3"), ("box", "0.25 0.2 0.6", "0.7 1.3"), ("plane", "0.6 0.4 0.1", "2 3"),
+        ("plane", "0 0 0.1", "1 2"), ("plane", "0 0.4 0.1", "0.7 1.3"), ("plane", "0.6 0 0.1", "0 2"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("uniform", ["true", "false"])
+def test_an_image_lies_where_mujocos_renderer_lays_it(shape, size, repeat, uniform):
+    engine = MujocoEngine(load_model(UNEVEN.format(shape=shape, size=size, repeat=repeat, uniform=uniform)), 1, 1)
+    names = ("front", "left", "above") if shape == "box" else ("above",)
+    cameras = tuple(CameraSpec(name=name, width=96, height=96) for name in names)
+    keys = tuple(f"{modality}_{name}" for name in names for modality in ("rgb", "segmentation"))
+    try:
+        theirs = make_renderer("gl", engine, cameras, keys)
+    except UserError as error:
+        pytest.skip(f"needs OpenGL (EGL or OSMesa): {error}")
+    pictures, expected = make_renderer("raycast", engine, cameras, keys).render(), theirs.render()
+    theirs.close()
+    for name in names:
+        both = (pictures[f"segmentation_{name}"] == expected[f"segmentation_{name}"])[..., 0]
+        both &= pictures[f"segmentation_{name}"][..., 0] == 0
+        apart = np.abs(pictures[f"rgb_{name}"].astype(int) - expected[f"rgb_{name}"])[both]
+        assert apart.mean() < 6  # theirs is blurred
+
+
+@pytest.mark.parametrize(("shape", "size"), [("plane", "0.5 0.5 0.5"), ("box", "0.5 0.4 0.5")])
+def test_a_cube_map_that_fits_no_box_is_refused_by_name(shape, size):
+    uniform = TEXTURED.replace('name="sides"', 'name="sides" texuniform="true"').replace("0.5 0.5 0.5", size)
+    xml = uniform.format(name="thing", shape=shape, material="sides")
+    with pytest.raises(UserError, match="geom 'thing' has a cube texture: `raycast` draws these on boxes only"):
+        make_renderer("raycast", MujocoEngine(load_model(xml), 1, 1), CAMERAS, ("rgb_above",)).render()
+
+
 def test_a_camera_draws_textures_the_same_beside_another():
     low = CameraSpec(name="above", width=7, height=5)
     engine = textured(num_worlds=2)
