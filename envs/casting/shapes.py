@@ -125,4 +125,4 @@ def _follow(
 @compiled
 def _is_own(rgba: NDArray[np.float32]) -> bool:
     """Tells whether a geom has a colour of its own beside its material's."""
-    return rgba[0] != 0.5 or rgba[1] != 0.5 or rgba[2] != 0.5 or rgba[3] != 1.0
+    return bool(rgba[0] != 0.5 or rgba[1] != 0.5 or rgba[2] != 0.5 or rgba[3] != 1.0)

@@ -8,7 +8,7 @@ pyramid).
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import mujoco
 import numpy as np
@@ -163,7 +163,7 @@ def _require_boxes(
             )
 
 
-def _name(model: mujoco.MjModel, geom: int) -> str:
+def _name(model: mujoco.MjModel, geom: Any) -> str:
     name = model.geom(geom).name
     return repr(name) if name else f"number {geom}"
 

@@ -1,24 +1,29 @@
 """Draws all worlds at once with MuJoCo Warp's ray tracer: on a GPU, or slowly on a processor.
 
 Drawn: every geom of the groups 0-2, textured and lit as MuJoCo's OpenGL renderer does it, without shadows and
-reflections; the model's skybox where a ray hits nothing. A geom is not seen from within. Which worlds are asked for
-makes no difference to the time that it takes.
+reflections; the model's skybox where a ray hits nothing. Half-transparent counts as opaque, cube textures are refused,
+and images on a box's faces -x, +y and -z are mirrored. A geom is not seen from within. Which worlds are asked for makes
+no difference to the time that it takes.
 """
 
 import copy
 from typing import Any
 
+import mujoco
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from robossl.core import CameraSpec, Obs
+from robossl.core import CameraSpec, Obs, UserError
+from robossl.envs.casting import per_world
 from robossl.envs.host import on_host
+from robossl.envs.mujoco_fields import VISIBLE_GROUPS
 from robossl.envs.render.renderer import camera_index, wanted
 from robossl.envs.warp.engine import WarpEngine
 from robossl.envs.warp.library import mujoco_warp, warp
 
 _HORIZON = (0.80, 0.87, 0.93, 1.0)
+_RGB_ROLE, _FLAT = mujoco.mjtTextureRole.mjTEXROLE_RGB.value, mujoco.mjtTexture.mjTEXTURE_2D.value
 _RGB_OF_PIXEL = [2, 1, 0]  # bytes of a pixel: blue, green, red, alpha
 
 
@@ -32,7 +37,9 @@ class WarpRenderer:
 
     def __init__(self, engine: WarpEngine, cameras: tuple[CameraSpec, ...], keys: tuple[str, ...]) -> None:
         self._engine, self._wanted = engine, wanted(cameras, keys)
+        self._version = np.full(engine.num_worlds, -1, np.int64)  # of the model values whose textures were looked at
         self._cameras = [camera for camera in cameras if camera.name in self._wanted]
+        self._require_drawable()
         self._index = [camera_index(engine.model, camera) for camera in self._cameras]
         device, shape = engine.device, (engine.num_worlds, len(self._cameras), 3)
         self._shift = torch.tensor([camera.shift_m for camera in self._cameras], device=device)[:, None]
@@ -45,7 +52,12 @@ class WarpRenderer:
             self._data.cam_xmat = warp.from_torch(self._mat, dtype=warp.mat33)
 
     def render(self, ids: NDArray[np.int64] | None = None) -> Obs:
-        """See `Renderer.render`."""
+        """See `Renderer.render`.
+
+        Raises:
+            UserError: if a geom got a texture that cannot be drawn.
+        """
+        self._require_drawable()
         engine, index = self._engine, self._index
         mat = engine.read("cam_xmat")[:, index].reshape(self._mat.shape)
         self._mat[...] = mat
@@ -82,17 +94,30 @@ class WarpRenderer:
         context.cam_id_map = warp.array(np.arange(len(self._cameras)), dtype=int)
         return context
 
+    def _require_drawable(self) -> None:
+        if any(self._asks("rgb")) and (self._version != self._engine.model_version).any():
+            _require_flat(self._engine)
+            self._version[:] = self._engine.model_version
+
     def _asks(self, modality: str) -> list[bool]:
         return [modality in self._wanted[camera.name] for camera in self._cameras]
 
     def _views_of(self, model: Any) -> dict[str, Any]:
-        """Returns the model's fields of cameras, by picture."""
-        index, found = self._index, dict[str, Any]()
-        for field in ("cam_projection", "cam_sensorsize"):
-            own = getattr(model, field)
-            found[field] = warp.array(own.numpy()[index], dtype=own.dtype)
-        found["cam_intrinsic"] = warp.array(model.cam_intrinsic.numpy()[:, index], dtype=model.cam_intrinsic.dtype)
-        return found
+        """Returns the model's fields of cameras, by picture.
+
+        Where a picture is wider or narrower than its sensor MuJoCo stretches it, and MuJoCo Warp cuts it off: it is
+        given a sensor of the picture's shape, and lengths across in the sensor's proportion.
+        """
+        index, fields = self._index, ("cam_projection", "cam_sensorsize", "cam_intrinsic")
+        projection, sensor, intrinsic = (getattr(model, field).numpy() for field in fields)
+        sensor, intrinsic = sensor[index], intrinsic[:, index]
+        for place, camera in enumerate(self._cameras):
+            width, height = sensor[place]
+            if height > 0:
+                sensor[place, 0] = height * camera.width / camera.height
+                intrinsic[:, place, [0, 2]] *= sensor[place, 0] / width
+        values = zip(fields, (projection[index], sensor, intrinsic), strict=True)
+        return {field: warp.array(own, dtype=getattr(model, field).dtype) for field, own in values}
 
     def _pictures(self, rows: Any) -> Obs:
         context, num_worlds = self._context, self._engine.num_worlds
@@ -112,3 +137,17 @@ class WarpRenderer:
                 size = (camera.height, camera.width, len(columns[modality]))
                 pictures[f"{modality}_{camera.name}"] = on_host(picture.reshape(-1, *size))
         return pictures
+
+
+def _require_flat(engine: WarpEngine) -> None:
+    """Checks that no geom that is drawn has a texture around a cube, which MuJoCo Warp takes for a flat image."""
+    model, everyone = engine.model, np.arange(engine.num_worlds)
+    if not model.nmat or (model.tex_type == _FLAT).all():
+        return
+    material = per_world(engine, "geom_matid", everyone)
+    images = per_world(engine, "mat_texid", everyone)[..., _RGB_ROLE]
+    image = np.where(material >= 0, np.take_along_axis(images, np.maximum(material, 0), axis=1), -1)
+    is_seen = np.asarray(VISIBLE_GROUPS, bool)[np.clip(model.geom_group, 0, len(VISIBLE_GROUPS) - 1)]
+    for geom in np.flatnonzero(((image >= 0) & (model.tex_type[image] != _FLAT)).any(axis=0) & is_seen):
+        name = model.geom(geom).name or f"number {geom}"
+        raise UserError(f"geom {name!r} has a cube texture: `warp` draws flat ones only, `raycast` and `gl` both")

@@ -9,7 +9,11 @@ from types import SimpleNamespace
 
 from task_checks import make
 
+from robossl.core import CameraSpec, UserError
 from robossl.envs.config import EnvConfig
+from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.mujoco_model import load_model
+from robossl.envs.render import make_renderer
 from robossl.envs.state_painter import StatePainter
 
 pytestmark = pytest.mark.slow
@@ -106,3 +110,53 @@ def test_flow_of_warps_worlds_is_drawn_again_bit_for_bit_from_their_states():
     for world, drawn_again in enumerate(painter.paint(episodes)):
         np.testing.assert_array_equal(drawn_again["flow_front"], np.stack(seen)[:, world])
     painter.close()
+
+
+SENSOR = 'focal="0.02 0.015" sensorsize="0.03 0.02" principal="0.002 -0.001" resolution="96 64"'
+SHAPES = """
+<mujoco>
+  <asset>
+    <texture name="flat" type="2d" builtin="checker" width="16" height="16"/>
+    <texture name="cube" type="cube" builtin="gradient" width="16" height="16"/>
+    <material name="flat" texture="flat"/>
+    <material name="cube" texture="cube"/>
+  </asset>
+  <worldbody>
+    <geom name="box" type="box" size="0.3 0.2 0.4" pos="2 0.3 0.5" material="{material}"/>
+    <geom name="hidden" type="box" size="0.3 0.2 0.4" pos="2 0.3 0.5" material="cube" group="3"/>
+    <geom name="ball" type="sphere" size="0.3" pos="2 -0.5 1.3"/>
+    <camera name="plain" pos="-1 0 1" xyaxes="0 -1 0 0.2 0 1"/>
+    <camera name="sensor" pos="-1 0 1" xyaxes="0 -1 0 0.2 0 1" {sensor}/>
+  </worldbody>
+</mujoco>
+"""
+
+
+def shapes(material="flat"):
+    engine = MujocoEngine(load_model(SHAPES.format(material=material, sensor=SENSOR)), 2, 1)
+    engine.forward()
+    return engine
+
+
+@pytest.mark.parametrize("size", [(96, 64), (60, 60), (96, 30)])
+def test_a_camera_with_intrinsics_sees_what_it_sees_in_gl(size):
+    cameras = tuple(CameraSpec(name=name, width=size[0], height=size[1]) for name in ("plain", "sensor"))
+    keys = ("segmentation_plain", "segmentation_sensor")
+    gl, warp = (make_renderer(name, shapes(), cameras, keys).render() for name in ("gl", "warp"))
+    for key in keys:
+        assert (gl[key] == warp[key]).mean() > 0.995  # the rest are edges
+        assert len(np.unique(gl[key])) == 3
+
+
+def test_a_cube_texture_is_refused_by_name():
+    cameras = (CameraSpec(name="plain", width=8, height=8),)
+    with pytest.raises(UserError, match="geom 'box' has a cube texture: `warp` draws flat ones only"):
+        make_renderer("warp", shapes("cube"), cameras, ("rgb_plain",))
+    make_renderer("warp", shapes("cube"), cameras, ("depth_plain",))  # needs no colours
+    engine = shapes()
+    drawn = make_renderer("warp", engine, cameras, ("rgb_plain",))
+    material = engine.model.geom_matid[None].copy()
+    material[0, engine.model.geom("box").id] = engine.model.material("cube").id
+    engine.randomise("geom_matid", material, np.array([1]))
+    with pytest.raises(UserError, match="geom 'box' has a cube texture"):
+        drawn.render()
