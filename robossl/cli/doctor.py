@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from robossl.cli.arguments import parse
+from robossl.cli.graphics_choice import told_of_choice
 from robossl.core import UserError
 from robossl.core.idle_cores import (
     CHOICE,
@@ -108,8 +109,8 @@ def _warp() -> dict[str, Any]:
 
         require_installed("warp")
         from robossl.envs.warp.library import device_named, device_names
-    except (UserError, ImportError, OSError, RuntimeError) as error:
-        return {"works": False, "why": " ".join(str(error).split())}
+    except Exception as error:
+        return {"works": False, "why": _why(error)}
     device = device_named(None)
     return {"works": True, "device": device.alias, "name": device.name, "devices": device_names()}
 
@@ -118,8 +119,16 @@ def _renderer(name: str, seconds: float) -> dict[str, Any]:
     """Measures 64x64 colour frames per second, or says in one line why there are none."""
     try:
         return {"works": True, "frames_per_s": _frames_per_s(name, seconds)}
-    except (UserError, ImportError, OSError, RuntimeError) as error:
-        return {"works": False, "why": " ".join(str(error).split())}
+    except Exception as error:
+        return {"works": False, "why": _why(error)}
+
+
+def _why(error: Exception) -> str:
+    """Returns one line about what is absent or does not start; anything else is a bug, and raised again."""
+    choice = told_of_choice(error)
+    if choice is None and not isinstance(error, UserError | ImportError | OSError | RuntimeError):
+        raise error
+    return choice or " ".join(str(error).split())
 
 
 def _frames_per_s(name: str, seconds: float) -> int:
@@ -180,6 +189,9 @@ def _where(warp: dict[str, Any]) -> str:
 def _recommendation(renderers: dict[str, dict[str, Any]]) -> str:
     working = [name for name, result in renderers.items() if result["works"]]
     if not working:
+        choices = [result["why"] for result in renderers.values() if "MUJOCO_GL=" in result["why"]]
+        if choices:
+            return choices[0]
         return "no renderer works: only observations without pictures can be used (--env.observations proprio)"
     best = max(working, key=lambda name: renderers[name]["frames_per_s"])
     return f"--env.renderer {best}" + (" (the presets' choice)" if best == _PRESETS_CHOICE else "")

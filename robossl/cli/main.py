@@ -4,12 +4,11 @@ All that takes time to import is imported while Ctrl-C is being listened to.
 """
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from traceback import walk_tb
 
+from robossl.cli.graphics_choice import told_of_choice
 from robossl.deploy.streams import exit_code, outlast_readers
 from robossl.version import VERSION
 
@@ -63,9 +62,8 @@ def _told(error: BaseException) -> tuple[str, int] | None:
         return f"needs the package {error.name!r}, which is not installed: `robossl doctor` lists them", _ERROR_EXIT
     if isinstance(error, MemoryError):
         return f"there is too little memory{': ' if str(error) else ''}{error}", _ERROR_EXIT
-    if _is_of_graphics_choice(error):
-        choice = os.environ.get("MUJOCO_GL", "")
-        return f"MuJoCo cannot start with MUJOCO_GL={choice}: unset it, robossl looks for EGL and OSMesa", _ERROR_EXIT
+    if choice := told_of_choice(error):
+        return choice, _ERROR_EXIT
     if isinstance(error, UnicodeDecodeError):
         return f"a file is not the text that it should be: {error}", _ERROR_EXIT
     if isinstance(error, OSError) and error.filename is not None:
@@ -78,12 +76,6 @@ def _is_interrupt(error: BaseException | None) -> bool:
     while isinstance(error, ImportError | SystemError):
         error = error.__cause__ or error.__context__
     return isinstance(error, KeyboardInterrupt)
-
-
-def _is_of_graphics_choice(error: BaseException) -> bool:
-    """Tells whether MuJoCo ended its own import, as it does when the library that MUJOCO_GL asks for is absent."""
-    frames = (frame for frame, _ in walk_tb(error.__traceback__))
-    return any(frame.f_globals.get("__name__") == "mujoco.rendering.classic.gl_context" for frame in frames)
 
 
 def _run(words: list[str]) -> int:

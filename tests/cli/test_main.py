@@ -222,6 +222,20 @@ def test_doctor_tells_what_is_missing(capsys: pytest.CaptureFixture[str], monkey
     assert errors == ""
 
 
+def test_doctor_names_a_variable_that_keeps_mujoco_from_starting(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    importing: dict[str, Any] = {"__name__": "mujoco.rendering.classic.gl_context"}
+    exec("def refuse(*arguments): raise AttributeError('a library that is absent')", importing)
+    monkeypatch.setattr("robossl.cli.doctor._frames_per_s", importing["refuse"])
+    monkeypatch.setenv("MUJOCO_GL", "nonsense")
+    code, out, _ = run(["doctor"], capsys)
+    assert code == 1
+    told = "MuJoCo cannot start with MUJOCO_GL=nonsense: unset it, robossl looks for EGL and OSMesa"
+    assert out.splitlines()[-1].split(maxsplit=1) == ["recommended", told]
+    assert out.count(f"off: {told}") == 2
+
+
 @pytest.mark.parametrize(
     ("idle", "choice", "told"),
     [

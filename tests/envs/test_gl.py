@@ -2,6 +2,7 @@ import importlib
 import os
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 
 import mujoco
 import numpy as np
@@ -204,6 +205,21 @@ def test_without_opengl_one_line_names_what_is_missing(monkeypatch):
         gl_context.open_context(8, 8)
     assert "\n" not in str(error.value)
     assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("platform", ["osmesa", "glx", "nonsense"])
+def test_a_platform_that_rules_egl_out_is_named(monkeypatch, platform):
+    def refuse(module):
+        if module == "mujoco.osmesa" and platform == "osmesa":
+            raise AttributeError("'NoneType' object has no attribute 'glGetError'")
+        raise ImportError(f"Cannot use {module}. The PYOPENGL_PLATFORM environment variable is set to {platform!r}.")
+
+    monkeypatch.setattr(importlib, "import_module", refuse)
+    monkeypatch.setattr(gl_context, "sys", SimpleNamespace(modules={}))
+    monkeypatch.setenv("PYOPENGL_PLATFORM", platform)
+    for _ in range(2):  # and what was chosen stays
+        with pytest.raises(UserError, match=f"cannot start with PYOPENGL_PLATFORM={platform}: unset it"):
+            gl_context.open_context(8, 8)
 
 
 def test_where_opengl_does_not_start_raycast_draws_and_one_line_says_so(monkeypatch, capsys):
