@@ -76,6 +76,8 @@ def make_folder(folder: Path) -> None:
 def exclusive(path: Path, wait: Callable[[], object]) -> Iterator[None]:
     """Holds the lock file `path` against other processes; it is free again when the process ends, however it ends.
 
+    In the end the file is removed while it is still held: who waited for it then holds what is nowhere, and begins anew.
+
     Args:
         path: the lock; made where it is not there.
         wait: is called once if another process holds it, before waiting for that.
@@ -84,15 +86,20 @@ def exclusive(path: Path, wait: Callable[[], object]) -> Iterator[None]:
         UserError: if the lock file cannot be made.
     """
     make_folder(path.parent)
-    try:
-        lock = path.open("ab")
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-    with lock:
-        if not _locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            wait()
-            _locked(lock, fcntl.LOCK_EX)
-        yield
+    is_told, is_mine = False, False
+    while not is_mine:
+        with _opened(path) as lock:
+            if not _locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                if not is_told:
+                    wait()
+                is_told = True
+                _locked(lock, fcntl.LOCK_EX)
+            is_mine = _is_at(lock, path)
+            if is_mine:
+                try:
+                    yield
+                finally:
+                    _remove(lock, path)
 
 
 def sync_folder(folder: Path) -> None:
@@ -135,6 +142,27 @@ def _try_file(path: Path) -> None:
 def _temporary(path: Path) -> Path:
     """Returns under which name this process writes a file before it is complete."""
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("ab")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _is_at(lock: BinaryIO, path: Path) -> bool:
+    """Tells whether an open file is the one at `path`, and not one that was removed from there."""
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), path.stat())
+    except OSError:
+        return False
+
+
+def _remove(lock: BinaryIO, path: Path) -> None:
+    if _is_at(lock, path):  # and not another one's, in a folder of the same name
+        with suppress(OSError):
+            path.unlink()
 
 
 def _locked(lock: BinaryIO, operation: int) -> bool:

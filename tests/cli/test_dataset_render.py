@@ -83,6 +83,7 @@ def test_other_cameras_modalities_and_sizes_are_drawn_from_the_same_states(tmp_p
     states = states_of(ARM, tmp_path / "states")
     words = ("--observations", "bodies_wrist", "normals_static", "--image-size", 12, 10)
     assert render(states, *words, "--out", tmp_path / "drawn") == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"states", "drawn"}  # no lock stays
     other = replace(ARM, observations=("bodies_wrist", "normals_static", "proprio"), image_size=(12, 10))
     collect_into(tmp_path / "seen", other, COLLECT, 3)
     seen, drawn = EpisodeStore(tmp_path / "seen"), EpisodeStore(tmp_path / "drawn")

@@ -2,6 +2,7 @@
 
 import errno
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,42 @@ def test_the_second_to_ask_for_a_lock_says_that_it_waits_and_then_gets_it(tmp_pa
     thread.join()
     assert said == ["waiting"]
     assert order == ["first", "second"]
+
+
+def test_a_lock_is_gone_when_it_is_let_go(tmp_path: Path) -> None:
+    with exclusive(tmp_path / "lock", list):
+        assert (tmp_path / "lock").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_waited_for_a_lock_that_was_removed_waits_for_who_made_it_anew(tmp_path: Path) -> None:
+    lock, at_work, most = tmp_path / "lock", [], []
+
+    def work() -> None:
+        for _ in range(40):
+            with exclusive(lock, lambda: None):
+                at_work.append(1)
+                time.sleep(0.0002)
+                most.append(len(at_work))
+                at_work.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(most) == 160
+    assert max(most) == 1
+    assert not lock.exists()
+
+
+def test_a_lock_in_another_folder_of_that_name_stays(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with exclusive(run / "lock", list):
+        run.rename(tmp_path / "moved")
+        run.mkdir()
+        (run / "lock").touch()
+    assert (run / "lock").exists()
 
 
 def test_a_folder_in_place_of_a_file_is_named(tmp_path: Path) -> None:
