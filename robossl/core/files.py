@@ -76,7 +76,7 @@ def make_folder(folder: Path) -> None:
 def exclusive(path: Path, wait: Callable[[], object]) -> Iterator[None]:
     """Holds the lock file `path` against other processes; it is free again when the process ends, however it ends.
 
-    In the end the file is removed while it is still held: who waited for it then holds what is nowhere, and begins anew.
+    In the end the file is removed while it is still held: who waited for it then holds what is nowhere and begins anew.
 
     Args:
         path: the lock; made where it is not there.
