@@ -189,7 +189,7 @@ def _where(warp: dict[str, Any]) -> str:
 def _recommendation(renderers: dict[str, dict[str, Any]]) -> str:
     working = [name for name, result in renderers.items() if result["works"]]
     if not working:
-        choices = [result["why"] for result in renderers.values() if "MUJOCO_GL=" in result["why"]]
+        choices: list[str] = [result["why"] for result in renderers.values() if "MUJOCO_GL=" in result["why"]]
         if choices:
             return choices[0]
         return "no renderer works: only observations without pictures can be used (--env.observations proprio)"
