@@ -206,9 +206,9 @@ def _success_rate(infos: list[Mapping[str, float]]) -> float | None:
     """Returns the share of successes; None where none is told.
 
     An environment that tells of success anywhere had none where it says nothing. Whoever watched a robot
-    (`recorded_s`) may not have judged.
+    (`guard_changed`, which robossl 0.1 wrote as well) may not have judged.
     """
     if not any("success" in info for info in infos):
         return None
-    judged = [info.get("success", 0.0) for info in infos if "success" in info or "recorded_s" not in info]
+    judged = [info.get("success", 0.0) for info in infos if "success" in info or "guard_changed" not in info]
     return float(np.mean(judged))

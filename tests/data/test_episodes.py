@@ -136,7 +136,7 @@ def test_the_summary_counts_episodes_and_outcomes(written, episodes):
     json.dumps(summary, allow_nan=False)
 
 
-@pytest.mark.parametrize(("recorded", "rate"), [({}, 1 / 3), ({"recorded_s": 1.0}, 1.0)])
+@pytest.mark.parametrize(("recorded", "rate"), [({}, 1 / 3), ({"guard_changed": 0.0}, 1.0)])
 def test_success_that_is_not_told_of_is_none_in_simulation_and_unknown_on_a_robot(
     tmp_path, spec, episodes, recorded, rate
 ):
