@@ -37,7 +37,8 @@ def final_test(settings: TrainSettings, run_folder: Path, result: TrainResult, s
         agent = load_agent(run_folder, settings, env, BEST)
         tested = _tested("test", env, agent_policy(agent, settings, env), settings.test_episodes)
         random = _tested("random policy", env, make_policy("random", env, seed=seed), settings.test_episodes)
-        if "success_rate" in (result.summary or {}):  # told of in training, it is none where nothing is told
+        if tested.has_success or random.has_success or "success_rate" in (result.summary or {}):
+            # told of anywhere, it is none where nothing is told
             tested, random = replace(tested, has_success=True), replace(random, has_success=True)
         figures = _figures(settings, run_folder, result, tested, random)
         _write(run_folder, figures, stopwatch)

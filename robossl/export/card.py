@@ -94,14 +94,13 @@ def _results(loop: ClosedLoop, summary: dict[str, Any], parity: dict[str, Any]) 
         f"At {loop.steps:,} decisions on the same observations they were at most {loop.max_action_difference:.2g} of an"
         " action's [-1, 1] apart."
     )
-    if "success_rate_ci" in summary:
+    if loop.success_agent is not None:
         success = ("success", f"{loop.success_agent:.3f}", f"{loop.success_graph:.3f}")
         rows = [(*row, told) for row, told in zip(rows, success, strict=True)]
+        text += f" {loop.same_outcome:.1%} of the worlds ended alike: last digits decide close calls."
+    if "success_rate_ci" in summary:  # not where the graph alone was told of success
         low, high = summary["success_rate_ci"]
-        text += (
-            f" {loop.same_outcome:.1%} of the worlds ended alike: last digits decide close calls. 95 % interval of the"
-            f" agent's success: {low:.3f} to {high:.3f}."
-        )
+        text += f" 95 % interval of the agent's success: {low:.3f} to {high:.3f}."
     return (
         f"{loop.episodes} worlds that training has not seen, simulated: `{parity['command']}`\n\n"
         + _table(rows[0], rows[1:])

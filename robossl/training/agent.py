@@ -22,11 +22,13 @@ class Agent(Predictor, Protocol):
         num_timesteps: environment steps made, over all worlds.
         replay: memory that is checkpointed as files of its own; None where there is none.
         perf: seconds spent so far in "act" and "update".
+        ep_success_buffer: success of the newest episodes of training; nothing where none was told of.
     """
 
     num_timesteps: int
     replay: Any
     perf: dict[str, float]
+    ep_success_buffer: Any
 
     @property
     def logger(self) -> Any:

@@ -178,8 +178,8 @@ class Evaluations:
 
     @property
     def _has_success(self) -> bool:
-        """Tells whether any evaluation was told of success."""
-        return "success_rate" in (self.summary or {})
+        """Tells whether training, or any evaluation, was told of success."""
+        return "success_rate" in (self.summary or {}) or bool(self._agent.ep_success_buffer)
 
     def _tell_of_no_probe(self, latents: Latents | None) -> None:
         if latents is not None and latents.names and latents.no_probe is not None and not self._told_of_no_probe:

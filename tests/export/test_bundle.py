@@ -118,7 +118,9 @@ def test_the_card_says_nothing_of_success_where_there_is_none(exported: tuple[An
     bundle, loop = exported[1].bundle, exported[1].loop
     proof = json.loads(bundle.read("parity.json"))
     assert "interval of the agent's success" in bundle.read("README.md").decode()
-    assert "success" not in model_card(bundle.contract, loop, proof, {})
+    untold = replace(loop, success_agent=None, success_graph=None, same_outcome=None)
+    assert "success" not in model_card(bundle.contract, untold, proof, {})
+    assert "| success |" in model_card(bundle.contract, loop, proof, {})  # the graph alone was told of it
 
 
 def test_success_is_not_known_where_the_environment_tells_of_none(counting: Callable[[], Any]) -> None:

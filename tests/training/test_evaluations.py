@@ -164,6 +164,17 @@ def test_success_is_no_figure_where_there_is_none(tmp_path):
     assert evaluator(ConstantAgent(0.1)).result.summary()["success_rate"] == 0.0  # some tell of it only where there is
 
 
+def test_success_that_training_was_told_of_is_none_where_nothing_is_told(tmp_path):
+    run = Run(tmp_path, env=Silent)
+    run.agent.ep_success_buffer = [1.0]
+    run.at(10, 0.1)
+    assert run.evaluations.summary["success_rate"] == 0.0
+    run.tensorboard.close()
+    assert scalars(tmp_path)["eval/success_rate"] == [(10, 0.0)]
+    with np.load(tmp_path / "evaluations.npz", allow_pickle=False) as history:
+        assert not history["successes"].any()
+
+
 def test_success_that_was_told_of_once_is_none_where_nothing_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(Sparing, "num_failed", 0)
     run = Run(tmp_path, env=Sparing)

@@ -173,6 +173,8 @@ class OtherChannelsEnv(LineEnv):
 class ConstantAgent:
     """Predicts one action, and gives its observations' proprioception as features."""
 
+    ep_success_buffer = None
+
     def __init__(self, action=0.5):
         self.action = action
 
