@@ -16,8 +16,8 @@ from robossl.cli.compose import load_settings, make_agent, make_policy, opened_e
 from robossl.cli.presets import dump
 from robossl.cli.pretraining import new_learner
 from robossl.cli.settings import PretrainStage, TrainSettings
-from robossl.core import BatchEnv, Stream, UserError
-from robossl.core.files import write_atomic
+from robossl.core import BatchEnv, CorruptFileError, Stream, UserError
+from robossl.core.files import read_json, write_atomic, write_json
 from robossl.envs.sb3_vec_env import SB3VecEnv
 from robossl.nets import MultimodalEncoder, load_encoder, save_encoder
 from robossl.training.evaluations import Evaluator
@@ -27,6 +27,7 @@ from robossl.training.stopwatch import Stopwatch
 from robossl.training.train import TrainResult, train
 
 ENCODER_FOLDER = "encoder"
+_STOPWATCH = "stopwatch.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +74,18 @@ def run_chain(order: Order, command: Sequence[str], stopwatch: Stopwatch) -> tup
         with only_writer(run_folder):
             write_command(run_folder, command)
             _keep_end(run_folder, settings)
+            _put_back(stopwatch, run_folder)
             try:
                 return run_folder, _train(order, run_folder, env, evaluator, stopwatch)
             except Interrupted as interrupted:
+                _keep(stopwatch, run_folder)
                 raise Interrupted(interrupted.signal_number, run_folder) from interrupted
 
 
 def _train(order: Order, run_folder: Path, env: BatchEnv, evaluator: Evaluator, stopwatch: Stopwatch) -> TrainResult:
     settings = order.settings
     agent = make_agent(settings, env, _encoder(settings, run_folder, env))
+    _keep(stopwatch, run_folder)
     return train(
         agent,
         run_folder,
@@ -93,6 +97,25 @@ def _train(order: Order, run_folder: Path, env: BatchEnv, evaluator: Evaluator, 
         stopwatch=stopwatch,
         verbose=order.verbose,
     )
+
+
+def _keep(stopwatch: Stopwatch, run_folder: Path) -> None:
+    """Writes what the run took so far, for as long as no checkpoint of its training tells it."""
+    write_json(run_folder / _STOPWATCH, {"seconds": stopwatch.read()})
+
+
+def _put_back(stopwatch: Stopwatch, run_folder: Path) -> None:
+    """Adds what a run that goes on took before; a checkpoint that is put back later knows better.
+
+    Raises:
+        CorruptFileError: if the file does not hold seconds.
+    """
+    path = run_folder / _STOPWATCH
+    if path.is_file():
+        try:
+            stopwatch.set_state(read_json(path)["seconds"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptFileError(f"{path} does not hold the seconds of a run") from error
 
 
 def _begin(settings: TrainSettings, name: str) -> Path:

@@ -1,6 +1,6 @@
 """Where a run's files go.
 
-runs/<preset>/<n>/   config.yaml command.txt system.json        written by the command line
+runs/<preset>/<n>/   config.yaml command.txt system.json stopwatch.json     written by the command line
                      tb/ videos/ evaluations.npz train.monitor.csv checkpoints/     written by `train`
                      .lock       held by the process that is at work on it
 """

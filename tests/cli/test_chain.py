@@ -10,6 +10,7 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -21,7 +22,9 @@ from robossl.cli.settings import PretrainSettings, TrainSettings
 from robossl.core import UserError
 from robossl.nets import EncoderConfig, MultimodalEncoder, load_encoder, save_encoder
 from robossl.training.checkpoint import Checkpoint, find_checkpoint
+from robossl.training.interrupt import Interrupted
 from robossl.training.run_folder import only_writer
+from robossl.training.stopwatch import Stopwatch
 
 PRESET = """
 extends: quickstart
@@ -163,6 +166,40 @@ def test_a_run_killed_in_every_phase_resumes_to_the_same_weights(folder: Path) -
     expected, found = weights(folder / "runs" / "small" / "1"), weights(logs / "small" / "1")
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_the_seconds_before_the_first_checkpoint_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, told = SimpleNamespace(now_s=0.0), []
+    monkeypatch.setattr("robossl.training.stopwatch.time", SimpleNamespace(monotonic=lambda: clock.now_s))
+
+    def interrupted(*_: object) -> Path:
+        clock.now_s += 1000
+        raise Interrupted(signal.SIGINT, None)
+
+    def pretrained(*_: object) -> Path:
+        clock.now_s += 200
+        return folder / "runs" / "small" / "1" / "encoder"
+
+    def broken_off(*_: object, stopwatch: Stopwatch, **__: object) -> None:
+        told.append(stopwatch.read())
+        clock.now_s += 10_000
+        raise UserError("a power cut")
+
+    monkeypatch.setattr("robossl.cli.chain.pretrained_encoder", interrupted)
+    assert run(folder, "train", "small.yaml", "-f", "watched").code == 130
+    clock.now_s += 1_000_000  # nobody works on it
+    monkeypatch.setattr("robossl.cli.chain.pretrained_encoder", pretrained)
+    monkeypatch.setattr("robossl.cli.chain.train", broken_off)
+    for _ in range(2):
+        assert run(folder, "train", "--resume", "watched/small/1").code == 1
+    assert told == [1200, 1200]
+
+
+def test_a_file_of_seconds_that_holds_none_is_named(folder: Path) -> None:
+    copy = shutil.copytree(folder / "runs" / "small" / "1", folder / "unwatched", symlinks=True)
+    (copy / "stopwatch.json").write_text("{}")
+    done = run(folder, "train", "--resume", "unwatched")
+    assert (done.code, done.errors) == (1, "robossl: unwatched/stopwatch.json does not hold the seconds of a run\n")
 
 
 def test_whoever_interrupts_the_last_film_is_told_what_to_resume(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
