@@ -10,6 +10,8 @@ from robossl.core.registry import TASKS, load
 from robossl.envs.config import Difficulty, EnvConfig, WorldSeed
 from robossl.envs.task import Task
 
+_NEAR, _TYPO = 0.5, 0.75  # how alike an id is that was meant; a module that registers nothing has no id that is near
+
 
 def make_env(config: EnvConfig, worlds: WorldSeed) -> BatchEnv:
     """Builds the environment that `config.id` names: one of robossl's tasks, or any installed Gymnasium id.
@@ -17,9 +19,9 @@ def make_env(config: EnvConfig, worlds: WorldSeed) -> BatchEnv:
     An id may name the module that registers it, as in Gymnasium: 'module:Name-v0'.
 
     Raises:
-        UnknownNameError: if nothing has that id.
-        UserError: if its module does not register it, it needs a package that is not installed, or cannot be driven
-            (discrete actions).
+        UnknownNameError: if nothing has that id, but for a module's where none is near.
+        UserError: if its module registers nothing like it, it needs a package that is not installed, or cannot be
+            driven (discrete actions).
     """
     env = _make_perfect(config, worlds)
     if not config.sensors:
@@ -41,12 +43,7 @@ def _make_perfect(config: EnvConfig, worlds: WorldSeed) -> BatchEnv:
 
         return TaskEnv(_led(make_task(name, config.difficulty), config), config, worlds)
     if name not in gymnasium.registry:
-        ids = list_env_ids()
-        module = config.id.rpartition(":")[0]
-        if module:
-            raise UserError(f"environment {config.id!r}: module {module!r} registers no {name!r} with Gymnasium")
-        near = difflib.get_close_matches(name, ids, n=1, cutoff=0.5)
-        raise UnknownNameError("environment", config.id, near or TASKS)
+        raise _unknown(config.id)
     if config.difficulty is not None:
         raise UserError(f"{config.id} has no levels of difficulty")
     if config.delay_s:
@@ -60,6 +57,15 @@ def _make_perfect(config: EnvConfig, worlds: WorldSeed) -> BatchEnv:
     from robossl.envs.gymnasium_env import GymnasiumEnv
 
     return GymnasiumEnv(config, worlds)
+
+
+def _unknown(env_id: str) -> UserError:
+    """Returns what is said of an id that nothing has: the nearest one, or what is wrong with its module."""
+    module, colon, name = env_id.rpartition(":")
+    near = difflib.get_close_matches(name, list_env_ids(), n=1, cutoff=_TYPO if module else _NEAR)
+    if module and not near:
+        return UserError(f"environment {env_id!r}: module {module!r} registers no {name!r} with Gymnasium")
+    return UnknownNameError("environment", env_id, [module + colon + nearest for nearest in near] or TASKS)
 
 
 def make_task(name: str, difficulty: Difficulty | None = None) -> Task:

@@ -189,6 +189,7 @@ def test_mujoco_environments_are_drawn_without_opengl() -> None:
     [
         ("Trak-v0", "did you mean 'Track-v0'"),
         ("robossl/ArmPush-v3", "did you mean 'robossl/ArmPush-v0'"),
+        ("gymnasium:Pusherr-v5", "unknown environment 'gymnasium:Pusherr-v5'; did you mean 'gymnasium:Pusher-v5'"),
         ("DiscreteTrack-v0", "only continuous ones"),
         ("EndlessTrack-v0", "unbounded actions"),
         ("NeedyTrack-v0", "package_that_is_not_there"),
