@@ -46,9 +46,9 @@ class ViewConfig:
         shapes = [shape for shape, _ in observation.values()]
         require_shift(self.shift_px, shapes, what="view: shift_px")
         side = shortest_side(shapes)
-        if side is not None and self.crop_area is not None and side**2 * self.crop_area < self.crop_stretch:
+        if side is not None and self.crop_area is not None and self.crop_area < self.crop_stretch / side**2:
             raise UserError(
-                f"view: a crop may keep less than a pixel: crop_area / crop_stretch must be at least {1 / side**2:.2g},"
+                f"view: a crop may keep less than a pixel: crop_area / crop_stretch must be at least 1 / {side**2},"
                 f" got {self.crop_area} / {self.crop_stretch}"
             )
 

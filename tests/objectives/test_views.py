@@ -86,7 +86,12 @@ def test_wrong_options_are_refused(options):
     ("fits", "does_not", "message"),
     [
         ({"shift_px": 11}, {"shift_px": 12}, "view: shift_px must be at most 11, a pixel less than .*: got 12"),
-        ({"crop_area": 0.01}, {"crop_area": 0.009}, r"crop_area / crop_stretch must be at least 0\.0069, got 0\.009"),
+        (
+            {"crop_area": 0.01},
+            {"crop_area": 0.009},
+            "crop_area / crop_stretch must be at least 1 / 144, got 0.009 / 1.3",
+        ),
+        ({"crop_area": 1 / 144, "crop_stretch": 1}, {"crop_area": 0.0069, "crop_stretch": 1}, "at least 1 / 144, got"),
         ({"crop_area": 0.5, "crop_stretch": 72}, {"crop_area": 0.5, "crop_stretch": 73}, "got 0.5 / 73"),
     ],
 )
