@@ -10,6 +10,8 @@ from robossl.training.cadence import Every
 from robossl.training.checkpoint import Checkpoint, Checkpoints
 from robossl.training.rng import global_rng_state, set_global_rng_state
 
+_NOT_IN_EARLIER = ("train_seconds", "seconds")  # runs begun before these were kept go on
+
 
 class Stateful(Protocol):
     """Whatever a run remembers."""
@@ -45,7 +47,7 @@ class RunState:
             checkpoint.load_replay(self._agent.replay)
         training = checkpoint.tree("training")
         for name, part in self._parts.items():
-            if name in training["parts"]:  # runs begun before it was kept go on
+            if name in training["parts"] or name not in _NOT_IN_EARLIER:
                 part.set_state(training["parts"][name])
         self._every.set_state(training["asked"])
         self._rng = training["rng"]

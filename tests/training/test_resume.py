@@ -177,3 +177,19 @@ def test_a_run_that_was_begun_before_its_seconds_were_kept_goes_on(tmp_path, mon
 
     monkeypatch.setattr(Checkpoint, "tree", read_without_seconds)
     assert run("ppo", tmp_path, resume=True).step == LOOP.n_timesteps
+
+
+@pytest.mark.parametrize("part", ["monitor", "evaluations"])
+def test_a_checkpoint_that_lacks_another_part_of_a_run_is_not_gone_on_from(tmp_path, monkeypatch, part):
+    run("ppo", tmp_path)
+    read = Checkpoint.tree
+
+    def read_without_part(checkpoint, name):
+        tree = read(checkpoint, name)
+        if name == "training":
+            del tree["parts"][part]
+        return tree
+
+    monkeypatch.setattr(Checkpoint, "tree", read_without_part)
+    with pytest.raises(KeyError, match=part):
+        run("ppo", tmp_path, resume=True)
