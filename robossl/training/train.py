@@ -115,10 +115,19 @@ def train(
             tensorboard.add_hparams(hparams, _FINAL_METRICS, trial="/".join(run_folder.resolve().parts[-2:]))
         begun = checkpoint.step if checkpoint is not None else 0
         progress = stack.enter_context(Progress("train", config.n_timesteps, "steps", initial=begun))
-        evaluations = _evaluations(agent, evaluator, config, run_folder, tensorboard, progress)
+        evaluations = _evaluations(agent, evaluator, config, run_folder, tensorboard=tensorboard, progress=progress)
         wish = stack.enter_context(InterruptWish("saving a checkpoint before the next rollout"))
         watches = {"train_seconds": seconds, "seconds": stopwatch or Stopwatch()}
-        callback = _callback(agent, config, run_folder, checkpoint, evaluations, watches, progress, wish)
+        callback = _callback(
+            agent,
+            config,
+            run_folder,
+            checkpoint,
+            evaluations=evaluations,
+            watches=watches,
+            progress=progress,
+            wish=wish,
+        )
         stack.callback(callback.close)
         remaining = max(config.n_timesteps - agent.num_timesteps, 0)
         agent.learn(remaining, CallbackList([callback, *callbacks]), None, reset_num_timesteps=False)
@@ -138,6 +147,7 @@ def _evaluations(
     evaluator: Evaluator | None,
     config: TrainLoopConfig,
     run_folder: Path,
+    *,
     tensorboard: TensorBoard,
     progress: Progress,
 ) -> Evaluations | None:
@@ -154,6 +164,7 @@ def _callback(
     config: TrainLoopConfig,
     run_folder: Path,
     checkpoint: Checkpoint | None,
+    *,
     evaluations: Evaluations | None,
     watches: Mapping[str, Stopwatch],
     progress: Progress,
