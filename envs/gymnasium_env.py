@@ -3,7 +3,6 @@
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -14,7 +13,6 @@ from robossl.core import (
     Array,
     ArraySpec,
     CommandSpec,
-    Draws,
     EnvSpec,
     Obs,
     Policy,
@@ -26,7 +24,9 @@ from robossl.core import (
 from robossl.envs.action import checked_action, require_open
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.env_state import require_stream
+from robossl.envs.episode_ends import count_on
 from robossl.envs.gymnasium_viewer import GymnasiumViewer
+from robossl.envs.running_episodes import RunningEpisodes
 from robossl.envs.spaces import native_action, readers, require_continuous
 from robossl.envs.viewers import Viewers
 
@@ -46,7 +46,7 @@ class GymnasiumEnv:
     """
 
     def __init__(self, config: EnvConfig, worlds: WorldSeed) -> None:
-        self.config, self.worlds = config, worlds
+        self.config = config
         self.num_worlds = config.num_worlds
         self.perf = {"simulate": 0.0, "render": 0.0}
         self._envs = _make_copies(config.id, config.num_worlds)
@@ -57,8 +57,7 @@ class GymnasiumEnv:
                 raise UnknownNameError("observation", key, known)
         self._readers = {key: known[key] for key in config.observations or known}
         self.spec = self._make_spec()
-        self._first_world = 0
-        self._episode = np.zeros(self.num_worlds, np.int64)
+        self._episodes = RunningEpisodes(worlds, self.num_worlds)
         self._actions: list[list[NDArray[np.float32]]] = [[] for _ in self._envs]
         self._viewers = Viewers[GymnasiumViewer]()
         self._begun = self._is_closed = self._tells_success = False
@@ -71,10 +70,7 @@ class GymnasiumEnv:
             UserError: if an observation is not finite.
         """
         require_open(self._is_closed)
-        if seed is not None:
-            self.worlds = replace(self.worlds, seed=seed)
-        self._first_world = first_world
-        self._episode[:] = first_episode
+        self._episodes.begin(first_world, first_episode, seed)
         self._begun = True
         return self._stacked([self._begin(world) for world in range(self.num_worlds)])
 
@@ -90,6 +86,7 @@ class GymnasiumEnv:
         action = checked_action(action, (self.num_worlds, *self.spec.action.shape))
         start = time.perf_counter()
         answers = [self._step_one(world, action[world]) for world in range(self.num_worlds)]
+        self._episodes.elapsed += 1
         observations, rewards, ends, limits, successes = (list(column) for column in zip(*answers, strict=True))
         terminated = np.array(ends)
         truncated = np.array(limits) & ~terminated
@@ -101,7 +98,7 @@ class GymnasiumEnv:
         final_obs = self._stacked([observations[world] for world in final_ids], final_ids)
         if len(final_ids) and self.before_reset is not None:
             self.before_reset(final_ids)
-        self._episode[final_ids] += 1
+        count_on(self._episodes.episode, self._episodes.elapsed, final_ids)
         for world in final_ids.tolist():
             observations[world] = self._begin(world)
         obs = self._stacked(observations)
@@ -111,7 +108,7 @@ class GymnasiumEnv:
 
     def episode_keys(self) -> dict[str, NDArray[np.int64]]:
         """See `BatchEnv.episode_keys`."""
-        return {"world": self._first_world + np.arange(self.num_worlds), "episode": self._episode.copy()}
+        return self._episodes.keys()
 
     def privileged(self) -> Obs:
         """Returns nothing: a Gymnasium environment tells no more than it observes."""
@@ -155,10 +152,7 @@ class GymnasiumEnv:
         """Returns the running episodes as their numbers and actions so far."""
         require_open(self._is_closed)
         return {
-            "seed": self.worlds.seed,
-            "stream": int(self.worlds.stream),
-            "first_world": self._first_world,
-            "episode": self._episode.copy(),
+            **self._episodes.get_state(),
             "tells_success": self._tells_success,
             "actions": [np.array(actions, np.float32) for actions in self._actions],
         }
@@ -172,10 +166,9 @@ class GymnasiumEnv:
         require_open(self._is_closed)
         if len(state["episode"]) != self.num_worlds:
             raise UserError(f"the state holds {len(state['episode'])} worlds, the environment {self.num_worlds}")
-        require_stream(state, self.worlds.stream)
-        self.worlds = replace(self.worlds, seed=int(state["seed"]))
-        self._first_world = int(state["first_world"])
-        self._episode[:] = state["episode"]
+        require_stream(state, self._episodes.worlds.stream)
+        elapsed = [len(actions) for actions in state["actions"]]  # which states from before do not tell
+        self._episodes.set_state({**state, "elapsed": elapsed})
         self._tells_success = bool(state.get("tells_success", False))  # runs begun before this was kept go on
         self._begun = True
         for world, actions in enumerate(state["actions"]):
@@ -193,8 +186,7 @@ class GymnasiumEnv:
             env.close()
 
     def _begin(self, world: int) -> Any:
-        numbers = np.array([self._first_world + world]), self._episode[world : world + 1]
-        seed = Draws(self.worlds.seed, self.worlds.stream, *numbers).integers(2**31)
+        seed = self._episodes.draws(np.array([world])).integers(2**31)
         self._actions[world] = []
         return self._read(self._envs[world].reset(seed=int(seed[0]))[0])
 

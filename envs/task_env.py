@@ -16,16 +16,16 @@ from robossl.envs.delayed_engine import undelayed
 from robossl.envs.engines import make_delayed, make_engine
 from robossl.envs.env_state import physics_for, require_fitting
 from robossl.envs.episode_ends import count_on, ends
-from robossl.envs.episodes import Episodes
 from robossl.envs.host import for_sensors, on_host
 from robossl.envs.lost_worlds import put_back
 from robossl.envs.memory import require_memory
 from robossl.envs.observable import chosen_keys, env_spec, observation_specs, sized
-from robossl.envs.observer import Observer
 from robossl.envs.pictures import Pictures
 from robossl.envs.randomiser import Randomiser, model_fields, switched_on
+from robossl.envs.running_episodes import RunningEpisodes
 from robossl.envs.sensors.quiet import switch_off_unused
 from robossl.envs.sensors.suite import SensorSuite, sensor_specs
+from robossl.envs.sight import Sight
 from robossl.envs.start import Beginning, Starts
 from robossl.envs.task import Outcome, Task
 from robossl.envs.task_declarations import require_spec
@@ -84,13 +84,20 @@ class TaskEnv:
         self.spec = env_spec(task.spec, config.id, observation, cameras, self.pictures.spec)
         self._weights = {name: np.array(weight, np.float32) for name, weight in task.spec.reward_weights.items()}
         self._promises = Promises(task.spec, self.num_worlds, model.nu, self.engine.xp)
-        self._observer = Observer(self.engine, task, self._promises, keys, self._sensors, self.pictures)
+        self._sight = Sight(
+            self.engine,
+            task,
+            promises=self._promises,
+            keys=keys,
+            sensors=self._sensors,
+            pictures=self.pictures,
+        )
         require_new_memory(memory := task.new_memory(self.num_worlds), self.num_worlds)
         self._ahead = Ahead(Starts(task, model, memory).draw, self.num_worlds, num_threads)
         self._memory = {key: self._on_device(value) for key, value in memory.items()}
         self._beginning = Beginning(self.engine, self._memory)
         self._action_shape = (self.num_worlds, *task.spec.action.shape)
-        self._episodes = Episodes(worlds, self.num_worlds)
+        self._episodes = RunningEpisodes(worlds, self.num_worlds)
         self._elapsed = self._episodes.elapsed
         self._begun = self._is_closed = False
         self.before_reset: Callable[[NDArray[np.int64]], None] | None = None
@@ -286,7 +293,7 @@ class TaskEnv:
 
     def _observe(self, ids: NDArray[np.int64] | None) -> Obs:
         """Returns what is seen of the worlds `ids`, or of all."""
-        return self._observer.observe(self._memory, ids, self._elapsed)
+        return self._sight.observe(self._memory, ids, self._elapsed)
 
     def _clock(self) -> float:
         """Returns a time in seconds that stands still while pictures are made."""

@@ -154,6 +154,18 @@ def test_restored_state_continues_alike() -> None:
         make("BoxTrack-v0", 2).set_state(env.get_state())
 
 
+def test_a_state_from_before_decisions_were_counted_is_put_back() -> None:
+    env, other = make("BoxTrack-v0"), make("BoxTrack-v0")
+    env.reset()
+    for _ in range(7):
+        env.step(np.full((3, 2), 0.1))
+    state = env.get_state()
+    elapsed = state.pop("elapsed")
+    other.set_state(state)
+    assert elapsed.tolist() == other.get_state()["elapsed"].tolist() == [len(actions) for actions in state["actions"]]
+    assert len(set(elapsed.tolist())) > 1
+
+
 def test_frames_are_resized() -> None:
     env = make("Track-v0", 2)
     env.reset()

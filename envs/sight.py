@@ -12,7 +12,7 @@ from robossl.envs.task import Task
 from robossl.envs.task_promises import Promises
 
 
-class Observer:
+class Sight:
     """Observes an engine's worlds: the task's vectors, readings of sensors, pictures; on the host, and copied.
 
     Args:
@@ -28,6 +28,7 @@ class Observer:
         self,
         engine: Engine,
         task: Task,
+        *,
         promises: Promises,
         keys: tuple[str, ...],
         sensors: SensorSuite,

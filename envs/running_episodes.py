@@ -10,7 +10,7 @@ from robossl.envs.config import WorldSeed
 from robossl.envs.draws import FastDraws
 
 
-class Episodes:
+class RunningEpisodes:
     """The running episodes of N worlds.
 
     Attributes:
