@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import quantiles
 
 from robossl.core.processor import num_cores
 
@@ -32,8 +33,8 @@ def answer_us() -> float | None:
     """Measures how long a thread that sleeps on another core takes to answer; that takes some milliseconds.
 
     Returns:
-        The shortest of some times, as other programs lengthen most; in microseconds. None where there is no other core,
-        or no other thread.
+        The lower quartile of some times: other programs lengthen many, and at first the thread may not sleep yet. In
+        microseconds; None where there is no other core, or no other thread.
     """
     if num_cores() == 1 or not hasattr(os, "sched_setaffinity"):
         return None
@@ -54,7 +55,7 @@ def answer_us() -> float | None:
         return None
     try:
         _move_this_thread({here})
-        return 1e6 * min(_ask(questions, answers) for _ in range(_QUESTIONS))
+        return 1e6 * quantiles([_ask(questions, answers) for _ in range(_QUESTIONS)])[0]
     finally:
         _move_this_thread(allowed)
         questions.put(False)
