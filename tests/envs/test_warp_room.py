@@ -12,6 +12,7 @@ from robossl.envs.engines import make_engine
 from robossl.envs.host import on_host
 from robossl.envs.make import make_task
 from robossl.envs.mujoco_model import load_model
+from robossl.envs.warp import room as warp_room
 from robossl.envs.warp.library import mujoco_warp
 from robossl.envs.warp.room import Room
 
@@ -55,6 +56,6 @@ def test_tasks_with_few_contacts_take_the_least_room(env_id):
 
 
 def test_worlds_that_a_processor_has_no_memory_for_are_refused(monkeypatch):
-    monkeypatch.setattr("robossl.envs.warp.room.available_bytes", lambda: 1_000_000)
+    monkeypatch.setattr(warp_room, "available_bytes", lambda: 1_000_000)
     with pytest.raises(UserError, match=r"engine warp: 1000 worlds need about \d+ KiB each; there is memory for \d+"):
         make_engine("warp", MODEL, 1000, 1, "cpu")
