@@ -15,6 +15,7 @@ from mujoco import batch as mujoco_batch
 from numpy.typing import NDArray
 
 from robossl.core import Array, UnknownNameError, UserError
+from robossl.core.errors import require_known
 from robossl.envs.casting.scanner import Scanner
 from robossl.envs.engine import MAX_SPEED
 from robossl.envs.forks import end_in_children
@@ -255,8 +256,7 @@ class MujocoEngine:
     def _step_recording(self, num_substeps: int, record: tuple[str, ...]) -> dict[str, Array]:
         recording = self._recordings.get((record, num_substeps))
         if recording is None:
-            if unknown := [name for name in record if name not in RECORDABLE_FIELDS]:
-                raise UnknownNameError("field to record", unknown[0], RECORDABLE_FIELDS)
+            require_known("field to record", record, RECORDABLE_FIELDS)
             recording = Recording({name: self._fields.bound(name) for name in record}, num_substeps)
             self._recordings[record, num_substeps] = recording
         recording.begin()

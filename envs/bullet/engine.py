@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Array, UserError
+from robossl.core.errors import require_known
 from robossl.envs.bullet.books import books_of
 from robossl.envs.bullet.contacts import ContactSensors
-from robossl.envs.bullet.fields import READABLE_FIELDS, require_random, require_recordable, require_writable
+from robossl.envs.bullet.fields import READABLE_FIELDS, RECORDABLE_FIELDS, require_random, require_writable
 from robossl.envs.bullet.forces import ForceSensors
 from robossl.envs.bullet.inertia import JointInertia, ruled_trees
 from robossl.envs.bullet.layout import Layout
@@ -106,7 +107,7 @@ class BulletEngine(MujocoEngine):
         self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = (), *, more: bool = False
     ) -> dict[str, Array]:
         """See `Engine.step`. What is recorded of a world after it diverged is not to be used."""
-        require_recordable(record)
+        require_known("field to record", record, RECORDABLE_FIELDS)
         shapes = {name: (self.num_worlds, num_substeps, *self._fields.bound(name).shape[1:]) for name in record}
         recorded = {name: np.empty(shape, np.float32) for name, shape in shapes.items()}
         self._own.follow()

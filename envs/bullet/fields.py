@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable
 
-from robossl.core import UnknownNameError, UserError
+from robossl.core import UserError
+from robossl.core.errors import require_known
 from robossl.envs import mujoco_fields
 from robossl.envs.mujoco_fields import names
 
 _MUJOCOS_OWN = names("qacc qacc_smooth qfrc_smooth qfrc_constraint ncon ne nf nl nefc")
 
 READABLE_FIELDS = mujoco_fields.READABLE_FIELDS - _MUJOCOS_OWN
-_RECORDABLE_FIELDS = mujoco_fields.RECORDABLE_FIELDS - _MUJOCOS_OWN
+RECORDABLE_FIELDS = mujoco_fields.RECORDABLE_FIELDS - _MUJOCOS_OWN
 _WRITABLE_FIELDS = mujoco_fields.STATE_FIELDS - {"eq_active"}
 
 # Places and joints' ranges are built into Bullet's bodies; solver parameters mean nothing to it.
@@ -20,26 +21,13 @@ _RANDOM_FIELDS = mujoco_fields.RANDOM_FIELDS - names("""
 """)
 
 
-def require_recordable(fields: Iterable[str]) -> None:
-    """Checks that fields can be read before every substep.
-
-    Raises:
-        UnknownNameError: naming one that cannot.
-    """
-    for name in fields:
-        if name not in _RECORDABLE_FIELDS:
-            raise UnknownNameError("field to record", name, _RECORDABLE_FIELDS)
-
-
 def require_writable(fields: Iterable[str]) -> None:
     """Checks that Bullet would follow state fields.
 
     Raises:
         UnknownNameError: naming one that it would not.
     """
-    for name in fields:
-        if name not in _WRITABLE_FIELDS:
-            raise UnknownNameError("state field that the bullet engine can write", name, _WRITABLE_FIELDS)
+    require_known("state field that the bullet engine can write", fields, _WRITABLE_FIELDS)
 
 
 def require_random(fields: Iterable[str]) -> None:

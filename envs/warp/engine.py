@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from robossl.core import Array, UnknownNameError
+from robossl.core.errors import require_known
 from robossl.envs.forks import end_in_children
 from robossl.envs.host import on_host
 from robossl.envs.mujoco_engine import MujocoEngine
@@ -27,9 +28,9 @@ from robossl.envs.warp.fields import (
     PLACES,
     RANDOM_FIELDS,
     READABLE_FIELDS,
+    RECORDABLE_FIELDS,
     least_frictions,
     require_random,
-    require_recordable,
     stage_of,
 )
 from robossl.envs.warp.library import device_named, tell_of_compilation
@@ -93,7 +94,7 @@ class WarpEngine:
         self, ctrl: Array, num_substeps: int, record: tuple[str, ...] = (), *, more: bool = False
     ) -> dict[str, Array]:
         """See `Engine.step`. What is recorded of a world after it diverged is not to be used."""
-        require_recordable(record)
+        require_known("field to record", record, RECORDABLE_FIELDS)
         self._tell_changes()
         self.worlds.tensor("ctrl")[...] = self._tensor(ctrl)
         shapes = {name: self._bound(name).shape for name in record}

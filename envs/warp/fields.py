@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import UnknownNameError
+from robossl.core.errors import require_known
 from robossl.envs import mujoco_fields
 from robossl.envs.mujoco_fields import names
 
@@ -42,26 +42,13 @@ def stage_of(field: str, model: Any) -> int:
     return _STAGES[mujoco_fields.stage_of(field, model)]
 
 
-def require_recordable(fields: Iterable[str]) -> None:
-    """Checks that fields can be read before every substep.
-
-    Raises:
-        UnknownNameError: naming one that cannot.
-    """
-    for name in fields:
-        if name not in RECORDABLE_FIELDS:
-            raise UnknownNameError("field to record", name, RECORDABLE_FIELDS)
-
-
 def require_random(fields: Iterable[str]) -> None:
     """Checks that worlds can differ in model fields.
 
     Raises:
         UnknownNameError: naming one in which they cannot.
     """
-    for name in fields:
-        if name not in RANDOM_FIELDS:
-            raise UnknownNameError("model field that the warp engine can randomise", name, RANDOM_FIELDS)
+    require_known("model field that the warp engine can randomise", fields, RANDOM_FIELDS)
 
 
 def least_frictions(model: mujoco.MjModel) -> dict[str, NDArray[np.float64]]:

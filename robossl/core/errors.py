@@ -1,7 +1,7 @@
 """Errors that a person caused and can fix: the command line prints them as one line and exits with a code."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class UserError(Exception):
@@ -17,6 +17,17 @@ class UnknownNameError(UsageError):
 
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
         super().__init__(f"unknown {what} {name!r}{suggestion(name, known)}")
+
+
+def require_known(what: str, names: Iterable[str], known: Collection[str]) -> None:
+    """Checks that names are in a list.
+
+    Raises:
+        UnknownNameError: naming the first that is not.
+    """
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(what, name, known)
 
 
 class CorruptFileError(UserError):

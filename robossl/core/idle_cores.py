@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import quantiles
 
+from robossl.core.errors import UserError
 from robossl.core.processor import num_cores
 
 DEVICE = Path("/dev/cpu_dma_latency")
@@ -68,6 +69,9 @@ def awake_cores() -> Iterator[bool]:
 
     Linux lets those do so who may write to `DEVICE`: root, unless somebody gave it to others. Where the environment has
     `ROBOSSL_IDLE_CORES=sleep`, nothing is done. Threads may do this side by side; a forked child keeps nothing awake.
+
+    Raises:
+        UserError: if `ROBOSSL_IDLE_CORES` is anything else.
     """
     user = object()
     try:
@@ -88,8 +92,15 @@ def may_be_kept_awake() -> bool:
 
 
 def is_told_not_to() -> bool:
-    """Tells whether somebody wants cores left alone."""
-    return os.environ.get(CHOICE) == "sleep"
+    """Tells whether somebody wants cores left alone.
+
+    Raises:
+        UserError: if the environment says something else.
+    """
+    choice = os.environ.get(CHOICE, "")
+    if choice not in ("", "sleep"):
+        raise UserError(f"{CHOICE} must be 'sleep', or not be set; got {choice!r}")
+    return choice == "sleep"
 
 
 class _Request:

@@ -19,6 +19,7 @@ import torch
 
 from robossl.core.errors import UserError
 from robossl.core.files import exclusive, write_atomic, write_json
+from robossl.core.idle_cores import are_kept_awake
 from robossl.core.processor import num_cores
 from robossl.training.manifest import library_versions
 from robossl.training.tensorboard import require_utf8
@@ -113,6 +114,7 @@ def write_system_json(run_folder: Path) -> None:
         "cpu": _cpu_model(),
         "num_cores": num_cores(),
         "num_torch_threads": torch.get_num_threads(),
+        "idle_cores_kept_awake": are_kept_awake(),
         "gpus": gpus,
         "git": _git_commit(),
     }

@@ -252,7 +252,7 @@ def test_doctor_tells_how_fast_idle_cores_answer(
     (device := tmp_path / "device").touch()
     monkeypatch.setattr(doctor, "DEVICE", device)
     monkeypatch.setattr(doctor, "may_be_kept_awake", lambda: choice != "forbidden")
-    monkeypatch.setenv(idle_cores.CHOICE, choice)
+    monkeypatch.setattr(doctor, "is_told_not_to", lambda: choice == "sleep")
     assert told in doctor._answers(idle)
 
 

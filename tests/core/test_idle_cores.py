@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from robossl.core import idle_cores
+from robossl.core import UserError, idle_cores
 from robossl.core.idle_cores import answer_us, are_kept_awake, awake_cores
 from robossl.core.processor import num_cores
 
@@ -68,6 +68,16 @@ def test_the_environment_leaves_cores_alone(device: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("ROBOSSL_IDLE_CORES", "sleep")
     with awake_cores() as is_kept_awake:
         assert not is_kept_awake
+    assert device.read_bytes() == b""
+
+
+def test_another_choice_is_refused(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROBOSSL_IDLE_CORES", "slepp")
+    with (
+        pytest.raises(UserError, match="ROBOSSL_IDLE_CORES must be 'sleep', or not be set; got 'slepp'"),
+        awake_cores(),
+    ):
+        pass
     assert device.read_bytes() == b""
 
 

@@ -72,4 +72,5 @@ def test_the_system_is_described(tmp_path):
     write_system_json(tmp_path)
     system = json.loads((tmp_path / "system.json").read_text())
     assert system["num_cores"] == len(os.sched_getaffinity(0))
+    assert system["idle_cores_kept_awake"] is False
     assert {"robossl", "python", "torch", "numpy", "stable-baselines3"} <= set(system["versions"])
