@@ -12,7 +12,9 @@ from robossl.core.specs import MODALITIES
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.task_env import TaskEnv
 
-ENGINES = ("mujoco", "bullet", "warp")
+GPU = pytest.param("warp-gpu", marks=pytest.mark.gpu)
+ENGINES = ("mujoco", "bullet", "warp", GPU)
+"""Of the fixture `engine`, which gives `warp` for both of its devices."""
 DEFAULTS: dict[str, Any] = {"num_threads": 1}
 
 
@@ -25,8 +27,10 @@ OWN_TASKS = [name for name in TASKS if not has_goals(name)]
 """Variants share physics, sensors and ranges with these."""
 
 long_in_bullet = pytest.mark.parametrize(
-    "engine", ["mujoco", pytest.param("bullet", marks=pytest.mark.slow), "warp"], indirect=True
+    "engine", ["mujoco", pytest.param("bullet", marks=pytest.mark.slow), "warp", GPU], indirect=True
 )
+bit_for_bit = pytest.mark.bit_for_bit
+"""Marks what compares the last bits of two runs: on a GPU it is not asked of the arm."""
 
 
 def make(env_id: str, num_worlds: int = 4, *, seed: int = 3, stream: Stream = Stream.TRAIN, **options: Any) -> TaskEnv:

@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env as gymnasium_check
 from stable_baselines3.common.env_checker import check_env as sb3_check
-from task_checks import assert_same, long_in_bullet, make, random_actions, success, with_pictures
+from task_checks import (
+    DEFAULTS,
+    assert_same,
+    bit_for_bit,
+    long_in_bullet,
+    make,
+    random_actions,
+    success,
+    with_pictures,
+)
 
 from robossl.core import UnknownNameError, UserError
 from robossl.core.registry import TASKS
@@ -93,6 +102,7 @@ def test_reward_is_the_weighted_sum_of_bounded_terms(env_id: str) -> None:
         assert all(batch.info[f"metric/{name}"].shape == (16,) for name in env.spec.metrics)
 
 
+@bit_for_bit
 @long_in_bullet
 def test_ended_worlds_show_their_last_and_their_next_observation(env_id: str) -> None:
     env, fresh = with_pictures(env_id, 8), with_pictures(env_id, 1)
@@ -141,6 +151,7 @@ def test_bad_calls_are_refused(env_id: str) -> None:
         make(env_id, observations=("rgb_nowhere",))
 
 
+@bit_for_bit
 @long_in_bullet
 def test_actions_beyond_the_bounds_are_clipped(env_id: str) -> None:
     env, other = make(env_id), make(env_id)
@@ -172,12 +183,13 @@ def test_the_expert_succeeds(env_id: str, engine: str) -> None:
     assert success(env_id, engine, 8).sum() >= 4
 
 
+@bit_for_bit
 @long_in_bullet
 def test_the_checkers_of_gymnasium_and_sb3_pass(env_id: str, engine: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("warnings.warn", _only_known_warnings)
         render_mode = "rgb_array" if make(env_id, 1).spec.camera_names else None
-        env = gymnasium.make(env_id, engine=engine, render_mode=render_mode)
+        env = gymnasium.make(env_id, engine=engine, device=DEFAULTS.get("device"), render_mode=render_mode)
         gymnasium_check(env.unwrapped, skip_render_check=render_mode is None)
         sb3_check(env.unwrapped)
 

@@ -86,7 +86,8 @@ def test_gl_and_raycast_draw_the_same_world(renderer, brightness):
         assert same.mean() > 0.98  # they may differ along edges
         hit = same & (geom >= 0)
         error = np.abs(by_gl[f"depth_{name}"][hit] / by_rays[f"depth_{name}"][hit] - 1)
-        assert np.percentile(error, 90) < 1e-5  # the rest is the post: OpenGL draws it with facets
+        is_round = geom[hit] == engine.model.geom("post").id  # which OpenGL draws with facets
+        assert np.percentile(error[~is_round], 99) < 2e-5  # the rest are edges
         assert error.max() < 1e-2
         assert (geom < 0).any() == (name == "front")
         assert (by_gl[f"depth_{name}"][geom < 0] == 0).all()

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from task_checks import assert_same, everything, long_in_bullet, make, random_actions, with_pictures
+from task_checks import assert_same, bit_for_bit, everything, long_in_bullet, make, random_actions, with_pictures
 
 from robossl.core import Stream, UserError
 from robossl.core.registry import TASKS
@@ -12,6 +12,7 @@ from robossl.core.registry import TASKS
 pytestmark = [pytest.mark.parametrize("env_id", TASKS), pytest.mark.usefixtures("engine")]
 
 
+@bit_for_bit
 def test_episodes_repeat_and_differ_by_seed_and_stream(env_id: str) -> None:
     env, other = with_pictures(env_id), with_pictures(env_id)
     assert_same(env.reset(), other.reset())
@@ -42,6 +43,7 @@ def test_every_world_and_episode_is_another(env_id: str) -> None:
     assert len({start.tobytes() for start in starts}) == 24
 
 
+@bit_for_bit
 def test_an_episode_does_not_depend_on_what_was_before(env_id: str) -> None:
     env, fresh = with_pictures(env_id), with_pictures(env_id)
     env.reset(first_world=5, seed=9)
@@ -53,6 +55,7 @@ def test_an_episode_does_not_depend_on_what_was_before(env_id: str) -> None:
         assert_same(everything(env), everything(fresh))
 
 
+@bit_for_bit
 def test_a_world_is_the_same_in_any_company(env_id: str) -> None:
     env, alone = with_pictures(env_id, 5, num_threads=2), with_pictures(env_id, 1)
     assert_same(env.reset(), alone.reset(first_world=3), rows=[3])
@@ -64,6 +67,7 @@ def test_a_world_is_the_same_in_any_company(env_id: str) -> None:
         assert_same(everything(env), everything(alone), rows=[3])
 
 
+@bit_for_bit
 @long_in_bullet
 @pytest.mark.parametrize(("num_worlds", "num_threads"), [(1, 2), (4, 2), (7, 2), (7, 1)])
 def test_steps_and_pictures_are_the_same_at_any_number_of_worlds_and_threads(
@@ -102,6 +106,7 @@ def test_arrays_once_returned_never_change(env_id: str) -> None:
         np.testing.assert_array_equal(value, copy)
 
 
+@bit_for_bit
 @long_in_bullet
 def test_changing_what_was_returned_changes_nothing_inside(env_id: str) -> None:
     env, other = with_pictures(env_id), with_pictures(env_id)
@@ -115,6 +120,7 @@ def test_changing_what_was_returned_changes_nothing_inside(env_id: str) -> None:
                 value[...] = 1
 
 
+@bit_for_bit
 @long_in_bullet
 def test_restored_state_continues_bit_for_bit(env_id: str) -> None:
     env, other = with_pictures(env_id), with_pictures(env_id, seed=8, num_threads=2)

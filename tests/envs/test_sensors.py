@@ -10,7 +10,7 @@ import pytest
 from robossl.core import Draws, Stream, UnknownNameError, UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.engines import make_engine
-from robossl.envs.host import for_sensors, on_host
+from robossl.envs.host import for_sensors, on_host, together_on_host
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_fields import model_default
 from robossl.envs.mujoco_model import load_model
@@ -167,7 +167,7 @@ class Bench:
         for _ in range(num_steps):
             self.decisions += 1
             controls = np.broadcast_to(ctrl, (len(self.everyone), len(ctrl)))
-            recorded = self.engine.step(controls, SUBSTEPS, self.suite.record)
+            recorded = together_on_host(self.engine.step(controls, SUBSTEPS, self.suite.record))
             self.suite.advance(recorded, self.draws(), self.decisions)
         return self.read()
 

@@ -7,7 +7,8 @@ pytest.importorskip("mujoco_warp")
 
 from types import SimpleNamespace
 
-from task_checks import make
+from task_checks import DEFAULTS, make
+from warp_toys import NEEDS_GPU
 
 from robossl.core import CameraSpec, UserError
 from robossl.envs.config import EnvConfig
@@ -16,7 +17,18 @@ from robossl.envs.mujoco_model import load_model
 from robossl.envs.render import make_renderer
 from robossl.envs.state_painter import StatePainter
 
-pytestmark = pytest.mark.slow
+
+@pytest.fixture(
+    params=[pytest.param("cpu", marks=pytest.mark.slow), pytest.param("cuda", marks=NEEDS_GPU)],
+    scope="module",
+    autouse=True,
+)
+def device(request):
+    """Runs every test on a processor and on a GPU; worlds of `mujoco` are drawn where the renderer's default is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(DEFAULTS, "device", request.param)
+        yield request.param
+
 
 CAMERAS = ("front", "front_left", "top")
 KEYS = tuple(f"{modality}_{camera}" for camera in CAMERAS for modality in ("rgb", "depth", "segmentation"))
@@ -27,7 +39,7 @@ def drawn(engine, renderer, keys=KEYS, ids=None):
     """Steps the ring with all that can differ between worlds, and returns what is seen in the end."""
     env = make(
         "robossl/RingCorridor-v0", 3, engine=engine, renderer=renderer, observations=keys, image_size=(48, 32),
-        randomise={"all": 1.0},
+        randomise={"all": 1.0}, device=DEFAULTS["device"] if engine == "warp" else None,
     )  # fmt: skip
     env.reset()
     for action in np.random.default_rng(0).uniform(-1, 1, (4, 3, 1)).astype(np.float32):

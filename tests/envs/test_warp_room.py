@@ -1,5 +1,7 @@
 """What worlds of engine `warp` take room for, and what is said where it does not suffice."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -29,11 +31,14 @@ def test_a_world_without_room_for_its_contacts_is_flagged_and_said_once(device, 
         assert engine.diverged.all()
         engine.reset(np.arange(2))
         assert not engine.diverged.any()
-    said = capfd.readouterr().err.splitlines()
-    assert [line for line in said if "diverged" in line] == [
-        "engine warp: a world counts as diverged, as it had no room for contacts (at least 324 where 81 fit), "
-        "rows of constraints (at least 648 where 198 fit); engine mujoco has no such bound"
-    ]
+    (said,) = (line for line in capfd.readouterr().err.splitlines() if "diverged" in line)
+    found = re.fullmatch(
+        r"engine warp: a world counts as diverged, as it had no room for contacts \(at least 324 where 81 fit\), "
+        r"rows of constraints \(at least (\d+) where 198 fit\); engine mujoco has no such bound",
+        said,
+    )
+    assert found
+    assert 198 < int(found[1]) <= 2 * 324  # a GPU stops counting earlier
 
 
 @pytest.mark.parametrize("device", DEVICES)
