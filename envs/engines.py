@@ -1,12 +1,16 @@
 """The physics engines, by name."""
 
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
 
 from robossl.core import MotionSpec, UnknownNameError, UserError
 from robossl.envs.delayed_engine import DelayedEngine
+from robossl.envs.engine import Engine
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.optional import imported
 from robossl.envs.straight_lines import StraightLines
+from robossl.envs.task import Task
 
 ENGINES = {
     "mujoco": "robossl.envs.mujoco_engine:MujocoEngine",
@@ -62,6 +66,15 @@ def make_engine(name: str, model: Any, num_worlds: int, num_threads: int, device
     options = {"device": device} if name in _WITH_DEVICES else {}
     engine: MujocoEngine = build(model, num_worlds, num_threads, **options)
     return engine
+
+
+def make_recorded(task: Task, engine: Engine) -> Task:
+    """Returns the task; on a GPU, if it `is_recordable`, as one whose steps are repeated from a recording."""
+    if not task.spec.is_recordable or engine.xp is np or engine.device.type == "cpu":
+        return task
+    from robossl.envs.warp.recorded_task import RecordedTask
+
+    return cast(Task, RecordedTask(task, engine))
 
 
 def require_installed(name: str) -> None:

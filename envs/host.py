@@ -11,12 +11,29 @@ from numpy.typing import NDArray
 from robossl.core import Array
 from robossl.envs.engine import Engine
 
+_LARGE_BYTES = 1 << 20  # of which the way they take matters
+
 
 def on_host(values: Array) -> NDArray[Any]:
     """Returns numbers of any array namespace as numpy's; nothing is copied that is on the host already."""
     if isinstance(values, np.ndarray):
         return values
+    if getattr(values, "is_cuda", False) and values.nbytes >= _LARGE_BYTES:
+        return _through_pinned_memory(values)
     return np.asarray(values.cpu() if hasattr(values, "cpu") else values)
+
+
+def _through_pinned_memory(values: Any) -> NDArray[Any]:
+    """Copies from a GPU to memory that it writes to itself, six times as fast as to any other.
+
+    Torch keeps such memory and hands it out again once nobody has the array any more.
+    """
+    import torch
+
+    found = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+    found.copy_(values, non_blocking=True)
+    torch.cuda.current_stream(values.device).synchronize()
+    return found.numpy()
 
 
 def numbers_of(engine: Engine, field: str, ids: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -57,15 +74,19 @@ class Constants:
 
     def on(self, engine: Engine) -> tuple[Any, ...]:
         """Returns them; the arrays themselves where that is numpy."""
-        if engine.xp is np:
-            return self._values
-        device = str(engine.device)
-        if device not in self._copies:
-            self._copies[device] = tuple(
-                engine.xp.asarray(own, device=engine.device) if isinstance(own, np.ndarray) else own
-                for own in self._values
+        return self._values if engine.xp is np else self._at(engine.xp, engine.device)
+
+    def beside(self, values: Array) -> tuple[Any, ...]:
+        """Returns them where other numbers are, as `on` does."""
+        return self._values if isinstance(values, np.ndarray) else self._at(array_namespace(values), values.device)
+
+    def _at(self, xp: Any, device: Any) -> tuple[Any, ...]:
+        place = str(device)
+        if place not in self._copies:
+            self._copies[place] = tuple(
+                xp.asarray(own, device=device) if isinstance(own, np.ndarray) else own for own in self._values
             )
-        return self._copies[device]
+        return self._copies[place]
 
 
 def for_sensors(engine: Engine) -> Engine:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from robossl.core import Array, MotionSpec, UserError
 from robossl.core.motion_filter import MotionBounds, moved, rate_towards
 from robossl.envs.fitting import fit
-from robossl.envs.host import namespace_of
+from robossl.envs.host import Constants, namespace_of
 from robossl.envs.task import Memory
 
 
@@ -95,7 +95,8 @@ class LedJoints:
         )
         self._numbers = None
         if config.acceleration_rad_s2 is not None:
-            self._numbers = tuple(np.array(part) for part in (low, high, rate, config.acceleration_rad_s2))
+            parts = (low, high, rate, config.acceleration_rad_s2)
+            self._numbers = Constants(*(np.array(part, np.float64) for part in parts))
 
     def new_memory(self, num_worlds: int) -> Memory:
         """Returns memory for N worlds; zero is an episode's start."""
@@ -109,9 +110,7 @@ class LedJoints:
         if self._numbers is None:
             return targets
         xp = namespace_of(targets)
-        low, high, rate, acceleration = (
-            xp.asarray(part, dtype=xp.float64, device=targets.device) for part in self._numbers
-        )
+        low, high, rate, acceleration = self._numbers.beside(targets)
         bounds = MotionBounds(low=low, high=high, rate=rate, acceleration=acceleration, period_s=self._period_s)
         count = memory["num_commands"][:, None]
         start = xp.clip(xp.asarray(joint_pos, dtype=xp.float64), low, high)

@@ -101,6 +101,9 @@ class TaskSpec:
         random_fields: the model fields that its own layout randomises.
         randomisations: {name: what may differ between episodes, where somebody asks for it}.
         motion: how an arm's joints are led to their targets; None where they jump.
+        is_recordable: whether `control`, `outcome` and `observe` do the same operations at every step, on fields of the
+            engine, memory that they change in place and what they are given, without a look at their values: a GPU then
+            repeats them from a recording, and their Python runs no more.
     """
 
     control_hz: float
@@ -120,6 +123,7 @@ class TaskSpec:
     randomisations: dict[str, AnyRandomisation] = field(default_factory=dict)
     commands: tuple[CommandSpec, ...] = ()
     motion: MotionSpec | None = None
+    is_recordable: bool = False
     description: str = ""
     success: str = field(default="")
 

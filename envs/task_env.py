@@ -13,7 +13,7 @@ from robossl.envs.action import checked_action, require_open
 from robossl.envs.ahead import Ahead
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.delayed_engine import undelayed
-from robossl.envs.engines import make_delayed, make_engine
+from robossl.envs.engines import make_delayed, make_engine, make_recorded
 from robossl.envs.env_state import physics_for, require_fitting
 from robossl.envs.episode_ends import count_on, ends
 from robossl.envs.host import for_sensors, on_host
@@ -84,9 +84,10 @@ class TaskEnv:
         self.spec = env_spec(task.spec, config.id, observation, cameras, self.pictures.spec)
         self._weights = {name: np.array(weight, np.float32) for name, weight in task.spec.reward_weights.items()}
         self._promises = Promises(task.spec, self.num_worlds, model.nu, self.engine.xp)
+        self._acting = make_recorded(task, self.engine)
         self._sight = Sight(
             self.engine,
-            task,
+            self._acting,
             promises=self._promises,
             keys=keys,
             sensors=self._sensors,
@@ -252,7 +253,7 @@ class TaskEnv:
         self.engine.close()
 
     def _simulate(self, asked: NDArray[np.float32]) -> tuple[Outcome, NDArray[np.bool_]]:
-        task, engine = self.task, self.engine
+        task, engine = self._acting, self.engine
         engine.keep(whole=bool(self._randomiser.values))  # whose pushes change more than a step does
         self.pictures.keep(None, self._elapsed)
         action = acting = self._on_device(asked)

@@ -7,6 +7,7 @@ import numpy as np
 
 from robossl.core import Array, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
+from robossl.envs.host import Constants
 from robossl.envs.randomisation import Randomisation
 from robossl.envs.task import Memory, Outcome, TaskSpec
 from robossl.envs.tasks.arm_geometry import between
@@ -33,7 +34,7 @@ GOAL_HEIGHT_W_M = 0.02
 OVER_BOX_M = 0.05
 """How far aside of the box's middle the peg is rewarded for going down."""
 
-_ABOVE_BOX_M = np.array([0.0, 0.0, GOAL_HEIGHT_W_M], np.float32)
+_ABOVE_BOX_M = Constants(np.array([0.0, 0.0, GOAL_HEIGHT_W_M], np.float32))
 _DRAWS = (NUM_JOINTS, 2, 3, 1)
 _RGB = (np.array([0.10, 0.30, 0.55]), np.array([0.35, 0.60, 0.95]))
 _GOAL = ("goal_x_w_m", "goal_y_w_m", "goal_z_w_m")
@@ -165,8 +166,8 @@ class ArmPegInBox(ArmTask):
         return self._goal(engine)
 
     def _goal(self, engine: Engine) -> Array:
-        box_w = engine.read("mocap_pos")[:, self._box_mocap]
-        return box_w + engine.xp.asarray(_ABOVE_BOX_M, device=box_w.device)
+        (above_m,) = _ABOVE_BOX_M.on(engine)
+        return engine.read("mocap_pos")[:, self._box_mocap] + above_m
 
 
 def _spec(arm: PandaArm, config: ArmPegInBoxConfig) -> TaskSpec:

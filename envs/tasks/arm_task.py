@@ -151,6 +151,7 @@ def arm_spec(
         randomisations={**(randomisations or {}), **RANDOMISATIONS},
         description=description,
         success=success,
+        is_recordable=True,
     )
 
 

@@ -77,6 +77,7 @@ def rooms_spec(
         metrics=("spl", "soft_spl", "collisions", "distance_to_goal", "path_length"),
         viewer_camera="top",
         record=("sensordata",),
+        is_recordable=True,
         randomisations=RANDOMISATIONS,
         random_fields=random_fields,
         description="A robot with two wheels drives to a point in a house of nine rooms; lidar and camera in front.",

@@ -45,7 +45,7 @@ def damped_targets(
     residual = pose_error[..., None] - jacobian @ towards_posture[..., None]
     eye = xp.eye(6, dtype=xp.float64, device=joint_pos.device)
     damped = jacobian @ jacobian.mT + damping**2 * eye
-    step = towards_posture + (jacobian.mT @ xp.linalg.solve(damped, residual))[..., 0]
+    step = towards_posture + (jacobian.mT @ _solution(xp, damped, residual))[..., 0]
     overspeed = xp.max(xp.abs(step) / greatest_step, axis=-1, keepdims=True)
     return xp.clip(joint_pos + step / xp.clip(overspeed, 1.0, None), low, high)
 
@@ -67,3 +67,10 @@ def pose_error(xp: Any, position: Array, rotation: Array, wanted_position: Array
     product = xp.asarray(rotation, dtype=xp.float64) @ wanted_rotation.mT
     odd = 0.5 * (product - product.mT)
     return xp.concat((way, xp.stack((odd[:, 1, 2], odd[:, 2, 0], odd[:, 0, 1]), axis=-1)), axis=-1)
+
+
+def _solution(xp: Any, matrix: Array, right: Array) -> Array:
+    """Solves damped equations. They have a solution, so torch need not wait until a GPU has said so."""
+    if hasattr(xp.linalg, "solve_ex"):
+        return xp.linalg.solve_ex(matrix, right)[0]
+    return xp.linalg.solve(matrix, right)

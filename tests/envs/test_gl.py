@@ -87,7 +87,7 @@ def test_gl_and_raycast_draw_the_same_world(renderer, brightness):
         hit = same & (geom >= 0)
         error = np.abs(by_gl[f"depth_{name}"][hit] / by_rays[f"depth_{name}"][hit] - 1)
         is_round = geom[hit] == engine.model.geom("post").id  # which OpenGL draws with facets
-        assert np.percentile(error[~is_round], 99) < 2e-5  # the rest are edges
+        assert np.percentile(error[~is_round], 99) < 2e-4  # a GPU's buffer is coarser; the rest are edges
         assert error.max() < 1e-2
         assert (geom < 0).any() == (name == "front")
         assert (by_gl[f"depth_{name}"][geom < 0] == 0).all()
