@@ -26,6 +26,9 @@ def make_delayed(
     """Returns the engine, with commands that take effect `delay_s` late, rounded to whole physics steps.
 
     Where `motion` has a horizon, the joints that it names, the model's first actuators, go to them in straight lines.
+
+    Raises:
+        UserError: if a delay is too short to act.
     """
     delay = delay_steps(engine, delay_s)
     lines = None
@@ -40,8 +43,17 @@ def make_delayed(
 
 
 def delay_steps(engine: MujocoEngine, delay_s: float) -> int:
-    """Returns the number of physics steps that a delay is rounded to."""
-    return round(delay_s / float(engine.model.opt.timestep))
+    """Returns the number of physics steps that a delay is rounded to.
+
+    Raises:
+        UserError: if a delay is so short that there are none.
+    """
+    step_s = float(engine.model.opt.timestep)
+    num_steps = round(delay_s / step_s)
+    if delay_s and not num_steps:
+        late, step = f"{1e3 * delay_s:g} ms", f"{1e3 * step_s:g} ms"
+        raise UserError(f"a delay of {late} acts as none: it is rounded to whole physics steps, here of {step}")
+    return num_steps
 
 
 def make_engine(name: str, model: Any, num_worlds: int, num_threads: int, device: str | None = None) -> MujocoEngine:

@@ -158,20 +158,11 @@ def _led_env(config: EnvConfig, seed: int, profile: RobotProfile | None) -> Iter
 
 
 def _acting_delay_ms(env: BatchEnv, delay_ms: float | None) -> float | None:
-    """Returns the delay that acts where one was asked for.
-
-    Raises:
-        UserError: if it acts as none.
-    """
+    """Returns the delay that acts where one was asked for."""
     if not delay_ms:
         return delay_ms
     engine: MujocoEngine = env.engine  # type: ignore[attr-defined]
-    step_ms, num_steps = 1e3 * float(engine.model.opt.timestep), delay_steps(engine, delay_ms / 1e3)
-    if not num_steps:
-        raise UserError(
-            f"delay-ms {delay_ms:g} acts as none: it is rounded to whole physics steps, here of {step_ms:g} ms"
-        )
-    return round(num_steps * step_ms, 9)
+    return round(delay_steps(engine, delay_ms / 1e3) * 1e3 * float(engine.model.opt.timestep), 9)
 
 
 def _require_same_joints(profile: RobotProfile, env: BatchEnv) -> None:

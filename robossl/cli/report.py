@@ -17,6 +17,7 @@ from robossl.core.files import read_json
 from robossl.training.checkpoint import Checkpoint, find_checkpoint
 
 _RESAMPLES = 10_000
+_UNTOLD = "-"  # of what an environment never told
 _COLUMNS = ("success_rate", "return_mean", "distance_mean", "collision_rate")
 
 
@@ -41,13 +42,13 @@ def run(arguments: list[str]) -> int:
     found = _grouped(list({os.path.realpath(folder): folder for folder in folders}.values()))
     groups = {name: [_result(folder) for folder in runs] for name, runs in found.items()}
     every = [result for results in groups.values() for result in results]
-    columns = [name for name in _COLUMNS if all(name in result for result in every)]
+    columns = [name for name in _COLUMNS if any(name in result for result in every)]
     print(_markdown(["run", "seed", *columns, "minutes"], [_row(result, columns) for result in every]))
     print()
     seeds = {name: _by_seed(results) for name, results in groups.items()}
     summaries = {name: _summary(runs, columns) for name, runs in seeds.items()}
     rows = [
-        [name, str(len(seeds[name])), *(_interval(figure, len(seeds[name])) for figure in summary.values())]
+        [name, str(len(seeds[name])), *(_interval(summary.get(column), len(seeds[name])) for column in columns)]
         for name, summary in summaries.items()
     ]
     print(_markdown(["group", "seeds", *columns], rows))
@@ -107,15 +108,17 @@ def _by_seed(results: list[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
 
 
 def _row(result: dict[str, Any], columns: list[str]) -> list[str]:
-    figures = [f"{result[name]:.3g}" for name in columns]
+    figures = [f"{result[name]:.3g}" if name in result else _UNTOLD for name in columns]
     return [result["run"], str(result["seed"]), *figures, f"{result['seconds'] / 60:.1f}"]
 
 
 def _summary(runs: dict[int, list[dict[str, Any]]], columns: list[str]) -> dict[str, dict[str, float]]:
-    """Returns mean and 95 % bootstrap interval over seeds of each column."""
-    generator = np.random.default_rng(0)
+    """Returns mean and 95 % bootstrap interval over seeds of each column of which all runs tell."""
+    generator, every = np.random.default_rng(0), [result for results in runs.values() for result in results]
     summary = {}
     for name in columns:
+        if not all(name in result for result in every):
+            continue
         values = np.array([np.mean([result[name] for result in results]) for results in runs.values()])
         means = values[generator.integers(len(values), size=(_RESAMPLES, len(values)))].mean(axis=1)
         low, high = np.quantile(means, [0.025, 0.975])
@@ -123,8 +126,10 @@ def _summary(runs: dict[int, list[dict[str, Any]]], columns: list[str]) -> dict[
     return summary
 
 
-def _interval(figure: dict[str, float], num_seeds: int) -> str:
+def _interval(figure: dict[str, float] | None, num_seeds: int) -> str:
     """Returns the mean, with its interval where there is more than one seed to tell it from."""
+    if figure is None:
+        return _UNTOLD
     interval = f" [{figure['low']:.3g}, {figure['high']:.3g}]" if num_seeds > 1 else ""
     return f"{figure['mean']:.3g}{interval}"
 

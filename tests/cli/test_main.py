@@ -97,7 +97,7 @@ _EVAL_ARM = ["eval", "--env", "robossl/ArmPush-v0", "--policy", "random", "--epi
         (
             [*_EVAL_ARM, "--delay-ms", "1"],
             1,
-            "delay-ms 1 acts as none: it is rounded to whole physics steps, here of 8",
+            "a delay of 1 ms acts as none: it is rounded to whole physics steps, here of 8",
         ),
         ([*_EVAL_ARM, "--randomise.frictoin", "1"], 2, "unknown randomisation 'frictoin'; did you mean 'friction'?"),
         ([*_EVAL_ARM, "--randomise.friction", "1.5", "0.5"], 1, "a range goes from low to high, got 1.5 0.5"),

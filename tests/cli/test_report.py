@@ -60,6 +60,19 @@ def test_one_seed_has_no_interval(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.splitlines()[-1] == "| push | 1 | 0.5 | 1 |"
 
 
+def test_what_some_never_told_of_is_left_open(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    silent = finished(tmp_path / "walk" / "1", TrainSettings(frame_stack=2), 0.0)
+    figures = json.loads((Path(silent) / "result.json").read_text())
+    del figures["success_rate"]  # of an environment that knows of none
+    (Path(silent) / "result.json").write_text(json.dumps(figures))
+    with pytest.raises(SystemExit):
+        main(["report", finished(tmp_path / "push" / "1", TrainSettings(), 0.5), silent, "--json"])
+    *table, last = capsys.readouterr().out.splitlines()
+    assert table[-2:] == ["| push | 1 | 0.5 | 1 |", "| walk | 1 | - | 1 |"]
+    assert f"| {silent} | 0 | - | 1 | 1.0 |" in table
+    assert list(json.loads(last)["groups"]["walk"]) == ["return_mean"]
+
+
 def test_a_folder_that_is_named_twice_is_one_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = [finished(tmp_path / "push" / str(seed), TrainSettings(seed=seed), seed / 2) for seed in range(3)]
     (tmp_path / "link").symlink_to(runs[1])

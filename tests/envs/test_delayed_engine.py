@@ -87,7 +87,7 @@ def test_a_new_episode_hears_nothing_of_the_last_one() -> None:
 
 
 def test_without_a_delay_nothing_is_between() -> None:
-    env = delayed_env(0.002)  # less than half a physics step
+    env = delayed_env(0.0)
     assert isinstance(env.engine, MujocoEngine)
     env.close()
 
@@ -113,6 +113,8 @@ def test_foreign_environments_and_senseless_delays_are_refused() -> None:
         EnvConfig(delay_s=-1.0)
     with pytest.raises(UserError, match=r"delay-s must be at most 60, got 10000000\.0"):
         EnvConfig(delay_s=1e7)
+    with pytest.raises(UserError, match="a delay of 3 ms acts as none: .* whole physics steps, here of 8 ms"):
+        delayed_env(0.003)
 
 
 @pytest.mark.slow
