@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from robossl.core import Stream, Tree, UserError
 from robossl.envs.mujoco_fields import RANDOM_FIELDS, columns_of, model_default
 
-_NOTES = ("delay_s", "engine", "stream")  # which states of older checkpoints lack
+_NOTES = ("delay_s", "engine", "horizon_periods", "stream")  # which states of older checkpoints lack
 _PARTS = ("physics", "memory", "sensors", "randomiser", "last")
 _MADE_BY = {
     "physics": "level, env.delay-s and env.motion",
@@ -43,6 +43,7 @@ def require_fitting(state: Tree, own: Tree, env_id: str, model: Any) -> None:
         raise UserError(f"the state holds {len(state['episode'])} worlds, the environment {num_worlds}")
     require_stream(state, own["stream"])
     _require_delay(state, own["delay_s"], float(model.opt.timestep))
+    _require_horizon(state, own["horizon_periods"])
     if unknown := sorted(state["memory"].keys() ^ own["memory"].keys()):
         raise UserError(f"the state is of another version of {env_id}: {', '.join(unknown)} differ")
     for field, values in state["model_values"].items():
@@ -76,6 +77,15 @@ def _require_delay(state: Tree, delay_s: float, timestep_s: float) -> None:
     found = state.get("delay_s", delay_s)
     if round(found / timestep_s) != round(delay_s / timestep_s):
         raise UserError(f"the state is of an environment with env.delay-s {found:g}, this one has {delay_s:g}")
+
+
+def _require_horizon(state: Tree, periods: float) -> None:
+    """Refuses joints on their way to a command in another time; a state that does not tell it is of this one."""
+    found = state.get("horizon_periods", periods)
+    if found != periods:
+        raise UserError(
+            f"the state is of an environment with env.motion.horizon-periods {found:g}, this one has {periods:g}"
+        )
 
 
 def require_alike(state: Tree, own: Tree, path: str = "") -> None:

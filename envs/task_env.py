@@ -201,10 +201,12 @@ class TaskEnv:
     def get_state(self) -> Tree:
         """See `BatchEnv.get_state`."""
         require_open(self._is_closed)
+        motion = self.task.spec.motion
         return {
             **self._episodes.get_state(),
             "engine": self.config.engine,
             "delay_s": self.config.delay_s,
+            "horizon_periods": 0.0 if motion is None else motion.horizon_periods or 0.0,
             "physics": np.array(self.engine.get_state()),
             "model_values": self.model_values(),
             "memory": {key: np.array(on_host(value)) for key, value in self._memory.items()},

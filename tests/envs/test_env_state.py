@@ -8,6 +8,7 @@ import pytest
 from robossl.core import Stream, Tree, UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.env_state import physics_for
+from robossl.envs.motion import MotionConfig
 from robossl.envs.mujoco_fields import columns_of
 from robossl.envs.mujoco_model import load_model
 from robossl.envs.sensor_model import SensorModel
@@ -73,7 +74,7 @@ def test_a_state_of_before_that_tells_less_of_itself_is_put_back() -> None:
     env = make()
     state = env.get_state()
     expected = env.step(np.ones((2, 1))).obs["proprio"]
-    for name in ("delay_s", "engine", "stream"):
+    for name in ("delay_s", "engine", "horizon_periods", "stream"):
         del state[name]
     env.set_state(state)
     np.testing.assert_array_equal(env.step(np.ones((2, 1))).obs["proprio"], expected)
@@ -110,6 +111,13 @@ def test_another_model_changes_nothing() -> None:
 def test_a_delay_of_as_many_physics_steps_is_the_same() -> None:
     other, env = make(delay_s=0.1), make(delay_s=0.1001)
     env.set_state(other.get_state())
+    other.close()
+    env.close()
+
+
+def test_joints_on_their_way_in_another_time_change_nothing() -> None:
+    other, env = (make("robossl/ArmReach-v0", motion=MotionConfig(horizon_periods=periods)) for periods in (1.5, 1.25))
+    assert_refused(env, other.get_state(), r"with env\.motion\.horizon-periods 1\.5, this one has 1\.25$")
     other.close()
     env.close()
 
