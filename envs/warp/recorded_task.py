@@ -137,7 +137,8 @@ class _Look:
 def _graph(device: torch.device, work: Callable[[], Any]) -> tuple[Callable[[], object], Any]:
     """Records work as a CUDA graph, without doing it."""
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.device(device), torch.cuda.graph(graph, capture_error_mode="thread_local"):
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's own for this stays on one device
+    with torch.cuda.device(device), torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
         result = work()
     return graph.replay, result
 
