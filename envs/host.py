@@ -26,11 +26,15 @@ def on_host(values: Array) -> NDArray[Any]:
 def _through_pinned_memory(values: Any) -> NDArray[Any]:
     """Copies from a GPU to memory that it writes to itself, six times as fast as to any other.
 
-    Torch keeps such memory and hands it out again once nobody has the array any more.
+    Torch keeps such memory and hands it out again once nobody has the array any more. Where there is none left, the
+    array is any other.
     """
     import torch
 
-    found = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+    try:
+        found = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+    except RuntimeError:
+        return np.asarray(values.cpu())
     found.copy_(values, non_blocking=True)
     torch.cuda.current_stream(values.device).synchronize()
     return found.numpy()

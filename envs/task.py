@@ -102,8 +102,8 @@ class TaskSpec:
         randomisations: {name: what may differ between episodes, where somebody asks for it}.
         motion: how an arm's joints are led to their targets; None where they jump.
         is_recordable: whether `control`, `outcome` and `observe` do the same operations at every step, on fields of the
-            engine, memory that they change in place and what they are given, without a look at their values: a GPU then
-            repeats them from a recording, and their Python runs no more.
+            engine, memory that they change in place and what they are given, which they leave as it is, without a look
+            at any values: a GPU then repeats them from a recording, and their Python runs no more.
     """
 
     control_hz: float

@@ -207,4 +207,5 @@ def _spec(arm: PandaArm, config: ArmLiftConfig) -> TaskSpec:
         metrics=METRICS,
         description="A seven-joint arm with a gripper lifts a block off a table.",
         success=f"the block was more than {config.lift_m} m above the table at the end of any decision",
+        is_recordable=True,
     )

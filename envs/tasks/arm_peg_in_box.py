@@ -189,4 +189,5 @@ def _spec(arm: PandaArm, config: ArmPegInBoxConfig) -> TaskSpec:
         description="A seven-joint arm puts the peg it holds into an open box on a table.",
         success=f"the peg's tip came within {config.success_radius_m} m of the goal, just above the box's floor, at the"
         " end of any decision",
+        is_recordable=True,
     )

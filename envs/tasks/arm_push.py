@@ -193,4 +193,5 @@ def _spec(arm: PandaArm, config: ArmPushConfig) -> TaskSpec:
         metrics=(*METRICS, "pushed"),
         description="A seven-joint arm pushes a block to a goal on a table.",
         success=f"the block's centre came within {config.success_radius_m} m of the goal at the end of any decision",
+        is_recordable=True,
     )

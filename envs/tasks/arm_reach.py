@@ -167,4 +167,5 @@ def _spec(arm: PandaArm, config: ArmReachConfig) -> TaskSpec:
         },
         description="A seven-joint arm brings the tip of its tool to a point above a table.",
         success=f"the tip came within {config.success_radius_m} m of the goal at the end of any decision",
+        is_recordable=True,
     )

@@ -130,6 +130,7 @@ def arm_spec(
     metrics: tuple[str, ...] = METRICS,
     sensors: Mapping[str, Sensor] | None = None,
     randomisations: Mapping[str, AnyRandomisation] | None = None,
+    is_recordable: bool = False,
 ) -> TaskSpec:
     """Returns the spec of a task that sees the arm itself and `vectors` beside it."""
     seen = {"proprio": arm.proprio, **{key: vector(names) for key, names in vectors.items()}}
@@ -151,7 +152,7 @@ def arm_spec(
         randomisations={**(randomisations or {}), **RANDOMISATIONS},
         description=description,
         success=success,
-        is_recordable=True,
+        is_recordable=is_recordable,
     )
 
 

@@ -1,18 +1,22 @@
 """What a task does at every step, recorded and repeated: a GPU does it faster than Python can tell it to."""
 
+import functools
+import gc
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import torch
 from numpy.typing import NDArray
 
-from robossl.core import Array, Obs
+from robossl.core import Array, Obs, UserError
 from robossl.envs.delayed_engine import undelayed
 from robossl.envs.engine import Engine
 from robossl.envs.task import Memory, Outcome, Task
 
-_WARM_UP = 2  # runs before a recording: libraries prepare themselves, and whoever reads host memory is found out
+_WARM_UP = 2  # runs before a recording, in which libraries prepare themselves
 
 Recorder = Callable[[Callable[[], Any]], tuple[Callable[[], object], Any]]
 """Takes work; returns what repeats it, and where its results are then found. The work itself may not have been done."""
@@ -22,56 +26,75 @@ class RecordedTask:
     """See `Task`: another one whose spec says that it `is_recordable`.
 
     `control`, `outcome` and `observe` are run twice and then recorded: what is repeated are the same operations on the
-    same memory, the engine's and the task's, and on copies of what is given. A function that turns out to look at more,
-    as at sizes that differ between worlds and lie on the host, is run as it is.
+    same memory, the engine's and the task's, and on copies of what is given. A function that asks the engine for more
+    than fields of all worlds, as for sizes that differ between worlds and lie on the host, is run as it is.
 
     Args:
         task: the other.
         engine: of its worlds: a `WarpEngine`, which may be delayed.
         record: records; as a CUDA graph where None.
+
+    Raises:
+        UserError: when a function comes to be recorded that cannot be.
     """
 
     def __init__(self, task: Task, engine: Engine, record: Recorder | None = None) -> None:
         self._task, self._worlds = task, undelayed(engine)
         self._record = record or partial(_graph, engine.device)
-        self._parts: dict[str, _Part] = {}
+        self._parts = {name: _Part() for name in ("control", "outcome", "observe")}
+        self._is_fixed = True  # no function has changed what it was given, or replaced a memory
 
     def control(self, engine: Engine, action: Array, memory: Memory) -> Array:
         """See `Task.control`; the next call overwrites what it returns."""
-        return self._repeat(self._task.control, engine, memory, action)
+        return self._repeat("control", self._task.control, engine, memory, action)
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
         """See `Task.outcome`; the next call overwrites what it returns."""
-        outcome: Outcome = self._repeat(self._task.outcome, engine, memory, action, recorded)
+        outcome: Outcome = self._repeat("outcome", self._task.outcome, engine, memory, action, recorded)
         return outcome
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`; the next call overwrites what it returns."""
-        seen: Obs = self._repeat(self._task.observe, engine, memory)
+        seen: Obs = self._repeat("observe", self._task.observe, engine, memory)
         return seen
 
     def __getattr__(self, name: str) -> Any:
         """Everything else is the other task's."""
         return getattr(self._task, name)
 
-    def _repeat(self, work: Callable[..., Any], engine: Engine, memory: Memory, *given: Any) -> Any:
-        part = self._parts.setdefault(work.__name__, _Part())
-        if part.num_runs < _WARM_UP or part.look.sees_host(engine):
+    def _repeat(self, name: str, work: Callable[..., Any], engine: Engine, memory: Memory, *given: Any) -> Any:
+        part = self._parts[name]
+        if part.num_runs < _WARM_UP or not self._is_fixed or part.look.sees_host(engine):
             part.num_runs += 1
-            kept = dict(memory)
-            part.look.engine = engine
-            result = work(part.look, *given, memory)
-            part.look.is_wide |= any(memory[name] is not kept[name] for name in kept)
-            return result
-        for name in part.look.fields:
-            self._worlds.view(name)  # makes it current: a recording knows only where it lies
+            return self._run(part, work, engine, memory, *given)
+        for field in part.look.fields:
+            self._worlds.view(field)  # makes it current: a recording knows only where it lies
         if part.repeat is None:
-            part.given = tuple(_copied(one) for one in given)
-            part.repeat, part.result = self._record(partial(work, engine, *part.given, memory))
+            part.given, part.engine, part.memory = tuple(_copied(one) for one in given), engine, memory
+            part.repeat, part.result = self._recorded(name, partial(work, engine, *part.given, memory))
+        assert (part.engine, part.memory) == (engine, memory)
         for own, its in zip(_tensors(part.given), _tensors(given), strict=True):
             own.copy_(its)
         part.repeat()
         return part.result
+
+    def _run(self, part: "_Part", work: Callable[..., Any], engine: Engine, memory: Memory, *given: Any) -> Any:
+        """Runs a function as it is, and looks what it does."""
+        kept, versions = dict(memory), _versions(given)
+        part.look.engine = engine
+        result = work(part.look, *given, memory)
+        self._is_fixed &= versions == _versions(given)
+        self._is_fixed &= all(memory[key] is kept[key] for key in kept)
+        return result
+
+    def _recorded(self, name: str, work: Callable[[], Any]) -> tuple[Callable[[], object], Any]:
+        try:
+            return self._record(work)
+        except RuntimeError as error:
+            raise UserError(
+                f"the task's {name} cannot be recorded on a GPU, though its spec says is_recordable: it waits for "
+                f"values, or brings some from the host ({str(error).splitlines()[0]})"
+            ) from error
 
 
 class _Part:
@@ -81,6 +104,7 @@ class _Part:
         num_runs: before it was recorded.
         look: what it sees meanwhile.
         repeat: does again what was recorded; None until then.
+        engine, memory: that it was recorded with.
         given: tensors that are then looked at.
         result: where its results are then found.
     """
@@ -88,6 +112,8 @@ class _Part:
     def __init__(self) -> None:
         self.num_runs, self.look = 0, _Look()
         self.repeat: Callable[[], object] | None = None
+        self.engine: Any = None
+        self.memory: Any = None
         self.given: tuple[Any, ...] = ()
         self.result: Any = None
 
@@ -137,10 +163,35 @@ class _Look:
 def _graph(device: torch.device, work: Callable[[], Any]) -> tuple[Callable[[], object], Any]:
     """Records work as a CUDA graph, without doing it."""
     graph = torch.cuda.CUDAGraph()
-    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's own for this stays on one device
-    with torch.cuda.device(device), torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+    with (
+        _undisturbed(),
+        torch.cuda.device(device),
+        torch.cuda.graph(graph, stream=_stream(device), capture_error_mode="thread_local"),
+    ):
         result = work()
     return graph.replay, result
+
+
+@functools.cache
+def _stream(device: torch.device) -> Any:
+    """Returns what recordings of a device are made in: torch's own stream for this stays on one device."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+
+_alone = threading.Lock()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keeps other recordings waiting, and Python from giving memory of a GPU back, which would spoil this one."""
+    with _alone:
+        was_on = gc.isenabled()
+        gc.disable()
+        try:
+            yield
+        finally:
+            if was_on:
+                gc.enable()
 
 
 def _tensors(given: Any) -> Iterator[torch.Tensor]:
@@ -149,6 +200,11 @@ def _tensors(given: Any) -> Iterator[torch.Tensor]:
             yield one
         else:
             yield from _tensors(one)
+
+
+def _versions(given: Any) -> list[int]:
+    """Returns numbers that grow with every change; tensors of torch's inference mode have none."""
+    return [one._version for one in _tensors(given) if not one.is_inference()]
 
 
 def _copied(given: Any) -> Any:

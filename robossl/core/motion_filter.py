@@ -68,7 +68,8 @@ def rate_towards(
     """
     way = xp.clip(target, bounds.low, bounds.high) - value
     greatest = braking_rate(xp, xp.abs(way), bounds.acceleration, bounds.period_s)
-    return feasible(xp, xp.sign(way) * xp.minimum(greatest, bounds.rate * scale), value, rate, bounds)
+    towards = xp.minimum(greatest, bounds.rate * scale)  # none where there is no way; a `sign` in torch waits for a GPU
+    return feasible(xp, xp.where(way < 0, -towards, towards), value, rate, bounds)
 
 
 def feasible(xp: Any, wanted: Array, value: Array, rate: Array, bounds: MotionBounds) -> Array:

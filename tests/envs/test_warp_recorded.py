@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from warp_toys import NEEDS_GPU
 
+from robossl.core import UserError
 from robossl.core.registry import TASKS, load
 from robossl.envs.motion import MotionConfig
 from robossl.envs.warp.recorded_task import RecordedTask
@@ -22,6 +23,8 @@ from robossl.envs.warp.recorded_task import RecordedTask
 RECORDABLE = [name for name in TASKS if load(TASKS, name, what="environment")().spec.is_recordable]
 IN_SLOW_TESTS = [pytest.param(name, marks=pytest.mark.slow) for name in RECORDABLE]
 WAITS = ("aten._local_scalar_dense", "aten.nonzero", "aten.masked_select", "aten._linalg_check_errors")
+TO_THE_HOST = ("cpu", "numpy", "tolist", "item", "__array__", "__bool__", "__float__", "__int__", "__index__")
+FROM_THE_HOST = ("asarray", "as_tensor", "tensor", "from_numpy")
 
 
 class Tape(TorchDispatchMode):
@@ -32,7 +35,8 @@ class Tape(TorchDispatchMode):
         self.calls = []
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        assert not str(function).startswith(WAITS)
+        if str(function).startswith(WAITS) or (str(function).startswith("aten.index") and has_flags(args[1])):
+            raise RuntimeError(f"{function} waits")
         result = function(*args, **(kwargs or {}))
         self.calls.append((function, args, kwargs or {}, result))
         return result
@@ -47,6 +51,11 @@ class Tape(TorchDispatchMode):
                     own.copy_(its)
 
 
+def has_flags(indices):
+    """Tells whether elements are chosen by flags, of which somebody has to know how many are set."""
+    return any(isinstance(index, torch.Tensor) and index.dtype == torch.bool for index in indices)
+
+
 class Recorder:
     """Records with a tape, and undoes what the task's memory lived through meanwhile: a GPU records without doing."""
 
@@ -54,20 +63,26 @@ class Recorder:
         self.memory, self.num = memory, 0
 
     def __call__(self, work):
-        self.num += 1
         before = copies(self.memory)
         with pytest.MonkeyPatch.context() as patch, Tape() as tape:
-            for name in ("asarray", "as_tensor", "tensor", "from_numpy"):
+            for name in FROM_THE_HOST:
                 patch.setattr(torch, name, from_device_only(getattr(torch, name)))
+            for name in TO_THE_HOST:
+                patch.setattr(torch.Tensor, name, refuse)
             result = work()
-        for name, values in before.items():
-            self.memory[name].copy_(values)
+        self.num += 1
+        restore(self.memory, before)
         return tape.play, result
+
+
+def refuse(tensor, *args, **kwargs):
+    raise RuntimeError("brought to the host")
 
 
 def from_device_only(function):
     def checked(values, *args, **kwargs):
-        assert isinstance(values, torch.Tensor)
+        if not isinstance(values, torch.Tensor):
+            raise RuntimeError("brought from the host")
         return function(values, *args, **kwargs)
 
     return checked
@@ -125,26 +140,112 @@ def test_led_joints_and_late_commands_are_recorded_too():
     assert recorder.num == 3
 
 
-@pytest.mark.parametrize("device", [pytest.param("cuda", marks=NEEDS_GPU)])
-@pytest.mark.parametrize("env_id", RECORDABLE)
-def test_a_gpu_repeats_what_the_task_does(env_id, device):
-    """The physics apart: of the same state, a recording and the task make the same controls and observations."""
-    env = make(env_id, engine="warp", device=device)
+class Other:
+    """A task of which one function is another."""
+
+    def __init__(self, task, name, function):
+        self._task = task
+        setattr(self, name, function)
+
+    def __getattr__(self, name):
+        return getattr(self._task, name)
+
+
+def with_other(name, function):
+    """Returns an environment that repeats, where a function of the task is another, which is given the task's own."""
+    env, recorder, plain = recorded("robossl/ArmReach-v0")
+    own = getattr(env.task, name)
+    other = Other(env.task, name, lambda engine, *given: function(own, engine, *given))
+    env._acting = env._sight._task = RecordedTask(other, env.engine, recorder)
+    return env, recorder, other, plain
+
+
+def observe_flags(own, engine, memory):
+    return {**own(engine, memory), "goal": own(engine, memory)["goal"] + float(engine.diverged.any())}
+
+
+def replace_memory(own, engine, memory):
+    memory["has_target"] = memory["has_target"].clone()
+    return own(engine, memory)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("function", "num"), [(observe_flags, 2), (replace_memory, 0)])
+def test_what_asks_for_more_or_replaces_memory_is_not_recorded(function, num):
+    env, recorder, *_ = with_other("observe", function)
     env.reset()
-    engine, memory, acting = env.engine, env._memory, env._acting
-    for action in random_actions(env, 12):
-        before = copies(memory)
-        given = torch.as_tensor(action, device=engine.device)
-        found = acting.control(engine, given, memory).clone(), copies(memory)
-        for name, values in before.items():
-            memory[name].copy_(values)
-        torch.testing.assert_close((env.task.control(engine, given, memory), memory), found, rtol=1e-6, atol=1e-9)
-        for name, values in before.items():
-            memory[name].copy_(values)
+    for action in random_actions(env, 5):
         env.step(action)
-        torch.testing.assert_close(acting.observe(engine, memory), env.task.observe(engine, memory), rtol=0, atol=0)
-    assert [part.repeat is not None for part in acting._parts.values()] == [True] * 3
+    assert recorder.num == num
+
+
+@pytest.mark.slow
+def test_what_changes_the_actions_is_not_recorded():
+    def clip(own, engine, action, memory):
+        action.clip_(-0.2, 0.2)
+        return own(engine, action, memory)
+
+    env, recorder, other, plain = with_other("control", clip)
+    plain._acting = other
+    env.reset()
+    plain.reset()
+    for action in random_actions(env, 5):
+        assert_same(env.step(action).info, plain.step(action).info)
+    assert recorder.num == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda values: values[values > 0],
+        lambda values: values.cpu(),
+        lambda values: values.tolist(),
+        lambda values: float(values.max()),
+        lambda values: torch.as_tensor(np.ones(3)),
+    ],
+)
+def test_what_a_gpu_cannot_record_is_told_by_name(look):
+    def observe(own, engine, memory):
+        look(engine.view("qpos"))
+        return own(engine, memory)
+
+    env, *_ = with_other("observe", observe)
+    env.reset()
+    first, second = random_actions(env, 2)
+    env.step(first)
+    with pytest.raises(UserError, match="the task's observe cannot be recorded on a GPU, though its spec says"):
+        env.step(second)
+
+
+@pytest.mark.parametrize("device", [pytest.param("cpu", marks=pytest.mark.slow), pytest.param("cuda", marks=NEEDS_GPU)])
+@pytest.mark.parametrize("env_id", RECORDABLE)
+def test_a_recording_makes_of_a_state_what_the_task_makes(env_id, device):
+    env = recorded(env_id)[0] if device == "cpu" else make(env_id, engine="warp", device=device)
+    env.reset()
+    engine, memory = env.engine, env._memory
+    for action in random_actions(env, 6):
+        env.step(action)
+        given = torch.as_tensor(action, device=engine.device)
+        felt = {name: engine.read(name)[:, None].repeat(1, env.task.spec.num_substeps, 1) for name in env._record}
+        for name, arrays in {"control": (given,), "outcome": (given, felt), "observe": ()}.items():
+            before, made = copies(memory), []
+            for task in (env._acting, env.task):
+                restore(memory, before)
+                made.append((leaves(getattr(task, name)(engine, *arrays, memory)), leaves(memory)))
+            torch.testing.assert_close(*made, rtol=1e-6, atol=1e-9)
+            restore(memory, before)
+    assert all(part.repeat for part in env._acting._parts.values())
+
+
+def leaves(tree):
+    return [leaf.clone() for leaf in tree_leaves(tree)]
 
 
 def copies(memory):
     return {name: values.clone() for name, values in memory.items()}
+
+
+def restore(memory, before):
+    for name, values in before.items():
+        memory[name].copy_(values)
