@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from robossl.core import Array, ArraySpec, UserError
 from robossl.envs.elements import element_id
 from robossl.envs.engine import Engine
+from robossl.envs.mujoco_fields import VISIBLE_GROUPS
 from robossl.envs.sensors.sensor import Memory, Sensor
 
 
@@ -18,7 +19,8 @@ class Lidar(Sensor):
     """Reads [num_beams * rings] distances from a site, ring by ring, `max_m` where nothing is that near.
 
     Within a ring beams turn anticlockwise about the site's z axis; the middle of the field of view is its x axis. The
-    site's own body is not seen, nor what is nearer than `min_m`, such as wheels.
+    site's own body is not seen; what is nearer than `min_m` counts as that far. Where a robot has other parts that may
+    be as near, such as wheels, nothing nearer than `min_m` is seen.
 
     Attributes:
         fov_rad: from the first to the last beam; a full circle has its last beam one spacing before the first.
@@ -51,13 +53,20 @@ class Lidar(Sensor):
         site = element_id(engine.model, "site", self.site)
         pos, mat = engine.read("site_xpos")[ids, site], engine.read("site_xmat")[ids, site].reshape(-1, 3, 3)
         own_body = int(engine.model.site_bodyid[site])
-        distance = engine.scan(pos, mat, self.directions(), ids, hidden_body=own_body, least_m=self.min_m)
-        is_seen = (distance >= self.min_m) & (distance <= self.max_m)
-        return np.where(is_seen, distance, self.max_m).astype(np.float32)
+        least_m = self.min_m if self.min_m and _has_more_parts(engine.model, own_body) else 0.0
+        distance = engine.scan(pos, mat, self.directions(), ids, hidden_body=own_body, least_m=least_m)
+        is_seen = (distance >= 0) & (distance <= self.max_m)
+        return np.where(is_seen, np.maximum(distance, self.min_m), self.max_m).astype(np.float32)
 
     def directions(self) -> NDArray[np.float64]:
         """Returns the beams' unit vectors [num_beams * rings, 3] in the site's frame, to look at only."""
         return _directions(self.num_beams, self.fov_rad, tuple(self.elevations_rad))
+
+
+def _has_more_parts(model: Any, body: int) -> bool:
+    """Tells whether beams can see parts of a body's robot other than it."""
+    others = (model.body_rootid[model.geom_bodyid] == model.body_rootid[body]) & (model.geom_bodyid != body)
+    return bool(VISIBLE_GROUPS[model.geom_group[others].clip(0, len(VISIBLE_GROUPS) - 1)].any())
 
 
 @cache

@@ -24,7 +24,7 @@ _FURNITURE = tuple(f"furniture_{piece:02d}" for piece in range(NUM_FURNITURE))
 
 RANDOMISATIONS: dict[str, AnyRandomisation] = {
     "mass": Randomisation(field="body_mass", elements=("robot",), low=0.7, high=1.5),
-    "friction": Randomisation(field="geom_friction", elements=("robot",), columns=(0,), low=0.4, high=1.6),
+    "friction": Randomisation(field="geom_friction", elements=("robot_bumper",), columns=(0,), low=0.4, high=1.6),
     "gains": Randomisation(field=("actuator_gainprm", "actuator_biasprm"), low=0.5, high=1.2),
     "action_delay": ActionDelay(high=0.25),
     "push": Push(body="robot", high=10.0),

@@ -4,6 +4,7 @@ All that takes time to import is imported while Ctrl-C is being listened to.
 """
 
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -44,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         text, code = told
         print(f"robossl: {' '.join(text.split())}", file=sys.stderr)
+    if arguments is None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and said: a late Ctrl-C changes nothing
     sys.exit(code)
 
 

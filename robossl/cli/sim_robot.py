@@ -122,7 +122,7 @@ def run(arguments: list[str]) -> int:
 def _alone(command: SimRobotCommand, profile: RobotProfile) -> dict[str, Any]:
     """Runs the robot; returns what its episodes came to."""
     if (command.env is None) == (command.bundle is None):
-        raise UsageError("give --env ID or --bundle FOLDER: whose model is the robot?")
+        raise UsageError("give one of --env ID and --bundle FOLDER: whose model is the robot?")
     config = _env_config(command, Bundle(command.bundle).contract if command.bundle else None)
     seed = TEST_SEED_OFFSET if command.seed is None else command.seed
     types, clock = RosTypes(profile.ros.distro), MonotonicClock()

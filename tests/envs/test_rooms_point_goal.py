@@ -204,6 +204,19 @@ def test_a_wall_stops_the_robot_and_lets_it_go():
     assert outcome.terms["collision"].tolist() == [0.0]
 
 
+def test_edges_of_walls_and_furniture_hold_the_robot():
+    env = make_env(64, "hard", seed=3, stream=Stream.TRAIN)
+    env.reset()
+    rng, least_m = np.random.default_rng(0), 0.0
+    for step in range(120):
+        if step % 20 == 0:
+            action = np.stack([np.ones(64), rng.uniform(-0.3, 0.3, 64)], axis=1).astype(np.float32)
+        env.step(action)
+        least_m = min(least_m, env.privileged()["gap"].min())
+    assert -0.02 < least_m < -0.01  # what full speed makes in one step of physics, a wall's two in a corner
+    env.close()
+
+
 def test_a_touch_is_found_wherever_the_engine_finds_one():
     """The task asks the engine only about robots that are near something; here the engine is asked about all."""
     task, engine, memory = make_scene(64, RoomsPointGoal.levels["hard"])

@@ -1,6 +1,7 @@
 """Each sensor against a value known beforehand."""
 
 import copy
+import re
 from typing import Any
 
 import mujoco
@@ -422,6 +423,13 @@ def test_a_lidar_does_not_see_its_own_body_and_nothing_nearer_than_it_can() -> N
     np.testing.assert_allclose(Bench(Lidar(site="laser", num_beams=1, max_m=9, fov_rad=1e-9), blocked).begin(), 0.22)
     clear = Bench(Lidar(site="laser", num_beams=1, max_m=9, fov_rad=1e-9, min_m=0.3), blocked)
     np.testing.assert_allclose(clear.begin(), 2.5, rtol=1e-5)
+
+
+def test_what_touches_a_robot_is_as_near_as_its_lidar_can_see() -> None:
+    alone = re.sub(r'<body name="wheel".*?</body>', "", ROOM, flags=re.DOTALL)
+    alone = alone.replace('<body name="robot">', '<body name="robot" pos="2.4 0 0">')  # in the eastern wall, by half
+    lidar = Lidar(site="laser", num_beams=1, max_m=9, fov_rad=1e-9, min_m=0.12)
+    np.testing.assert_allclose(Bench(lidar, alone).begin(), 0.12, rtol=1e-6)
 
 
 def drive(sensor: Odometry) -> tuple[np.ndarray, np.ndarray]:

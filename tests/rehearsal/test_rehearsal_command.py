@@ -65,8 +65,8 @@ def test_an_unknown_profile_is_named_before_any_bundle_is_read(typed: Run) -> No
     ("words", "code", "message"),
     [
         ((), 2, "give a profile: camera_base, depth_base, diff_drive, panda, ring_car, ur5e, or a file's path"),
-        (("panda",), 2, "give --env ID or --bundle FOLDER: whose model is the robot?"),
-        (("panda", "--env", "a", "--bundle", "b"), 2, "give --env ID or --bundle FOLDER"),
+        (("panda",), 2, "give one of --env ID and --bundle FOLDER: whose model is the robot?"),
+        (("panda", "--env", "a", "--bundle", "b"), 2, "give one of --env ID and --bundle FOLDER"),
         (("panda", "--bundle", "nowhere"), 1, "nowhere is not a bundle: it has no manifest.json with a seal.sha256"),
         (("panda", "--env", "robossl/ArmReach-v1"), 2, "did you mean 'robossl/ArmReach-v0'?"),
         (("ur5e", "--env", "robossl/ArmReach-v0"), 1, "drives no joint 'shoulder_pan_joint'"),
