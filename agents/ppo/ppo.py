@@ -87,6 +87,7 @@ class PPO(stable_baselines3.PPO):
         self.representation = representation or Representation()
         self.aux_interval, self.aux_batch_size = aux_interval, aux_batch_size
         self.perf = {"act": 0.0, "update": 0.0}
+        self._num_batches = 0  # learned from in the whole run; SB3's `_n_updates` counts passes over rollouts
         super().__init__(policy, env, learning_rate, **sb3)  # type: ignore[arg-type]
 
     @classmethod
@@ -132,20 +133,20 @@ class PPO(stable_baselines3.PPO):
         self.policy.set_training_mode(True)
         self._update_learning_rate([])
         clips = self._clip(self.clip_range), None if self.clip_range_vf is None else self._clip(self.clip_range_vf)
-        means, num_batches = Means(), 0
+        means = Means()
         for _ in range(self.n_epochs):
             self._n_updates += 1
             for rows in self.rollout_buffer.shuffled(self.batch_size, self.generator):
-                with_objectives = self.learner is not None and num_batches % self.aux_interval == 0
-                num_batches += 1
+                with_objectives = self.learner is not None and self._num_batches % self.aux_interval == 0
                 if self.target_kl is None:
                     means.add(self._recorded(self._improve, rows, with_objectives, *clips))
-                    continue
-                loss, metrics = self._loss(rows, *clips)
-                means.add(metrics)
-                if float(metrics["train/approx_kl"]) > 1.5 * self.target_kl:
-                    return self._finish(means, start)
-                means.add(self._step(loss, with_objectives=with_objectives))
+                else:
+                    loss, metrics = self._loss(rows, *clips)
+                    means.add(metrics)
+                    if float(metrics["train/approx_kl"]) > 1.5 * self.target_kl:
+                        return self._finish(means, start)
+                    means.add(self._step(loss, with_objectives=with_objectives))
+                self._num_batches += 1
         return self._finish(means, start)
 
     def features(self, obs: Obs) -> NDArray[np.float32]:
@@ -158,7 +159,7 @@ class PPO(stable_baselines3.PPO):
 
     def get_state(self) -> Tree:
         """Returns all but the global generators, so that `set_state` continues bit for bit."""
-        return state.agent_state(self, {"policy": self.policy.optimizer})
+        return {**state.agent_state(self, {"policy": self.policy.optimizer}), "num_batches": self._num_batches}
 
     def set_state(self, tree: Tree) -> None:
         """Puts back what `get_state` returned.
@@ -167,6 +168,7 @@ class PPO(stable_baselines3.PPO):
             UserError: if it was taken from another kind of agent, or one with other networks or objectives.
         """
         state.restore_agent(self, {"policy": self.policy.optimizer}, tree)
+        self._num_batches = int(tree.get("num_batches", 0))  # runs begun before this was kept go on
         self._recorded.forget()
 
     def set_parameters(self, *arguments: Any, **options: Any) -> None:

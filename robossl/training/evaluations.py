@@ -152,13 +152,19 @@ class Evaluations:
         self.summary: dict[str, Any] | None = None
 
     def run_if_due(self, step: int) -> bool:
-        """Evaluates if it is time; tells whether the agent is better than ever before."""
+        """Evaluates if it is time; tells whether the agent is better than ever before.
+
+        A run that goes on beyond its end was evaluated there.
+        """
         is_filmed = len(self._history["timesteps"]) % self._evaluator.config.video_every == 0
-        return self._every.due(step) and self._run(step, with_video=is_filmed)
+        return self._every.due(step) and self._is_new(step) and self._run(step, with_video=is_filmed)
 
     def run_last(self, step: int) -> bool:
         """Evaluates at the end of training, unless that was just done."""
-        return step not in self._history["timesteps"] and self._run(step, with_video=True)
+        return self._is_new(step) and self._run(step, with_video=True)
+
+    def _is_new(self, step: int) -> bool:
+        return step not in self._history["timesteps"]
 
     def _run(self, step: int, *, with_video: bool) -> bool:
         """Evaluates, writes, and tells whether the agent is better than ever before."""

@@ -27,7 +27,7 @@ AGENTS = {
     "ppo": (
         PPO,
         PPOConfig(
-            n_steps=8, batch_size=16, n_epochs=2, hidden=(16,), learning_rate_schedule="linear", aux_interval=2,
+            n_steps=8, batch_size=16, n_epochs=2, hidden=(16,), learning_rate_schedule="linear", aux_interval=3,
             aux_batch_size=8,
         ),
     ),
@@ -109,6 +109,14 @@ def test_a_resumed_run_equals_the_uninterrupted_one(build, name, tmp_path) -> No
     assert resumed.num_timesteps == straight.num_timesteps == 2 * NUM_STEPS
     assert resumed._n_updates == straight._n_updates
     assert differences(straight.get_state(), resumed.get_state()) == []
+
+
+def test_a_state_of_before_updates_were_counted_goes_on(build) -> None:
+    agent = build("ppo", seed=0).learn(NUM_STEPS)
+    state = plain(agent.get_state())
+    assert state.pop("num_batches") == 16
+    agent.set_state(state)
+    assert agent.get_state()["num_batches"] == 0
 
 
 @pytest.mark.parametrize("name", AGENTS)

@@ -62,6 +62,19 @@ def test_the_best_scores_highest_and_a_leap_counts_half(tmp_path):
     assert run.said[0].startswith("evaluation at 10 steps: success rate 1, return 0.46")
 
 
+def test_what_was_evaluated_at_the_end_of_a_run_is_not_again_where_it_goes_on(tmp_path):
+    run = Run(tmp_path)
+    for step, action in ((10, 0.1), (20, 0.1)):
+        run.at(step, action)
+    run.agent.action = 0.2
+    assert run.evaluations.run_last(30)  # counts for 0.15
+    resumed = Run(tmp_path)
+    resumed.evaluations.set_state(run.evaluations.get_state())
+    assert [resumed.at(step, action) for step, action in ((30, 0.2), (39, 0.2), (40, 0.14))] == [False, False, False]
+    with np.load(tmp_path / "evaluations.npz", allow_pickle=False) as history:
+        assert history["timesteps"].tolist() == [10, 20, 30, 40]
+
+
 def test_every_evaluation_leaves_its_figures_video_and_latents(tmp_path):
     run = Run(tmp_path)
     for step in (10, 20):

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -111,6 +112,17 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path):
     again = run("ppo", tmp_path, resume=True)
     assert_same(outcome(tmp_path), before)
     assert (again.step, again.summary, again.best) == (first.step, first.summary, first.best)
+
+
+@pytest.mark.parametrize("kind", ["sac", "ppo"])
+def test_a_run_that_was_prolonged_equals_the_one_that_was_as_long_from_the_start(tmp_path, kind):
+    loop = replace(LOOP, log_every=32, eval_every=64)
+    run(kind, tmp_path / "straight", loop=loop)
+    run(kind, tmp_path / "prolonged", loop=replace(loop, n_timesteps=128))
+    run(kind, tmp_path / "prolonged", loop=loop, resume=True)
+    expected = outcome(tmp_path / "straight")
+    assert len(expected["evaluations"]["timesteps"]) == LOOP.n_timesteps // 64
+    assert_same(outcome(tmp_path / "prolonged"), expected)
 
 
 def test_a_folder_with_a_run_is_not_overwritten(tmp_path):

@@ -45,12 +45,12 @@ class Gambler(BaseCallback):
         return True
 
 
-def run(kind, folder, *, callbacks=(), evaluator=True, env=LineEnv, **options):
+def run(kind, folder, *, callbacks=(), evaluator=True, env=LineEnv, loop=LOOP, **options):
     folder.mkdir(exist_ok=True)
     agent = make_agent(kind, objectives=[InverseDynamicsConfig()] if kind == "sac" else [], env=env)
     evaluations = EvaluationConfig(episodes=6, video_height_px=16, num_latents=20)
     watcher = Evaluator(LineEnv(4, stream=Stream.EVAL), evaluations, frame_stack=2) if evaluator else None
-    return train(agent, folder, LOOP, evaluator=watcher, callbacks=[Gambler(), *callbacks], **options)
+    return train(agent, folder, loop, evaluator=watcher, callbacks=[Gambler(), *callbacks], **options)
 
 
 def outcome(folder):

@@ -87,6 +87,21 @@ def test_actor_critic_and_objectives_all_train_the_encoder(make) -> None:
         assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in agent.policy.encoder.parameters())
 
 
+@pytest.mark.parametrize(("interval", "times"), [(1, 16), (3, 6), (1000, 1)])
+def test_objectives_act_in_every_so_many_updates_of_the_run(make, monkeypatch, interval, times) -> None:
+    agent, seen = make(replace(CONFIG, aux_interval=interval), objectives=OBJECTIVES), []
+    loss = agent.learner.loss
+    monkeypatch.setattr(agent.learner, "loss", lambda windows: (seen.append(windows), loss(windows))[1])
+    agent.learn(4 * 64)  # four rollouts of four updates
+    assert len(seen) == times
+
+
+def test_an_update_that_was_not_made_is_not_counted(make) -> None:
+    agent = make(replace(CONFIG, n_epochs=50, target_kl=1e-4)).learn(64)
+    num_steps = {int(entry["step"]) for entry in agent.policy.optimizer.state.values()}
+    assert num_steps == {agent.get_state()["num_batches"]}
+
+
 def test_the_first_ratio_is_one_without_augmentation(make) -> None:
     agent = make(replace(CONFIG, learning_rate=1e-12)).learn(64)
     assert agent.logger.name_to_value["train/approx_kl"] == pytest.approx(0.0, abs=1e-6)
