@@ -6,6 +6,7 @@ from typing import Any, Literal
 from robossl.agents.checks import require_at_least, require_finite, require_fraction, require_positive
 from robossl.agents.optimisation import ScheduleName, make_schedule
 from robossl.agents.pink_noise import NoiseColour
+from robossl.core import UserError
 
 _POLICY = ("hidden", "num_critics", "critic_layer_norm")  # what `SACPolicy` takes
 
@@ -77,6 +78,20 @@ class SACConfig:
             1, self, "buffer_size", "batch_size", "train_freq", "gradient_steps", "n_steps", "target_update_interval",
             "policy_frequency", "hidden", "num_critics", "aux_interval", "aux_batch_size", "stats_window_size",
         )  # fmt: skip
+
+    def first_update(self, num_worlds: int) -> int:
+        """Returns after how many steps of all worlds together learning begins.
+
+        Raises:
+            UserError: if no transition is complete by then, which takes two steps of a world.
+        """
+        rollout = self.train_freq * num_worlds
+        first = (self.learning_starts // rollout + 1) * rollout
+        if first < 2 * num_worlds:
+            raise UserError(
+                f"agent.learning-starts must be at least the number of worlds, {num_worlds}, got {self.learning_starts}"
+            )
+        return first
 
     def arguments(self) -> dict[str, Any]:
         """Returns the keyword arguments of `SAC` that say the same."""

@@ -5,12 +5,14 @@ seconds, and leaves no folder behind.
 """
 
 import gc
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from robossl.agents.observations import observation_shapes
+from robossl.agents.sac.config import SACConfig
 from robossl.cli.artifacts import pretrain_settings, pretrained_encoder
 from robossl.cli.compose import load_settings, make_agent, make_policy, opened_env
 from robossl.cli.presets import dump
@@ -70,6 +72,7 @@ def run_chain(order: Order, command: Sequence[str], stopwatch: Stopwatch) -> tup
     ):
         evaluator = Evaluator(eval_env, settings.evaluation, frame_stack=settings.frame_stack)
         _require_buildable(settings, env, order.resumed)
+        _tell_of_no_update(settings)
         run_folder = order.resumed or _begin(settings, order.name)
         with only_writer(run_folder):
             write_command(run_folder, command)
@@ -167,6 +170,18 @@ def _require_buildable(settings: TrainSettings, env: BatchEnv, resumed: Path | N
         make_policy(stage.collect.policy, env, seed=settings.seed)
     make_agent(settings, env, encoder)
     gc.collect()  # its replay may be large, and SB3's objects point at each other
+
+
+def _tell_of_no_update(settings: TrainSettings) -> None:
+    """Says so where the run ends before its agent begins to learn.
+
+    Raises:
+        UserError: if it would begin before there is anything to learn from.
+    """
+    agent, num_worlds, end = settings.agent, settings.env.num_worlds, settings.loop.n_timesteps
+    if isinstance(agent, SACConfig) and end <= agent.first_update(num_worlds) - agent.train_freq * num_worlds:
+        starts = f"agent.learning-starts is {agent.learning_starts:,}"
+        print(f"nothing will be learned: the run ends after {end:,} steps, {starts}", file=sys.stderr)
 
 
 def _holds_encoder(folder: Path) -> bool:

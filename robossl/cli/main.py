@@ -25,7 +25,7 @@ VERBS = {
     "export": "writes a policy as a bundle for a robot, and proves that it is the agent",
     "bridge": "runs an exported policy on a robot through ROS topics; dry unless told otherwise",
     "sim-robot": "a simulated robot behind the topics of a real one, to rehearse the bridge with",
-    "report": "compares finished runs, with bootstrap intervals",
+    "report": "compares finished runs, with intervals over seeds",
     "bench": "measures speed as ratios, all in one run",
 }
 _MODULES = {"eval": "evaluate", "sim-robot": "sim_robot"}

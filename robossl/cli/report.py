@@ -1,4 +1,4 @@
-"""`robossl report`: several runs as one table, with bootstrap intervals over their seeds."""
+"""`robossl report`: several runs as one table, with intervals over their seeds."""
 
 import os
 from collections import Counter, defaultdict
@@ -15,10 +15,11 @@ from robossl.cli.presets import dump
 from robossl.core import CorruptFileError, UsageError, UserError
 from robossl.core.files import read_json
 from robossl.training.checkpoint import Checkpoint, find_checkpoint
+from robossl.training.intervals import seeds_interval
 
-_RESAMPLES = 10_000
 _UNTOLD = "-"  # of what an environment never told
 _COLUMNS = ("success_rate", "return_mean", "distance_mean", "collision_rate")
+_RATES = ("success_rate", "collision_rate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ def run(arguments: list[str]) -> int:
     seeds = {name: _by_seed(results) for name, results in groups.items()}
     summaries = {name: _summary(runs, columns) for name, runs in seeds.items()}
     rows = [
-        [name, str(len(seeds[name])), *(_interval(summary.get(column), len(seeds[name])) for column in columns)]
+        [name, str(len(seeds[name])), *(_cell(summary.get(column)) for column in columns)]
         for name, summary in summaries.items()
     ]
     print(_markdown(["group", "seeds", *columns], rows))
@@ -82,7 +83,7 @@ def _result(folder: Path) -> dict[str, Any]:
     if not (folder / "result.json").is_file():
         raise UserError(f"{folder} is not finished: it has no result.json")
     result: dict[str, Any] = read_json(folder / "result.json")
-    if not isinstance(result, dict) or not {"run", "seed", "seconds", "n_timesteps"} <= result.keys():
+    if not isinstance(result, dict) or not {"run", "seed", "seconds", "n_timesteps", "episodes"} <= result.keys():
         raise CorruptFileError(f"{folder / 'result.json'} does not hold the figures of a run")
     _require_current(folder, result)
     return {**result, "run": str(folder)}  # which may have been moved since
@@ -112,25 +113,25 @@ def _row(result: dict[str, Any], columns: list[str]) -> list[str]:
     return [result["run"], str(result["seed"]), *figures, f"{result['seconds'] / 60:.1f}"]
 
 
-def _summary(runs: dict[int, list[dict[str, Any]]], columns: list[str]) -> dict[str, dict[str, float]]:
-    """Returns mean and 95 % bootstrap interval over seeds of each column of which all runs tell."""
-    generator, every = np.random.default_rng(0), [result for results in runs.values() for result in results]
-    summary = {}
+def _summary(runs: dict[int, list[dict[str, Any]]], columns: list[str]) -> dict[str, dict[str, float | None]]:
+    """Returns mean and 95 % interval over seeds of each column of which all runs tell; no limits of a single seed."""
+    every = [result for results in runs.values() for result in results]
+    summary: dict[str, dict[str, float | None]] = {}
     for name in columns:
         if not all(name in result for result in every):
             continue
         values = np.array([np.mean([result[name] for result in results]) for results in runs.values()])
-        means = values[generator.integers(len(values), size=(_RESAMPLES, len(values)))].mean(axis=1)
-        low, high = np.quantile(means, [0.025, 0.975])
-        summary[name] = {"mean": float(values.mean()), "low": float(low), "high": float(high)}
+        episodes = every[0]["episodes"] if name in _RATES else None  # runs of a group are alike
+        low, high = seeds_interval(values, episodes=episodes) or (None, None)
+        summary[name] = {"mean": float(values.mean()), "low": low, "high": high, "seeds": len(values)}
     return summary
 
 
-def _interval(figure: dict[str, float] | None, num_seeds: int) -> str:
+def _cell(figure: dict[str, float | None] | None) -> str:
     """Returns the mean, with its interval where there is more than one seed to tell it from."""
     if figure is None:
         return _UNTOLD
-    interval = f" [{figure['low']:.3g}, {figure['high']:.3g}]" if num_seeds > 1 else ""
+    interval = f" [{figure['low']:.3g}, {figure['high']:.3g}]" if figure["low"] is not None else ""
     return f"{figure['mean']:.3g}{interval}"
 
 

@@ -34,7 +34,8 @@ class EvaluationConfig:
     Attributes:
         episodes: unseen worlds, the same ones every time.
         score: the entry of the summary that decides which checkpoint is the best; higher is better. One counts for no
-            more than its mean with the evaluation before: a leap up is half luck.
+            more than its mean with the evaluation before: a leap up is half luck. The first has none before and counts
+            in full.
         video_height_px: of the cameras in the video of world 0; no video where None.
         video_every: evaluations from one video to the next; the last one is filmed as well.
         num_latents: about how many moments go to the probes and the projector; none where None.

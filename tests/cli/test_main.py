@@ -79,6 +79,11 @@ _EVAL_ARM = ["eval", "--env", "robossl/ArmPush-v0", "--policy", "random", "--epi
         (["collect", "arm-push", "--collect.hold-steps", "nan"], 1, "collect.hold-steps must be at least 1, got nan"),
         (["pretrain", "inverse-dynamics", "--objectives.0.weight", "nan"], 1, "weight must be a finite number"),
         (["train", "arm-reach", "--encoder-options.mode", "frozen"], 1, "mode frozen needs encoder-options.weights"),
+        (
+            ["train", "arm-reach", "--agent.learning-starts", "0"],
+            1,
+            "agent.learning-starts must be at least the number of worlds, 16, got 0",
+        ),
         (["train", "arm-reach", "--encoder-options.learning-rate", "nan"], 1, "learning-rate must be positive"),
         (["train", "quickstart", "--device", "meta"], 1, "device 'meta' cannot be used"),
         (["train", "quickstart", "--env.image-size", "64"], 2, "matching {None}|{INT INT}"),
@@ -124,6 +129,17 @@ def test_a_mistake_is_one_line(
     assert message in errors
     assert errors.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("steps", "is_told"), [("992", True), ("993", False)])
+def test_a_run_that_ends_before_its_agent_learns_says_so(
+    steps: str, is_told: bool, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "taken").write_text("")
+    _, _, errors = run(["train", "arm-reach", "-n", steps, "-f", str(tmp_path / "taken")], capsys)
+    told = "nothing will be learned: the run ends after 992 steps, agent.learning-starts is 1,000\n"
+    assert (told in errors) == is_told
+    assert "cannot create a run folder" in errors
 
 
 @pytest.mark.parametrize("verb", VERBS)

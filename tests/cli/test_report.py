@@ -19,7 +19,7 @@ def finished(folder: Path, settings: TrainSettings, success: float) -> str:
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(dump(replace(settings, log_folder=folder.parents[1])))
     figures = {"run": str(folder), "seed": settings.seed, "seconds": 60.0, "n_timesteps": settings.loop.n_timesteps}
-    figures |= {"success_rate": success, "return_mean": 1.0}
+    figures |= {"episodes": 8, "success_rate": success, "return_mean": 1.0}
     (folder / "result.json").write_text(json.dumps(figures))
     return str(folder)
 
@@ -38,7 +38,7 @@ def test_runs_that_differ_in_their_seed_are_one_group(tmp_path: Path, capsys: py
     ]
     found = groups(runs, capsys)
     assert list(found) == ["push"]
-    assert found["push"]["success_rate"] == {"mean": 0.5, "low": 0.0, "high": 1.0}
+    assert found["push"]["success_rate"] == {"mean": 0.5, "low": 0.0, "high": 1.0, "seeds": 3}
 
 
 def test_runs_of_other_settings_are_a_group_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,8 +56,18 @@ def test_runs_of_other_settings_are_a_group_of_their_own(tmp_path: Path, capsys:
 
 def test_one_seed_has_no_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["report", finished(tmp_path / "push" / "1", TrainSettings(), 0.5)])
-    assert capsys.readouterr().out.splitlines()[-1] == "| push | 1 | 0.5 | 1 |"
+        main(["report", finished(tmp_path / "push" / "1", TrainSettings(), 0.5), "--json"])
+    *table, summary = capsys.readouterr().out.splitlines()
+    assert table[-1] == "| push | 1 | 0.5 | 1 |"
+    expected = {"mean": 0.5, "low": None, "high": None, "seeds": 1}
+    assert json.loads(summary)["groups"]["push"]["success_rate"] == expected
+
+
+def test_seeds_that_agree_have_an_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [finished(tmp_path / "push" / str(seed), TrainSettings(seed=seed), 0.0) for seed in range(3)]
+    with pytest.raises(SystemExit):
+        main(["report", *runs])
+    assert capsys.readouterr().out.splitlines()[-1] == "| push | 3 | 0 [0, 0.138] | 1 [1, 1] |"
 
 
 def test_what_some_never_told_of_is_left_open(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,7 +102,7 @@ def test_a_seed_that_was_run_twice_counts_once(tmp_path: Path, capsys: pytest.Ca
     assert told == "push: seed 0 (2 runs) counts once, as the mean of its runs"
     assert table[-1].startswith("| push | 2 | 0.6 [")
     found = json.loads(summary)["groups"]["push"]["success_rate"]
-    assert [round(found[name], 9) for name in ("mean", "low", "high")] == [0.6, 0.4, 0.8]
+    assert [round(found[name], 9) for name in ("mean", "low", "high")] == [0.6, 0.0, 1.0]  # of two seeds, not three
     assert sum(line.startswith(f"| {tmp_path}") for line in table) == 3
 
 

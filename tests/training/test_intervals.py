@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from robossl.training import intervals
-from robossl.training.intervals import bootstrap_interval, rate_difference_interval, rate_interval
+from robossl.training.intervals import bootstrap_interval, rate_difference_interval, rate_interval, seeds_interval
 
 
 def hits(count: int, total: int) -> np.ndarray:
@@ -79,3 +79,34 @@ def test_the_bootstrap_of_many_episodes_needs_little_memory_and_gives_the_same_n
     assert bootstrap_interval(values) == at_once
     assert tracemalloc.get_traced_memory()[1] < 2**20
     tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("num_seeds", "quantile"), [(2, 12.706), (3, 4.303), (4, 3.182), (5, 2.776), (6, 2.571), (31, 2.042), (121, 1.98)]
+)
+def test_seeds_have_intervals_of_students_published_quantiles(num_seeds: int, quantile: float) -> None:
+    """Of 0.975, as in any table."""
+    values = np.arange(num_seeds, dtype=float)
+    low, high = seeds_interval(values)
+    spread = np.std(values, ddof=1) / np.sqrt(num_seeds)
+    assert (high - low) / 2 / spread == pytest.approx(quantile, abs=5e-4)
+    assert (high + low) / 2 == pytest.approx(values.mean())
+
+
+@pytest.mark.parametrize("num_seeds", [2, 3, 5])
+def test_intervals_over_seeds_contain_the_truth_as_often_as_they_say(num_seeds: int) -> None:
+    drawn = np.random.default_rng(0).normal(size=(2000, num_seeds))
+    limits = np.array([seeds_interval(values) for values in drawn])
+    assert np.mean((limits[:, 0] <= 0) & (limits[:, 1] >= 0)) == pytest.approx(0.95, abs=0.015)
+
+
+def test_rates_of_seeds_stay_rates_and_contain_the_interval_of_all_episodes() -> None:
+    assert seeds_interval(np.array([0.0, 1.0]), episodes=8) == (0.0, 1.0)
+    for count in (0, 5, 8):  # seeds that agree
+        assert seeds_interval(np.full(3, count / 8), episodes=8) == pytest.approx(rate_interval(hits(3 * count, 24)))
+    wide = seeds_interval(np.array([0.4, 0.5, 0.6]), episodes=1000)
+    assert wide == pytest.approx(seeds_interval(np.array([0.4, 0.5, 0.6])))
+
+
+def test_one_seed_has_no_interval() -> None:
+    assert seeds_interval(np.array([0.5]), episodes=8) is None

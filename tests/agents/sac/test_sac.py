@@ -252,6 +252,22 @@ def test_updates_before_the_first_whole_transition_are_refused(make) -> None:
     make(replace(CONFIG, learning_starts=4)).learn(12)
 
 
+@pytest.mark.parametrize(
+    ("starts", "train_freq", "expected"), [(4, 1, 8), (7, 1, 8), (8, 1, 12), (0, 2, 8), (20, 3, 24)]
+)
+def test_the_first_update_is_made_when_its_config_says(make, monkeypatch, starts, train_freq, expected) -> None:
+    config = replace(CONFIG, learning_starts=starts, train_freq=train_freq)
+    agent, seen = make(config), []
+    monkeypatch.setattr(agent, "train", lambda **_: seen.append(agent.num_timesteps))
+    agent.learn(40)
+    assert seen[0] == config.first_update(4) == expected
+
+
+def test_no_update_is_before_the_first_whole_transition() -> None:
+    with pytest.raises(UserError, match=r"learning-starts must be at least the number of worlds, 4, got 3"):
+        replace(CONFIG, learning_starts=3, train_freq=1).first_update(4)
+
+
 @pytest.mark.parametrize("name", ["action_noise", "optimize_memory_usage", "use_sde"])
 def test_what_sb3_has_and_this_agent_has_not_is_refused(colour_env, name) -> None:
     with pytest.raises(TypeError, match=name):
