@@ -43,11 +43,13 @@ class TrainingCallback(BaseCallback):
 
     def finish(self) -> Path:
         """Logs, evaluates and saves at the end of training, and returns the checkpoint."""
+        self._state.begin()  # no rollout has, where the run ends where it was resumed
         step = self.model.num_timesteps
         self._count_untold()
         self._log.write()
-        improved = self._evaluations is not None and self._evaluations.run_last(step)
-        return self._state.save(step, best=improved)
+        if self._evaluations is None or not self._evaluations.is_new(step):
+            return self._state.save(step, best=False)
+        return self._state.save(step, best=self._evaluations.run_last(step), anew=True)
 
     def close(self) -> None:
         """Closes the files."""

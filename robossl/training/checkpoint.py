@@ -85,18 +85,24 @@ class Checkpoints:
             raise UserError(f"cannot write {self.folder / LAST}: {error.strerror or error}") from error
 
     def save(
-        self, step: int, trees: Mapping[str, Tree], *, replay: SavesReplay | None = None, best: bool = False
+        self,
+        step: int,
+        trees: Mapping[str, Tree],
+        *,
+        replay: SavesReplay | None = None,
+        best: bool = False,
+        anew: bool = False,
     ) -> Path:
         """Writes the checkpoint of `step` and points `last` at it, and `best` where asked.
 
-        Saving the step that was just saved or resumed from writes nothing again.
+        Saving the step that was just saved or resumed from writes nothing again, unless `anew`.
 
         Raises:
             UserError: if the disk is full or not writable; what was there before is intact.
         """
         final = self.folder / _folder_name(step)
         try:
-            if self._current is None or self._current.resolve() != final.resolve():
+            if anew or self._current is None or self._current.resolve() != final.resolve():
                 self._write(final, step, trees, replay)
                 self._current = final
             if best:
@@ -116,7 +122,7 @@ class Checkpoints:
                 save_tree(temporary, name, tree)
             hashed = self._save_replay(temporary, replay) if replay is not None else {}
             write_manifest(temporary, step=step, spec=self._spec, hashed=hashed)
-            if final.exists():  # of a future that was abandoned by resuming from an earlier checkpoint
+            if final.exists():  # of a future that was abandoned by resuming from an earlier one, or written anew
                 final.rename(self._hidden(final, "old"))
             temporary.rename(final)
         finally:

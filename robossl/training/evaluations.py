@@ -158,13 +158,14 @@ class Evaluations:
         A run that goes on beyond its end was evaluated there.
         """
         is_filmed = len(self._history["timesteps"]) % self._evaluator.config.video_every == 0
-        return self._every.due(step) and self._is_new(step) and self._run(step, with_video=is_filmed)
+        return self._every.due(step) and self.is_new(step) and self._run(step, with_video=is_filmed)
 
     def run_last(self, step: int) -> bool:
         """Evaluates at the end of training, unless that was just done."""
-        return self._is_new(step) and self._run(step, with_video=True)
+        return self.is_new(step) and self._run(step, with_video=True)
 
-    def _is_new(self, step: int) -> bool:
+    def is_new(self, step: int) -> bool:
+        """Tells whether there was no evaluation at `step` yet."""
         return step not in self._history["timesteps"]
 
     def _run(self, step: int, *, with_video: bool) -> bool:

@@ -62,8 +62,8 @@ class RunState:
         """Tells whether it is time for a checkpoint."""
         return self._every.due(step)
 
-    def save(self, step: int, *, best: bool) -> Path:
-        """Writes a checkpoint and returns where.
+    def save(self, step: int, *, best: bool, anew: bool = False) -> Path:
+        """Writes a checkpoint and returns where; `anew` also where there is one that knows less.
 
         Raises:
             UserError: if the disk is full or not writable; the checkpoints before are intact.
@@ -71,4 +71,4 @@ class RunState:
         parts = {name: part.get_state() for name, part in self._parts.items()}
         training = {"rng": global_rng_state(), "asked": self._every.get_state(), "parts": parts}
         trees = {"agent": self._agent.get_state(), "env": self._agent.get_env().get_state(), "training": training}
-        return self._checkpoints.save(step, trees, replay=self._agent.replay, best=best)
+        return self._checkpoints.save(step, trees, replay=self._agent.replay, best=best, anew=anew)

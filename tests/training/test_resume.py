@@ -125,6 +125,22 @@ def test_a_run_that_was_prolonged_equals_the_one_that_was_as_long_from_the_start
     assert_same(outcome(tmp_path / "prolonged"), expected)
 
 
+@pytest.mark.parametrize("kind", ["sac", "ppo"])
+def test_a_run_that_was_cut_short_where_it_was_stopped_knows_its_last_evaluation(uninterrupted, tmp_path, kind):
+    with pytest.raises(Interrupted):
+        run(kind, tmp_path, callbacks=[CallAt(120, lambda: os.kill(os.getpid(), signal.SIGTERM))])
+    step = Checkpoint(find_checkpoint(tmp_path)).step
+    for _ in range(2):
+        run(kind, tmp_path, resume=True, loop=replace(LOOP, n_timesteps=step))
+    run(kind, tmp_path, resume=True)
+    ended, expected = outcome(tmp_path), uninterrupted[kind]
+    assert ended["evaluations"]["timesteps"].tolist() == sorted([*expected["evaluations"]["timesteps"].tolist(), step])
+    evaluated = [at for at, _ in ended["scalars"]["eval/mean_reward"]]
+    assert evaluated == ended["evaluations"]["timesteps"].tolist()
+    assert_same(ended["agent"], expected["agent"])
+    assert_same(ended["rng"], expected["rng"])
+
+
 def test_a_folder_with_a_run_is_not_overwritten(tmp_path):
     run("ppo", tmp_path, evaluator=False)
     with pytest.raises(UserError, match="holds a run already, up to 000000256: resume it"):
