@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from robossl.core import UserError
-from robossl.data.augment import random_shift
+from robossl.data.augment import shifted_alike
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +26,8 @@ class AugmentConfig:
 
 
 def augmented(obs: dict[str, Tensor], config: AugmentConfig | None, generator: torch.Generator) -> dict[str, Tensor]:
-    """Shifts every picture [B, C, H, W] of `obs` by its own random offset, the frames of a stack together."""
+    """Shifts the pictures [B, C, H, W] of `obs` at random: frames of a stack, and keys of one size, together."""
     if config is None:
         return obs
-    return {
-        key: random_shift(value, config.shift_px, generator) if value.ndim == 4 else value for key, value in obs.items()
-    }
+    pictures = {key: value for key, value in obs.items() if value.ndim == 4}
+    return {**obs, **shifted_alike(pictures, config.shift_px, generator)}

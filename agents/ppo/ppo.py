@@ -196,6 +196,7 @@ class PPO(stable_baselines3.PPO):
             gamma=self.gamma,
             gae_lambda=self.gae_lambda,
             device=self.device,
+            frame_stack=int(getattr(self.env, "frame_stack", 1)),
         )
 
     def _act(self) -> tuple[NDArray[np.float32], Tensor, Tensor]:

@@ -45,6 +45,7 @@ class RolloutBuffer:
         gamma: discount.
         gae_lambda: lambda of generalised advantage estimation.
         device: where everything lies.
+        frame_stack: how many frames a colour picture stacks.
 
     Raises:
         UserError: if it does not fit into memory.
@@ -60,6 +61,7 @@ class RolloutBuffer:
         gamma: float,
         gae_lambda: float,
         device: torch.device,
+        frame_stack: int = 1,
     ) -> None:
         shapes = observation_shapes(observation_space)
         specs = {_OBS + key: ArraySpec(shape=shape, dtype=dtype) for key, (shape, dtype) in shapes.items()}
@@ -70,7 +72,7 @@ class RolloutBuffer:
         num_bytes = num_rows * sum(spec.num_bytes for spec in specs.values())
         require_memory(num_bytes, device, what=f"a rollout of {num_steps} steps of {num_worlds} worlds")
         self._columns = Columns(specs, num_rows, device)
-        self._keys = tuple(shapes)
+        self._keys, self._frame_stack = tuple(shapes), frame_stack
         self.reward, self.value, self.log_prob, self.advantage, self.returns = (
             torch.zeros(num_steps, num_worlds, device=device) for _ in range(5)
         )
@@ -144,6 +146,7 @@ class RolloutBuffer:
             reward=self.reward[step[:, :-1], world] * goes_on,
             terminated=torch.zeros_like(goes_on),
             mask=mask,
+            frame_stack=self._frame_stack,
         )
 
     def vectors(self) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from typing import Any
 from robossl.agents.observations import observation_shapes
 from robossl.agents.sac.config import SACConfig
 from robossl.cli.artifacts import pretrain_settings, pretrained_encoder
-from robossl.cli.compose import load_settings, make_agent, make_policy, opened_env
+from robossl.cli.compose import load_settings, make_agent, make_policy, note_single_frames, opened_env
 from robossl.cli.presets import dump
 from robossl.cli.pretraining import new_learner
 from robossl.cli.settings import PretrainStage, TrainSettings
@@ -73,6 +73,8 @@ def run_chain(order: Order, command: Sequence[str], stopwatch: Stopwatch) -> tup
         evaluator = Evaluator(eval_env, settings.evaluation, frame_stack=settings.frame_stack)
         _require_buildable(settings, env, order.resumed)
         _tell_of_no_update(settings)
+        if order.resumed is None:
+            note_single_frames(settings.frame_stack, env.spec.observation)
         run_folder = order.resumed or _begin(settings, order.name)
         with only_writer(run_folder):
             write_command(run_folder, command)

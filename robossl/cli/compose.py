@@ -2,6 +2,7 @@
 
 import ctypes
 import platform
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,9 +17,10 @@ from robossl.agents.sac.config import SACConfig
 from robossl.agents.state import restore_networks
 from robossl.cli.presets import load_preset
 from robossl.cli.settings import TrainSettings
-from robossl.core import BatchEnv, Policy, Stream, UserError
+from robossl.core import ArraySpec, BatchEnv, Policy, Stream, UserError
 from robossl.core.processor import num_cores
 from robossl.core.registry import AGENTS, load
+from robossl.core.specs import image_keys
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.draws import FastDraws
 from robossl.envs.sb3_vec_env import SB3VecEnv
@@ -90,6 +92,14 @@ def make_agent(settings: TrainSettings, env: BatchEnv, encoder: MultimodalEncode
         settings.agent, vec_env, representation=representation, seed=settings.seed, device=settings.device
     )
     return agent
+
+
+def note_single_frames(frame_stack: int, observation: dict[str, ArraySpec]) -> None:
+    """Tells which pictures are not stacked, where stacks are asked for."""
+    single = [key for key, spec in observation.items() if spec.is_image and key not in image_keys(observation)]
+    if frame_stack > 1 and single:
+        names = ", ".join(single)
+        print(f"frame_stack {frame_stack} joins colours alone; one frame at a time: {names}", file=sys.stderr)
 
 
 def load_settings(run_folder: Path) -> TrainSettings:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from robossl.cli.arguments import FLAT, parse, take_option
 from robossl.cli.choice import choose, listed, run_name
-from robossl.cli.compose import device_name, prepare_processor
+from robossl.cli.compose import device_name, note_single_frames, prepare_processor
 from robossl.cli.figures import print_summary
 from robossl.cli.presets import dump, load_preset
 from robossl.cli.pretraining import Pretraining, pretrain_summary
@@ -62,6 +62,8 @@ def run(arguments: list[str]) -> int:
     job = _begun(rest) if resumed is None else _resumed(Path(resumed), rest)
     prepare_processor(job.settings.num_threads)
     pretraining = Pretraining.prepare(job.data, job.settings)
+    if job.run_folder is None:
+        note_single_frames(job.settings.frame_stack, pretraining.replay.observation)
     folder = job.run_folder or _begin(job.settings, job.name, job.data)
     with only_writer(folder):
         write_command(folder, ["robossl", "pretrain", *arguments])

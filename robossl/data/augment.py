@@ -1,13 +1,13 @@
 """Augmentation of batches of pictures: pure functions, one draw per sample, the same for all frames of its stack.
 
-Pictures are [B, C, H, W] with values in 0..255; what comes in as uint8 leaves as uint8 (rounded), float stays float and
-in 0..255. To treat all steps of windows [B, T, C, H, W] alike, hand them in as [B, T * C, H, W].
+Pictures are [B, C, H, W]: uint8 is colours and leaves as uint8 (rounded); float may be anything, such as distances. To
+treat all steps of windows [B, T, C, H, W] alike, hand them in as [B, T * C, H, W].
 
 Random shift: Yarats, Kostrikov, Fergus, "Image augmentation is all you need", ICLR 2021.
 """
 
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -48,19 +48,22 @@ def random_shift(images: torch.Tensor, pad: int, generator: torch.Generator) -> 
     Returns:
         [B, C, H, W].
     """
+    return shifted_alike({"": images}, pad, generator)[""]
+
+
+def shifted_alike(
+    pictures: Mapping[str, torch.Tensor], pad: int, generator: torch.Generator
+) -> dict[str, torch.Tensor]:
+    """Shifts pictures {key: [B, C, H, W]} like `random_shift`, those of one size alike: their pixels stay together."""
     if pad == 0:
-        return images
-    offset = torch.randint(2 * pad + 1, (2, len(images)), generator=generator, device=generator.device)
-    down, right = (offset - pad).to(images.device)
-    if images.device.type == "cpu":
-        return _shift_by_rows(images, down, right, pad)
-    return _shift_by_index(images, down, right)
+        return dict(pictures)
+    return _alike(pictures, partial(_draw_shift, pad, generator), partial(_shift, pad))
 
 
 def photometric(
     images: torch.Tensor, generator: torch.Generator, *, brightness: float, contrast: float, saturation: float
 ) -> torch.Tensor:
-    """Scales brightness, contrast and saturation of each sample by factors uniform in [1 - x, 1 + x].
+    """Scales brightness, contrast and saturation of each sample by factors uniform in [1 - x, 1 + x], within 0..255.
 
     Contrast scales about the mean grey of the sample's whole stack.
 
@@ -91,13 +94,16 @@ def photometric(
     mean = (pixels.mean(dim=(1, 3)) * grey).sum(dim=1).view(-1, 1, 1, 1)
     jittered = torch.matmul((bright * contrasty * mix)[:, None], pixels)
     jittered += mean * (bright * (1 - contrasty))[..., None]
-    return _as_input(jittered.view(images.shape), images.dtype)
+    return _as_input(jittered.view(images.shape).clamp(0, 255), images.dtype)
 
 
 def random_resized_crop(
     images: torch.Tensor, generator: torch.Generator, *, min_area: float, max_stretch: float
 ) -> torch.Tensor:
-    """Cuts a random rectangle out of each sample and resizes it, bilinearly, to the size of the whole.
+    """Cuts a random rectangle out of each sample and resizes it to the size of the whole.
+
+    Colours are interpolated, bilinearly; other numbers are those of the nearest pixel, as nothing is half-way between a
+    thing and the distance, or the infinity, behind it.
 
     Args:
         images: [B, C, H, W].
@@ -108,6 +114,34 @@ def random_resized_crop(
     Returns:
         [B, C, H, W], same dtype.
     """
+    return cropped_alike({"": images}, generator, min_area=min_area, max_stretch=max_stretch)[""]
+
+
+def cropped_alike(
+    pictures: Mapping[str, torch.Tensor], generator: torch.Generator, *, min_area: float, max_stretch: float
+) -> dict[str, torch.Tensor]:
+    """Crops pictures {key: [B, C, H, W]} like `random_resized_crop`, those of one size alike."""
+    return _alike(pictures, partial(_draw_crop, generator, min_area, max_stretch), _crop)
+
+
+def _alike(
+    pictures: Mapping[str, torch.Tensor],
+    draw: Callable[[torch.Tensor], torch.Tensor],
+    change: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+) -> dict[str, torch.Tensor]:
+    """Changes pictures by what is drawn once for each size."""
+    drawn: dict[tuple[int, ...], torch.Tensor] = {}
+    changed = {}
+    for key, images in pictures.items():
+        size = tuple(images.shape[-2:])
+        if size not in drawn:
+            drawn[size] = draw(images)
+        changed[key] = change(images, drawn[size])
+    return changed
+
+
+def _draw_crop(generator: torch.Generator, min_area: float, max_stretch: float, images: torch.Tensor) -> torch.Tensor:
+    """Returns where [B, 2, 3] in a sample the cropped one's corners lie, as `affine_grid` takes it."""
     unit = torch.rand(4, len(images), generator=generator, device=generator.device).to(images.device)
     area = min_area + (1 - min_area) * unit[0]
     stretch = max_stretch ** (2 * unit[1] - 1)
@@ -115,9 +149,26 @@ def random_resized_crop(
     zero = torch.zeros_like(width)
     centre_x, centre_y = (1 - width) * (2 * unit[2] - 1), (1 - height) * (2 * unit[3] - 1)
     rows = [torch.stack([width, zero, centre_x], dim=1), torch.stack([zero, height, centre_y], dim=1)]
-    grid = F.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)
-    cropped = F.grid_sample(images.float(), grid, padding_mode="border", align_corners=False)
-    return _as_input(cropped, images.dtype)
+    return torch.stack(rows, dim=1)
+
+
+def _crop(images: torch.Tensor, rectangle: torch.Tensor) -> torch.Tensor:
+    grid = F.affine_grid(rectangle, list(images.shape), align_corners=False)
+    mode = "bilinear" if images.dtype == torch.uint8 else "nearest"
+    return _as_input(F.grid_sample(images.float(), grid, mode, "border", align_corners=False), images.dtype)
+
+
+def _draw_shift(pad: int, generator: torch.Generator, images: torch.Tensor) -> torch.Tensor:
+    """Returns by how many pixels [2, B] each sample goes down and to the right."""
+    offset = torch.randint(2 * pad + 1, (2, len(images)), generator=generator, device=generator.device)
+    return (offset - pad).to(images.device)
+
+
+def _shift(pad: int, images: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+    down, right = offset
+    if images.device.type == "cpu":
+        return _shift_by_rows(images, down, right, pad)
+    return _shift_by_index(images, down, right)
 
 
 def _shift_by_rows(images: torch.Tensor, down: torch.Tensor, right: torch.Tensor, pad: int) -> torch.Tensor:
@@ -158,5 +209,4 @@ def _grey(device: torch.device) -> torch.Tensor:
 
 
 def _as_input(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    values = values.clamp(0, 255)
     return values.round().to(dtype) if dtype == torch.uint8 else values.to(dtype)

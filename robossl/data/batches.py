@@ -41,6 +41,7 @@ class WindowBatch:
         reward: [B, T - 1].
         terminated: [B, T - 1] bool, whether the action ended the episode.
         mask: [B, T] bool, which observations are real; action t is real where mask[:, t + 1] is.
+        frame_stack: k.
     """
 
     obs: dict[str, torch.Tensor]
@@ -48,6 +49,17 @@ class WindowBatch:
     reward: torch.Tensor
     terminated: torch.Tensor
     mask: torch.Tensor
+    frame_stack: int = 1
+
+    @property
+    def coloured(self) -> tuple[str, ...]:
+        """The keys of RGB pictures: bytes, of three channels before they were stacked."""
+        channels = 3 * self.frame_stack
+        return tuple(
+            key
+            for key, value in self.obs.items()
+            if value.dtype == torch.uint8 and value.ndim == 5 and value.shape[2] == channels
+        )
 
     @property
     def device(self) -> torch.device:

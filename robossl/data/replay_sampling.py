@@ -53,6 +53,7 @@ class BatchReader:
             reward=self._columns.take("reward", rows) * real,
             terminated=self._columns.take("terminated", rows) & real,
             mask=torch.cat([first, real], dim=1),
+            frame_stack=self._frame_stack,
         )
 
     def observe(self, serial: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -13,6 +13,7 @@ _DTYPES = {"32FC1": "f4", "16UC1": "u2"}
 _COLOURS = {"rgb8": [0, 1, 2], "bgr8": [2, 1, 0], "rgba8": [0, 1, 2], "bgra8": [2, 1, 0]}
 MAX_SIDE_PX = 8192
 _M_PER_MM = 1e-3
+_TOUCHING_M = 1e-3
 
 
 def decode_picture(message: Any, encoding: str) -> NDArray[Any]:
@@ -59,7 +60,8 @@ def filled(picture: NDArray[Any], nearest: float, farthest: float) -> NDArray[An
     """
     if picture.dtype == np.uint8:
         return picture
-    return np.asarray(np.nan_to_num(picture, nan=farthest, posinf=farthest, neginf=nearest))
+    near = max(nearest, _TOUCHING_M)  # by 0 renderers say that nothing is there, and policies learned that
+    return np.asarray(np.nan_to_num(picture, nan=farthest, posinf=farthest, neginf=near))
 
 
 def fit_picture(picture: NDArray[Any], height: int, width: int) -> NDArray[Any]:

@@ -1,9 +1,13 @@
 """A small convolutional encoder of camera pictures, cheap enough to train on a CPU."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+Scaling: TypeAlias = Callable[[Tensor], Tensor]
 
 
 class ImageEncoder(nn.Module):
@@ -16,7 +20,7 @@ class ImageEncoder(nn.Module):
         shape: (C, H, W).
         channels, kernels, strides: of the convolutions, one entry per layer.
         num_features: size of the output.
-        depth: whether the pictures are distances in metres instead of colours in 0..255.
+        scaling: from new float32 pixels, which it may overwrite, to [-0.5, 0.5]; see `scaling_of`.
 
     Raises:
         ValueError: if the picture is too small for the convolutions.
@@ -30,10 +34,10 @@ class ImageEncoder(nn.Module):
         kernels: Sequence[int],
         strides: Sequence[int],
         num_features: int,
-        depth: bool = False,
+        scaling: Scaling,
     ) -> None:
         super().__init__()
-        self.depth = depth
+        self.scaling = scaling
         height, width = (conv_size(size, kernels, strides) for size in shape[1:])
         layers: list[nn.Module] = []
         for num_in, num_out, kernel, stride in zip((shape[0], *channels), channels, kernels, strides, strict=False):
@@ -49,14 +53,42 @@ class ImageEncoder(nn.Module):
         # refuse channels-last ones, and the input's layout alone selects the kernels. Bytes are cheaper to reorder
         # than floats, and large new tensors cost more than the convolutions: hence the order, and in place.
         pixels = images.contiguous(memory_format=torch.channels_last).to(torch.float32, copy=True)
-        scaled = nearness(pixels) if self.depth else pixels.div_(255.0).sub_(0.5)
-        features: Tensor = self.head(self.convolutions(scaled).flatten(1))
+        features: Tensor = self.head(self.convolutions(self.scaling(pixels)).flatten(1))
         return features
 
 
+def scaling_of(key: str, dtype: str) -> Scaling:
+    """Returns how the pictures of an observation are scaled: bytes are colours, other numbers what their key says.
+
+    Numbers are distances unless the key begins with another modality, as cameras' keys do.
+    """
+    return centred if dtype == "uint8" else _SCALINGS.get(key.partition("_")[0], nearness)
+
+
+def centred(colours: Tensor) -> Tensor:
+    """Maps colours in [0, 255] to [-0.5, 0.5], in place."""
+    return colours.div_(255.0).sub_(0.5)
+
+
 def nearness(depth_m: Tensor) -> Tensor:
-    """Maps distances in [0, inf] m to [-0.5, 0.5]: near things are told apart best, and infinity is a number."""
-    return 0.5 - 1.0 / (1.0 + depth_m)
+    """Maps distances in m to [-0.5, 0.5]: near things are told apart best, and infinity is a number.
+
+    What is not in front of the camera is as far as can be: by 0 renderers say that nothing is there.
+    """
+    return torch.where(depth_m <= 0.0, 0.5, 0.5 - 1.0 / (1.0 + depth_m))
+
+
+def halved(normals: Tensor) -> Tensor:
+    """Maps components of unit vectors to [-0.5, 0.5]."""
+    return normals * 0.5
+
+
+def squashed(flow_px: Tensor) -> Tensor:
+    """Maps displacements in pixels, of either sign, to (-0.5, 0.5): small ones are told apart best."""
+    return F.softsign(flow_px) * 0.5
+
+
+_SCALINGS: dict[str, Scaling] = {"normals": halved, "flow": squashed}
 
 
 def conv_size(size: int, kernels: Sequence[int], strides: Sequence[int]) -> int:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from robossl.core.errors import UserError
-from robossl.nets.image import ImageEncoder
+from robossl.nets.image import ImageEncoder, scaling_of
 from robossl.nets.mlp import orthogonal_init
 from robossl.nets.running_norm import RunningNorm
 from robossl.nets.vector import VectorEncoder
@@ -53,9 +53,9 @@ class EncoderConfig:
 class MultimodalEncoder(nn.Module):
     """Maps an observation {key: [B, ...]} to features [B, features_dim].
 
-    Pictures [B, C, H, W] (uint8 or float 0..255 colours; float32 depth in m) have one `ImageEncoder` each, vectors
-    [B, D] one `VectorEncoder` together; the features are joined in the order pictures, vectors. It serves as an SB3
-    features extractor. Build it within `seeded_init` to repeat its first weights.
+    Pictures [B, C, H, W] (uint8 or float 0..255 colours; float32 depth in m, or what their key says, see `scaling_of`)
+    have one `ImageEncoder` each, vectors [B, D] one `VectorEncoder` together; the features are joined in the order
+    pictures, vectors. It serves as an SB3 features extractor. Built within `seeded_init` its first weights repeat.
 
     Args:
         observation: {key: (shape, dtype)} of what it sees, channels first; other keys of an observation are ignored.
@@ -125,7 +125,7 @@ class MultimodalEncoder(nn.Module):
                 kernels=config.kernels,
                 strides=config.strides,
                 num_features=config.image_features,
-                depth=dtype != "uint8",
+                scaling=scaling_of(key, dtype),
             )
         except ValueError as error:
             raise UserError(

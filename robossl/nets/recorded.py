@@ -40,7 +40,7 @@ class Recorded:
 
         Args:
             work: the update, always the same one.
-            batch: a tensor, or a dataclass of tensors, None and dicts of tensors.
+            batch: a tensor, or a dataclass of tensors, None, dicts of tensors, and numbers that never change.
             variant: whatever else decides what it does; each is recorded for itself.
         """
         if self._stream is None:
@@ -95,7 +95,7 @@ def generators_of(agent: Any) -> list[torch.Generator]:
 
 def _tensors(batch: Any) -> list[Tensor]:
     """Returns the tensors of a batch, always in the same order."""
-    if batch is None:
+    if batch is None or isinstance(batch, int):
         return []
     if isinstance(batch, Tensor):
         return [batch]
@@ -104,8 +104,10 @@ def _tensors(batch: Any) -> list[Tensor]:
 
 
 def _copied(batch: Any) -> Any:
-    if batch is None or isinstance(batch, Tensor):
-        return None if batch is None else batch.clone()
+    if batch is None or isinstance(batch, int):
+        return batch
+    if isinstance(batch, Tensor):
+        return batch.clone()
     if isinstance(batch, dict):
         return {key: _copied(value) for key, value in batch.items()}
     return dataclasses.replace(batch, **{f.name: _copied(getattr(batch, f.name)) for f in dataclasses.fields(batch)})

@@ -57,7 +57,7 @@ class InverseDynamics(Objective):
         """See `Objective.forward`."""
         steps = self.config.num_steps
         seen = {key: value[:, : self.window] for key, value in batch.obs.items()}
-        view = make_window_view(seen, self.config.view, generator)
+        view = make_window_view(seen, self.config.view, generator, batch.coloured)
         z = encode_window(lambda obs: encode(encoder, obs), view)  # [B, K + 1, D]
         predicted = self.head(torch.cat([z[:, :-1], z[:, 1:]], dim=-1))  # [B, K, A]
         action, real = batch.action[:, :steps], batch.mask[:, 1 : self.window]

@@ -4,6 +4,7 @@ Self-Predictive Representations (Schwarzer et al., ICLR 2021) for continuous act
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar, Literal
 
 import torch
@@ -74,7 +75,7 @@ class LatentPrediction(Objective):
         real = where_true(is_real)
         if len(real) < 2:  # batch normalisation needs two samples
             return no_loss(batch), {}
-        z = encode(encoder, make_view(batch.step(0), self.config.view, generator))
+        z = encode(encoder, make_view(batch.step(0), self.config.view, generator, batch.coloured))
         future = self._rollout(z, batch.action).flatten(0, 1)[real]  # [n, D], the n steps before episodes' ends
         loss = cosine_loss(self.predictor(self.projector(future)), self._targets(batch, real, generator))
         return or_none(loss, is_real), {}
@@ -95,7 +96,8 @@ class LatentPrediction(Objective):
     def _targets(self, batch: WindowBatch, real: Tensor, generator: torch.Generator) -> Tensor:
         """Returns what the slow copy makes of those of o_1 .. o_K [B * K] that `real` [n] says: [n, P]."""
         later = {key: value[:, 1 : self.window] for key, value in batch.obs.items()}
-        z = encode_window(lambda obs: encode(self.target_encoder, make_view(obs, self.config.view, generator)), later)
+        view = partial(make_view, config=self.config.view, generator=generator, coloured=batch.coloured)
+        z = encode_window(lambda obs: encode(self.target_encoder, view(obs)), later)
         projected: Tensor = self.target_projector(z.flatten(0, 1)[real])
         return projected
 

@@ -94,8 +94,8 @@ class TOVVICReg(Objective):
         before, now, after = (rows(batch.step(t), whole) for t in (0, config.gap, 2 * config.gap))
         if len(whole) < 2:  # a variance needs two samples
             return no_loss(batch), {}
-        views = [make_view(now, config.view, generator) for _ in range(2)]
-        views += [make_view(neighbour, config.neighbour_view, generator) for neighbour in (before, after)]
+        views = [make_view(now, config.view, generator, batch.coloured) for _ in range(2)]
+        views += [make_view(other, config.neighbour_view, generator, batch.coloured) for other in (before, after)]
         x, y, z_before, z_after = (encode(encoder, view) for view in views)
         projected = self.projector(x), self.projector(y)
         terms = {

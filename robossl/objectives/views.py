@@ -1,23 +1,25 @@
 """Random views of observations: pictures are changed, vectors never."""
 
 import math
+from collections.abc import Container
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from robossl.core.errors import UserError
-from robossl.data.augment import photometric, random_resized_crop, random_shift, require_shift, shortest_side
+from robossl.data.augment import cropped_alike, photometric, require_shift, shifted_alike, shortest_side
 from robossl.nets.multimodal import ObservationShapes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewConfig:
-    """How a view of a picture is made; colour changes are alike for all frames of a stack.
+    """How a view of pictures is made: those of one size are cropped and shifted alike.
 
     Attributes:
         shift_px: largest shift along either axis.
-        jitter: half-width of the factors of brightness, contrast and saturation; 0 changes none.
+        jitter: half-width of the factors of brightness, contrast and saturation, which are alike for all frames of a
+            stack; 0 changes none. Only colours of three channels are varied.
         crop_area: smallest share of the picture that a crop keeps; None does not crop. A crop hides where and how far
             away things are, which driving and grasping need.
         crop_stretch: largest change of a crop's aspect ratio.
@@ -53,28 +55,27 @@ class ViewConfig:
             )
 
 
-def make_view(obs: dict[str, Tensor], config: ViewConfig, generator: torch.Generator) -> dict[str, Tensor]:
-    """Returns a random view of {key: [B, ...]}: every picture [B, C, H, W] changed, colours only where uint8."""
-    return {key: _picture_view(value, config, generator) if value.ndim == 4 else value for key, value in obs.items()}
+def make_view(
+    obs: dict[str, Tensor], config: ViewConfig, generator: torch.Generator, coloured: Container[str]
+) -> dict[str, Tensor]:
+    """Returns a random view of {key: [B, ...]}: pictures [B, C, H, W] change, their colours if they are `coloured`."""
+    pictures = {key: value for key, value in obs.items() if value.ndim == 4}
+    if config.crop_area is not None:
+        pictures = cropped_alike(pictures, generator, min_area=config.crop_area, max_stretch=config.crop_stretch)
+    pictures = shifted_alike(pictures, config.shift_px, generator)
+    if (x := config.jitter) > 0:
+        pictures |= {
+            key: photometric(picture, generator, brightness=x, contrast=x, saturation=x)
+            for key, picture in pictures.items()
+            if key in coloured
+        }
+    return {**obs, **pictures}
 
 
-def make_window_view(obs: dict[str, Tensor], config: ViewConfig, generator: torch.Generator) -> dict[str, Tensor]:
+def make_window_view(
+    obs: dict[str, Tensor], config: ViewConfig, generator: torch.Generator, coloured: Container[str]
+) -> dict[str, Tensor]:
     """Returns a random view of windows {key: [B, T, ...]}, the same change for all steps of a window."""
     stacked = {key: value.flatten(1, 2) for key, value in obs.items() if value.ndim == 5}
-    views = make_view(stacked, config, generator)
+    views = make_view(stacked, config, generator, coloured)
     return {key: views[key].view_as(value) if key in views else value for key, value in obs.items()}
-
-
-def _picture_view(picture: Tensor, config: ViewConfig, generator: torch.Generator) -> Tensor:
-    colour = picture.dtype == torch.uint8
-    if config.crop_area is not None:
-        picture = random_resized_crop(picture, generator, min_area=config.crop_area, max_stretch=config.crop_stretch)
-    picture = random_shift(picture, config.shift_px, generator)
-    if config.jitter and colour:
-        if picture.shape[1] % 3:
-            raise UserError(
-                f"view: jitter varies RGB colours, and a picture has {picture.shape[1]} channels: set it to 0"
-            )
-        strength = config.jitter
-        picture = photometric(picture, generator, brightness=strength, contrast=strength, saturation=strength)
-    return picture

@@ -12,11 +12,12 @@ from robossl.nets import EncoderConfig
 def test_every_picture_is_shifted_and_vectors_are_not() -> None:
     generator = torch.Generator().manual_seed(0)
     picture = torch.randint(0, 256, (32, 6, 8, 8), dtype=torch.uint8, generator=generator)
-    obs = {"rgb_a": picture, "rgb_b": picture, "proprio": torch.ones(32, 2)}
+    obs = {"rgb_a": picture, "depth_a": picture.float(), "rgb_b": picture[..., :7], "proprio": torch.ones(32, 2)}
     shifted = augmented(obs, AugmentConfig(shift_px=2), generator)
     assert shifted["proprio"] is obs["proprio"]
     assert not torch.equal(shifted["rgb_a"], picture)
-    assert not torch.equal(shifted["rgb_a"], shifted["rgb_b"])
+    assert torch.equal(shifted["rgb_a"].float(), shifted["depth_a"])  # what is of one size stays together
+    assert not torch.equal(shifted["rgb_a"][..., 2:5], shifted["rgb_b"][..., 2:5])
     assert shifted["rgb_a"].dtype == torch.uint8
 
 

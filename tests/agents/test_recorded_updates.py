@@ -11,6 +11,7 @@ import torch
 from agent_checks import same, weights
 
 from robossl.agents import PPO, SAC, AugmentConfig, PPOConfig, Representation, SACConfig
+from robossl.data.batches import WindowBatch
 from robossl.nets.recorded import Recorded
 from robossl.objectives import InverseDynamicsConfig, LatentPredictionConfig, TOVVICRegConfig
 
@@ -113,6 +114,21 @@ def test_each_variant_runs_three_times_then_is_recorded_and_repeated(graphs: lis
     recorded.forget()
     recorded(work, Batch({}, torch.ones(3)), "a")
     assert len(graphs) == 2
+
+
+def test_a_number_of_a_batch_is_kept_with_its_recording(graphs: list[Graph]) -> None:
+    seen: list[int] = []
+
+    def work(batch: WindowBatch) -> dict[str, torch.Tensor]:
+        seen.append(batch.frame_stack)
+        return {}
+
+    batch = WindowBatch({}, *(torch.ones(2, 3) for _ in range(4)), frame_stack=3)
+    recorded = Recorded(torch.device("cuda"), [])
+    for _ in range(4):
+        recorded(work, batch)
+    assert seen == [3, 3, 3, 3]
+    assert [graph.num_replays for graph in graphs] == [1]
 
 
 def test_the_recordings_used_longest_ago_are_dropped(graphs: list[Graph]) -> None:

@@ -99,12 +99,13 @@ def codes_of(obs):
 
 def on_numpy(batch):
     """The fields of a batch as arrays: a thousand small comparisons are faster on them."""
-    values = {field: getattr(batch, field) for field in batch.__dataclass_fields__}
-    as_arrays = {
-        name: {key: tensor.numpy() for key, tensor in value.items()} if isinstance(value, dict) else value.numpy()
-        for name, value in values.items()
-    }
-    return SimpleNamespace(**as_arrays)
+    return SimpleNamespace(**{field: _on_numpy(getattr(batch, field)) for field in batch.__dataclass_fields__})
+
+
+def _on_numpy(value):
+    if isinstance(value, dict):
+        return {key: tensor.numpy() for key, tensor in value.items()}
+    return value if isinstance(value, int) else value.numpy()
 
 
 def expected_stack(code, num_frames):

@@ -67,6 +67,7 @@ def test_every_window_equals_the_naive_record(make_worlds, make_replay, num_worl
     replay = make_replay(60, num_worlds, frame_stack=num_frames)
     worlds.run(replay, num_steps)
     batch = on_numpy(replay.sample_windows(150, length, torch.Generator().manual_seed(1)))
+    assert batch.frame_stack == num_frames
     stored = stored_codes(worlds, 60)
     for index, code in enumerate(codes_of({"proprio": batch.obs["proprio"][:, 0]})):
         assert stored.issuperset(expected_stack(code, num_frames))

@@ -87,6 +87,7 @@ def test_a_picture_too_thin_for_the_shape_gives_its_middle(size: tuple[int, int]
 def test_distances_that_are_no_numbers_stay_in_trainings_range() -> None:
     holes = np.array([[np.nan, np.inf], [-np.inf, 1.5]], np.float32)[..., None]
     np.testing.assert_array_equal(filled(holes, 0.25, 4.0)[..., 0], [[4.0, 4.0], [0.25, 1.5]])
+    assert filled(holes, 0.0, 4.0)[1, 0, 0] > 0  # where training saw nothing at all, a 0, too near is not that
     colours = pixels(2, 2)
     assert filled(colours, 0.0, 1.0) is colours
 

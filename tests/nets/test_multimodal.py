@@ -5,7 +5,7 @@ import torch
 
 from robossl.core.errors import UserError
 from robossl.nets import EncoderConfig, MultimodalEncoder, encode_window, seeded_init
-from robossl.nets.image import conv_size, nearness
+from robossl.nets.image import conv_size, nearness, scaling_of
 
 RING = {"rgb_front": ((9, 27, 48), "uint8")}
 ARM = {"proprio": ((14,), "float32"), "rgb_static": ((3, 64, 64), "uint8"), "depth_wrist": ((1, 32, 32), "float32")}
@@ -72,8 +72,33 @@ def test_memory_layout_of_pictures_does_not_matter():
     assert torch.equal(encoder(obs), encoder(other))
 
 
-def test_depth_is_finite_at_zero_and_infinity():
-    assert nearness(torch.tensor([0.0, 1.0, float("inf")])).tolist() == [-0.5, 0.0, 0.5]
+def test_depth_is_bounded_and_where_nothing_is_as_far_as_can_be():
+    depth_m = torch.tensor([1e-9, 1.0, float("inf"), 0.0, -1.0, -float("inf")])
+    assert nearness(depth_m).tolist() == [-0.5, 0.0, 0.5, 0.5, 0.5, 0.5]
+    assert nearness(torch.tensor([float("nan")])).isnan().all()
+
+
+@pytest.mark.parametrize(
+    ("key", "raw", "scaled"),
+    [
+        ("normals_front", [-1.0, -0.5, 0.0, 1.0], [-0.5, -0.25, 0.0, 0.5]),
+        ("flow_front", [-1e6, -1.0, 0.0, 1.0, 3.0], [-0.5, -0.25, 0.0, 0.25, 0.375]),
+        ("depth_front", [0.0, 1.0, 3.0], [0.5, 0.0, 0.25]),
+        ("camera", [0.0, 1.0, 3.0], [0.5, 0.0, 0.25]),
+    ],
+)
+def test_a_picture_is_scaled_by_what_its_key_says(key, raw, scaled):
+    torch.testing.assert_close(scaling_of(key, "float32")(torch.tensor(raw)), torch.tensor(scaled))
+
+
+def test_an_encoder_takes_the_scaling_of_each_key():
+    observation = {key: ((1, 32, 32), "float32") for key in ("depth_a", "normals_a", "flow_a", "camera")}
+    images = make({**observation, "rgb_flow": ((3, 32, 32), "uint8")}).images
+    assert {key: image.scaling for key, image in images.items()} == {
+        **{key: scaling_of(key, "float32") for key in observation},
+        "rgb_flow": scaling_of("rgb_flow", "uint8"),
+    }
+    assert images["flow_a"].scaling is not images["depth_a"].scaling is not images["normals_a"].scaling
 
 
 def test_raw_vectors_pass_on():

@@ -15,7 +15,7 @@ def observation(batch=6, frames=3):
 
 
 def view(obs, seed=1, **options):
-    return make_view(obs, ViewConfig(**options), torch.Generator().manual_seed(seed))
+    return make_view(obs, ViewConfig(**options), torch.Generator().manual_seed(seed), ("rgb_front",))
 
 
 @pytest.mark.parametrize("options", [{}, {"shift_px": 0}, {"jitter": 0.0}, {"crop_area": 0.3}])
@@ -59,7 +59,7 @@ def test_samples_differ_and_a_seed_repeats():
 def test_a_still_window_stays_still():
     obs = observation()
     window = {key: value[:, None].repeat(1, 4, *[1] * (value.ndim - 1)) for key, value in obs.items()}
-    seen = make_window_view(window, ViewConfig(), torch.Generator().manual_seed(1))
+    seen = make_window_view(window, ViewConfig(), torch.Generator().manual_seed(1), ("rgb_front",))
     assert torch.equal(seen["proprio"], window["proprio"])
     for key in ("rgb_front", "depth_front"):
         assert seen[key].shape == window[key].shape
@@ -102,9 +102,15 @@ def test_views_that_may_show_nothing_of_a_picture_are_refused(fits, does_not, me
         ViewConfig(**does_not).require_fit(shapes)
 
 
-def test_colours_of_a_picture_without_any_are_not_varied():
-    grey = {"camera": torch.zeros(2, 1, 8, 8, dtype=torch.uint8)}
+def test_colours_vary_of_the_pictures_that_have_some_alone():
     generator = torch.Generator().manual_seed(0)
-    assert make_view(grey, ViewConfig(jitter=0.0), generator)["camera"].shape == (2, 1, 8, 8)
-    with pytest.raises(UserError, match="jitter varies RGB colours, and a picture has 1 channels: set it to 0"):
-        make_view(grey, ViewConfig(), generator)
+    obs = {key: torch.full((4, 3, 8, 8), 90, dtype=torch.uint8) for key in ("rgb", "grey")}
+    seen = make_view(obs, ViewConfig(shift_px=0), generator, ("rgb",))
+    assert torch.equal(seen["grey"], obs["grey"])
+    assert not torch.equal(seen["rgb"], obs["rgb"])
+
+
+def test_distances_of_a_camera_stay_with_its_colours():
+    picture = torch.randint(0, 256, (16, 1, 12, 16), generator=torch.Generator().manual_seed(0)).float()
+    seen = view({"depth_front": picture, "normals_front": picture.repeat(1, 3, 1, 1)}, crop_area=0.5)
+    assert torch.equal(seen["normals_front"], seen["depth_front"].expand(-1, 3, -1, -1))

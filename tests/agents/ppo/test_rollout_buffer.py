@@ -46,6 +46,15 @@ def test_vectors_are_what_an_encoder_normalises() -> None:
     torch.testing.assert_close(encoder.vector_norm.mean, torch.ones(2 + 16 * 6))
 
 
+def test_windows_tell_how_many_frames_a_picture_stacks() -> None:
+    sizes = {"num_worlds": 1, "gamma": 0.5, "gae_lambda": 0.5, "device": torch.device("cpu")}
+    generator = torch.Generator().manual_seed(0)
+    space = spaces.Dict({"camera": spaces.Box(0, 255, (3, 4, 4), np.uint8)})
+    for frame_stack, coloured in ((3, ()), (1, ("camera",))):
+        buffer = RolloutBuffer(4, space, 1, frame_stack=frame_stack, **sizes)
+        assert buffer.windows(2, 2, generator).coloured == coloured
+
+
 def test_advantages_by_hand() -> None:
     buffer = make(3, 1)
     obs = {key: np.zeros((1, *box.shape), box.dtype) for key, box in SPACE.items()}
