@@ -15,6 +15,8 @@ from robossl.envs.env_state import require_alike
 from robossl.envs.sensor_model import SensorModel, decisions_late
 from robossl.envs.task_env import TaskEnv
 
+_NEAREST_M = np.float32(1e-3)  # of distances that are wrong
+
 
 class ImperfectEnv:
     """See `BatchEnv`: another environment, whose observations pass through sensor models.
@@ -208,8 +210,8 @@ class ImperfectSensor:
         if model.resolution is not None:
             values = np.rint(values / model.resolution) * np.float32(model.resolution)
         values = values.clip(spec.low, spec.high)
-        if key.startswith("depth_"):
-            values[truth == 0] = 0  # where nothing is there is no reading that could be wrong
+        if key.startswith("depth_"):  # 0 is that nothing is there: of that no reading could be wrong, nor become it
+            values = np.where(truth == 0, np.float32(0), np.maximum(values, _NEAREST_M))
         return (np.rint(values) if spec.dtype == "uint8" else values).astype(spec.dtype)
 
 

@@ -421,3 +421,12 @@ def test_where_a_depth_camera_sees_nothing_there_is_no_noise() -> None:
     assert is_nothing.any()
     assert (seen[is_nothing] == 0).all()
     assert np.std(seen[~is_nothing] - true[~is_nothing]) > 0.02
+
+
+def test_a_distance_however_wrong_does_not_become_nothing() -> None:
+    noisy = {"depth_front": SensorModel(noise_std=5.0, resolution=1.0)}
+    config = EnvConfig(num_worlds=2, num_threads=1, observations=("depth_front",), image_size=(16, 9))
+    true = make_env(config, WorldSeed()).reset()["depth_front"]
+    seen = make_env(replace(config, sensors=noisy), WorldSeed()).reset()["depth_front"]
+    np.testing.assert_array_equal(seen == 0, true == 0)
+    assert seen[true != 0].min() == np.float32(1e-3)
