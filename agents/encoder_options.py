@@ -25,7 +25,7 @@ class EncoderOptions:
 
     Attributes:
         mode: `scratch` starts from random weights; `finetune` goes on from pretrained ones; `frozen` keeps
-            those.
+            those. A network of vectors beside pictures is pretrained by no objective, and learns in every mode.
         learning_rate: the encoder's own; the agent's where None.
         weights: folder of a pretrained encoder, which has sizes of its own; read by whoever builds the agent.
     """

@@ -98,9 +98,15 @@ class MultimodalEncoder(nn.Module):
         return torch.cat(parts, dim=-1)
 
     def freeze(self, frozen: bool = True) -> None:
-        """Keeps weights and statistics as they are from now on, or lets them change again."""
+        """Keeps what pretraining trains, and statistics, as they are from now on, or lets them change again.
+
+        Where there are pictures, objectives train those alone: the vectors' network is as it was made, and goes on
+        learning.
+        """
         self.frozen = frozen
         self.requires_grad_(not frozen)
+        if self.picture_keys:
+            self.vectors.requires_grad_(True)
 
     def observe(self, obs: Mapping[str, Tensor]) -> None:
         """Adds the vectors of a batch {key: [B, ...]} to the statistics that normalise them, unless it is frozen."""

@@ -135,12 +135,24 @@ def test_a_copy_is_independent():
     assert not torch.equal(copied(obs), before)
 
 
-def test_a_frozen_encoder_keeps_weights_and_statistics_until_it_is_freed():
+@pytest.mark.parametrize("keys", [("proprio",), ("rgb_static", "depth_wrist")])
+def test_a_frozen_encoder_keeps_weights_and_statistics_until_it_is_freed(keys):
+    observation = {key: ARM[key] for key in keys}
+    encoder, obs = make(observation), draw(observation, 4)
+    encoder.freeze()
+    assert not encoder(obs).requires_grad
+    encoder.freeze(False)
+    assert encoder(obs).requires_grad
+
+
+def test_a_frozen_encoder_of_pictures_and_vectors_learns_the_vectors_that_no_objective_trained():
     encoder, obs = make(ARM), draw(ARM, 4)
     encoder.freeze()
     encoder.observe(obs)
     assert encoder.vector_norm.count == 0
-    assert not encoder(obs).requires_grad
+    encoder(obs).sum().backward()
+    assert all(parameter.grad is None for parameter in encoder.images.parameters())
+    assert all(parameter.grad.abs().sum() > 0 for parameter in encoder.vectors.parameters())
     encoder.freeze(False)
     encoder.observe(obs)
     assert encoder.vector_norm.count == 4

@@ -114,12 +114,14 @@ def test_updates_end_once_the_policy_has_moved_too_far(make) -> None:
     assert make(replace(config, target_kl=None)).learn(64)._n_updates == 50
 
 
-def test_a_frozen_encoder_never_changes(make, colour_env, tiny) -> None:
+def test_a_frozen_encoder_keeps_its_pictures_and_learns_its_vectors(make, colour_env, tiny) -> None:
     module = MultimodalEncoder(observation_shapes(colour_env().observation_space), tiny)
     agent = make(module=module, options=EncoderOptions(mode="frozen")).learn(64)
     assert agent._n_updates > 0
-    assert same(weights(module), weights(agent.policy.encoder))
-    assert len(agent.policy.optimizer.param_groups) == 1
+    encoder = agent.policy.encoder
+    assert same(weights(module.images), weights(encoder.images))
+    assert same(weights(module.vector_norm), weights(encoder.vector_norm))
+    assert not same(weights(module.vectors), weights(encoder.vectors))
 
 
 @pytest.mark.parametrize("features", [None, 8])

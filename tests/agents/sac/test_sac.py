@@ -158,12 +158,23 @@ def test_vectors_are_normalised_by_what_was_seen(make, tiny, features) -> None:
     assert agent.policy.encoder.vector_norm.count == agent._n_updates * agent.batch_size > 0
 
 
-def test_a_frozen_encoder_never_changes(make, pretrained) -> None:
+def test_a_frozen_encoder_keeps_its_pictures_and_learns_its_vectors(make, pretrained) -> None:
     agent = make(module=pretrained, options=EncoderOptions(mode="frozen"))
     agent.learn(96)
     assert agent._n_updates > 0
-    assert same(weights(pretrained), weights(agent.policy.encoder))
-    assert all(parameter.grad is None for parameter in agent.policy.encoder.parameters())
+    encoder = agent.policy.encoder
+    assert same(weights(pretrained.images), weights(encoder.images))
+    assert same(weights(pretrained.vector_norm), weights(encoder.vector_norm))
+    assert all(parameter.grad is None for parameter in encoder.images.parameters())
+    assert not same(weights(pretrained.vectors), weights(encoder.vectors))
+
+
+def test_a_frozen_encoder_without_weights_beside_its_pictures_never_changes(make, colour_env, tiny) -> None:
+    sizes = replace(tiny, vector_features=None)
+    module = MultimodalEncoder(observation_shapes(colour_env().observation_space), sizes)
+    agent = make(module=module, options=EncoderOptions(mode="frozen"))
+    agent.learn(96)
+    assert same(weights(module), weights(agent.policy.encoder))
     assert len(agent.critic.optimizer.param_groups) == 1
 
 
