@@ -4,11 +4,13 @@ import torch
 from torch import Tensor, nn
 
 _LIMIT = 10.0  # standard deviations: what lies beyond was hardly ever seen
+_LEAST_VARIANCE = 1e-6  # what hardly moves would be rounding errors, blown up
 
 
 class RunningNorm(nn.Module):
     """Scales each element of [B, D] to mean 0 and standard deviation 1 over all batches it was told to learn.
 
+    Elements whose standard deviation is below 1e-3 are scaled by 1000, and so stay below 1.
     Statistics are cumulative (Chan, Golub and LeVeque 1979), so they settle as training goes on.
     """
 
@@ -23,7 +25,7 @@ class RunningNorm(nn.Module):
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Normalises [B, D], clipped to where values were seen; as long as none were, they pass unchanged."""
-        scaled = (vectors - self.mean) * torch.rsqrt(self.variance.clamp(min=1e-6))
+        scaled = (vectors - self.mean) * torch.rsqrt(self.variance.clamp(min=_LEAST_VARIANCE))
         return torch.where(self.count > 0, scaled.clamp(-_LIMIT, _LIMIT), vectors)
 
     @torch.no_grad()

@@ -33,3 +33,10 @@ def test_what_was_never_seen_is_clipped() -> None:
     norm = RunningNorm(1)
     norm.learn(torch.tensor([[-1.0], [1.0]]))
     assert norm(torch.tensor([[1e9]])).item() == 10.0
+
+
+def test_what_deviates_by_less_than_a_thousandth_is_scaled_by_a_thousand() -> None:
+    batch = torch.tensor([[1e-4, 2e-3], [-1e-4, -2e-3]])
+    norm = RunningNorm(2)
+    norm.learn(batch)
+    torch.testing.assert_close(norm(batch), torch.tensor([[0.1, 1.0], [-0.1, -1.0]]))
