@@ -8,6 +8,7 @@ from stable_baselines3.common.preprocessing import get_action_dim
 from robossl.agents.encoder_options import Representation
 from robossl.agents.observations import require_supported
 from robossl.agents.seeds import Seeds, derive_seeds
+from robossl.objectives import require_batch_size
 
 
 def build_agent(agent: Any, **policy_kwargs: Any) -> Seeds:
@@ -27,6 +28,7 @@ def build_agent(agent: Any, **policy_kwargs: Any) -> Seeds:
     """
     require_supported(agent.env, agent.observation_space, agent.action_space)
     representation: Representation = agent.representation
+    require_batch_size(representation.objectives, agent.aux_batch_size, what="agent.aux-batch-size")
     agent._setup_lr_schedule()
     agent.set_random_seed(agent.seed)
     seeds = derive_seeds(agent.seed)

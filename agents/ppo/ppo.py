@@ -21,7 +21,6 @@ from robossl.agents.augmentation import augmented
 from robossl.agents.construction import build_agent
 from robossl.agents.encoder_options import Representation
 from robossl.agents.mean_action import MeanAction
-from robossl.agents.metrics import Means
 from robossl.agents.observations import encode, final_observations, time_limits, to_tensors
 from robossl.agents.optimisation import follow_schedule, step
 from robossl.agents.ppo import losses
@@ -29,6 +28,7 @@ from robossl.agents.ppo.config import PPOConfig
 from robossl.agents.ppo.policy import PPOPolicy
 from robossl.agents.ppo.rollout_buffer import RolloutBuffer
 from robossl.core import Obs, Tree, UserError
+from robossl.nets.means import Means
 from robossl.nets.optimisers import make_recordable
 from robossl.nets.recorded import Recorded, generators_of
 from robossl.objectives import RepresentationLearner

@@ -23,7 +23,6 @@ from robossl.agents.construction import build_agent
 from robossl.agents.encoder_options import Representation
 from robossl.agents.experience import make_replay, require_experience, store_step
 from robossl.agents.mean_action import MeanAction
-from robossl.agents.metrics import Means
 from robossl.agents.observations import encode, final_observations, time_limits, to_tensors
 from robossl.agents.optimisation import follow_schedule, step
 from robossl.agents.pink_noise import NoiseColour
@@ -34,6 +33,7 @@ from robossl.agents.sac.policy import Actor, Critic, SACPolicy
 from robossl.core import Obs, Tree
 from robossl.data.batches import TransitionBatch
 from robossl.data.replay import Replay
+from robossl.nets.means import Means
 from robossl.nets.optimisers import adam, make_recordable
 from robossl.nets.recorded import Recorded, generators_of
 from robossl.objectives import RepresentationLearner

@@ -42,6 +42,7 @@ class Pretraining:
                 store, store.spec, keys, split, frame_stack=config.frame_stack, config=config.probe, generator=rng
             )
         learner = new_learner(config, replay.stacked_observation, store.spec.action.shape[0])
+        learner.require_windows(config.pretrain.batch_size, replay.longest_episode)
         return cls(learner=learner, replay=replay, probe=probe, config=config)
 
     def run(self, folder: Path, *, resume: bool) -> PretrainResult:

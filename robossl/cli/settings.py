@@ -11,7 +11,7 @@ from robossl.core import UserError
 from robossl.core.processor import require_num_threads
 from robossl.envs import EnvConfig
 from robossl.nets import EncoderConfig
-from robossl.objectives import ObjectiveConfig, TOVVICRegConfig
+from robossl.objectives import ObjectiveConfig, TOVVICRegConfig, require_batch_size
 from robossl.training.collect import CollectConfig
 from robossl.training.evaluations import EvaluationConfig
 from robossl.training.pretrain import PretrainConfig
@@ -72,6 +72,7 @@ class PretrainSettings:
     def __post_init__(self) -> None:
         """Checks the numbers."""
         _require_counts(self.frame_stack)
+        require_batch_size(self.objectives, self.pretrain.batch_size, what="pretrain.batch-size")
         require_num_threads("num-threads", self.num_threads)
         require_seed(self.seed)
 
@@ -91,6 +92,10 @@ class PretrainStage:
     objectives: tuple[ObjectiveConfig, ...] = (TOVVICRegConfig(),)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     probe: ProbeConfig = field(default_factory=ProbeConfig)
+
+    def __post_init__(self) -> None:
+        """Checks that the objectives can learn from such batches."""
+        require_batch_size(self.objectives, self.pretrain.batch_size, what="pretrain.pretrain.batch-size")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +139,7 @@ class TrainSettings:
     def __post_init__(self) -> None:
         """Checks the numbers."""
         _require_counts(self.frame_stack, self.test_episodes)
+        require_batch_size(self.objectives, self.agent.aux_batch_size, what="agent.aux-batch-size")
         require_num_threads("num-threads", self.num_threads)
         require_seed(self.seed)
 

@@ -161,6 +161,17 @@ class EpisodeLinks:
             path.append(self._columns.take("prev", self.rows(path[-1])))
         return torch.stack(path[::-1], dim=-1)
 
+    def longest_episode(self) -> int:
+        """Returns how many steps of one episode follow each other at the most, from `first` on."""
+        serial = torch.arange(self.first, self.head, device=self._columns.device)
+        before = self._columns.take("prev", self.rows(serial))
+        serial = serial[(before == serial) | (before < self.first)]
+        num_steps = -1
+        while len(serial):
+            after, num_steps = self.after(serial), num_steps + 1
+            serial = after[after != serial]
+        return max(num_steps, 0)
+
     def get_state(self) -> dict[str, int | list[int]]:
         """Returns what is not in the slots."""
         return {"head": self.head, "last": self._last.tolist()}

@@ -141,6 +141,11 @@ class Replay:
         return self._columns.num_bytes
 
     @property
+    def longest_episode(self) -> int:
+        """Steps of the longest episode, or of what is left of it; found by walking through all."""
+        return self._links.longest_episode()
+
+    @property
     def stacked_observation(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """What sampled observations look like: {key: (shape without batch axes, dtype)}."""
         return {

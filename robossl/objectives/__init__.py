@@ -1,6 +1,6 @@
 """Self-supervised objectives, for pretraining and as auxiliary losses alike."""
 
-from robossl.objectives.choice import ObjectiveConfig, make_objective
+from robossl.objectives.choice import ObjectiveConfig, make_objective, require_batch_size
 from robossl.objectives.inverse_dynamics import InverseDynamicsConfig
 from robossl.objectives.latent_prediction import LatentPredictionConfig
 from robossl.objectives.learner import RepresentationLearner
@@ -17,4 +17,5 @@ __all__ = [
     "TOVVICRegConfig",
     "ViewConfig",
     "make_objective",
+    "require_batch_size",
 ]

@@ -3,6 +3,7 @@
 As in SGI's pretraining (Schwarzer et al., NeurIPS 2021), for continuous actions: keeps what the robot can influence.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -14,6 +15,8 @@ from robossl.data.batches import WindowBatch
 from robossl.nets import MultimodalEncoder, encode_window, mlp
 from robossl.objectives.objective import Objective, encode, encoded_dim, masked_mean, require_weights
 from robossl.objectives.views import ViewConfig, make_window_view
+
+_NO_VARIANCE = 1e-8  # of actions in [-1, 1], but for rounding: one alone, or all the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,7 @@ class InverseDynamicsConfig:
         view: of every observation, the same for a whole window: a shift between two moments would look like motion.
     """
 
+    min_windows: ClassVar[int] = 1
     kind: Literal["inverse_dynamics"] = "inverse_dynamics"
     weight: float = 1.0
     num_steps: int = 3
@@ -48,7 +52,7 @@ class InverseDynamics(Objective):
         super().__init__()
         config.view.require_fit(encoder.observation)
         self.config = config
-        self.window = config.num_steps + 1
+        self.window, self.reach = config.num_steps + 1, f"num_steps {config.num_steps}"
         self.head = mlp((2 * encoded_dim(encoder), *config.hidden, action_dim))
 
     def forward(
@@ -60,11 +64,16 @@ class InverseDynamics(Objective):
         view = make_window_view(seen, self.config.view, generator, batch.coloured)
         z = encode_window(lambda obs: encode(encoder, obs), view)  # [B, K + 1, D]
         predicted = self.head(torch.cat([z[:, :-1], z[:, 1:]], dim=-1))  # [B, K, A]
-        action, real = batch.action[:, :steps], batch.mask[:, 1 : self.window]
+        action, real = batch.action[:, :steps], self.usable(batch.mask)
         loss = action_loss(predicted, action, real)
         mean = (action * real[..., None]).sum(dim=(0, 1)) / real.sum().clamp(min=1)
         floor = action_loss(mean.expand_as(action), action, real)
-        return loss, {f"{self.name}_r2": 1.0 - loss.detach() / floor.clamp(min=1e-8)}
+        r2 = torch.where(floor > _NO_VARIANCE, 1.0 - loss.detach() / floor, math.nan)
+        return loss, {f"{self.name}_r2": r2}
+
+    def usable(self, mask: Tensor) -> Tensor:
+        """Returns which actions are real, [B, K]."""
+        return mask[:, 1 : self.window]
 
 
 def action_loss(predicted: Tensor, action: Tensor, mask: Tensor) -> Tensor:

@@ -32,6 +32,7 @@ class LatentPredictionConfig:
         view: of every observation, drawn for each alone.
     """
 
+    min_windows: ClassVar[int] = 2  # batch normalisation needs two samples
     kind: Literal["latent_prediction"] = "latent_prediction"
     weight: float = 1.0
     num_steps: int = 3
@@ -57,7 +58,7 @@ class LatentPrediction(Objective):
         super().__init__()
         config.view.require_fit(encoder.observation)
         self.config = config
-        self.window = config.num_steps + 1
+        self.window, self.reach = config.num_steps + 1, f"num_steps {config.num_steps}"
         dim = encoded_dim(encoder)
         self.transition = mlp((dim + action_dim, config.hidden, dim))
         self.projector = nn.Sequential(
@@ -71,14 +72,18 @@ class LatentPrediction(Objective):
         self, encoder: MultimodalEncoder, batch: WindowBatch, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """See `Objective.forward`."""
-        is_real = batch.mask[:, 1 : self.window].flatten()
+        is_real = self.usable(batch.mask).flatten()
         real = where_true(is_real)
-        if len(real) < 2:  # batch normalisation needs two samples
+        if len(real) < self.config.min_windows:
             return no_loss(batch), {}
         z = encode(encoder, make_view(batch.step(0), self.config.view, generator, batch.coloured))
         future = self._rollout(z, batch.action).flatten(0, 1)[real]  # [n, D], the n steps before episodes' ends
         loss = cosine_loss(self.predictor(self.projector(future)), self._targets(batch, real, generator))
         return or_none(loss, is_real), {}
+
+    def usable(self, mask: Tensor) -> Tensor:
+        """Returns which of o_1 .. o_K are real, [B, K]."""
+        return mask[:, 1 : self.window]
 
     def after_step(self, encoder: MultimodalEncoder) -> None:
         """See `Objective.after_step`."""

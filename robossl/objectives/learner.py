@@ -1,5 +1,6 @@
 """Objectives at work on one encoder: alone in pretraining, beside an agent's loss as auxiliaries."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -11,7 +12,7 @@ from robossl.data.batches import WindowBatch
 from robossl.nets import MultimodalEncoder, seeded_init
 from robossl.nets.optimisers import adam, make_recordable, set_learning_rates
 from robossl.nets.recorded import Recorded
-from robossl.objectives.choice import ObjectiveConfig, make_objective
+from robossl.objectives.choice import ObjectiveConfig, make_objective, require_batch_size
 from robossl.objectives.optimizer_state import optimizer_tree, restore_optimizer
 
 
@@ -59,7 +60,7 @@ class RepresentationLearner:
         self.encoder = encoder.to(device)
         with seeded_init(seed):
             self.objectives = [make_objective(config, encoder, action_dim).to(device) for config in objectives]
-        self.weights = [config.weight for config in objectives]
+        self.configs = tuple(objectives)
         self.generator = torch.Generator(device).manual_seed(seed)
         self.window = max((objective.window for objective in self.objectives), default=1)
         self.max_grad_norm = max_grad_norm
@@ -74,10 +75,25 @@ class RepresentationLearner:
         for objective in self.objectives:
             yield from (parameter for parameter in objective.parameters() if parameter.requires_grad)
 
+    def require_windows(self, batch_size: int, longest_episode: int) -> None:
+        """Checks that pretraining on episodes of up to `longest_episode` steps can train every objective.
+
+        Raises:
+            UserError: if batches are too small, or no episode is as long as an objective's window.
+        """
+        require_batch_size(self.configs, batch_size, what="pretrain.batch-size")
+        for objective in self.objectives:
+            if longest_episode < objective.window - 1:
+                raise UserError(
+                    f"{objective.name}: {objective.reach} needs episodes of at least {objective.window - 1} steps, "
+                    f"and the longest of the data has {longest_episode}"
+                )
+
     def loss(self, batch: WindowBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """Returns the weighted sum of the objectives' losses and detached 0-d metrics.
 
-        Metrics hold each unweighted loss as `<objective>_loss` and what the objectives add.
+        Metrics hold each unweighted loss as `<objective>_loss` and what the objectives add, NaN where the batch has too
+        few windows for the objective, and as `<objective>_usable` the share of the batch that it learns from.
 
         Raises:
             ValueError: if the windows are too short.
@@ -86,10 +102,14 @@ class RepresentationLearner:
             raise ValueError(f"windows have {batch.mask.shape[1]} steps, the objectives need {self.window}")
         total = torch.zeros((), device=batch.device)
         metrics: dict[str, Tensor] = {}
-        for weight, objective in zip(self.weights, self.objectives, strict=True):
+        for config, objective in zip(self.configs, self.objectives, strict=True):
             loss, details = objective(self.encoder, batch, self.generator)
-            total = total + weight * loss
-            metrics |= {f"{objective.name}_loss": loss.detach(), **details}
+            total = total + config.weight * loss
+            usable = objective.usable(batch.mask)
+            enough = usable.sum() >= config.min_windows
+            for name, value in {f"{objective.name}_loss": loss.detach(), **details}.items():
+                metrics[name] = torch.where(enough, value, math.nan)
+            metrics[f"{objective.name}_usable"] = usable.float().mean()
         return total, metrics
 
     def zero_grad(self) -> None:

@@ -22,16 +22,26 @@ class Objective(nn.Module, ABC):
     Attributes:
         name: in metrics and checkpoints.
         window: how many consecutive observations it needs; it reads the first ones of longer windows.
+        reach: the setting that says so, and its value.
     """
 
     name: ClassVar[str]
     window: int
+    reach: str
 
     @abstractmethod
     def forward(
         self, encoder: MultimodalEncoder, batch: WindowBatch, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Returns the loss (a scalar, 0 where the batch has no complete window) and detached 0-d metrics."""
+        """Returns the loss and detached 0-d metrics.
+
+        The loss is a scalar, 0 where fewer than the config's `min_windows` of `usable` are true. A metric is NaN where
+        it is not defined.
+        """
+
+    @abstractmethod
+    def usable(self, mask: Tensor) -> Tensor:
+        """Returns which parts of windows with this `mask` [B, T] it learns from: bool, of a shape of its own."""
 
     def after_step(self, encoder: MultimodalEncoder) -> None:
         """Follows the encoder after an optimiser's step, where the objective keeps a copy of it."""
@@ -81,12 +91,18 @@ def rows(obs: Mapping[str, Tensor], index: Tensor) -> dict[str, Tensor]:
 def where_true(mask: Tensor) -> Tensor:
     """Returns the rows where `mask` [B] is true.
 
-    On a GPU they are repeated up to B: there, shapes that depend on values would have to be waited for. See `or_none`.
+    On a GPU they are repeated up to B: there, shapes that depend on values would have to be waited for. See `repeats`
+    and `or_none`.
     """
     if not mask.is_cuda:
         return mask.nonzero().flatten()
     first = torch.argsort(mask.to(torch.uint8), descending=True, stable=True)
     return first[torch.arange(len(mask), device=mask.device) % mask.sum().clamp(min=1)]
+
+
+def repeats(mask: Tensor) -> Tensor | None:
+    """Returns how often each of the rows `where_true(mask)` is there, on average []; None where they are there once."""
+    return len(mask) / mask.sum().clamp(min=2) if mask.is_cuda else None
 
 
 def or_none(loss: Tensor, mask: Tensor) -> Tensor:

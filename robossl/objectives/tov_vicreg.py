@@ -21,6 +21,7 @@ from robossl.objectives.objective import (
     encoded_dim,
     no_loss,
     or_none,
+    repeats,
     require_weights,
     rows,
     where_true,
@@ -49,6 +50,7 @@ class TOVVICRegConfig:
         neighbour_view: of its neighbours; one of another kind than `view` would tell the moments apart.
     """
 
+    min_windows: ClassVar[int] = 2  # a variance needs two samples
     kind: Literal["tov_vicreg"] = "tov_vicreg"
     weight: float = 1.0
     gap: int = 3
@@ -79,7 +81,7 @@ class TOVVICReg(Objective):
         config.view.require_fit(encoder.observation)
         config.neighbour_view.require_fit(encoder.observation)
         self.config = config
-        self.window = 2 * config.gap + 1
+        self.window, self.reach = 2 * config.gap + 1, f"gap {config.gap}"
         dim = encoded_dim(encoder)
         self.projector = mlp((dim, *config.projector), batch_norm=True)
         self.order_head = mlp((3 * dim, *config.order_hidden, 1))
@@ -89,23 +91,27 @@ class TOVVICReg(Objective):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """See `Objective.forward`."""
         config = self.config
-        is_whole = batch.mask[:, 2 * config.gap]
+        is_whole = self.usable(batch.mask)
         whole = where_true(is_whole)
         before, now, after = (rows(batch.step(t), whole) for t in (0, config.gap, 2 * config.gap))
-        if len(whole) < 2:  # a variance needs two samples
+        if len(whole) < config.min_windows:
             return no_loss(batch), {}
         views = [make_view(now, config.view, generator, batch.coloured) for _ in range(2)]
         views += [make_view(other, config.neighbour_view, generator, batch.coloured) for other in (before, after)]
         x, y, z_before, z_after = (encode(encoder, view) for view in views)
-        projected = self.projector(x), self.projector(y)
+        projected, times = (self.projector(x), self.projector(y)), repeats(is_whole)
         terms = {
             "invariance": invariance_loss(*projected),
-            "variance": (variance_loss(projected[0]) + variance_loss(projected[1])) / 2,
-            "covariance": covariance_loss(projected[0]) + covariance_loss(projected[1]),
+            "variance": (variance_loss(projected[0], times) + variance_loss(projected[1], times)) / 2,
+            "covariance": covariance_loss(projected[0], times) + covariance_loss(projected[1], times),
             "temporal": self._temporal_loss(torch.stack([z_before, x, z_after], dim=1), generator),
         }
         loss = torch.stack([getattr(config, term) * value for term, value in terms.items()]).sum()
         return or_none(loss, is_whole), {f"{self.name}_{term}": value.detach() for term, value in terms.items()}
+
+    def usable(self, mask: Tensor) -> Tensor:
+        """Returns which windows are whole, [B]."""
+        return mask[:, self.window - 1]
 
     def _temporal_loss(self, moments: Tensor, generator: torch.Generator) -> Tensor:
         """Returns the cross-entropy of telling which of `moments` [B, 3, D] were put in disorder."""

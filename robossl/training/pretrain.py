@@ -1,19 +1,18 @@
 """Pretraining: objectives train an encoder on collected episodes, without labels and without rewards."""
 
 import math
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from robossl.core.errors import UserError
 from robossl.core.protocols import Tree
 from robossl.data.replay import Replay
 from robossl.nets import save_encoder
+from robossl.nets.means import Means
 from robossl.objectives import RepresentationLearner
 from robossl.training.cadence import Every
 from robossl.training.checkpoint import Checkpoint, Checkpoints
@@ -109,8 +108,10 @@ def pretrain(
 
     Raises:
         Interrupted: after SIGINT or SIGTERM, with a checkpoint written.
-        UserError: if the folder holds another run, the data changed, or the disk is full.
+        UserError: if the folder holds another run, the data changed or have no whole window for an objective, training
+            diverges, or the disk is full.
     """
+    learner.require_windows(config.batch_size, replay.longest_episode)
     checkpoint = checkpoint_to_resume(run_folder, resume=resume)
     with ExitStack() as stack:
         stack.enter_context(clear_disk_errors(run_folder))
@@ -159,8 +160,7 @@ class _Pretraining:
         self._probe, self._tensorboard, self._progress = probe, tensorboard, progress
         self._log, self._probing = Every(config.log_every), Every(config.probe_every)
         self._saving = Every(config.checkpoint_every)
-        self._sums: dict[str, Tensor] = {}
-        self._num_summed = 0
+        self._means = Means()
         self.step = 0
         self.metrics: dict[str, float] = {}
         self.report: ProbeReport | None = None
@@ -170,7 +170,7 @@ class _Pretraining:
         config, learner = self._config, self._learner
         learner.set_learning_rate(config.learning_rate_at(self.step))
         batch = self._replay.sample_windows(config.batch_size, learner.window, self._generator)
-        self._sum(learner.update(batch))
+        self._means.add(learner.update(batch))
         self.step += 1
         self._progress.add(1)
         if self._log.due(self.step):
@@ -180,8 +180,7 @@ class _Pretraining:
 
     def finish(self) -> None:
         """Probes at the end, unless that was just done."""
-        if self._num_summed:
-            self._write_means()
+        self._write_means()
         if self.report is None or self._config.probe_every is None or self.step % self._config.probe_every:
             self._run_probe()
 
@@ -192,8 +191,7 @@ class _Pretraining:
         training = {
             "generator": self._generator.get_state(),
             "rng": global_rng_state(),
-            "sums": dict(self._sums),
-            "num_summed": self._num_summed,
+            "means": self._means.get_state(),
             "transitions": len(self._replay),
             "seconds": self.stopwatch.get_state(),
             "metrics": dict(self.metrics),
@@ -210,23 +208,21 @@ class _Pretraining:
         self._learner.set_state(checkpoint.tree("learner"))
         self._generator.set_state(training["generator"])
         set_global_rng_state(training["rng"])
-        self._sums = {name: value.to(self._replay.device) for name, value in training["sums"].items()}
-        self._num_summed = training["num_summed"]
-        self.stopwatch.set_state(training.get("seconds", 0.0))  # runs begun before this was kept go on
+        self._means.set_state(training.get("means", []), self._replay.device)  # runs begun before this was kept go on
+        self.stopwatch.set_state(training.get("seconds", 0.0))  # likewise
         self.metrics = training.get("metrics", {})  # likewise
         self.step = checkpoint.step
         for every in (self._log, self._probing, self._saving):
             every.set_state(self.step)
 
-    def _sum(self, metrics: Mapping[str, Tensor]) -> None:
-        """Adds up on the device: reading each value there and then would wait for it."""
-        for name, value in metrics.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
-        self._num_summed += 1
-
     def _write_means(self) -> None:
-        self.metrics = {name: float(total) / self._num_summed for name, total in self._sums.items()}
-        self._sums, self._num_summed = {}, 0
+        """Writes what was learnt since the last line, if anything was."""
+        means, self._means = self._means.read(), Means()
+        if not means:
+            return
+        if not all(parameter.isfinite().all() for parameter in self._learner.encoder.parameters()):
+            raise UserError(f"pretraining diverged before update {self.step}: lower pretrain.learning-rate")
+        self.metrics = means
         values = {f"ssl/{name}": value for name, value in self.metrics.items()}
         self._tensorboard.add_scalars({**values, "ssl/lr": self._config.learning_rate_at(self.step - 1)}, self.step)
         self._progress.show(**{name: value for name, value in self.metrics.items() if name.endswith("_loss")})

@@ -78,6 +78,8 @@ _EVAL_ARM = ["eval", "--env", "robossl/ArmPush-v0", "--policy", "random", "--epi
         (["collect", "--env.observations", "proprio", "proprio"], 1, "names some more than once: proprio proprio"),
         (["collect", "arm-push", "--collect.hold-steps", "nan"], 1, "collect.hold-steps must be at least 1, got nan"),
         (["pretrain", "inverse-dynamics", "--objectives.0.weight", "nan"], 1, "weight must be a finite number"),
+        (["pretrain", "tov-vicreg", "--pretrain.batch-size", "1"], 1, "batch-size must be at least 2 for tov_vicreg"),
+        (["train", "quickstart", "--pretrain.pretrain.batch-size", "1"], 1, "must be at least 2 for tov_vicreg, got 1"),
         (["train", "arm-reach", "--encoder-options.mode", "frozen"], 1, "mode frozen needs encoder-options.weights"),
         (
             ["train", "arm-reach", "--agent.learning-starts", "0"],

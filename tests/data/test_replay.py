@@ -33,6 +33,21 @@ def test_keys_and_split_choose_what_is_kept(make_episode):
     assert {code[0] for code in codes_of(batch.obs)} == {1, 3}
 
 
+def test_the_longest_episode_is_found(make_episode):
+    episodes = [make_episode(world, 0, length) for world, length in enumerate((1, 6, 3))]
+    assert Replay.from_episodes(episodes).longest_episode == 6
+    assert Replay.from_episodes(episodes, split=[0]).longest_episode == 1
+
+
+def test_the_longest_episode_is_no_longer_than_what_the_ring_kept(make_worlds, make_replay):
+    worlds, replay = make_worlds(1), make_replay(12, 1)
+    assert replay.longest_episode == 0
+    worlds.run(replay, 40)
+    start = torch.arange(replay._links.first, replay._links.head)
+    real = (replay._links.walk(start, 12).diff(dim=1) != 0).sum(dim=1)
+    assert 0 < replay.longest_episode == real.max()
+
+
 def test_stacked_shapes_are_those_of_the_batches(make_worlds, make_replay):
     worlds, replay = make_worlds(2), make_replay(60, 2, frame_stack=3)
     worlds.run(replay, 20)

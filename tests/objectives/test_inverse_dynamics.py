@@ -58,6 +58,19 @@ def test_without_a_real_step_the_loss_is_zero_and_backward_works(dots):
     assert loss.item() == 0
 
 
+@pytest.mark.parametrize("last", [0, 1])
+def test_r2_is_not_told_of_fewer_than_two_actions(dots, last):
+    encoder, (windows, _) = dots.make_encoder(), dots.dot_windows(1, 3)
+    _, metrics = make(encoder)(encoder, dots.cut(windows, 0, last), generator())
+    assert metrics["inverse_dynamics_r2"].isnan()
+
+
+def test_r2_is_not_told_where_actions_are_all_the_same(dots):
+    encoder, (windows, _) = dots.make_encoder(), dots.dot_windows(8, 3)
+    windows.action.fill_(0.3)
+    assert make(encoder)(encoder, windows, generator())[1]["inverse_dynamics_r2"].isnan()
+
+
 def test_gradients_reach_encoder_and_head(dots):
     encoder, (windows, _) = dots.make_encoder(), dots.dot_windows(8, 3)
     objective = make(encoder)

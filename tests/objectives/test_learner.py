@@ -10,6 +10,7 @@ from robossl.objectives import (
     LatentPredictionConfig,
     RepresentationLearner,
     TOVVICRegConfig,
+    require_batch_size,
 )
 from robossl.objectives.metrics import linear_probe_r2
 from robossl.objectives.views import ViewConfig
@@ -130,6 +131,42 @@ def test_objectives_without_any_whole_window_make_a_step_that_changes_no_head(do
     before = [parameter.clone() for parameter in learner.head_parameters()]
     learner.update(dots.cut(dots.cut(windows, 0, 0), 1, 0))
     assert all(map(torch.equal, before, learner.head_parameters()))
+
+
+def test_a_batch_without_enough_windows_tells_no_loss_of_an_objective(dots):
+    learner, (windows, _) = make(dots), dots.dot_windows(4, 4)
+    for row in range(3):
+        windows = dots.cut(windows, row, 1)
+    _, metrics = learner.loss(windows)
+    missing = {name for name, value in metrics.items() if value.isnan()}
+    assert missing == {"tov_vicreg_loss"}
+    assert metrics["tov_vicreg_usable"].item() == 0.25
+    assert metrics["latent_prediction_usable"].item() == 5 / 8
+    assert metrics["inverse_dynamics_usable"].item() == 1.0
+
+
+@pytest.mark.parametrize(
+    ("objective", "message"),
+    [
+        (
+            TOVVICRegConfig(gap=40),
+            "tov_vicreg: gap 40 needs episodes of at least 80 steps, .* has 79",
+        ),
+        (LatentPredictionConfig(num_steps=80), "latent_prediction: num_steps 80 needs .* at least 80 steps"),
+    ],
+)
+def test_data_without_a_whole_window_are_refused(dots, objective, message):
+    learner = make(dots, (objective,))
+    learner.require_windows(2, 80)
+    with pytest.raises(UserError, match=message):
+        learner.require_windows(2, 79)
+
+
+@pytest.mark.parametrize("config", ALL)
+def test_batches_that_an_objective_cannot_learn_from_are_refused(config):
+    require_batch_size([config], config.min_windows, what="batch")
+    with pytest.raises(UserError, match=f"batch must be at least {config.min_windows} for {config.kind}, got"):
+        require_batch_size([config], config.min_windows - 1, what="batch")
 
 
 def test_a_kind_given_twice_is_refused(dots):

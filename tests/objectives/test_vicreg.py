@@ -27,6 +27,13 @@ def test_terms_equal_the_paper_s_formulas_written_out():
     assert covariance_loss(torch.tensor(x)).item() == pytest.approx(covariance, rel=1e-12)
 
 
+def test_repeated_samples_count_as_often_as_there_are():
+    z = gaussian(12, 5) * 0.3
+    repeated, repeats = z.repeat(4, 1), torch.tensor(4.0)
+    assert variance_loss(repeated, repeats).item() == pytest.approx(variance_loss(z).item(), rel=1e-9)
+    assert covariance_loss(repeated, repeats).item() == pytest.approx(covariance_loss(z).item(), rel=1e-9)
+
+
 def test_variance_term_is_zero_at_unit_std_and_almost_one_at_collapse():
     z = gaussian(64, 8)
     assert variance_loss((z - z.mean(0)) / z.std(0)).item() == 0

@@ -1,5 +1,6 @@
 import os
 import signal
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,7 @@ from training_toys import ENCODER, LineEnv
 from robossl.core import UserError
 from robossl.data import EpisodeStore, Replay
 from robossl.nets import MultimodalEncoder, load_encoder, seeded_init
-from robossl.objectives import InverseDynamicsConfig, RepresentationLearner
+from robossl.objectives import InverseDynamicsConfig, RepresentationLearner, TOVVICRegConfig
 from robossl.training.collect import CollectConfig, collect, open_writer
 from robossl.training.interrupt import Interrupted
 from robossl.training.policy import RandomPolicy
@@ -38,11 +39,11 @@ def make_probe(store):
     )  # fmt: skip
 
 
-def run(store, folder, *, config=CONFIG, episodes=15, probe=None, **options):
+def run(store, folder, *, config=CONFIG, episodes=15, probe=None, objective=None, **options):
     replay = Replay.from_episodes(store, frame_stack=2, keys=KEYS, split=range(episodes))
     with seeded_init(0):
         encoder = MultimodalEncoder(replay.stacked_observation, ENCODER)
-    learner = RepresentationLearner(encoder, [InverseDynamicsConfig()], 1, seed=0)
+    learner = RepresentationLearner(encoder, [objective or InverseDynamicsConfig()], 1, seed=0)
     generator = torch.Generator().manual_seed(1)
     return pretrain(learner, replay, folder, config, generator=generator, probe=probe or make_probe(store), **options)
 
@@ -135,6 +136,36 @@ def test_other_data_is_refused(store, tmp_path):
         run(store, tmp_path, probe=kill)
     with pytest.raises(UserError, match="cannot be continued on other data"):
         run(store, tmp_path, episodes=14, resume=True)
+
+
+@pytest.mark.parametrize(("gap", "batch_size"), [(400, 8), (1, 1)])
+def test_what_could_teach_nothing_is_refused_before_anything_is_written(store, tmp_path, gap, batch_size):
+    config = replace(CONFIG, batch_size=batch_size)
+    with pytest.raises(UserError, match="tov_vicreg"):
+        run(store, tmp_path, config=config, objective=TOVVICRegConfig(gap=gap))
+    assert not list(tmp_path.iterdir())
+
+
+def test_means_are_over_the_batches_that_had_a_loss(store, tmp_path):
+    config = PretrainConfig(updates=20, batch_size=2, log_every=20, probe_every=None, learning_rate=1e-12)
+    metrics = run(store, tmp_path, config=config, objective=TOVVICRegConfig(gap=2, projector=(8,))).metrics
+    assert 0.0 < metrics["tov_vicreg_usable"] < 1.0
+    weights = {"invariance": 10, "variance": 10, "covariance": 10, "temporal": 0.1}
+    total = sum(weight * metrics[f"tov_vicreg_{term}"] for term, weight in weights.items())
+    assert metrics["tov_vicreg_loss"] == pytest.approx(total, rel=1e-4)
+    assert metrics["tov_vicreg_variance"] > 0.2  # a hinge of nearly 1 where two samples hardly differ
+
+
+def test_an_encoder_that_diverged_is_not_kept(store, tmp_path, monkeypatch):
+    def diverging(learner, batch):
+        with torch.no_grad():
+            next(learner.encoder.parameters()).fill_(torch.nan)
+        return {"inverse_dynamics_loss": torch.tensor(torch.nan), "inverse_dynamics_usable": torch.tensor(1.0)}
+
+    monkeypatch.setattr(RepresentationLearner, "update", diverging)
+    with pytest.raises(UserError, match=r"diverged before update 4: lower pretrain\.learning-rate"):
+        run(store, tmp_path)
+    assert not (tmp_path / "encoder").exists()
 
 
 def test_a_folder_with_a_run_is_not_overwritten(store, finished):
