@@ -45,7 +45,7 @@ class EncoderOptions:
 
     @property
     def frozen(self) -> bool:
-        """Tells whether the encoder never changes."""
+        """Tells whether what was pretrained never changes."""
         return self.mode == "frozen"
 
 

@@ -67,7 +67,7 @@ class Critic(nn.Module):
 class SACPolicy(BasePolicy):
     """Acts on observations {key: [B, ...]}; `predict` is SB3's.
 
-    The critic's optimiser has the encoder (none has a frozen one); the actor is given detached features. The target
+    The critic's optimiser has what is not frozen of the encoder; the actor is given detached features. The target
     critic is a moving average of the critic's heads; it looks through the online encoder (as DrQ-v2, arXiv 2107.09645).
 
     Args:

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from types import FrameType
 
 from robossl.cli.graphics_choice import told_of_choice
 from robossl.deploy.streams import exit_code, outlast_readers
@@ -46,8 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         text, code = told
         print(f"robossl: {' '.join(text.split())}", file=sys.stderr)
     if arguments is None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and said: a late Ctrl-C changes nothing
+        signal.signal(signal.SIGINT, _once)  # all is done and said: a late Ctrl-C changes nothing
     sys.exit(code)
+
+
+def _once(number: int, frame: FrameType | None) -> None:
+    """Passes over one Ctrl-C; another one ends the process, should a thread keep it."""
+    signal.signal(number, signal.SIG_DFL)
 
 
 def _told(error: BaseException) -> tuple[str, int] | None:

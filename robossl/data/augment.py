@@ -54,7 +54,7 @@ def random_shift(images: torch.Tensor, pad: int, generator: torch.Generator) -> 
 def shifted_alike(
     pictures: Mapping[str, torch.Tensor], pad: int, generator: torch.Generator
 ) -> dict[str, torch.Tensor]:
-    """Shifts pictures {key: [B, C, H, W]} like `random_shift`, those of one size alike: their pixels stay together."""
+    """Shifts pictures {key: [B, C, H, W]} like `random_shift`, those of a camera alike: their pixels stay together."""
     if pad == 0:
         return dict(pictures)
     return _alike(pictures, partial(_draw_shift, pad, generator), partial(_shift, pad))
@@ -120,7 +120,7 @@ def random_resized_crop(
 def cropped_alike(
     pictures: Mapping[str, torch.Tensor], generator: torch.Generator, *, min_area: float, max_stretch: float
 ) -> dict[str, torch.Tensor]:
-    """Crops pictures {key: [B, C, H, W]} like `random_resized_crop`, those of one size alike."""
+    """Crops pictures {key: [B, C, H, W]} like `random_resized_crop`, those of a camera alike."""
     return _alike(pictures, partial(_draw_crop, generator, min_area, max_stretch), _crop)
 
 
@@ -129,15 +129,21 @@ def _alike(
     draw: Callable[[torch.Tensor], torch.Tensor],
     change: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
 ) -> dict[str, torch.Tensor]:
-    """Changes pictures by what is drawn once for each size."""
-    drawn: dict[tuple[int, ...], torch.Tensor] = {}
+    """Changes pictures by what is drawn once for each camera and size; two eyes are one camera."""
+    drawn: dict[tuple[str, int, int], torch.Tensor] = {}
     changed = {}
     for key, images in pictures.items():
-        size = tuple(images.shape[-2:])
-        if size not in drawn:
-            drawn[size] = draw(images)
-        changed[key] = change(images, drawn[size])
+        place = (_camera(key), *images.shape[-2:])
+        if place not in drawn:
+            drawn[place] = draw(images)
+        changed[key] = change(images, drawn[place])
     return changed
+
+
+def _camera(key: str) -> str:
+    """Returns what follows the modality, less which eye it is; the key itself where it names no modality."""
+    camera = key.partition("_")[2] or key
+    return camera.removesuffix("_left").removesuffix("_right")
 
 
 def _draw_crop(generator: torch.Generator, min_area: float, max_stretch: float, images: torch.Tensor) -> torch.Tensor:

@@ -7,16 +7,20 @@ from torch import Tensor
 
 from robossl.core.protocols import Tree
 
+_ALWAYS = "train/"
+
 
 class Means:
     """Sums 0-d tensors by name, each over the updates that gave it; nothing leaves the device before `read`.
 
-    An update gives no value of a name that it leaves out, or whose value is NaN: what a recorded update returns has
-    always the same names.
+    An update gives no value of a name that it leaves out. What a recorded update returns has always the same names:
+    where an objective has no value, it is NaN. What agents tell of themselves (`train/`) always has one, and is NaN
+    where learning has gone astray.
     """
 
     def __init__(self) -> None:
         self._sums: dict[tuple[str, ...], Tensor] = {}  # [2, n] sums and counts of values that came together
+        self._may_lack: dict[tuple[str, ...], Tensor] = {}  # [n] of which of them NaN is no value
 
     def add(self, values: dict[str, Tensor]) -> None:
         """Adds one value per name."""
@@ -24,7 +28,10 @@ class Means:
             return
         names = tuple(values)
         told = torch.stack([value.detach().reshape(()).float() for value in values.values()])
-        missing = told.isnan()
+        if names not in self._may_lack:
+            may_lack = [not name.startswith(_ALWAYS) for name in names]
+            self._may_lack[names] = torch.tensor(may_lack, device=told.device)
+        missing = told.isnan() & self._may_lack[names]
         added = torch.stack([told.masked_fill(missing, 0.0), (~missing).float()])
         self._sums[names] = self._sums[names] + added if names in self._sums else added
 

@@ -21,7 +21,13 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tree: Tree) -> None:
     """
     groups = optimizer.state_dict()["param_groups"]
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    for group, rate in zip(groups, tree["learning_rates"], strict=True):
+    rates = tree["learning_rates"]
+    if len(rates) != len(groups):
+        raise ValueError(
+            f"saved were {len(rates)} groups of parameters that learn, here are {len(groups)}"
+            " (since 0.2 the network of vectors beside a frozen encoder's pictures learns)"
+        )
+    for group, rate in zip(groups, rates, strict=True):
         group["lr"] = torch.full_like(group["lr"], rate) if isinstance(group["lr"], torch.Tensor) else rate
     for index, entries in tree["state"].items():
         if int(index) >= len(parameters):

@@ -126,6 +126,7 @@ class Checkpoints:
                 final.rename(self._hidden(final, "old"))
             temporary.rename(final)
         finally:
+            _put_back(self.folder)  # what the new one could not take the place of
             for suffix in ("tmp", "old"):
                 shutil.rmtree(self.folder / f".{final.name}.{suffix}", ignore_errors=True)
         sync_folder(self.folder)
@@ -270,12 +271,27 @@ def find_checkpoint(path: Path, which: str = LAST) -> Path | None:
     if (path / DONE).is_file():
         return path.resolve()
     folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
+    _put_back(folder)
     is_step = which.isascii() and which.isdigit()
     name = _folder_name(int(which)) if is_step else which
     if (is_step or which in (LAST, BEST)) and (folder / name / DONE).is_file():
         return (folder / name).resolve()
     finished = complete_checkpoints(folder)
     return finished[-1].resolve() if finished and which == LAST else None
+
+
+def _put_back(folder: Path) -> None:
+    """Gives checkpoints their names back that were hidden to be written anew, where a crash came between."""
+    for hidden in folder.glob(".*.old"):
+        final = folder / hidden.name[1 : -len(".old")]
+        if (hidden / DONE).is_file() and not final.exists() and _is_named(folder, final):
+            with suppress(OSError):
+                hidden.rename(final)
+
+
+def _is_named(folder: Path, final: Path) -> bool:
+    """Tells whether `last` or `best` points at a checkpoint: others were hidden to be dropped."""
+    return any((folder / name).is_symlink() and (folder / name).readlink().name == final.name for name in (LAST, BEST))
 
 
 def _folder_name(step: int) -> str:

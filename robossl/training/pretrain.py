@@ -188,6 +188,7 @@ class _Pretraining:
         return self._saving.due(self.step)
 
     def get_trees(self) -> dict[str, Tree]:
+        self._require_finite()  # else there would be nothing to go on from
         training = {
             "generator": self._generator.get_state(),
             "rng": global_rng_state(),
@@ -220,12 +221,15 @@ class _Pretraining:
         means, self._means = self._means.read(), Means()
         if not means:
             return
+        self._require_finite()
+        self.metrics = {**self.metrics, **means}
+        values = {f"ssl/{name}": value for name, value in means.items()}
+        self._tensorboard.add_scalars({**values, "ssl/lr": self._config.learning_rate_at(self.step - 1)}, self.step)
+        self._progress.show(**{name: value for name, value in means.items() if name.endswith("_loss")})
+
+    def _require_finite(self) -> None:
         if not all(parameter.isfinite().all() for parameter in self._learner.encoder.parameters()):
             raise UserError(f"pretraining diverged before update {self.step}: lower pretrain.learning-rate")
-        self.metrics = means
-        values = {f"ssl/{name}": value for name, value in self.metrics.items()}
-        self._tensorboard.add_scalars({**values, "ssl/lr": self._config.learning_rate_at(self.step - 1)}, self.step)
-        self._progress.show(**{name: value for name, value in self.metrics.items() if name.endswith("_loss")})
 
     def _run_probe(self) -> None:
         if self._probe is None:

@@ -16,7 +16,7 @@ def test_every_picture_is_shifted_and_vectors_are_not() -> None:
     shifted = augmented(obs, AugmentConfig(shift_px=2), generator)
     assert shifted["proprio"] is obs["proprio"]
     assert not torch.equal(shifted["rgb_a"], picture)
-    assert torch.equal(shifted["rgb_a"].float(), shifted["depth_a"])  # what is of one size stays together
+    assert torch.equal(shifted["rgb_a"].float(), shifted["depth_a"])  # what is of one camera stays together
     assert not torch.equal(shifted["rgb_a"][..., 2:5], shifted["rgb_b"][..., 2:5])
     assert shifted["rgb_a"].dtype == torch.uint8
 

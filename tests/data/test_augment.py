@@ -159,11 +159,12 @@ def test_a_crop_of_numbers_that_are_no_colours_has_numbers_of_the_picture_alone(
         lambda x, g: cropped_alike(x, g, min_area=0.3, max_stretch=1.3),
     ],
 )
-def test_pictures_of_one_size_stay_together_and_others_are_changed_for_themselves(change):
-    depth = pictures(channels=1).float()
-    obs = {"a": depth, "b": depth.repeat(1, 3, 1, 1), "c": pictures(height=14, width=11).float()[:, :1]}
-    out = change(obs, generator())
-    assert torch.equal(out["a"].expand(-1, 3, -1, -1), out["b"])
-    assert torch.equal(out["a"], change({"a": depth}, generator())["a"])
-    alone = change({"c": obs["c"]}, generator())["c"]
-    assert not torch.equal(out["c"], alone)
+def test_pictures_of_a_camera_stay_together_and_others_are_changed_for_themselves(change):
+    depth, small = pictures(channels=1).float(), pictures(height=14, width=11).float()[:, :1]
+    seen = {"depth_front": depth, "normals_front_left": depth.repeat(1, 3, 1, 1)}
+    seen |= {"depth_wrist": depth, "flow_front": small}
+    out = change(seen, generator())
+    assert torch.equal(out["depth_front"].expand(-1, 3, -1, -1), out["normals_front_left"])
+    assert torch.equal(out["depth_front"], change({"depth_front": depth}, generator())["depth_front"])
+    assert not torch.equal(out["depth_front"], out["depth_wrist"])
+    assert not torch.equal(out["flow_front"], change({"flow_front": small}, generator())["flow_front"])

@@ -1,3 +1,5 @@
+import math
+
 import torch
 
 from robossl.nets.means import Means
@@ -15,6 +17,15 @@ def test_what_is_nan_is_not_counted_and_left_out_where_it_always_was() -> None:
     for a, b in ((1.0, nan), (nan, nan), (2.0, nan)):
         means.add({"a": torch.tensor(a), "b": torch.tensor(b)})
     assert means.read() == {"a": 1.5}
+
+
+def test_a_loss_of_an_agent_that_went_astray_is_told() -> None:
+    means, nan = Means(), float("nan")
+    for loss in (1.0, nan):
+        means.add({"train/loss": torch.tensor(loss), "aux/a_loss": torch.tensor(loss)})
+    read = means.read()
+    assert read["aux/a_loss"] == 1.0
+    assert math.isnan(read["train/loss"])
 
 
 def test_restored_sums_go_on_bit_for_bit() -> None:

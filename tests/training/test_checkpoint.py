@@ -209,6 +209,28 @@ def test_what_a_crash_left_behind_is_cleared_and_never_read(tmp_path):
     assert complete_checkpoints(tmp_path) == [tmp_path / "000000001"]
 
 
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_checkpoint_that_is_written_anew_is_never_lost(tmp_path, monkeypatch, fails):
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    path = checkpoints.save(10, {"agent": tree(1)}, best=True)
+    if fails:
+        rename = Path.rename
+        refused = OSError(errno.EIO, "Input/output error")
+
+        def refuse(self, target):
+            if self.suffix == ".tmp":
+                raise refused
+            return rename(self, target)
+
+        monkeypatch.setattr(Path, "rename", refuse)
+        with pytest.raises(UserError, match="cannot write checkpoint"):
+            checkpoints.save(10, {"agent": tree(2)}, anew=True)
+    else:  # a kill between two renames
+        path.rename(tmp_path / ".000000010.old")
+    assert Checkpoint(find_checkpoint(tmp_path)).tree("agent")["count"] == 1
+    assert names(tmp_path) == ["000000010", "best", "last"]
+
+
 def test_a_future_that_was_abandoned_is_replaced(tmp_path):
     checkpoints = Checkpoints(tmp_path, keep=3)
     for step in (1, 2):
