@@ -121,10 +121,16 @@ def _summary(runs: dict[int, list[dict[str, Any]]], columns: list[str]) -> dict[
         if not all(name in result for result in every):
             continue
         values = np.array([np.mean([result[name] for result in results]) for results in runs.values()])
-        episodes = every[0]["episodes"] if name in _RATES else None  # runs of a group are alike
+        episodes = min(_num_judged(name, result) for result in every) if name in _RATES else None
         low, high = seeds_interval(values, episodes=episodes) or (None, None)
         summary[name] = {"mean": float(values.mean()), "low": low, "high": high, "seeds": len(values)}
     return summary
+
+
+def _num_judged(name: str, result: dict[str, Any]) -> int:
+    """Returns how many episodes a rate is one of: those that diverged were no success, and tell nothing else."""
+    lost = 0 if name == "success_rate" else result.get("num_diverged", 0)
+    return max(int(result["episodes"] - lost), 1)
 
 
 def _cell(figure: dict[str, float | None] | None) -> str:

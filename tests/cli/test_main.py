@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
@@ -336,6 +337,17 @@ def test_a_graphics_library_that_mujoco_cannot_start_with_is_one_line() -> None:
     assert (
         done.stderr == "robossl: MuJoCo cannot start with MUJOCO_GL=none: unset it, robossl looks for EGL and OSMesa\n"
     )
+
+
+@pytest.mark.parametrize(("presses", "code"), [(1, 0), (2, -signal.SIGINT)])
+def test_one_ctrl_c_after_all_was_said_changes_nothing(presses: int, code: int) -> None:
+    press = (
+        f"import atexit, os, signal; [atexit.register(os.kill, os.getpid(), signal.SIGINT) for _ in range({presses})]"
+    )
+    start = f"{press}; import sys; sys.argv[1:] = ['--version']; from robossl.cli.main import main; main()"
+    ended = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (code, "")
+    assert ended.stdout.startswith("robossl ")
 
 
 def test_letters_that_a_terminal_cannot_show_are_written_out() -> None:

@@ -70,6 +70,17 @@ def test_seeds_that_agree_have_an_interval(tmp_path: Path, capsys: pytest.Captur
     assert capsys.readouterr().out.splitlines()[-1] == "| push | 3 | 0 [0, 0.138] | 1 [1, 1] |"
 
 
+def test_episodes_that_diverged_tell_nothing_of_collisions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = []
+    for seed in (0, 1):
+        runs.append(finished(tmp_path / "push" / str(seed), TrainSettings(seed=seed), 0.5))
+        result = Path(runs[-1]) / "result.json"
+        result.write_text(json.dumps(json.loads(result.read_text()) | {"collision_rate": 0.5, "num_diverged": 6}))
+    found = groups(runs, capsys)["push"]
+    few, many = (found[name]["high"] - found[name]["low"] for name in ("collision_rate", "success_rate"))
+    assert few > many
+
+
 def test_what_some_never_told_of_is_left_open(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     silent = finished(tmp_path / "walk" / "1", TrainSettings(frame_stack=2), 0.0)
     figures = json.loads((Path(silent) / "result.json").read_text())
