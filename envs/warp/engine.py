@@ -199,6 +199,7 @@ class WarpEngine:
         if model_values:
             self.books.require_state(state, model_values)
 
+    @torch.inference_mode(False)  # what it keeps serves outside of that, too
     def keep(self, *, whole: bool) -> None:
         """See `Engine.keep`."""
         for name in self.worlds.state:

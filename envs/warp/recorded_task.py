@@ -1,10 +1,7 @@
 """What a task does at every step, recorded and repeated: a GPU does it faster than Python can tell it to."""
 
 import functools
-import gc
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -12,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from robossl.core import Array, Obs, UserError
+from robossl.core.undisturbed import undisturbed
 from robossl.envs.delayed_engine import undelayed
 from robossl.envs.engine import Engine
 from robossl.envs.task import Memory, Outcome, Task
@@ -62,6 +60,7 @@ class RecordedTask:
         """Everything else is the other task's."""
         return getattr(self._task, name)
 
+    @torch.inference_mode(False)  # what it keeps serves outside of that, too
     def _repeat(self, name: str, work: Callable[..., Any], engine: Engine, memory: Memory, *given: Any) -> Any:
         part = self._parts[name]
         if part.num_runs < _WARM_UP or not self._is_fixed or part.look.sees_host(engine):
@@ -93,8 +92,15 @@ class RecordedTask:
         except RuntimeError as error:
             raise UserError(
                 f"the task's {name} cannot be recorded on a GPU, though its spec says is_recordable: it waits for "
-                f"values, or brings some from the host ({str(error).splitlines()[0]})"
+                f"values, or brings some from the host ({_first_cause(error)}); begin anew, without that"
             ) from error
+
+
+def _first_cause(error: BaseException) -> str:
+    """Returns the first line of what went wrong first: a recording that breaks off complains as well."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return str(error).partition("\n")[0]
 
 
 class _Part:
@@ -164,8 +170,9 @@ def _graph(device: torch.device, work: Callable[[], Any]) -> tuple[Callable[[], 
     """Records work as a CUDA graph, without doing it."""
     graph = torch.cuda.CUDAGraph()
     with (
-        _undisturbed(),
+        undisturbed(),
         torch.cuda.device(device),
+        torch.cuda.stream(torch.cuda.current_stream(device)),  # comes back where this fails
         torch.cuda.graph(graph, stream=_stream(device), capture_error_mode="thread_local"),
     ):
         result = work()
@@ -178,22 +185,6 @@ def _stream(device: torch.device) -> Any:
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
-_alone = threading.Lock()
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Keeps other recordings waiting, and Python from giving memory of a GPU back, which would spoil this one."""
-    with _alone:
-        was_on = gc.isenabled()
-        gc.disable()
-        try:
-            yield
-        finally:
-            if was_on:
-                gc.enable()
-
-
 def _tensors(given: Any) -> Iterator[torch.Tensor]:
     for one in given.values() if isinstance(given, dict) else given:
         if isinstance(one, torch.Tensor):
@@ -203,7 +194,7 @@ def _tensors(given: Any) -> Iterator[torch.Tensor]:
 
 
 def _versions(given: Any) -> list[int]:
-    """Returns numbers that grow with every change; tensors of torch's inference mode have none."""
+    """Returns numbers that grow with every change; torch forbids changes of tensors that its inference mode made."""
     return [one._version for one in _tensors(given) if not one.is_inference()]
 
 

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from robossl.core import UserError
+from robossl.core.undisturbed import undisturbed
 from robossl.envs.engine import MAX_SPEED
 from robossl.envs.host import on_host
 from robossl.envs.mujoco_fields import state_columns
@@ -209,7 +210,7 @@ class WarpWorlds:
             if name not in self._graphs:
                 # in a stream of its own: torch's may be CUDA's default one, which cannot be captured
                 stream = warp.Stream(self._device) if self._device.is_cuda else None
-                with warp.ScopedStream(stream), warp.ScopedCapture(self._device, stream) as capture:
+                with undisturbed(), warp.ScopedStream(stream), warp.ScopedCapture(self._device, stream) as capture:
                     work()
                 self._graphs[name] = capture.graph
             warp.capture_launch(self._graphs[name])

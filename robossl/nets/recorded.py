@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from robossl.core.undisturbed import undisturbed
+
 _WARM_UP = 3  # runs of an update before it is recorded: libraries prepare themselves in the first ones
 _KEPT = 8  # recordings; each holds the memory of a batch and of all that is computed from it
 
@@ -81,6 +83,7 @@ class Recorded:
         for generator in self._generators:
             graph.register_generator_state(generator)
         with (
+            undisturbed(),
             torch.cuda.device(self._device),
             torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"),
         ):

@@ -4,6 +4,8 @@ A processor has no recordings. There a tape of torch's operations stands in: lik
 operations on the same memory, and knows nothing of the Python that called them.
 """
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
@@ -22,9 +24,15 @@ from robossl.envs.warp.recorded_task import RecordedTask
 
 RECORDABLE = [name for name in TASKS if load(TASKS, name, what="environment")().spec.is_recordable]
 IN_SLOW_TESTS = [pytest.param(name, marks=pytest.mark.slow) for name in RECORDABLE]
-WAITS = ("aten._local_scalar_dense", "aten.nonzero", "aten.masked_select", "aten._linalg_check_errors")
+WAITS = (
+    *("aten._local_scalar_dense", "aten.nonzero", "aten.masked_select", "aten.masked_scatter", "aten.equal"),
+    *("aten._unique2", "aten.unique_consecutive", "aten.bincount", "aten.repeat_interleave.Tensor"),
+    *("aten._linalg_check_errors", "aten._linalg_eigh", "aten._linalg_svd"),
+)
+NOWHERE = torch.device("meta")
+CHOOSES = ("aten.index.Tensor", "aten.index_put")
 TO_THE_HOST = ("cpu", "numpy", "tolist", "item", "__array__", "__bool__", "__float__", "__int__", "__index__")
-FROM_THE_HOST = ("asarray", "as_tensor", "tensor", "from_numpy")
+FROM_THE_HOST = ("asarray", "as_tensor", "tensor", "from_numpy", "from_dlpack")
 
 
 class Tape(TorchDispatchMode):
@@ -35,7 +43,7 @@ class Tape(TorchDispatchMode):
         self.calls = []
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        if str(function).startswith(WAITS) or (str(function).startswith("aten.index") and has_flags(args[1])):
+        if str(function).startswith(WAITS) or (str(function).startswith(CHOOSES) and has_flags(args[1])):
             raise RuntimeError(f"{function} waits")
         result = function(*args, **(kwargs or {}))
         self.calls.append((function, args, kwargs or {}, result))
@@ -54,6 +62,40 @@ class Tape(TorchDispatchMode):
 def has_flags(indices):
     """Tells whether elements are chosen by flags, of which somebody has to know how many are set."""
     return any(isinstance(index, torch.Tensor) and index.dtype == torch.bool for index in indices)
+
+
+class Elsewhere(TorchDispatchMode):
+    """Refuses tensors that lie on the host, while torch only pretends to compute."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, torch.Tensor)]
+        assert all(tensor.device == NOWHERE for tensor in tensors), function
+        return result
+
+
+class EngineElsewhere:
+    """What a task sees of an engine, on a device that only pretends."""
+
+    def __init__(self, engine):
+        self.xp, self.device = engine.xp, NOWHERE
+        self.model, self.num_worlds, self.contact_slack_m = engine.model, engine.num_worlds, engine.contact_slack_m
+        self._engine, self._fields = engine, {}
+
+    def view(self, name):
+        if name not in self._fields:
+            self._fields[name] = elsewhere(self._engine.view(name))
+        return self._fields[name]
+
+    def read(self, name):
+        return self.view(name).to(torch.float32)
+
+    def own_values(self, field):
+        return None
+
+
+def elsewhere(values):
+    return values.to(NOWHERE)
 
 
 class Recorder:
@@ -140,6 +182,41 @@ def test_led_joints_and_late_commands_are_recorded_too():
     assert recorder.num == 3
 
 
+def brings_from_host(task, engine, memory, action):
+    """Runs a task's functions twice where no numbers are, the second time watched."""
+    memory = {name: elsewhere(values) for name, values in memory.items()}
+    num = task.spec.num_substeps
+    felt = {name: engine.read(name)[:, None].repeat_interleave(num, 1) for name in task.spec.record}
+    for mode in (nullcontext(), Elsewhere()):
+        with mode:
+            task.control(engine, action, memory)
+            task.outcome(engine, action, felt, memory)
+            task.observe(engine, memory)
+
+
+@pytest.mark.parametrize("env_id", RECORDABLE)
+def test_nothing_of_the_host_comes_into_a_recording(env_id):
+    env = make(env_id, engine="warp", device="cpu")
+    env.reset()
+    engine, action = EngineElsewhere(env.engine), elsewhere(torch.zeros(env.num_worlds, *env.spec.action.shape))
+    brings_from_host(env.task, engine, env._memory, action)
+
+
+@pytest.mark.parametrize("bring", [lambda values: torch.ones(3), lambda values: values.to("cpu")])
+def test_what_brings_numbers_from_the_host_is_noticed(bring):
+    env = make("robossl/ArmReach-v0", engine="warp", device="cpu")
+    env.reset()
+    engine, action = EngineElsewhere(env.engine), elsewhere(torch.zeros(env.num_worlds, *env.spec.action.shape))
+
+    def observe(own, engine, memory):
+        bring(engine.view("qpos"))
+        return own(engine, memory)
+
+    other = Other(env.task, "observe", lambda *given: observe(env.task.observe, *given))
+    with pytest.raises((AssertionError, NotImplementedError)):
+        brings_from_host(other, engine, env._memory, action)
+
+
 class Other:
     """A task of which one function is another."""
 
@@ -164,6 +241,11 @@ def observe_flags(own, engine, memory):
     return {**own(engine, memory), "goal": own(engine, memory)["goal"] + float(engine.diverged.any())}
 
 
+def clip(own, engine, action, memory):
+    action.clip_(-0.2, 0.2)
+    return own(engine, action, memory)
+
+
 def replace_memory(own, engine, memory):
     memory["has_target"] = memory["has_target"].clone()
     return own(engine, memory)
@@ -181,10 +263,6 @@ def test_what_asks_for_more_or_replaces_memory_is_not_recorded(function, num):
 
 @pytest.mark.slow
 def test_what_changes_the_actions_is_not_recorded():
-    def clip(own, engine, action, memory):
-        action.clip_(-0.2, 0.2)
-        return own(engine, action, memory)
-
     env, recorder, other, plain = with_other("control", clip)
     plain._acting = other
     env.reset()
@@ -192,6 +270,29 @@ def test_what_changes_the_actions_is_not_recorded():
     for action in random_actions(env, 5):
         assert_same(env.step(action).info, plain.step(action).info)
     assert recorder.num == 0
+
+
+@pytest.mark.slow
+def test_inference_mode_hides_no_change_of_the_actions():
+    env, *_ = with_other("control", clip)
+    env.reset()
+    with torch.inference_mode(), pytest.raises(RuntimeError, match="Inplace update"):
+        env.step(next(random_actions(env, 1)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("modes", [(False, True, False), (True, False, True)])
+def test_inference_mode_may_come_and_go(modes):
+    env, recorder, plain = recorded("robossl/ArmReach-v0")
+    env.reset()
+    plain.reset()
+    actions = iter(random_actions(env, 60))
+    for is_inference, num in zip(modes, (1, 5, 54), strict=True):
+        with torch.inference_mode(is_inference):
+            for _ in range(num):
+                action = next(actions)
+                assert_same(env.step(action).obs, plain.step(action).obs)
+    assert recorder.num == 3
 
 
 @pytest.mark.slow
