@@ -6,7 +6,7 @@ import mujoco
 
 from robossl.core import UnknownNameError
 
-_COUNTS = {"joint": "njnt", "camera": "ncam", "actuator": "nu", "material": "nmat", "equality": "neq"}
+_COUNTS = {"joint": "njnt", "camera": "ncam", "actuator": "nactuator", "material": "nmat", "equality": "neq"}
 
 
 def element_id(model: Any, kind: str, name: str) -> int:

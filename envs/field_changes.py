@@ -7,17 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Draws, UserError
+from robossl.envs.field_limits import WHOLE_FIELDS, FieldLimits
 from robossl.envs.field_tables import rows_of, table_shape
-from robossl.envs.mujoco_fields import RANDOM_FIELDS, STATE_FIELDS, model_default
+from robossl.envs.mujoco_fields import RANDOM_FIELDS, SHAPE_FIELDS, STATE_FIELDS, model_default
 from robossl.envs.randomisation import Randomisation
+from robossl.envs.solid_bodies import SolidBodies
 
 Floats = NDArray[np.float64]
 
-_NOT_NEGATIVE = ("geom_friction", "geom_size", "dof_damping", "dof_armature", "dof_frictionloss", "jnt_stiffness")
-_LEAST_KG, _FOVY_DEG = 1e-9, (1.0, 179.0)
 _UNIT_RANGE = ("geom_rgba", "mat_rgba", "light_diffuse", "light_ambient")
 _VECTORS = ("_pos", "_ipos", "_dir", "_quat", "opt.gravity", "opt.wind")
 """How fields end that can be turned."""
+
+_NO_TURN = 1.0, 0.0, 0.0, 0.0
 
 
 class FieldChange:
@@ -26,6 +28,7 @@ class FieldChange:
     Attributes:
         field: its name.
         is_state: whether it is the state's, not the model's.
+        is_relative: whether what comes out depends on what was there.
         compiled: its values in the compiled model; empty for the state.
     """
 
@@ -33,7 +36,7 @@ class FieldChange:
         if field not in RANDOM_FIELDS | STATE_FIELDS:
             raise UserError(f"{field!r} is no field that can be randomised")
         self.field, self._entry = field, entry
-        self.is_state = field in STATE_FIELDS
+        self.is_state, self.is_relative = field in STATE_FIELDS, entry.mode in ("scale", "offset")
         self.compiled: Floats = np.zeros(0) if self.is_state else np.array(model_default(model, field))
         self._shape = table_shape(model, field)
         if not math.prod(self._shape):
@@ -58,6 +61,9 @@ class FieldChange:
             u = draws.uniform(entry.low, entry.high, shape)
         after = _turned(before, u, _axes(draws, shape[0])) if entry.mode == "turn" else self._changed(before, u)
         table[self._place] = after.clip(0.0, 1.0) if self.field in _UNIT_RANGE else after
+        if self.field.endswith("_quat") and entry.mode != "turn":
+            rows = self._place[1][:, 0]
+            table[:, rows] /= np.linalg.norm(table[:, rows], axis=-1, keepdims=True)
         return u
 
     def _changed(self, before: Floats, u: Any) -> Floats:
@@ -74,28 +80,34 @@ class FieldChange:
 
     def _require_sense(self, model: Any) -> None:
         """Refuses a range that leads to what no model can have, such as a negative mass or a material that is none."""
-        bounds, entry = bounds_of(model, self.field), self._entry
-        if bounds is None or entry.mode == "turn":
+        entry = self._entry
+        before, place = self._before(), self._place[1:]
+        first, last = before.copy(), before.copy()
+        for values, u in ((first, entry.low), (last, entry.high)):
+            if entry.mode != "turn":
+                values[place] = self._changed(before[place], u)
+            elif u:
+                values[place] = np.where(before[place] == 0, 0.0, np.nan)
+        if self.field in SHAPE_FIELDS:
+            SolidBodies(model).require_variable(self.field, ((first != before) | (last != before))[None])
+        if entry.mode == "turn":
             return
-        before = self.compiled.reshape(1, *self._shape)[self._place]
-        before = before[before != 0] if entry.mode == "scale" else before
-        ends = np.concatenate([self._changed(before, u).ravel() for u in (entry.low, entry.high)])
-        if len(ends) and not bounds[0] <= ends.min() <= ends.max() <= bounds[1]:
-            made, allowed = f"{ends.min():g} to {ends.max():g}", f"{bounds[0]:g} to {bounds[1]:g}"
-            raise UserError(f"{entry.described()}: that makes {made}, beyond {allowed}")
+        rows = self._place[1][:, 0]
+        flaw = FieldLimits(model, self.field, rows).flaw(first[rows], last[rows], is_shared=not entry.each)
+        if flaw is None and self.field in WHOLE_FIELDS and not self._is_whole():
+            flaw = 'fractions of what is counted, where mode "choose" draws whole numbers'
+        if flaw is not None:
+            raise UserError(f"{entry.described()}: that makes {flaw}")
 
+    def _is_whole(self) -> bool:
+        low, high, mode = self._entry.low, self._entry.high, self._entry.mode
+        return mode == "choose" or (mode in ("set", "offset") and low == high and float(low).is_integer())
 
-def bounds_of(model: Any, field: str) -> tuple[float, float] | None:
-    """Returns between which numbers a field's must be; None where they may be any."""
-    if field in _NOT_NEGATIVE:
-        return 0.0, np.inf
-    return {
-        "body_mass": (_LEAST_KG, np.inf),
-        "cam_fovy": _FOVY_DEG,
-        "geom_matid": (-1.0, model.nmat - 1.0),
-        "mat_texid": (-1.0, model.ntex - 1.0),
-        "light_active": (0.0, 1.0),
-    }.get(field)
+    def _before(self) -> Floats:
+        """Returns what is changed [rows, columns]; of the state, which tasks lay out, as much as is known before."""
+        if not self.is_state:
+            return np.array(self.compiled, np.float64).reshape(self._shape)
+        return np.broadcast_to(_NO_TURN if self.field.endswith("_quat") else np.nan, self._shape).copy()
 
 
 def _axes(draws: Draws, count: int) -> Floats:

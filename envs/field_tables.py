@@ -37,6 +37,11 @@ _KINDS = {
 """Of the elements that a field is of, by the beginning of its name."""
 
 _OF_DOFS, _OF_POSITIONS = ("dof", "qvel", "qfrc", "qacc"), ("qpos", "qpos_spring")
+_OF_SIGNALS = {
+    "actuator_gear": ("actuator_outadr", "actuator_outnum"),
+    "actuator_ctrlrange": ("actuator_ctrladr", "actuator_ctrlnum"),
+}
+"""Of actuators, which may have several controls and outputs: where theirs are."""
 _BALL, _FREE = int(mujoco.mjtJoint.mjJNT_BALL.value), int(mujoco.mjtJoint.mjJNT_FREE.value)
 _NUM_DOFS = {_FREE: 6, _BALL: 3}
 
@@ -75,6 +80,9 @@ def rows_of(model: Any, field: str, elements: tuple[str, ...] | None) -> NDArray
         spans = [(model.actuator_actadr[i], model.actuator_actnum[i]) for i in ids]
     elif prefix == "mocap":
         spans = [(model.body_mocapid[i], int(model.body_mocapid[i] >= 0)) for i in ids]
+    elif field in _OF_SIGNALS:
+        first, count = (getattr(model, name) for name in _OF_SIGNALS[field])
+        spans = [(first[i], count[i]) for i in ids]
     else:
         spans = [(i, 1) for i in ids]
     for name, (_, count) in zip(elements, spans, strict=True):

@@ -11,7 +11,7 @@ import numpy as np
 from robossl.core import UnknownNameError, UserError
 
 _NUMBERS: dict[Any, Any] = {int: Integral, float: Real}
-_WORDS = {int: "whole number", float: "number", str: "text"}
+_WORDS = {bool: "truth value", int: "whole number", float: "number", str: "text"}
 
 
 def fit(config: Any, kind: Any, prefix: str, *, but: tuple[str, ...] = ()) -> None:
@@ -69,7 +69,7 @@ def _fitted(kind: Any, value: Any, name: str) -> Any:
 
 def _is(kind: Any, value: object) -> bool:
     """Tells whether a value is of a plain class; a truth value is no number."""
-    return isinstance(value, _NUMBERS.get(kind, kind)) and not isinstance(value, bool)
+    return isinstance(value, _NUMBERS.get(kind, kind)) and isinstance(value, bool) == (kind is bool)
 
 
 def _is_config(kind: Any) -> bool:

@@ -42,7 +42,7 @@ class OwnValues:
         flat = rows.reshape(len(self.version), -1)
         given = np.asarray(values).reshape(len(ids), flat.shape[1])
         if field in SHAPE_FIELDS:
-            self._solids.require_known_inertia(field, np.asarray(rows[ids] != values))
+            self._solids.require_variable(field, np.asarray(rows[ids] != values))
         _require_finite(field, give(flat, ids, given, self.version))
         if field in ("body_mass", "geom_size") and "body_inertia" not in self._rows:
             own = (self._batch.expanded(name) for name in ("body_mass", "geom_size"))

@@ -6,9 +6,10 @@ task's layouts nor what the others draw. What is drawn is applied after the task
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from robossl.core import UserError
+from robossl.envs.fitting import fit
 from robossl.envs.mujoco_fields import LOOKS
 from robossl.envs.sensor_model import LONGEST_DELAY_S
 
@@ -65,8 +66,12 @@ class Randomisation:
     holds: Span | None = None
 
     def __post_init__(self) -> None:
-        """Checks the range."""
+        """Checks kinds and range."""
+        _require_names(self.field)
+        _fit(self, f"the randomisation of {self.fields[0]}", but=("field",))
         require_range(self.field if isinstance(self.field, str) else self.field[0], self.low, self.high)
+        if self.columns == ():
+            raise UserError(f"the randomisation of {self.fields[0]}: of which columns?, got []")
         if self.holds is not None and not self.holds[0] <= self.low <= self.high <= self.holds[1]:
             room = replace(self, low=self.holds[0], high=self.holds[1])
             asked = f"{self.low:g}" + (f" to {self.high:g}" if self.high != self.low else "")
@@ -114,6 +119,7 @@ class ActionDelay:
 
     def __post_init__(self) -> None:
         """Checks the range: no action arrives before it was decided on, or never."""
+        _fit(self, "an action's delay")
         require_range("an action's delay", self.low, self.high, least=0.0)
         if self.high > LONGEST_DELAY_S:
             raise UserError(f"an action's delay must be at most {LONGEST_DELAY_S:g} s, got {self.high:g}")
@@ -141,6 +147,7 @@ class Push:
 
     def __post_init__(self) -> None:
         """Checks the range and the probability."""
+        _fit(self, "a push")
         require_range(f"a push on {self.body}", self.low, self.high, least=0.0)
         if not 0 <= self.chance <= 1:
             raise UserError(f"a push on {self.body} has a chance in 0..1, got {self.chance}")
@@ -151,3 +158,17 @@ class Push:
 
 
 AnyRandomisation: TypeAlias = Randomisation | ActionDelay | Push
+
+
+def _require_names(field: object) -> None:
+    named = (field,) if isinstance(field, str) else field
+    if not isinstance(named, tuple) or not named or not all(isinstance(name, str) for name in named):
+        raise UserError(f"a randomisation's field must be a name, or a tuple of names, got {field!r}")
+
+
+def _fit(entry: Any, what: str, *, but: tuple[str, ...] = ()) -> None:
+    """Gives an entry's fields their types, or names the entry that has others."""
+    try:
+        fit(entry, type(entry), "", but=but)
+    except UserError as error:
+        raise UserError(f"{what}: {error}") from error

@@ -12,6 +12,7 @@ from robossl.core import Draws, Obs, Tree, UnknownNameError, UserError
 from robossl.envs.elements import element_id
 from robossl.envs.engine import Engine
 from robossl.envs.field_changes import FieldChange
+from robossl.envs.field_limits import FieldLimits
 from robossl.envs.holding import Holding
 from robossl.envs.host import numbers_of
 from robossl.envs.mujoco_fields import STATE_FIELDS
@@ -96,6 +97,7 @@ class Randomiser:
             for field in entry.fields
         ]
         self._changes.sort(key=lambda named: named[1].field == _INERTIA)  # last: it follows from masses and sizes
+        self._limits = self._unforeseen()
         self._standing, self._solids = Standing(engine.model), SolidBodies(engine.model)
         self._holding = Holding(engine.model)
         self._pushes = {name: entry for name, entry in active.items() if isinstance(entry, Push)}
@@ -117,6 +119,7 @@ class Randomiser:
                 rows[change.field] = given[change.field].copy()
             drawn = change.apply(rows[change.field], draws.sub(f"randomise {name}"))
             self.values[name][ids] = drawn.reshape(len(ids), -1).mean(axis=1)
+        self._require_sense(rows)
         is_held = "qpos" in rows and self._holding.is_needed
         held = self._holding.lengths(self._engine, ids) if is_held else None
         for change in {change.field: change for _, change in self._changes}.values():
@@ -166,6 +169,20 @@ class Randomiser:
         for name, values in self.values.items():
             values[...] = state["values"][name]
         self._actions[...] = state["actions"]
+
+    def _unforeseen(self) -> dict[str, FieldLimits]:
+        """Returns the limits of fields that are changed from what the model alone does not tell."""
+        fields = [change.field for _, change in self._changes if change.is_relative and not change.is_state]
+        changed = [change.field for _, change in self._changes]
+        unforeseen = {field for field in fields if field in self._own_fields or changed.count(field) > 1}
+        limits = {field: FieldLimits(self._engine.model, field) for field in unforeseen}
+        return {field: found for field, found in limits.items() if found}
+
+    def _require_sense(self, rows: Rows) -> None:
+        for field, limits in self._limits.items():
+            table = rows[field].reshape(-1, *limits.shape)
+            if flaw := limits.flaw(table, table):
+                raise UserError(f"{field}, as it is laid out and randomised, has {flaw}")
 
     def _base(self, change: FieldChange, ids: NDArray[np.int64], rows: Rows) -> NDArray[np.float64]:
         """Returns the values [n, ...] that a field has as the task has left it, and as what `rows` change leaves it."""

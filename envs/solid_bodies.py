@@ -14,6 +14,12 @@ _SPHERE, _CAPSULE, _ELLIPSOID, _CYLINDER, _BOX = (
     for name in ("SPHERE", "CAPSULE", "ELLIPSOID", "CYLINDER", "BOX")
 )
 
+_PLANE = mujoco.mjtGeom.mjGEOM_PLANE.value
+_MADE_OF = {
+    mujoco.mjtGeom.mjGEOM_MESH.value: "a mesh",
+    mujoco.mjtGeom.mjGEOM_HFIELD.value: "a height field",
+    mujoco.mjtGeom.mjGEOM_SDF.value: "a distance field",
+}
 PRIMITIVES = _SPHERE, _CAPSULE, _ELLIPSOID, _CYLINDER, _BOX
 
 
@@ -45,25 +51,26 @@ class SolidBodies:
                 )
         return np.asarray(inertia)
 
-    def require_known_inertia(self, field: str, changed: NDArray[np.bool_]) -> None:
-        """Lets only bodies change shape that no force moves, or whose inertia can follow their size.
+    def require_variable(self, field: str, changed: NDArray[np.bool_]) -> None:
+        """Lets only geoms change shape that have sizes, on bodies that no force moves or whose inertia can follow.
 
         Args:
             field: of geoms.
             changed: [n, ngeom, ...] which of its numbers become others.
 
         Raises:
-            UserError: naming a geom of another body.
+            UserError: naming another geom.
         """
         model = self._model
         for geom in np.flatnonzero(changed.any(axis=(0, 2))):
-            body = model.geom_bodyid[geom]
-            is_solid = field == "geom_size" and body in self._geoms
-            if model.body_dofnum[model.body_weldid[body]] and not is_solid:
-                raise UserError(
-                    f"{field} of geom {model.geom(geom).name!r} cannot be randomised: its body moves, and its inertia"
-                    " would not follow"
-                )
+            body, kind = model.geom_bodyid[geom], model.geom_type[geom]
+            why = None
+            if field == "geom_size" and kind not in (_PLANE, *PRIMITIVES):
+                why = f"it is made of {_MADE_OF.get(kind, 'other data')}, which has the size that it was compiled with"
+            elif model.body_dofnum[model.body_weldid[body]] and not (field == "geom_size" and body in self._geoms):
+                why = "its body moves, and its inertia would not follow"
+            if why:
+                raise UserError(f"{field} of geom {model.geom(geom).name!r} cannot be randomised: {why}")
 
     @cached_property
     def _geoms(self) -> dict[int, int]:

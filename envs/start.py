@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from robossl.core import Array, Draws, UnknownNameError, UserError
 from robossl.envs.compiled import compiled
 from robossl.envs.engine import Engine
-from robossl.envs.field_changes import bounds_of
+from robossl.envs.field_limits import FieldLimits
 from robossl.envs.host import namespace_of, on_host
 from robossl.envs.mujoco_fields import RANDOM_FIELDS, STATE_FIELDS, model_default, state_columns
 from robossl.envs.records import STATE, Names, Start, in_bytes, places, put_bytes
@@ -39,7 +39,7 @@ class Starts:
         self._width = {name: columns[name].stop - columns[name].start for name in STATE_FIELDS}
         self._model, self._memory = model, dict(memory)
         self._names, self._record, self._unnamed, self._whole = Names(), np.dtype([]), list[str](), list[str]()
-        self._bounds: dict[str, tuple[float, float]] = {}
+        self._limits: dict[str, FieldLimits] = {}
         self._shapes: dict[str, tuple[int, ...]] | None = None  # of an episode's values, once it is known what there is
 
     def draw(self, draws: Draws) -> Start:
@@ -77,8 +77,8 @@ class Starts:
                     kept[...] = values.reshape(num, *shape)
                 if name in self._whole and not np.array_equal(kept, values.reshape(num, *shape)):
                     raise UserError(f"the task lays out {name!r} with numbers that are no {kept.dtype}")
-                if name in self._bounds:
-                    self._require_within(name, kept)
+                if name in self._limits:
+                    self._require_sense(name, kept)
         for part in (STATE, *self._names.model):
             if not _are_finite(records[part].reshape(num, -1)):
                 fields = self._names.state if part == STATE else ()
@@ -101,19 +101,18 @@ class Starts:
         self._names = Names(state, model, tuple(self._memory))
         self._unnamed = [name for name in self._memory if name not in layout]
         self._whole = [name for name, dtype, _ in parts if dtype.kind != "f"]  # a cast would make other numbers of some
-        bounds = {name: bounds_of(self._model, name) for name in model}
-        self._bounds = {name: ends for name, ends in bounds.items() if ends is not None}
+        limits = {name: FieldLimits(self._model, name) for name in model}
+        self._limits = {name: found for name, found in limits.items() if found}
         shapes = {name: shape for name, _, shape in parts} | {name: (self._width[name],) for name in state}
         self._shapes = {name: shapes[name] for name in layout}
         return self._shapes
 
-    def _require_within(self, name: str, values: Array) -> None:
-        """Checks model values [n, ...]; what must be positive may be nothing where it is in the model."""
-        low, high = self._bounds[name]
-        values = values[:, model_default(self._model, name) != 0] if low > 0 else values
-        if values.size and (values.min() < low or values.max() > high):
-            found = f"{values.min():g} to {values.max():g}"
-            raise UserError(f"the task lays out {name!r} with {found}, beyond {low:g} to {high:g}")
+    def _require_sense(self, name: str, values: Array) -> None:
+        """Checks model values [n, ...]."""
+        limits = self._limits[name]
+        table = values.reshape(len(values), *limits.shape)
+        if flaw := limits.flaw(table, table):
+            raise UserError(f"the task lays out {name!r} with {flaw}")
 
 
 class Beginning:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import mujoco
 import numpy as np
@@ -26,9 +26,7 @@ def require_spec(spec: TaskSpec, model: Any) -> None:
     if not isinstance(model, mujoco.MjModel):
         raise UserError(f"the task's build_model returns {type(model).__name__}, expected a compiled MjModel")
     _require_times(spec, model)
-    declared = (entry.fields for entry in spec.randomisations.values() if isinstance(entry, Randomisation))
     _require_known(spec.random_fields, RANDOM_FIELDS)
-    _require_known((field for fields in declared for field in fields), RANDOM_FIELDS | STATE_FIELDS)
     _require_randomisations(spec.randomisations, model)
     _require_cameras(spec, model)
     _require_vectors(spec)
@@ -76,15 +74,27 @@ def _require_vectors(spec: TaskSpec) -> None:
 
 
 def _require_randomisations(declared: Mapping[str, AnyRandomisation], model: Any) -> None:
+    if not isinstance(declared, Mapping):
+        raise UserError(f"the task's randomisations must be a dict, by names of your own, got {declared!r}")
     for name, entry in declared.items():
+        if not isinstance(entry, AnyRandomisation):
+            kinds = ", ".join(kind.__name__ for kind in get_args(AnyRandomisation))
+            raise UserError(f"the task's randomisation {name!r} must be one of {kinds}, got {entry!r}")
+        if isinstance(entry, Randomisation):
+            _require_known(entry.fields, RANDOM_FIELDS | STATE_FIELDS)
         try:
             if isinstance(entry, Push):
-                element_id(model, "body", entry.body)
+                _require_movable(entry.body, model)
             elif isinstance(entry, Randomisation):
                 for field in entry.fields:
                     FieldChange(model, field, entry)
         except UserError as error:
             raise UserError(f"the task's randomisation {name!r}: {error}") from error
+
+
+def _require_movable(body: str, model: Any) -> None:
+    if not model.body_dofnum[model.body_weldid[element_id(model, "body", body)]]:
+        raise UserError(f"a push does nothing to body {body!r}, which cannot move")
 
 
 def _require_known(fields: Iterable[str], known: frozenset[str]) -> None:

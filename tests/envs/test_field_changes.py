@@ -8,6 +8,7 @@ from engine_toys import engine_of
 
 from robossl.core import Draws, UserError
 from robossl.envs.field_changes import FieldChange
+from robossl.envs.field_tables import rows_of
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_model import load_model
 from robossl.envs.randomisation import Randomisation
@@ -171,3 +172,43 @@ def test_the_time_at_the_start_may_differ() -> None:
 )
 def test_what_makes_no_sense_is_refused_in_one_line(field: str, options: dict[str, Any], message: str) -> None:
     assert message in refused(field, **options)
+
+
+ORDERS = """
+<mujoco>
+  <option timestep="0.01"/>
+  <worldbody>
+    <body name="bob"><joint name="ball" type="ball"/><geom name="bob" size="0.1"/></body>
+    <body name="wheel" pos="1 0 0"><joint name="spin" axis="0 1 0"/><geom name="wheel" size="0.1"/></body>
+  </worldbody>
+  <actuator>
+    <orientation name="aim" joint="ball" kp="10" kv="1"/>
+    <motor name="turn" joint="spin" ctrlrange="-1 1"/>
+  </actuator>
+</mujoco>
+"""
+
+
+@pytest.mark.parametrize("field", ["actuator_gear", "actuator_ctrlrange"])
+@pytest.mark.parametrize(("actuator", "rows"), [("aim", [0, 1, 2]), ("turn", [3])])
+def test_an_actuator_beside_one_of_several_controls_goes_by_its_name(
+    field: str, actuator: str, rows: list[int]
+) -> None:
+    table = rows_of(load_model(ORDERS), field, (actuator,))
+    np.testing.assert_array_equal(table, rows)
+
+
+def test_gains_have_a_row_for_each_actuator_however_many_controls_it_has() -> None:
+    np.testing.assert_array_equal(rows_of(load_model(ORDERS), "actuator_gainprm", ("turn",)), [1])
+
+
+def test_a_misspelt_actuator_beside_one_of_several_controls_is_named() -> None:
+    with pytest.raises(UserError, match="unknown actuator of the model 'turnn'; did you mean 'turn'"):
+        rows_of(load_model(ORDERS), "actuator_gear", ("turnn",))
+
+
+@pytest.mark.parametrize("mode", ["offset", "set"])
+def test_what_is_made_of_a_quaternion_is_a_rotation(mode: Any) -> None:
+    quat = begun("body_quat", 0.2, 0.6, mode=mode, each=True, elements=("hand",)).own_values("body_quat")[:, 5]
+    np.testing.assert_allclose(np.linalg.norm(quat, axis=1), 1, rtol=1e-12)
+    assert np.ptp(quat, axis=0).min() > 0.05

@@ -58,6 +58,14 @@ def draws(worlds: np.ndarray = EVERYONE) -> Draws:
     return Draws(3, Stream.TRAIN, worlds, np.zeros_like(worlds))
 
 
+def mass(**options: Any) -> Randomisation:
+    return Randomisation(**{"field": "body_mass", "low": 0.5, "high": 1.0, **options})
+
+
+def wrong(value: Any) -> Any:
+    return value
+
+
 def assert_uniform(values: np.ndarray, low: float, high: float) -> None:
     assert low <= values.min() < low + 0.1 * (high - low)
     assert high - 0.1 * (high - low) < values.max() <= high
@@ -285,6 +293,21 @@ def test_a_range_that_ends_before_it_begins_is_refused() -> None:
         (lambda: ActionDelay(high=1e9), r"an action's delay must be at most 60 s, got 1e\+09"),
         (lambda: Push(body="car", low=3.0, high=2.0), "a push on car goes from low to high"),
         (lambda: Push(body="car", high=2.0, chance=1.5), "chance in 0..1, got 1.5"),
+        (
+            lambda: mass(mode="multiply"),
+            "randomisation of body_mass: unknown mode 'multiply'; known: choose",
+        ),
+        (lambda: mass(mode=None), "body_mass: mode must be one of scale, offset, set, turn, choose, got None"),
+        (lambda: mass(low="a"), "body_mass: low must be a number, got 'a'"),
+        (lambda: mass(columns=()), r"body_mass: of which columns\?, got \[\]"),
+        (lambda: mass(columns=1), "body_mass: columns must be a list of whole numbers, got 1"),
+        (lambda: mass(columns=(1.0,)), r"body_mass: columns must be a list of whole numbers, got \(1.0,\)"),
+        (lambda: mass(elements="cart"), "body_mass: elements must be a list of texts, got 'cart'"),
+        (lambda: mass(each=2), "body_mass: each must be a truth value, got 2"),
+        (lambda: mass(field=()), r"a randomisation's field must be a name, or a tuple of names, got \(\)"),
+        (lambda: mass(field=None), "a randomisation's field must be a name, or a tuple of names, got None"),
+        (lambda: ActionDelay(high=wrong("a")), "an action's delay: high must be a number, got 'a'"),
+        (lambda: Push(body=wrong(3), high=1.0), "a push: body must be a text, got 3"),
     ],
 )
 def test_a_range_that_is_none_is_refused(make: Any, message: str) -> None:
@@ -317,3 +340,18 @@ def test_half_a_range_to_choose_from_gives_whole_numbers_inside_it() -> None:
     engine, it = begun(texture=switched_on({"texture": whole}, {"all": 0.75})["texture"])
     np.testing.assert_array_equal(np.unique(it.values["texture"]), [0.0])
     np.testing.assert_array_equal(engine.model_values()["geom_matid"][:, 0], 0)
+
+
+def test_ranges_that_make_no_model_only_together_are_refused_before_a_world_has_them() -> None:
+    less = Randomisation(field="dof_damping", mode="offset", low=-1.5, high=-1.5)
+    it = randomiser(num_worlds=1, a=less, b=less)
+    with pytest.raises(UserError, match="dof_damping, as it is laid out and randomised, has -1 to -1, beyond 0 to inf"):
+        it.begin(np.array([0]), draws(np.array([0])))
+
+
+def test_a_range_that_makes_no_model_of_what_the_task_laid_out_is_refused() -> None:
+    less = Randomisation(field="dof_damping", mode="offset", low=-1.5, high=-1.5)
+    it, world = randomiser(("dof_damping",), num_worlds=1, it=less), np.array([0])
+    it._engine.randomise("dof_damping", np.array([[1.0, 3.0]]), world)
+    with pytest.raises(UserError, match=r"dof_damping, as it is laid out and randomised, has -0\.5 to -0\.5, beyond"):
+        it.begin(world, draws(world))

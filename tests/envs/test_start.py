@@ -109,6 +109,7 @@ def test_what_would_not_fit_is_refused(layout, error, message):
         ("body_mass", 0.0, "'body_mass' with 0 to 0, beyond 1e-09 to inf"),
         ("body_mass", -1.0, "'body_mass' with -1 to -1, beyond"),
         ("geom_friction", -0.1, "'geom_friction' with -0.1 to -0.1, beyond 0 to inf"),
+        ("body_quat", 0.0, "'body_quat' with vectors of length 0"),
     ],
 )
 def test_what_no_model_can_have_is_refused(name, value, message):

@@ -3,14 +3,16 @@
 from dataclasses import replace
 from typing import Any
 
+import mujoco
 import numpy as np
 import pytest
-from test_task_env import Rail
+from test_task_env import RAIL, Rail
 
 from robossl.core import ArraySpec, CameraSpec, CommandSpec, UserError
 from robossl.envs import EnvConfig, WorldSeed
 from robossl.envs.randomisation import Push, Randomisation
 from robossl.envs.sensors import Touch
+from robossl.envs.task_declarations import require_spec
 from robossl.envs.task_env import TaskEnv
 
 
@@ -42,6 +44,9 @@ def step_once(task: Any) -> None:
             r"the task's randomisation 'air': opt.density is of no elements, got \['air'\]",
         ),
         ({"randomisations": {"push": Push(body="car", high=1.0)}}, "the task's randomisation 'push': unknown body"),
+        ({"randomisations": {"push": Push(body="world", high=1.0)}}, "a push does nothing to body 'world'"),
+        ({"randomisations": {"mass": 3}}, "'mass' must be one of Randomisation, ActionDelay, Push, got 3"),
+        ({"randomisations": []}, r"the task's randomisations must be a dict, by names of your own, got \[\]"),
         ({"reward_weights": {"right": 1.0}}, "reward terms hold 'effort', which its spec does not declare"),
         ({"metrics": ("count", "way")}, "metrics lack 'way', which its spec declares"),
         ({"num_substeps": 2.0}, "num_substeps must be a whole number and at least 1, got 2.0"),
@@ -68,6 +73,15 @@ def test_what_a_spec_declares_is_held_against_the_task(changes: dict[str, Any], 
     task.spec = replace(Rail.spec, **changes)
     with pytest.raises(UserError, match=message):
         step_once(task)
+
+
+def test_a_push_on_what_is_only_put_somewhere_is_refused() -> None:
+    goal = '<body name="goal" mocap="true"><body name="flag"/></body></worldbody>'
+    model = mujoco.MjModel.from_xml_string(RAIL.replace("</worldbody>", goal))
+    for body in ("goal", "flag"):
+        spec = replace(Rail.spec, randomisations={"push": Push(body=body, high=1.0)})
+        with pytest.raises(UserError, match=f"'push': a push does nothing to body '{body}', which cannot move"):
+            require_spec(spec, model)
 
 
 @pytest.mark.parametrize(
