@@ -88,8 +88,11 @@ class FieldChange:
                 values[place] = self._changed(before[place], u)
             elif u:
                 values[place] = np.where(before[place] == 0, 0.0, np.nan)
+        changed = (first != before) | (last != before)
         if self.field in SHAPE_FIELDS:
-            SolidBodies(model).require_variable(self.field, ((first != before) | (last != before))[None])
+            SolidBodies(model).require_variable(self.field, changed[None])
+        elif self.field == "body_ipos":
+            SolidBodies(model).require_variable_centre(changed)
         if entry.mode == "turn":
             return
         rows = self._place[1][:, 0]

@@ -72,6 +72,22 @@ class SolidBodies:
             if why:
                 raise UserError(f"{field} of geom {model.geom(geom).name!r} cannot be randomised: {why}")
 
+    def require_variable_centre(self, changed: NDArray[np.bool_]) -> None:
+        """Lets only bodies have another centre of mass that are not compiled as if it were where their frame is.
+
+        Args:
+            changed: [nbody, 3] which numbers of `body_ipos` become others.
+
+        Raises:
+            UserError: naming another body.
+        """
+        model = self._model
+        for body in 1 + np.flatnonzero(changed[1:].any(axis=1) & (model.body_simple[1:] != 0)):
+            raise UserError(
+                f"body_ipos of body {model.body(body).name!r} cannot be randomised: it is compiled as simple, unless MJCF"
+                " says simple='false'"
+            )
+
     @cached_property
     def _geoms(self) -> dict[int, int]:
         """{body: its only geom} of the moving bodies whose inertia is known for any size."""

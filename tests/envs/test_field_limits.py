@@ -35,6 +35,7 @@ XML = """
         <geom name="knob" size="0.1"/>
       </body>
     </body>
+    <body name="ball" pos="5 0 5"><freejoint name="ball"/><geom name="ball" size="0.1"/></body>
   </worldbody>
   <tendon><fixed name="rope" stiffness="2" damping="3"><joint joint="rail" coef="1"/></fixed></tendon>
   <actuator><motor name="push" joint="rail" ctrlrange="-1 1" forcerange="-2 2"/></actuator>
@@ -125,8 +126,14 @@ def test_a_place_that_turns_on_a_moving_body_is_refused() -> None:
         change("geom_quat", 0, 0.1, mode="turn", elements=("knob",))
 
 
+def test_a_centre_that_the_compiler_took_for_fixed_is_refused_by_name() -> None:
+    with pytest.raises(UserError, match="body_ipos of body 'ball' cannot be randomised: it is compiled as simple"):
+        change("body_ipos", 0, 0.1, mode="offset", elements=("ball",))
+    change("body_ipos", 0, 0.1, mode="offset", elements=("pole",))
+
+
 def test_values_of_several_worlds_are_looked_at_one_by_one() -> None:
-    limits = FieldLimits(load_model(XML), "jnt_range")
+    limits = FieldLimits(load_model(XML), "jnt_range", np.arange(2))
     values = np.array([[[0.0, 1.0], [0.0, 0.0]], [[1.0, 0.5], [0.0, 0.0]]])
     assert limits.flaw(values[:1], values[:1]) is None
     assert limits.flaw(values, values) == "ranges that end before they begin"
