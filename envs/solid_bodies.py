@@ -84,8 +84,8 @@ class SolidBodies:
         model = self._model
         for body in 1 + np.flatnonzero(changed[1:].any(axis=1) & (model.body_simple[1:] != 0)):
             raise UserError(
-                f"body_ipos of body {model.body(body).name!r} cannot be randomised: it is compiled as simple, unless MJCF"
-                " says simple='false'"
+                f"body_ipos of body {model.body(body).name!r} cannot be randomised: it is compiled as simple, unless"
+                " its MJCF says simple='false'"
             )
 
     @cached_property
