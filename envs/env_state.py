@@ -116,6 +116,14 @@ def physics_for(engine: str, state: Tree, model: Any) -> NDArray[np.float64]:
     return physics
 
 
+def uncopied(env_id: str) -> TypeError:
+    """Returns what whoever copies or pickles an environment is told: what carries over."""
+    return TypeError(
+        f"{env_id} cannot be copied or pickled: make another, reset() it, and give its set_state() what get_state()"
+        " returns (those of `unwrapped` where Gymnasium made it)"
+    )
+
+
 def _misfit(path: str, problem: str) -> UserError:
     made_by = _MADE_BY.get(path.partition(".")[0], "level")
     return UserError(f"the state does not fit this environment, which needs the same {made_by}: {problem}")

@@ -16,7 +16,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from robossl.core import BatchEnv, Obs, StepBatch, UserError
+from robossl.core import BatchEnv, Obs, StepBatch, Tree, UserError
 from robossl.core.finite import checked_keys, require_finite, require_finite_step
 from robossl.envs.action import require_open
 from robossl.envs.config import EnvConfig, WorldSeed
@@ -50,7 +50,8 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
 
     `reset(seed=s)` begins episode 0 of seed s, every further `reset()` the next one; without any seed the first reset
     draws one from the operating system. `info` holds what `StepBatch.info` does. After an episode's last step `render`
-    shows how it ended, until `reset`.
+    shows how it ended, until `reset`. After `set_state` any other goes on from what `get_state` returned, also where
+    its last episode ended, or none has begun; Gymnasium's wrappers want a `reset()` before.
 
     Args:
         config: an id or a full config; its number of worlds is overruled.
@@ -75,6 +76,7 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
         self._checked = checked_keys(spec)
         self._next_obs: Obs | None = None  # of the next episode, from the step that ended the last one
         self._running = self._is_closed = False
+        self._num_restored = 0
         self._last_frame: NDArray[np.uint8] | UserError | None = None  # of the ended episode, or why not
         if self.render_mode and spec.camera_names:
             self.batch_env.before_reset = self._keep_frame
@@ -88,6 +90,7 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
         """
         require_open(self._is_closed)
         super().reset(seed=seed)
+        self._follow_restored()
         if seed is None and self._next_obs is not None:
             obs = self._next_obs
         elif seed is None and self._running:
@@ -109,12 +112,15 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
         """
         if not self._running:
             require_open(self._is_closed)
-            raise gymnasium.error.ResetNeeded("no episode is running: call reset() first")
+            self._follow_restored()
+        if not self._running:
+            raise _not_begun()
         batch = self.batch_env.step(np.asarray(action, np.float32)[None])
         require_finite_step(batch, self._checked)
         ended = len(batch.final_ids) > 0
         if ended:
             self._next_obs, self._running = batch.obs, False
+            self._num_restored = _num_restored(self.batch_env)
         obs = {key: value[0] for key, value in (batch.final_obs if ended else batch.obs).items()}
         info = {name: value[0].item() for name, value in batch.info.items()}
         return obs, float(batch.reward[0]), bool(batch.terminated[0]), bool(batch.truncated[0]), info
@@ -133,15 +139,39 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
         """
         if not self.render_mode:
             return None
+        self._follow_restored()
         if isinstance(self._last_frame, UserError):
             raise self._last_frame
         return _frame(self.batch_env, 0) if self._last_frame is None else self._last_frame.copy()
+
+    def get_state(self) -> Tree:
+        """Returns everything that the next `reset` and `step` depend on."""
+        self._follow_restored()
+        next_obs = None if self._next_obs is None else {key: np.array(value) for key, value in self._next_obs.items()}
+        return {**self.batch_env.get_state(), "next_obs": next_obs, "is_running": self._running}
+
+    def set_state(self, state: Tree) -> None:
+        """Puts back what `get_state` returned, or that of `batch_env`, whose episode runs; `render` shows what is now.
+
+        Raises:
+            UserError: if it does not fit; nothing has changed then.
+        """
+        self.batch_env.set_state(state)
+        self._num_restored, self._last_frame = _num_restored(self.batch_env), None
+        self._next_obs, self._running = state.get("next_obs"), bool(state.get("is_running", True))
 
     def close(self) -> None:
         """Frees threads and graphics contexts."""
         self._last_frame = None
         self._running, self._is_closed = False, True
         self.batch_env.close()
+
+    def _follow_restored(self) -> None:
+        """Forgets the episode that ended where its environment was given a state since: that one is running."""
+        num_restored = _num_restored(self.batch_env)
+        if num_restored != self._num_restored:
+            self._num_restored, self._next_obs, self._last_frame = num_restored, None, None
+            self._running = True
 
     def _keep_frame(self, _: NDArray[np.int64]) -> None:
         """Draws the world before its next episode begins; where it cannot be drawn, whoever asks for it is told."""
@@ -155,7 +185,8 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
     """N worlds of a robossl environment; worlds that end are reset in the same step.
 
     `reset(seed=s)` begins episode 0 of worlds 0 ... N - 1 of seed s, every further `reset()` an episode that no world
-    has begun yet. What ended is in `info["final_obs"]` and `info["final_info"]`, as Gymnasium lays them out.
+    has begun yet. After `set_state` any other goes on from what `get_state` returned. What ended is
+    `info["final_obs"]` and `info["final_info"]`, as Gymnasium lays them out.
     """
 
     metadata: dict[str, Any] = {"render_modes": list(_MODES), "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
@@ -199,6 +230,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
             UserError: if an observation is not finite.
         """
         super().reset(seed=seed)
+        self._begun |= _num_restored(self.batch_env) > 0
         if seed is None and self._begun:
             obs = _reset_to_next_episode(self.batch_env)
         else:
@@ -217,8 +249,9 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
             gymnasium.error.ResetNeeded: before the first `reset`.
             UserError: if an observation is not finite.
         """
+        self._begun = self._begun or _num_restored(self.batch_env) > 0
         if not self._begun:
-            raise gymnasium.error.ResetNeeded("no episode is running: call reset() first")
+            raise _not_begun()
         batch = self.batch_env.step(actions)
         require_finite_step(batch, self._checked)
         return batch.obs, batch.reward, batch.terminated, batch.truncated, _vector_info(batch)
@@ -227,9 +260,31 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
         """Draws every world, each [H, W, 3], where `render_mode` asks for it."""
         return tuple(_frame(self.batch_env, world) for world in range(self.num_envs)) if self.render_mode else None
 
+    def get_state(self) -> Tree:
+        """Returns everything that the next `step` depends on."""
+        return self.batch_env.get_state()
+
+    def set_state(self, state: Tree) -> None:
+        """Puts back what `get_state` returned.
+
+        Raises:
+            UserError: if it does not fit; nothing has changed then.
+        """
+        self.batch_env.set_state(state)
+        self._begun = True
+
     def close_extras(self) -> None:
         """Frees threads and graphics contexts."""
         self.batch_env.close()
+
+
+def _not_begun() -> gymnasium.error.ResetNeeded:
+    return gymnasium.error.ResetNeeded("no episode is running: call reset() first")
+
+
+def _num_restored(env: BatchEnv) -> int:
+    """Returns how often an environment was given a state, as far as it tells."""
+    return getattr(env, "num_restored", 0)
 
 
 def _vector_info(batch: StepBatch) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from robossl.core import Array, ArraySpec, BatchEnv, Draws, Obs, Policy, StepBat
 from robossl.core.errors import UserError
 from robossl.core.memory import available_bytes
 from robossl.envs.config import WorldSeed
-from robossl.envs.env_state import require_alike
+from robossl.envs.env_state import require_alike, uncopied
 from robossl.envs.sensor_model import SensorModel, decisions_late
 from robossl.envs.task_env import TaskEnv
 
@@ -40,8 +40,7 @@ class ImperfectEnv:
         for key, model in models.items():
             if key not in env.spec.observation:
                 raise UnknownNameError("observation to make imperfect:", key, env.spec.observation)
-            if model.changes_values and _holds_labels(env.spec.observation[key]):
-                raise UserError(f"{key!r} holds labels: it can be late or lost, but neither noisy nor rounded")
+            require_labels_kept(key, model, env.spec.observation[key])
         _require_memory(env, models)
         shown = {key: _shown(model, env.spec.observation[key]) for key, model in models.items()}
         self.spec = replace(env.spec, observation={**env.spec.observation, **shown})
@@ -141,6 +140,10 @@ class ImperfectEnv:
         """Finds what only some environments have."""
         return getattr(self.env, name)
 
+    def __reduce__(self) -> NoReturn:
+        """See `TaskEnv.__reduce__`."""
+        raise uncopied(self.spec.id)
+
     def _seen(self, obs: Obs, ids: NDArray[np.int64], episodes: dict[str, NDArray[np.int64]]) -> Obs:
         """Passes true observations [n, ...] of the worlds `ids` through the models; the others are left as they are."""
         draws = Draws(self._seed, Stream(self._stream), episodes["world"][ids], episodes["episode"][ids])
@@ -213,6 +216,16 @@ class ImperfectSensor:
         if key.startswith("depth_"):  # 0 is that nothing is there: of that no reading could be wrong, nor become it
             values = np.where(truth == 0, np.float32(0), np.maximum(values, _NEAREST_M))
         return (np.rint(values) if spec.dtype == "uint8" else values).astype(spec.dtype)
+
+
+def require_labels_kept(key: str, model: SensorModel, spec: ArraySpec) -> None:
+    """Checks that a model does not change numbers that are labels.
+
+    Raises:
+        UserError: if it does.
+    """
+    if model.changes_values and _holds_labels(spec):
+        raise UserError(f"{key!r} holds labels: it can be late or lost, but neither noisy nor rounded")
 
 
 def _holds_labels(spec: ArraySpec) -> bool:

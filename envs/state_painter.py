@@ -16,7 +16,7 @@ from robossl.core.processor import num_cores
 from robossl.core.registry import TASKS
 from robossl.envs.appearances import Appearances
 from robossl.envs.config import EnvConfig
-from robossl.envs.imperfect_env import ImperfectSensor
+from robossl.envs.imperfect_env import ImperfectSensor, require_labels_kept
 from robossl.envs.make import make_task
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.observable import chosen_keys, observation_specs, picture_keys, require_still_pictures, sized
@@ -75,7 +75,8 @@ class StatePainter:
         render: how.
 
     Raises:
-        UserError: if the environment is not robossl's own, no picture is asked for, or one cannot be drawn.
+        UserError: if the environment is not robossl's own, no picture is asked for, one cannot be drawn, or
+            ids shall be noisy or rounded.
     """
 
     def __init__(self, config: EnvConfig, *, appearances: int = 0) -> None:
@@ -88,8 +89,11 @@ class StatePainter:
         self._keys = tuple(key for key in chosen_keys(task.spec, cameras, config.observations) if key in known)
         if not self._keys:
             raise UserError("nothing to draw: name at least one picture, such as rgb_" + cameras[0].name)
-        self._engine = MujocoEngine(model, config.num_worlds, config.num_threads or num_cores())
+        self.own = observation_specs(self._keys, {}, cameras)
         self._sensors = {key: model for key, model in config.sensors.items() if key in self._keys}
+        for key, sensor in self._sensors.items():
+            require_labels_kept(key, sensor, self.own[key])
+        self._engine = MujocoEngine(model, config.num_worlds, config.num_threads or num_cores())
         self._control_hz = task.spec.control_hz
         slow_flows = {key: model for key, model in self._sensors.items() if is_flow(key)}
         groups = together(self._keys, slow_flows, self._control_hz)
@@ -104,7 +108,6 @@ class StatePainter:
                 self._engine, task, looks, renderer=config.renderer, cameras=cameras, keys=self._keys
             )
             self.looks = {"number": appearances, **{name: [entry.low, entry.high] for name, entry in looks.items()}}
-        self.own = observation_specs(self._keys, {}, cameras)
         drawn = {split_key(key)[1] for key in self._keys}
         self.pictures: dict[str, ArraySpec] = {
             **self.own,

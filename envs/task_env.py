@@ -14,7 +14,7 @@ from robossl.envs.ahead import Ahead
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.delayed_engine import undelayed
 from robossl.envs.engines import make_delayed, make_engine, make_recorded
-from robossl.envs.env_state import physics_for, require_fitting
+from robossl.envs.env_state import physics_for, require_fitting, uncopied
 from robossl.envs.episode_ends import count_on, ends
 from robossl.envs.host import for_sensors, on_host
 from robossl.envs.lost_worlds import put_back
@@ -50,6 +50,7 @@ class TaskEnv:
     Attributes:
         available: {key: spec} of all that can be observed beside pictures.
         pictures: what cameras show.
+        num_restored: how often `set_state` has put something back.
     """
 
     def __init__(self, task: Task, config: EnvConfig, worlds: WorldSeed) -> None:
@@ -101,6 +102,7 @@ class TaskEnv:
         self._episodes = RunningEpisodes(worlds, self.num_worlds)
         self._elapsed = self._episodes.elapsed
         self._begun = self._is_closed = False
+        self.num_restored = 0
         self.before_reset: Callable[[NDArray[np.int64]], None] | None = None
 
     def reset(self, *, first_world: int = 0, first_episode: int = 0, seed: int | None = None) -> Obs:
@@ -236,6 +238,7 @@ class TaskEnv:
         self.pictures.set_state(state["last"])
         self._episodes.set_state(state)
         self._begun = True
+        self.num_restored += 1
 
     def __reduce__(self) -> NoReturn:
         """Tells those who want a copy, or to pickle it, what carries over.
@@ -243,10 +246,7 @@ class TaskEnv:
         Raises:
             TypeError: always.
         """
-        raise TypeError(
-            f"{self.config.id} cannot be copied or pickled: make another, and give its set_state() what get_state()"
-            " returns (those of `unwrapped.batch_env` where Gymnasium made it)"
-        )
+        raise uncopied(self.config.id)
 
     def close(self) -> None:
         """See `BatchEnv.close`."""

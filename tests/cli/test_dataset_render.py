@@ -327,6 +327,8 @@ def test_pictures_that_do_not_fit_into_memory_are_refused_before_anything_is_bui
         (("DATA", "--observations", "rgb_static", "touch"), 1, "touch is no picture, and the dataset does not hold it"),
         (("DATA", "--appearances", "5", "--randomise.all", "0.1", "1"), 1, "randomise.all is one number"),
         (("DATA", "--appearances", "20000", "--image-size", "999", "999"), 1, "smaller or fewer pictures"),
+        (("DATA", "--sensors.segmentation_static.noise-std", "1"), 1, "'segmentation_static' holds labels"),
+        (("DATA", "--sensors.segmentation_static.resolution", "3"), 1, "'segmentation_static' holds labels"),
         (("DATA", "--out", "DATA"), 1, "is there already"),
         (("DATA", "--image-size", "0", "5"), 1, "must be positive"),
     ],

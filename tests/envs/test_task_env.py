@@ -221,11 +221,12 @@ def test_closing_twice_is_allowed() -> None:
     env.close()
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, pickle.dumps])
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
 @pytest.mark.parametrize("make", [gymnasium.make, gymnasium.make_vec])
-def test_who_copies_an_environment_is_told_of_its_state(make: Any, duplicate: Any) -> None:
-    env = make("robossl/ArmReach-v0")
-    for one in (env.unwrapped.batch_env, env):
+@pytest.mark.parametrize("sensors", [{}, {"proprio": {"delay_s": 0.1}}], ids=["perfect", "imperfect"])
+def test_who_copies_an_environment_is_told_of_its_state(make: Any, duplicate: Any, sensors: Any) -> None:
+    env = make("robossl/ArmReach-v0", sensors=sensors)
+    for one in (env.unwrapped.batch_env, *([env] if duplicate is not copy.copy else [])):
         with pytest.raises(TypeError, match=r"^robossl/ArmReach-v0 cannot be copied or pickled: .*set_state\(\)"):
             duplicate(one)
 
