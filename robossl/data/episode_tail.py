@@ -1,8 +1,9 @@
-"""The end of a dataset: blocks that the index does not name, and episodes that shall be written anew.
+"""Blocks that the index of a dataset does not name, and episodes that shall be written anew.
 
 A writer that is killed leaves one block whose line it did not come to write; the next writer overwrites it. More than
 that, or anything at all where the last line is damaged or the index is gone, belongs to episodes whose lines are lost:
-somebody took the index away, or the power went before it was on the disk.
+somebody took the index away, or the power went before it was on the disk. So does whatever lies between two blocks that
+are named, as they are written one behind the other, unless a damaged line between theirs says what it was.
 """
 
 import os
@@ -31,11 +32,13 @@ def require_named(folder: Path) -> None:
     """Checks that the index names what is stored, but for what a writer that was killed leaves.
 
     Raises:
-        CorruptFileError: if it names less, with what to do: the next writer would overwrite the rest.
+        CorruptFileError: if it names less, or in another order, with what to do: the next writer would overwrite the
+            rest.
     """
     path = folder / PACKED_NAME
     size = path.stat().st_size if path.exists() else 0  # before the index is read: somebody may be writing
     entries = read_index(folder)[0]
+    _require_one_by_one(folder, entries)
     end = end_of_blocks(entries)
     if size <= end:
         return
@@ -57,6 +60,20 @@ def keep_first(folder: Path, count: int) -> None:
         write_atomic(index, b"".join(lines[:count]))
     if packed.exists():
         os.truncate(packed, end_of_blocks(entries[:count]))
+
+
+def _require_one_by_one(folder: Path, entries: list[IndexEntry | None]) -> None:
+    """Checks that each line names the block behind that of the line before; one that is damaged names any number."""
+    index = folder / INDEX_NAME
+    end: int | None = 0
+    for number, entry in enumerate(entries, 1):
+        if entry is not None and end is not None and entry.block[0] != end:
+            missing = entry.block[0] - end
+            problem = f"line {number} is not in its place, and nothing is added"
+            if missing > 0:
+                problem = f"lines before line {number} are lost, of {missing:,} bytes, and nothing is added"
+            raise CorruptFileError(f"{index}: {problem}; put it back")
+        end = None if entry is None else sum(entry.block[:2])
 
 
 def _is_one_block(path: Path, start: int, end: int, dictionary: bytes) -> bool:

@@ -109,6 +109,36 @@ def test_what_lost_lines_named_is_told_and_never_overwritten(written, spec, epis
     assert packed.stat().st_size > int(end)
 
 
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda lines: lines[1:], r"lines before line 1 are lost, of [0-9,]+ bytes, and nothing is added; put it back"),
+        (lambda lines: lines[:1] + lines[3:], "lines before line 2 are lost"),
+        (lambda lines: [*lines[:2], lines[0], *lines[2:]], "line 3 is not in its place"),
+        (lambda lines: [*lines[:3], lines[4], lines[3]], "lines before line 4 are lost"),
+    ],
+    ids=["first", "middle", "twice", "swapped"],
+)
+def test_lines_that_are_lost_before_others_are_told_and_nothing_is_added(written, spec, damage, told):
+    index = written / "index.jsonl"
+    index.write_bytes(b"".join(damage(index.read_bytes().splitlines(keepends=True))))
+    before = index.read_bytes()
+    (line,) = EpisodeStore(written).verify()
+    assert re.search(told, line)
+    with pytest.raises(CorruptFileError, match=told):
+        EpisodeWriter(written, spec, CONFIG)
+    assert index.read_bytes() == before
+
+
+def test_behind_a_damaged_line_is_added_and_the_others_stay_in_their_places(written, spec, episodes):
+    index = written / "index.jsonl"
+    lines = index.read_bytes().splitlines(keepends=True)
+    index.write_bytes(b"".join([lines[0], b"x\n", *lines[2:]]))
+    with EpisodeWriter(written, spec, CONFIG) as writer:
+        writer.add(episodes[0])
+    assert EpisodeStore(written).verify() == [f"{index}: line 2 is damaged"]
+
+
 @pytest.mark.usefixtures("_tiny_shards")
 def test_a_truncated_shard_is_named_and_appending_leaves_it_alone(tmp_path, spec, make_episode):
     with EpisodeWriter(tmp_path, spec, CONFIG) as writer:
