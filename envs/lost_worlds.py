@@ -1,5 +1,6 @@
 """What becomes of worlds whose physics diverged: they are put back to where their last step began."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,19 +9,30 @@ from numpy.typing import NDArray
 from robossl.core import Array
 from robossl.envs.delayed_engine import undelayed
 from robossl.envs.engine import Engine
+from robossl.envs.records import STATE, Start
 
 
-def put_back(engine: Engine, ids: NDArray[np.int64], recorded: dict[str, Array]) -> None:
+def put_back(
+    engine: Engine, ids: NDArray[np.int64], recorded: dict[str, Array], start_of: Callable[[NDArray[np.int64]], Start]
+) -> None:
     """Takes back the step of the worlds `ids`; what was recorded of it becomes what they are then.
 
-    A world that was not finite before either, as somebody wrote its state, gets the model's own: neither is one to show
-    or to store, and what broke a world is none to learn from.
+    A world that was not finite before either, as somebody wrote its state, gets the one that its episode began with:
+    neither is one to show or to store, and what broke a world is none to learn from. In the model's own state it might
+    be where it shall get to: a block at the goal.
+
+    Args:
+        engine: of N worlds.
+        ids: [n].
+        recorded: {name: [N, ...]}, written to.
+        start_of: returns what the running episodes of worlds began with.
     """
     engine.take_back(ids)
     state: NDArray[Any] = undelayed(engine).get_state()[ids]
     astray = ids[~np.isfinite(state).all(axis=1)]
     if len(astray):
-        engine.reset(astray)
+        start = start_of(astray)
+        engine.reset(astray, start.names.state, start.of(STATE))
         engine.forward(astray)
     for name, values in recorded.items():
         values[ids] = engine.read(name, ids)[:, None]

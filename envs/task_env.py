@@ -22,6 +22,7 @@ from robossl.envs.memory import require_memory
 from robossl.envs.observable import chosen_keys, env_spec, observation_specs, sized
 from robossl.envs.pictures import Pictures
 from robossl.envs.randomiser import Randomiser, model_fields, switched_on
+from robossl.envs.records import Start
 from robossl.envs.running_episodes import RunningEpisodes
 from robossl.envs.sensors.quiet import switch_off_unused
 from robossl.envs.sensors.suite import SensorSuite, sensor_specs
@@ -45,7 +46,7 @@ class TaskEnv:
     What an episode is depends on (seed, stream, world, episode) alone, never on the number of worlds or threads. An
     episode whose physics diverges is truncated: its last step brings no gain, though it may cost, its metrics are zero,
     it is no success, and its last observation shows the state before the step, from which a value can be bootstrapped;
-    the model's own state where that was not finite either.
+    the one that the episode began with where that was not finite either.
 
     Attributes:
         available: {key: spec} of all that can be observed beside pictures.
@@ -269,7 +270,7 @@ class TaskEnv:
         diverged = engine.diverged
         is_whole = not np.count_nonzero(diverged)  # a third of the cost of `any`
         if not is_whole:
-            put_back(engine, np.flatnonzero(diverged), recorded)
+            put_back(engine, np.flatnonzero(diverged), recorded, self._start_of)
         outcome = task.outcome(engine, action, recorded, self._memory)
         self._promises.judged(outcome)
         outcome = outcome if engine.xp is np else outcome.on_host()
@@ -280,14 +281,17 @@ class TaskEnv:
         return (outcome if is_whole else outcome.forfeited(diverged, self._weights)), diverged
 
     def _begin(self, ids: NDArray[np.int64]) -> None:
-        now = self._episodes
-        self._beginning(self._ahead.take(now.worlds, now.first_world, now.episode, ids), ids)
+        self._beginning(self._start_of(ids), ids)
         if self._randomiser.values:
             self._randomiser.begin(ids, self._episodes.draws(ids))
         self.engine.forward(ids)
         if self._sensors.specs:
             self._sensors.begin(ids, self._episodes.draws(ids))
         self.pictures.keep(ids, self._elapsed)
+
+    def _start_of(self, ids: NDArray[np.int64]) -> Start:
+        now = self._episodes
+        return self._ahead.take(now.worlds, now.first_world, now.episode, ids)
 
     def _on_device(self, values: NDArray[Any]) -> Array:
         """Copies numbers to where the engine computes; returns them themselves where that is numpy."""

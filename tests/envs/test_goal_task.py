@@ -10,6 +10,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 from robossl.core import Stream
 from robossl.core.registry import TASKS, load
 from robossl.envs import EnvConfig, WorldSeed, make_env
+from robossl.envs.config import EngineName
+from robossl.envs.mujoco_fields import columns_of
 from robossl.envs.sb3_vec_env import SB3VecEnv
 from robossl.envs.task_env import TaskEnv
 
@@ -154,6 +156,21 @@ def _success(agent: SAC) -> float:
         batch = env.step(agent.predict(obs, deterministic=True)[0])
         obs = batch.obs
     return float(batch.info["success"].mean())
+
+
+@pytest.mark.parametrize("engine", ["mujoco", "bullet"])
+@pytest.mark.parametrize("env_id", IDS)
+def test_a_world_that_was_written_not_to_be_finite_is_no_way_to_a_goal(env_id: str, engine: EngineName) -> None:
+    env = make_env(EnvConfig(id=env_id, num_worlds=2, num_threads=1, engine=engine), WorldSeed(seed=1))
+    begun = env.reset()
+    state = env.get_state()
+    state["physics"][1, columns_of(env.engine.model, ("qvel",))[0]] = np.nan
+    env.set_state(state)
+    batch = env.step(np.zeros((2, *env.spec.action.shape), np.float32))
+    assert batch.info["diverged"].tolist() == [False, True]
+    assert batch.reward.tolist() == [-1, -1]
+    for key in ("achieved_goal", "desired_goal"):
+        np.testing.assert_allclose(batch.final_obs[key][0], begun[key][1], atol=1e-6)
 
 
 def test_to_break_the_physics_is_no_way_to_a_goal() -> None:
