@@ -98,5 +98,6 @@ class WorldSeed:
 
     def __post_init__(self) -> None:
         """Checks the seed: what does not fit into 32 bits would stand for another one."""
+        fit(self, WorldSeed, "", but=("stream",))
         if not 0 <= self.seed < 2**32:
             raise UserError(f"a seed goes from 0 to {2**32 - 1}, got {self.seed}")

@@ -32,13 +32,13 @@ def fit(config: Any, kind: Any, prefix: str, *, but: tuple[str, ...] = ()) -> No
             object.__setattr__(config, entry.name, value)
 
 
-def require_fields(kind: Any, names: Iterable[object], what: str) -> None:
-    """Checks that a dataclass has fields of these names.
+def require_fields(kind: Any, names: Iterable[object], what: str, *, but: tuple[str, ...] = ()) -> None:
+    """Checks that a dataclass has fields of these names, other than `but`.
 
     Raises:
         UnknownNameError: with the nearest one.
     """
-    known = [entry.name for entry in fields(kind)]
+    known = [entry.name for entry in fields(kind) if entry.name not in but]
     for name in names:
         if name not in known:
             raise UnknownNameError(what, str(name), known)

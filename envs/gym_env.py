@@ -64,9 +64,9 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
 
     def __init__(self, config: EnvConfig | str, *, render_mode: str | None = None, **options: Any) -> None:
         config = EnvConfig(id=config, num_threads=1) if isinstance(config, str) else config
-        require_fields(config, options, "option")
         if "num_worlds" in options:
             raise UserError("gymnasium.make makes one world: more are made by gymnasium.make_vec(..., num_envs=...)")
+        require_fields(config, options, "option", but=("num_worlds",))
         self.batch_env = make_env(replace(config, num_worlds=1, **options), WorldSeed())
         spec = self.batch_env.spec
         self.render_mode = _checked_mode(render_mode)
@@ -202,9 +202,11 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
         **options: Any,
     ) -> None:
         config = EnvConfig(id=config) if isinstance(config, str) else config
-        require_fields(config, options, "option")
         if "num_worlds" in options:
             raise UserError("gymnasium.make_vec is told the number of worlds as num_envs, not as num_worlds")
+        require_fields(config, options, "option", but=("num_worlds",))
+        if not isinstance(num_envs, int | np.integer) or num_envs < 1:
+            raise UserError(f"num_envs must be a whole number from 1 on, got {num_envs!r}")
         self.batch_env = make_env(replace(config, num_worlds=num_envs, **options), WorldSeed())
         spec = self.batch_env.spec
         if max_episode_steps not in (None, spec.max_episode_steps):

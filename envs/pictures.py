@@ -117,10 +117,14 @@ class Pictures:
         """Returns pictures of all worlds under `num` random appearances, {key: [K, N, H, W, C]}.
 
         Raises:
-            UserError: if a key is no picture, or is one of flow, or `num` is less than 1.
+            UserError: if a key is no picture, or is one of flow, or `num` is no whole number from 1 on.
         """
+        if not isinstance(num, int | np.integer):
+            raise UserError(f"the number of appearances must be a whole one, got {num!r}")
         if num < 1:
             raise UserError(f"appearances are drawn at least 1 at a time, got {num}")
+        if isinstance(keys, str):
+            raise UserError(f"keys are several, such as ({keys!r},), got {keys!r}")
         keys = tuple(keys)
         if keys not in self._appearances:
             require_still_pictures(keys, self._cameras)

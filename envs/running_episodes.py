@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Draws, Tree
+from robossl.core import Draws, Tree, UserError
 from robossl.envs.config import WorldSeed
 from robossl.envs.draws import FastDraws
 
@@ -25,7 +25,14 @@ class RunningEpisodes:
         self.episode, self.elapsed = np.zeros(num_worlds, np.int64), np.zeros(num_worlds, np.int64)
 
     def begin(self, first_world: int, first_episode: int, seed: int | None) -> None:
-        """Begins an episode in every world; of the seed that there was where None."""
+        """Begins an episode in every world; of the seed that there was where None.
+
+        Raises:
+            UserError: if something is no whole number, or a negative one: nothing has changed then.
+        """
+        for name, number in {"first_world": first_world, "first_episode": first_episode}.items():
+            if not isinstance(number, int | np.integer) or number < 0:
+                raise UserError(f"{name} must be a whole number that is not negative, got {number!r}")
         if seed is not None:
             self.worlds = replace(self.worlds, seed=seed)
         self.first_world = first_world

@@ -182,12 +182,13 @@ class TaskEnv:
         """Draws all worlds as they are now under `num` random appearances; nothing of them changes.
 
         Appearances are the task's randomisations of looks: over their declared ranges, or those in the config.
+        They show the truth: models of sensors, which depend on what was seen before, are not applied.
 
         Returns:
             {key: [K, N, H, W, C]}.
 
         Raises:
-            UserError: if a key is no picture, or is one of flow, or `num` is less than 1.
+            UserError: if a key is no picture, or is one of flow, or `num` is no whole number from 1 on.
         """
         require_open(self._is_closed)
         return self.pictures.appearances(num, keys, self._episodes.draws(np.arange(self.num_worlds)), self._elapsed)

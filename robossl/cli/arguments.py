@@ -99,7 +99,7 @@ def parse(
         raise UsageError(_one_line(output.getvalue())) from None
     if unknown:
         flag = next((word for word in unknown if word.startswith("-")), unknown[0])
-        raise UsageError(_unparsed(flag, words, ["--help", *_flags(command), *shorthands, *others]))
+        raise UsageError(_unparsed(flag, words, ["--help", *_flags(command), *shorthands, *others], usage))
     return parsed
 
 
@@ -117,11 +117,11 @@ def _explained(shorthands: Mapping[str, str]) -> list[str]:
     return ["\n".join(["Shorthands:", *lines])] if lines else []
 
 
-def _unparsed(flag: str, arguments: list[str], known: list[str]) -> str:
+def _unparsed(flag: str, arguments: list[str], known: list[str], usage: str) -> str:
     """Says why a word was left over: no such flag, or a value that the flag does not take."""
     name, _, value = flag.partition("=")
     if not name.startswith("-"):
-        return f"unexpected argument {flag!r}"
+        return f"unexpected argument {flag!r}: it is `{usage}`, and flags come after that"
     if name not in known:
         return f"unknown argument {flag!r}{suggestion(name, known)}"
     following = value or " ".join(arguments[arguments.index(flag) + 1 : arguments.index(flag) + 2])

@@ -1,5 +1,6 @@
 """`robossl dataset`: what is in a dataset, whether it is whole, and other pictures of its states."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,10 @@ from typing import Any
 from robossl.cli import dataset_from_bag, dataset_render
 from robossl.cli.arguments import parse, split_positional
 from robossl.cli.figures import print_json, print_summary
-from robossl.core import UnknownNameError, UsageError
+from robossl.core import CorruptFileError, UnknownNameError, UsageError
 from robossl.data import EpisodeStore
+
+_OF_PHYSICS = ("engine", "states")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,8 @@ def _info(arguments: list[str]) -> int:
     for damage in damages:
         print(f"damaged: {damage}")
     summary, made = {**store.summary(), "damages": len(damages)}, _made(store.config)
+    if _is_foreign(store):
+        made = {name: value for name, value in made.items() if name not in _OF_PHYSICS}
     print_summary(summary, as_json=False)
     _print_made(made)
     if command.json:
@@ -65,6 +70,14 @@ def _print_made(made: dict[str, Any]) -> None:
         if name != "randomise" or "randomises" not in made:
             lines = [f"{key}: {value}" for key, value in entries.items()] if isinstance(entries, dict) else [entries]
             print("\n".join(f"{name:<22} {line}" for line in lines))
+
+
+def _is_foreign(store: EpisodeStore) -> bool:
+    """Tells whether episodes have no states: of environments that bring their own physics nothing is known of it."""
+    for index in range(len(store)):
+        with suppress(CorruptFileError):
+            return not store[index].state.size
+    return False
 
 
 def _made(config: dict[str, Any]) -> dict[str, Any]:

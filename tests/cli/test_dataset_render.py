@@ -5,9 +5,11 @@ import shutil
 import threading
 import time
 from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -20,6 +22,7 @@ from robossl.envs import EnvConfig, WorldSeed
 from robossl.envs.make import make_task
 from robossl.envs.mujoco_fields import columns_of
 from robossl.envs.sensor_model import SensorModel
+from robossl.envs.solid_bodies import SolidBodies
 from robossl.envs.task_env import TaskEnv
 from robossl.training.collect import CollectConfig
 from robossl.training.privileged import policy_observation
@@ -231,6 +234,29 @@ def test_physics_alone_is_smaller_and_goes_on_as_before(tmp_path: Path) -> None:
         env.close()
     with pytest.raises(UserError, match="holds exact states: physics ones are not added to it"):
         states_of(ARM, tmp_path / "exact", replace(COLLECT, states="physics", episodes=9))
+
+
+def test_plain_mujoco_repeats_exact_states_given_the_inertia_that_follows_from_model_values(tmp_path: Path) -> None:
+    env = replace(RING, randomise={"mass": 3.0, "size": 0.9}, sensors={})
+    episode = EpisodeStore(states_of(env, tmp_path / "exact", replace(COLLECT, episodes=1)))[0]
+    task = make_task(env.id)
+    model = task.build_model()
+    own = {field: np.array(getattr(model, field)) for field in ("body_mass", "geom_size")} | dict(episode.model_values)
+    assert {"body_mass", "geom_size"} <= set(episode.model_values)
+    mass, size = own["body_mass"][None], own["geom_size"][None]
+    model.body_inertia[:] = SolidBodies(task.build_model()).inertia(mass, size, 1)[0]
+    for field, values in episode.model_values.items():
+        getattr(model, field)[...] = values
+    mujoco.mj_setConst(model, mujoco.MjData(model))
+    data, wanted = mujoco.MjData(model), mujoco.MjData(model)
+    everything = mujoco.mjtState.mjSTATE_INTEGRATION.value
+    for before, after in pairwise(episode.state):
+        mujoco.mj_setState(model, data, before, everything)
+        mujoco.mj_setState(model, wanted, after, everything)
+        data.ctrl[:], data.xfrc_applied[:] = wanted.ctrl, wanted.xfrc_applied
+        mujoco.mj_step(model, data, task.spec.num_substeps)
+        np.testing.assert_array_equal(data.qpos, wanted.qpos)
+        np.testing.assert_array_equal(data.qvel, wanted.qvel)
 
 
 def test_states_of_bullet_keep_what_its_contacts_press_with(tmp_path: Path) -> None:

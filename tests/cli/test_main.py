@@ -59,6 +59,12 @@ _EVAL_ARM = ["eval", "--env", "robossl/ArmPush-v0", "--policy", "random", "--epi
         (["pretrain"], 2, "--data FOLDER is needed"),
         (["pretrain", "--data", "nowhere"], 1, "nowhere is not a dataset"),
         (["dataset", "inof", "x"], 2, "did you mean 'info'?"),
+        (
+            ["dataset", "info", "--json", "x"],
+            2,
+            "unexpected argument 'x': it is `robossl dataset info FOLDER`, and flags come after that",
+        ),
+        (["dataset", "render", "--num-threads", "1", "x"], 2, "it is `robossl dataset render FOLDER`, and flags"),
         (["envs", "shwo"], 2, "did you mean 'show'?"),
         (["bench", "smi"], 2, "did you mean 'sim'?"),
         (["train", "--resume"], 2, "--resume needs a value"),

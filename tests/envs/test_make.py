@@ -50,6 +50,28 @@ def test_a_seed_that_would_stand_for_another_is_refused(seed: int) -> None:
     assert WorldSeed(seed=2**32 - 1).seed == 2**32 - 1
 
 
+@pytest.mark.parametrize("seed", [1.5, "1", None])
+def test_a_seed_that_is_no_whole_number_is_refused(seed: Any) -> None:
+    with pytest.raises(UserError, match="seed must be a whole number, got "):
+        WorldSeed(seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ({"seed": 1.5}, "seed must be a whole number, got 1.5"),
+        ({"first_world": -1}, "first_world must be a whole number that is not negative, got -1"),
+        ({"first_episode": -1}, "first_episode must be a whole number that is not negative, got -1"),
+        ({"first_world": 0.5}, "first_world must be a whole number that is not negative, got 0.5"),
+    ],
+)
+def test_worlds_that_there_are_not_are_refused(where: dict[str, Any], message: str) -> None:
+    env = make_env(EnvConfig(id="robossl/ArmReach-v0", num_worlds=1, num_threads=1), WorldSeed())
+    with pytest.raises(UserError, match=message):
+        env.reset(**where)
+    assert env.get_state()["first_world"] == env.get_state()["episode"][0] == 0
+
+
 @pytest.mark.parametrize(("option", "name"), [("renderer", "raycats"), ("engine", "mujocco")])
 def test_a_name_that_nothing_has_is_refused_whether_or_not_it_would_be_looked_at(option: str, name: str) -> None:
     options: dict[str, Any] = {option: name}
@@ -122,6 +144,33 @@ def test_numbers_of_numpy_and_lists_and_mappings_fit() -> None:
 def test_an_option_that_there_is_not_is_named_with_the_nearest(make: Any) -> None:
     with pytest.raises(UnknownNameError, match="unknown option 'observation'; did you mean 'observations'"):
         make("robossl/ArmReach-v0", observation=("proprio",))
+
+
+@pytest.mark.parametrize("make", [gymnasium.make, gymnasium.make_vec])
+def test_the_known_options_are_those_that_can_be_given(make: Any) -> None:
+    with pytest.raises(UnknownNameError, match="unknown option 'foo'; known: delay_s") as caught:
+        make("robossl/ArmReach-v0", foo=1)
+    assert "num_worlds" not in str(caught.value)
+
+
+@pytest.mark.parametrize("num_envs", [0, -1, 1.5])
+def test_no_worlds_are_refused_as_gymnasium_calls_them(num_envs: Any) -> None:
+    with pytest.raises(UserError, match=f"num_envs must be a whole number from 1 on, got {num_envs}"):
+        gymnasium.make_vec("robossl/ArmReach-v0", num_envs=num_envs)
+
+
+@pytest.mark.parametrize(
+    ("num", "keys", "message"),
+    [
+        (2, "rgb_static", r"keys are several, such as \('rgb_static',\), got 'rgb_static'"),
+        (1.5, ("rgb_static",), "the number of appearances must be a whole one, got 1.5"),
+    ],
+)
+def test_appearances_that_are_asked_for_otherwise_are_refused(num: Any, keys: Any, message: str) -> None:
+    env = make_env(EnvConfig(id="robossl/ArmReach-v0", num_worlds=1, num_threads=1), WorldSeed())
+    env.reset()
+    with pytest.raises(UserError, match=message):
+        env.render_appearances(num, keys)
 
 
 @pytest.mark.parametrize("num", [0, -1])
