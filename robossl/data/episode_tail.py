@@ -71,7 +71,7 @@ def _require_one_by_one(folder: Path, entries: list[IndexEntry | None]) -> None:
             missing = entry.block[0] - end
             problem = f"line {number} is not in its place, and nothing is added"
             if missing > 0:
-                problem = f"lines before line {number} are lost, of {missing:,} bytes, and nothing is added"
+                problem = f"lines before line {number} are lost, which named {missing:,} bytes, and nothing is added"
             raise CorruptFileError(f"{index}: {problem}; put it back")
         end = None if entry is None else sum(entry.block[:2])
 
