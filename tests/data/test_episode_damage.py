@@ -112,7 +112,7 @@ def test_what_lost_lines_named_is_told_and_never_overwritten(written, spec, epis
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (lambda lines: lines[1:], r"lines before line 1 are lost, which named [0-9,]+ bytes, and nothing is added; put it back"),
+        (lambda lines: lines[1:], r"lines before line 1 are lost, which named [0-9,]+ bytes, and nothing is added"),
         (lambda lines: lines[:1] + lines[3:], "lines before line 2 are lost"),
         (lambda lines: [*lines[:2], lines[0], *lines[2:]], "line 3 is not in its place"),
         (lambda lines: [*lines[:3], lines[4], lines[3]], "lines before line 4 are lost"),
