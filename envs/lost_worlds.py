@@ -14,7 +14,7 @@ from robossl.envs.records import STATE, Start
 
 def put_back(
     engine: Engine, ids: NDArray[np.int64], recorded: dict[str, Array], start_of: Callable[[NDArray[np.int64]], Start]
-) -> None:
+) -> NDArray[np.int64]:
     """Takes back the step of the worlds `ids`; what was recorded of it becomes what they are then.
 
     A world that was not finite before either, as somebody wrote its state, gets the one that its episode began with:
@@ -26,13 +26,18 @@ def put_back(
         ids: [n].
         recorded: {name: [N, ...]}, written to.
         start_of: returns what the running episodes of worlds began with.
+
+    Returns:
+        Those of the worlds that were finite before.
     """
     engine.take_back(ids)
     state: NDArray[Any] = undelayed(engine).get_state()[ids]
-    astray = ids[~np.isfinite(state).all(axis=1)]
+    was_sound = np.isfinite(state).all(axis=1)
+    astray = ids[~was_sound]
     if len(astray):
         start = start_of(astray)
         engine.reset(astray, start.names.state, start.of(STATE))
         engine.forward(astray)
     for name, values in recorded.items():
         values[ids] = engine.read(name, ids)[:, None]
+    return ids[was_sound]

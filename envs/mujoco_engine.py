@@ -29,6 +29,7 @@ from robossl.envs.mujoco_fields import (
     columns_of,
     mujoco_stage,
 )
+from robossl.envs.mujoco_model import silence_warnings
 from robossl.envs.mujoco_rows import flag
 from robossl.envs.own_values import OwnValues
 from robossl.envs.recording import Recording
@@ -54,8 +55,7 @@ class MujocoEngine:
     _readable = READABLE_FIELDS, "engine field"
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int) -> None:
-        if mujoco.get_mju_user_warning() is None:  # it prints, and writes MUJOCO_LOG.TXT: its counters tell as much
-            mujoco.set_mju_user_warning(lambda message: None)
+        silence_warnings()
         self.model = copy.copy(model)
         self.model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET.value
         self.num_worlds, self.num_threads = num_worlds, num_threads

@@ -1,6 +1,6 @@
 """From MJCF to a compiled model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,8 @@ import mujoco
 import numpy as np
 
 from robossl.core import UserError
+
+_HOLDERS = ("opt", "stat", "vis", "global_", "headlight", "map", "rgba", "scale")  # of numbers in a model
 
 
 def load_model(source: str | Path, edit: Callable[[Any], None] | None = None) -> mujoco.MjModel:
@@ -20,13 +22,14 @@ def load_model(source: str | Path, edit: Callable[[Any], None] | None = None) ->
     Raises:
         UserError: if it does not exist or does not compile.
     """
+    silence_warnings()
     is_xml = isinstance(source, str) and source.lstrip().startswith("<")
     try:
         spec = mujoco.MjSpec.from_string(source) if is_xml else mujoco.MjSpec.from_file(str(source))
         if edit is not None:
             edit(spec)
         model = spec.compile()
-        _require_numbers(model)
+        require_numbers(model)
         return model
     except (ValueError, OSError, mujoco.FatalError) as error:
         what = "the model" if is_xml else f"the model {source}"
@@ -45,14 +48,34 @@ def require_steps(model: mujoco.MjModel) -> None:
         raise UserError(f"MuJoCo cannot simulate this model: {' '.join(str(error).split())}") from error
 
 
-def _require_numbers(model: mujoco.MjModel) -> None:
-    """Checks what MuJoCo only warns of, or takes without a word."""
-    floats = {name: values for name in dir(model) if _is_floats(values := getattr(model, name))}
-    if broken := [name for name, values in floats.items() if np.isnan(values).any()]:
+def silence_warnings() -> None:
+    """Keeps MuJoCo from printing warnings and writing MUJOCO_LOG.TXT, unless somebody else does something with them.
+
+    What matters is told by its errors, and by counters.
+    """
+    if mujoco.get_mju_user_warning() is None:
+        mujoco.set_mju_user_warning(lambda message: None)
+
+
+def require_numbers(model: mujoco.MjModel) -> None:
+    """Checks what MuJoCo only warns of, or takes without a word.
+
+    Raises:
+        ValueError: if something is no number, an option is not finite, or time stands still.
+    """
+    if broken := [name for name, values in _floats(model, _HOLDERS) if np.isnan(values).any()]:
         raise ValueError(f"not all are numbers in {', '.join(broken)}")
+    if broken := [name for name, values in _floats(model.opt, ()) if not np.isfinite(values).all()]:
+        raise ValueError(f"options must be finite, and {', '.join(broken)} is not")
     if not model.opt.timestep > 0:
         raise ValueError(f"the timestep must be positive, got {model.opt.timestep:g}")
 
 
-def _is_floats(values: Any) -> bool:
-    return isinstance(values, np.ndarray) and values.dtype.kind == "f"
+def _floats(holder: Any, parts: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    """Yields (name, value) of all fractions, and arrays of such, of a struct of MuJoCo's, and of its `parts`."""
+    for name in dir(holder):
+        value = getattr(holder, name)
+        if isinstance(value, float) or (isinstance(value, np.ndarray) and value.dtype.kind == "f"):
+            yield name, value
+        elif name in parts:
+            yield from ((f"{name}.{inner}", found) for inner, found in _floats(value, parts))

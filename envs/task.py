@@ -89,8 +89,9 @@ class TaskSpec:
     Attributes:
         commands: what `control` makes of the actions.
         vectors: every non-image observation that it computes itself.
-        sensors: {key: sensor} that can be observed too, each read only if somebody looks at it. Of the MJCF's sensors
-            only those are on that an observed one reads, and contact sensors.
+        sensors: {key: sensor} that can be observed too, each read only if somebody looks at it.
+        mjcf_sensors: names of the MJCF's sensors that it looks at itself, in `sensordata`. Of the others only contact
+            sensors are on, and those that an observed sensor reads; all are where None.
         cameras: every camera with its default size.
         default_observation: the keys an agent gets unless it asks for others, e.g. ("rgb_front", "proprio").
         privileged: simulator state for probes and experts.
@@ -119,6 +120,7 @@ class TaskSpec:
     viewer_camera: str
     record: tuple[str, ...] = ()
     sensors: "dict[str, Sensor]" = field(default_factory=dict)
+    mjcf_sensors: tuple[str, ...] | None = None
     random_fields: tuple[str, ...] = ()
     randomisations: dict[str, AnyRandomisation] = field(default_factory=dict)
     commands: tuple[CommandSpec, ...] = ()

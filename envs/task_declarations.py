@@ -11,6 +11,7 @@ from robossl.core import UnknownNameError, UserError
 from robossl.envs.elements import element_id
 from robossl.envs.field_changes import FieldChange
 from robossl.envs.mujoco_fields import RANDOM_FIELDS, STATE_FIELDS
+from robossl.envs.mujoco_model import require_numbers
 from robossl.envs.randomisation import AnyRandomisation, Push, Randomisation
 from robossl.envs.render.renderer import camera_index
 from robossl.envs.task import TaskSpec
@@ -25,6 +26,10 @@ def require_spec(spec: TaskSpec, model: Any) -> None:
     """
     if not isinstance(model, mujoco.MjModel):
         raise UserError(f"the task's build_model returns {type(model).__name__}, expected a compiled MjModel")
+    try:
+        require_numbers(model)
+    except ValueError as error:
+        raise UserError(f"the task's model: {error}") from error
     _require_times(spec, model)
     _require_known(spec.random_fields, RANDOM_FIELDS)
     _require_randomisations(spec.randomisations, model)

@@ -1,5 +1,6 @@
 """The environment: an engine, a task and a renderer, stepped as N worlds."""
 
+import copy
 import time
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -33,6 +34,8 @@ from robossl.envs.task_declarations import require_spec
 from robossl.envs.task_promises import (
     Promises,
     require_finite,
+    require_finite_controls,
+    require_kinds,
     require_new_memory,
     require_seen,
 )
@@ -60,11 +63,12 @@ class TaskEnv:
         self.perf = {"simulate": 0.0, "render": 0.0}
         model = task.build_model()
         require_spec(task.spec, model)
+        model = copy.copy(model)  # the task may keep its own, for others
         self.available = {**task.spec.vectors, **sensor_specs(model, task.spec.sensors, task.spec.num_substeps)}
         cameras = sized(task.spec.cameras, config.image_size)
         keys = chosen_keys(task.spec, cameras, config.observations)
         chosen = {key: sensor for key, sensor in task.spec.sensors.items() if key in keys}
-        switch_off_unused(model, chosen.values())
+        switch_off_unused(model, chosen.values(), task.spec.mjcf_sensors)
         num_threads = config.num_threads or num_cores()
         active = switched_on(task.spec.randomisations, config.randomise)
         fields = model_fields(active) | {*task.spec.random_fields}
@@ -115,7 +119,8 @@ class TaskEnv:
         if not self._begun:
             vectors = self.task.observe(self.engine, self._memory)
             require_seen("observed vectors", vectors, self.task.spec.vectors, self.num_worlds)
-            self.privileged()
+            require_kinds(vectors, self.task.spec.vectors)
+            require_kinds(self.privileged(), self.task.spec.privileged)
         self._begun = True
         obs = self._observe(None)
         self._count(start)
@@ -271,7 +276,8 @@ class TaskEnv:
         diverged = engine.diverged
         is_whole = not np.count_nonzero(diverged)  # a third of the cost of `any`
         if not is_whole:
-            put_back(engine, np.flatnonzero(diverged), recorded, self._start_of)
+            sound = put_back(engine, np.flatnonzero(diverged), recorded, self._start_of)
+            require_finite_controls(ctrl, sound)
         outcome = task.outcome(engine, action, recorded, self._memory)
         self._promises.judged(outcome)
         outcome = outcome if engine.xp is np else outcome.on_host()

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from robossl.core import Array, ArraySpec, UserError
+from robossl.envs.host import on_host
 from robossl.envs.task import Memory, Outcome, TaskSpec
 
 _SHAPE = operator.attrgetter("shape")
@@ -29,6 +31,7 @@ class Promises:
     def __init__(self, spec: TaskSpec, num_worlds: int, num_controls: int, xp: Any) -> None:
         self._spec, self._num_worlds, self._ctrl_shape = spec, num_worlds, (num_worlds, num_controls)
         self._bool = np.dtype(bool) if xp is np else xp.bool
+        self._ctrl_dtype: Any = None
         self._seen: list[Any] = []  # names and shapes of what was right, as are the next
         self._judged: list[Any] = []
 
@@ -36,10 +39,13 @@ class Promises:
         """Checks controls.
 
         Raises:
-            UserError: if they are of another shape, as all others do.
+            UserError: if they are of another shape, as all others do, or no numbers.
         """
         if getattr(ctrl, "shape", None) != self._ctrl_shape:
             _require_shape("controls", ctrl, self._ctrl_shape)
+        if ctrl.dtype != self._ctrl_dtype:
+            require_kind("the task returns controls", on_host(ctrl[:0]).dtype, np.dtype(float))
+            self._ctrl_dtype = ctrl.dtype
 
     def judged(self, outcome: Outcome) -> None:
         """Checks a step's outcome; raises as `controls` does."""
@@ -96,6 +102,27 @@ def require_seen(what: str, seen: Mapping[str, Array], specs: Mapping[str, Array
         _require_shape(repr(key), seen[key], (num_worlds, *spec.shape))
 
 
+def require_kinds(seen: Mapping[str, Array], specs: Mapping[str, ArraySpec]) -> None:
+    """Checks that what a task observes becomes no other numbers in the dtypes that it declares.
+
+    Raises:
+        UserError: naming the first that would.
+    """
+    for key, spec in specs.items():
+        require_kind(f"the task returns {key!r}", on_host(seen[key][:0]).dtype, np.dtype(spec.dtype))
+
+
+def require_kind(what: str, found: np.dtype[Any], declared: np.dtype[Any]) -> None:
+    """Checks that numbers of one dtype can stand in another: fractions are no ids; signs aside.
+
+    Raises:
+        UserError: beginning with `what`.
+    """
+    are_whole = found.kind in "iu" and declared.kind in "iu"
+    if not are_whole and not np.can_cast(found, declared, "same_kind"):
+        raise UserError(f"{what} as {found}, expected {declared}")
+
+
 def require_judged(outcome: Outcome, spec: TaskSpec, num_worlds: int, boolean: Any) -> None:
     """Checks a step's outcome, as `require_seen` does; whether worlds end is told by the dtype `boolean`.
 
@@ -124,6 +151,18 @@ def require_finite(terms: Mapping[str, Array], reward: Array) -> None:
         wrong = np.flatnonzero(~np.isfinite(values))
         if len(wrong):
             raise UserError(f"the task's reward is not finite: {name!r} is {values[wrong[0]]:g} in world {wrong[0]}")
+
+
+def require_finite_controls(ctrl: Array, ids: NDArray[np.int64]) -> None:
+    """Checks controls [N, num_actuators] of worlds that were finite when they were made, and diverged with them.
+
+    Raises:
+        UserError: naming the first world and actuator where one is not finite.
+    """
+    wrong = np.argwhere(~np.isfinite(found := on_host(ctrl)[ids]))
+    if len(wrong):
+        row, index = wrong[0]
+        raise UserError(f"the task's control {index} is not finite: {found[row, index]:g} in world {ids[row]}")
 
 
 def _require_same_names(what: str, given: Mapping[str, Any], declared: Iterable[str]) -> None:

@@ -28,6 +28,7 @@ _COMPUTED = (*_LATE_SENSORS, *MOTION_SENSORS, TOUCH_SENSOR)
 _OF_BULLETS_OWN = (CONTACT_SENSOR, *MOTION_SENSORS, TOUCH_SENSOR)
 _TACTILE = int(_SENSOR.mjSENS_TACTILE.value)
 _BODY, _TENDON = mujoco.mjtTrn.mjTRN_BODY.value, mujoco.mjtTrn.mjTRN_TENDON.value
+_LEFT_OUT = "it is off where TaskSpec.mjcf_sensors leaves it out"
 _SOLVER_SENSORS = tuple(
     int(getattr(_SENSOR, f"mjSENS_{what}LIMIT{value}").value)
     for what in ("JOINT", "TENDON")
@@ -192,11 +193,12 @@ def _require_sensors(model: Any) -> None:
             if _OBJ_SITE in (model.sensor_objtype[sensor], model.sensor_reftype[sensor]):
                 raise refuse("sensor", name, "it watches a site; watch a body or a geom")
         elif kind in _WRENCH_SENSORS and model.neq:
-            raise refuse("sensor", name, "PyBullet does not tell the forces of welds and connections")
+            raise refuse("sensor", name, f"PyBullet does not tell the forces of welds and connections; {_LEFT_OUT}")
         elif kind in (*_SOLVER_SENSORS, _TACTILE) or (
             model.sensor_needstage[sensor] > _VELOCITY and kind not in _COMPUTED
         ):
-            raise refuse("sensor", name, f"{mujoco.mjtSensor(kind).name} would show MuJoCo's forces, not Bullet's")
+            what = mujoco.mjtSensor(kind).name
+            raise refuse("sensor", name, f"{what} would show MuJoCo's forces, not Bullet's; {_LEFT_OUT}")
 
 
 def touches(model: Any) -> np.ndarray[Any, np.dtype[np.int64]]:

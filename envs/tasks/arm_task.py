@@ -148,6 +148,7 @@ def arm_spec(
         metrics=metrics,
         viewer_camera="viewer",
         random_fields=random_fields,
+        mjcf_sensors=(),
         sensors={**SENSORS, **(sensors or {})},
         randomisations={**(randomisations or {}), **RANDOMISATIONS},
         description=description,

@@ -240,6 +240,7 @@ def _make_spec(config: RingCorridorConfig) -> TaskSpec:
             _command("yaw_rate_rad_s", "rad/s", scale=DRIVE.yaw_rate_rad_s),
         ),
         vectors={"proprio": ArraySpec(shape=(2,), names=("speed_m_s", "yaw_rate_rad_s"), units=("m/s", "rad/s"))},
+        mjcf_sensors=("collision",),
         sensors={
             "lidar": Lidar(site="lidar", num_beams=36, max_m=10.0),
             "imu": Imu(site="car"),

@@ -59,6 +59,7 @@ def rooms_spec(
             "goal": vector(("goal_distance_m", "goal_cos_bearing", "goal_sin_bearing")),
             "proprio": vector(("forward_m_s", "yaw_rate_rad_s")),
         },
+        mjcf_sensors=("collision",),
         sensors=SENSORS,
         cameras=(
             CameraSpec(name="front", width=64, height=36),

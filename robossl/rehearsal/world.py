@@ -3,6 +3,7 @@
 Its episodes are those of `robossl eval` with the same seed, but begin at rest: a robot does not start at full speed.
 """
 
+import copy
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -68,8 +69,8 @@ class SimulatedWorld:
     def __init__(self, config: EnvConfig, *, seed: int) -> None:
         self.config, self._seed = config, seed
         self.task = make_task(config.id, config.difficulty)
-        self.model: Any = self.task.build_model()
-        switch_off_unused(self.model, ())
+        self.model: Any = copy.copy(self.task.build_model())  # the task may keep its own, for others
+        switch_off_unused(self.model, (), self.task.spec.mjcf_sensors)
         self.model.opt.timestep /= math.ceil(self.model.opt.timestep / _GREATEST_STEP_S - 1e-9)
         self.engine = make_engine(config.engine, self.model, 1, config.num_threads or 1)
         self.step_s = float(self.model.opt.timestep)

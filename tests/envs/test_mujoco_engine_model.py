@@ -1,5 +1,6 @@
 """Model values that differ between worlds, and models that make no engine."""
 
+import mujoco
 import numpy as np
 import pytest
 from engine_toys import SUBSTEPS, XML, controls, engine_of
@@ -175,3 +176,12 @@ def test_what_no_batch_can_simulate_is_refused_in_one_line():
     sleepy = load_model('<mujoco><option><flag sleep="enable"/></option></mujoco>')
     with pytest.raises(UserError, match="cannot be simulated in many worlds: sleep"):
         engine_of(sleepy)
+
+
+def test_a_model_that_mujoco_warns_of_leaves_no_log(tmp_path, monkeypatch, capfd):
+    mujoco.set_mju_user_warning(None)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="not all are numbers in"):
+        load_model('<mujoco><worldbody><body pos="nan 0 0"><geom size="1"/></body></worldbody></mujoco>')
+    assert capfd.readouterr() == ("", "")
+    assert not [*tmp_path.iterdir()]

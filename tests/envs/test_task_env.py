@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -249,3 +250,50 @@ def test_a_closed_environment_says_so() -> None:
     ):
         with pytest.raises(RuntimeError, match="the environment is closed"):
             call()
+
+
+MOTION_SENSOR = RAIL.replace("</mujoco>", '<sensor><jointvel name="speed" joint="rail"/></sensor></mujoco>')
+
+
+@pytest.mark.parametrize("record", [(), ("sensordata",)])
+@pytest.mark.parametrize("own", [None, ("speed",)])
+def test_a_task_reads_sensors_of_the_model_whatever_is_observed(record: tuple[str, ...], own: Any) -> None:
+    class Fast(Rail):
+        def build_model(self) -> Any:
+            return mujoco.MjModel.from_xml_string(MOTION_SENSOR)
+
+        def outcome(self, engine: Any, action: Any, recorded: Any, memory: Any) -> Outcome:
+            seen = recorded["sensordata"][:, -1] if record else engine.read("sensordata")
+            return super().outcome(engine, action, recorded, memory)._replace(metrics={"count": seen[:, 0]})
+
+    task = Fast()
+    task.spec = replace(Rail.spec, record=record, mjcf_sensors=own)
+    env = TaskEnv(task, EnvConfig(id="test/Fast-v0", num_worlds=1, num_threads=1), WorldSeed())
+    env.reset()
+    np.testing.assert_allclose(env.step(push(0.8)).info["metric/count"], [0.8 if record else 1.6], rtol=1e-5)
+
+
+def test_a_task_that_names_no_sensors_of_the_model_has_them_off() -> None:
+    class Fast(Rail):
+        def build_model(self) -> Any:
+            return mujoco.MjModel.from_xml_string(MOTION_SENSOR)
+
+    task = Fast()
+    task.spec = replace(Rail.spec, mjcf_sensors=())
+    config = EnvConfig(id="test/Fast-v0", num_worlds=1, num_threads=1)
+    assert (TaskEnv(task, config, WorldSeed()).engine.model.sensor_type == mujoco.mjtSensor.mjSENS_USER.value).all()
+    task.spec = replace(Rail.spec, mjcf_sensors=("sped",))
+    with pytest.raises(UserError, match="unknown sensor of the model 'sped'; did you mean 'speed'"):
+        TaskEnv(task, config, WorldSeed())
+
+
+def test_a_task_may_keep_its_model_for_several_environments() -> None:
+    class Kept(Rail):
+        model = mujoco.MjModel.from_xml_string(MOTION_SENSOR)
+        spec = replace(Rail.spec, mjcf_sensors=())
+
+        def build_model(self) -> Any:
+            return self.model
+
+    TaskEnv(Kept(), EnvConfig(id="test/Kept-v0", num_worlds=1, num_threads=1), WorldSeed())
+    assert Kept.model.sensor_type.tolist() == [mujoco.mjtSensor.mjSENS_JOINTVEL.value]

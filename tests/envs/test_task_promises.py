@@ -10,6 +10,7 @@ from test_task_env import RAIL, Rail
 
 from robossl.core import ArraySpec, CameraSpec, CommandSpec, UserError
 from robossl.envs import EnvConfig, WorldSeed
+from robossl.envs.mujoco_model import load_model
 from robossl.envs.randomisation import Push, Randomisation
 from robossl.envs.sensors import Touch
 from robossl.envs.task_declarations import require_spec
@@ -94,6 +95,11 @@ def test_a_push_on_what_is_only_put_somewhere_is_refused() -> None:
             r"'proprio' as \[3, 1\], expected \[3, 2\]",
         ),
         ("control", lambda ctrl: ctrl[:1], r"controls as \[1, 1\], expected \[3, 1\]"),
+        ("control", lambda ctrl: ctrl.astype(str), "controls as <U32, expected float64"),
+        ("control", lambda ctrl: np.full(ctrl.shape, None), "controls as object, expected float64"),
+        ("control", lambda ctrl: ctrl * np.array([[1], [np.nan], [1]]), "control 0 is not finite: nan in world 1"),
+        ("control", lambda ctrl: ctrl - np.inf, "control 0 is not finite: -inf in world 0"),
+        ("observe", lambda seen: {**seen, "proprio": seen["proprio"] + 1j}, "'proprio' as complex64, expected float32"),
         ("outcome", lambda judged: judged._replace(success=False), r"'success' as \[\], expected \[3\]"),
         ("outcome", lambda judged: judged._replace(terminated=np.zeros((3, 1), bool)), "'terminated' as"),
         ("outcome", lambda judged: None, "outcome is a NoneType, expected an Outcome"),
@@ -268,3 +274,74 @@ def test_rewards_are_one_number_of_single_precision_a_world(terms: dict[str, Any
     reward = begun(task).step(np.zeros((3, 1))).reward
     assert reward.dtype == np.float32
     np.testing.assert_array_equal(reward, np.float32(expected))
+
+
+@pytest.mark.parametrize(
+    ("declared", "returned", "message"),
+    [
+        ("int32", np.float32, "'count' as float32, expected int32"),
+        ("float32", np.str_, "'count' as <U32, expected float32"),
+        ("uint8", np.int64, None),
+        ("float32", np.float64, None),
+        ("float64", np.int32, None),
+    ],
+)
+def test_truth_is_of_the_kind_that_is_declared(declared: str, returned: Any, message: str | None) -> None:
+    class Told(Rail):
+        spec = replace(Rail.spec, privileged={"count": ArraySpec(shape=(1,), dtype=declared)})
+
+        def privileged(self, *arguments: Any) -> Any:
+            return {"count": super().privileged(*arguments)["count"].astype(returned)}
+
+    if message is None:
+        begun(Told())
+    else:
+        with pytest.raises(UserError, match=message):
+            begun(Told())
+
+
+def test_controls_of_a_state_that_somebody_broke_are_not_the_tasks_mistake() -> None:
+    class Follows(Rail):
+        def control(self, engine: Any, action: Any, memory: Any) -> Any:
+            return super().control(engine, action, memory) - engine.read("qpos")
+
+    env = begun(Follows())
+    env.engine.write("qpos", np.full((1, 1), np.nan), np.array([1]))
+    assert env.step(np.zeros((3, 1))).info["diverged"].tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ('gravity="nan 0 0"', "not all are numbers in opt.gravity"),
+        ('wind="0 nan 0"', "not all are numbers in opt.wind"),
+        ('impratio="nan"', "not all are numbers in opt.impratio"),
+        ('gravity="0 0 -inf"', "options must be finite, and gravity is not"),
+        ('timestep="inf"', "options must be finite, and timestep is not"),
+        ('timestep="0"', "the timestep must be positive, got 0"),
+    ],
+)
+def test_a_model_of_what_is_no_number_is_refused_whoever_compiled_it(option: str, message: str) -> None:
+    xml = f"<mujoco><option {option}/></mujoco>"
+    with pytest.raises(UserError, match=message):
+        load_model(xml)
+
+    class Compiled(Rail):
+        def build_model(self) -> Any:
+            return mujoco.MjModel.from_xml_string(xml)
+
+    with pytest.raises(UserError, match=f"the task's model: {message}"):
+        begun(Compiled())
+
+
+@pytest.mark.parametrize(
+    ("part", "field"),
+    [
+        ('<worldbody><body pos="nan 0 0"><geom size="1"/></body></worldbody>', "body_pos"),
+        ('<visual><map znear="nan"/></visual>', "vis.map.znear"),
+        ('<visual><headlight diffuse="nan 0 0"/></visual>', "vis.headlight.diffuse"),
+    ],
+)
+def test_what_is_no_number_in_a_model_is_named(part: str, field: str) -> None:
+    with pytest.raises(UserError, match=f"not all are numbers in .*{field}"):
+        load_model(f"<mujoco>{part}</mujoco>")
