@@ -49,7 +49,7 @@ def bytes_per_world(model: Any, observation: dict[str, ArraySpec], fields: set[s
     state = 8 * mujoco.mj_stateSize(model, mujoco.mjtState.mjSTATE_INTEGRATION.value)
     values = sum(np.asarray(reduce(getattr, field.split("."), model)).nbytes for field in fields)
     seen = sum(spec.num_bytes for spec in observation.values())
-    pixels = sum(spec.shape[0] * spec.shape[1] for key, spec in observation.items() if is_flow(key))
+    pixels = sum(spec.shape[0] * spec.shape[1] for key, spec in observation.items() if spec.is_image and is_flow(key))
     remembered = sum(part.nbytes for part in memory.values())
     num_bytes = _OF_STATE * state + _OF_MODEL * values + _OF_OBSERVATION * seen + _OF_MEMORY * remembered
     return int(num_bytes + _OF_FLOW * pixels)

@@ -8,10 +8,12 @@ import mujoco
 import numpy as np
 
 from robossl.core import UnknownNameError, UserError
+from robossl.core.specs import LOOK, TRUTH_PREFIX
 from robossl.envs.elements import element_id
 from robossl.envs.field_changes import FieldChange
 from robossl.envs.mujoco_fields import RANDOM_FIELDS, STATE_FIELDS
 from robossl.envs.mujoco_model import require_numbers
+from robossl.envs.observable import picture_keys
 from robossl.envs.randomisation import AnyRandomisation, Push, Randomisation
 from robossl.envs.render.renderer import camera_index
 from robossl.envs.task import TaskSpec
@@ -33,6 +35,7 @@ def require_spec(spec: TaskSpec, model: Any) -> None:
     _require_times(spec, model)
     _require_known(spec.random_fields, RANDOM_FIELDS)
     _require_randomisations(spec.randomisations, model)
+    _require_names(spec)
     _require_cameras(spec, model)
     _require_vectors(spec)
 
@@ -58,6 +61,21 @@ def _require_cameras(spec: TaskSpec, model: Any) -> None:
     names = [camera.name for camera in spec.cameras]
     if names and spec.viewer_camera not in names:
         raise UnknownNameError("camera for a person's videos", spec.viewer_camera, names)
+
+
+def _require_names(spec: TaskSpec) -> None:
+    cameras = [camera.name for camera in spec.cameras]
+    pictures = picture_keys(spec.cameras)
+    for name in map(str, (*spec.vectors, *spec.sensors, *cameras, *spec.randomisations)):
+        if not name or "." in name:
+            raise UserError(f"the task declares {name!r}: a name is not empty and holds no full stop")
+    if twice := [name for name in cameras if cameras.count(name) > 1]:
+        raise UserError(f"the task declares camera {twice[0]!r} twice")
+    for key in (*spec.vectors, *spec.sensors):
+        if key in pictures:
+            raise UserError(f"the task declares {key!r} as no picture, and it is the key of one")
+        if key.startswith(TRUTH_PREFIX) or LOOK.match(key):
+            raise UserError(f"the task declares {key!r}: datasets keep what begins so for truth and other looks")
 
 
 def _require_vectors(spec: TaskSpec) -> None:

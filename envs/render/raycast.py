@@ -3,7 +3,7 @@
 Drawn: every geom of the groups 0-2 that is not fully transparent, as MuJoCo's renderer counts it; `shading` says in
 which colours, and `textures` which textures (those on planes and boxes; any other is refused). Where a ray hits nothing
 there is sky, with a horizon. Not drawn: shadows, reflections, highlights, sites, tendons, skins and flexes;
-half-transparent counts as opaque. A camera inside one of its own body's geoms does not see that body.
+half-transparent counts as opaque. A model with visible flexes is refused. A camera inside one of its own body's geoms does not see that body.
 """
 
 import itertools
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,6 +44,7 @@ class RaycastRenderer:
     engine_type = MujocoEngine
 
     def __init__(self, engine: MujocoEngine, cameras: tuple[CameraSpec, ...], keys: tuple[str, ...]) -> None:
+        _require_no_flexes(engine.model)
         self._engine = engine
         self._views = make_views(engine.model, cameras, wanted(cameras, keys))
         self._poses = CameraPoses(engine, tuple(view.camera for view in self._views))
@@ -134,6 +136,14 @@ class RaycastRenderer:
         work(parts[0])
         for other in others:
             other.result()
+
+
+def _require_no_flexes(model: Any) -> None:
+    for flex in range(model.nflex):
+        group, alpha = model.flex_group[flex], model.flex_rgba[flex, 3]
+        if VISIBLE_GROUPS[min(max(group, 0), len(VISIBLE_GROUPS) - 1)] and alpha > 0:
+            name = mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_FLEX.value, flex) or f"number {flex}"
+            raise UserError(f"flex {name!r}: `raycast` draws none that are visible; `gl` does")
 
 
 def _require_seen_as_scanned(engine: MujocoEngine, ids: NDArray[np.int64]) -> None:

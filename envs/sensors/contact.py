@@ -3,14 +3,18 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, ArraySpec
+from robossl.core import Array, ArraySpec, UserError
+from robossl.envs.elements import element_id
 from robossl.envs.engine import Engine
 from robossl.envs.sensors.load import add_motion, load_beyond
 from robossl.envs.sensors.sensor import Memory, Sensor, gravity_of, require_unaltered, sensor_columns, site_columns
 
+_CONTACT = mujoco.mjtSensor.mjSENS_CONTACT.value
+_FOUND = 1 << mujoco.mjtConDataField.mjCONDATA_FOUND.value
 _MOTION = ("framelinvel", "frameangvel", "framelinacc", "frameangacc", "framequat")
 
 
@@ -85,7 +89,12 @@ class ContactFlags(Sensor):
 
     def spec(self, model: Any, num_substeps: int) -> ArraySpec:
         """See `Sensor.spec`."""
-        self.columns(model)
+        for name in self.sensors:
+            index = element_id(model, "sensor", name)
+            if model.sensor_type[index] != _CONTACT or not model.sensor_intprm[index, 0] & _FOUND:
+                raise UserError(
+                    f'the MJCF\'s sensor {name!r} is no <contact ... data="found"/>: it tells of no contacts'
+                )
         return ArraySpec(
             shape=(len(self.sensors),), low=0, high=1, names=self.sensors, units=len(self.sensors) * ("1",)
         )

@@ -10,6 +10,7 @@ from robossl.cli.figures import print_summary
 from robossl.cli.presets import build, plain
 from robossl.core import UnknownNameError, UsageError, UserError
 from robossl.core.registry import TASKS
+from robossl.core.specs import TRUTH_PREFIX
 from robossl.data import EpisodeStore
 from robossl.data.episode_index import DATASET_NAME
 from robossl.envs import EnvConfig
@@ -19,7 +20,6 @@ from robossl.envs.observable import observation_specs, picture_keys, sized
 from robossl.envs.randomisation import Span
 from robossl.envs.sensor_model import SensorModel
 from robossl.envs.state_painter import StatePainter
-from robossl.training.privileged import PREFIX
 from robossl.training.render import kept, render_dataset, rendered_spec, require_memory
 
 _UNDRAWN = "undrawn_sensors"
@@ -151,7 +151,7 @@ def _drawn(collected: EnvConfig, command: RenderCommand) -> EnvConfig:
 
 def _header(source: EpisodeStore, env: EnvConfig, painter: StatePainter) -> dict[str, Any]:
     """Returns how the new data was made: as the old, but for its pictures."""
-    vectors = [key for key in kept(source.spec) if not key.startswith(PREFIX)]
+    vectors = [key for key in kept(source.spec) if not key.startswith(TRUTH_PREFIX)]
     own = [key for key in painter.pictures if key in painter.own]
     drawn = plain({name: getattr(env, name) for name in ("image_size", "renderer")})
     drawn["renderer"] = painter.render.renderer  # another than was asked for, where that one does not start here

@@ -3,6 +3,7 @@
 Specs are plain data. They are written into configs, datasets, checkpoints and bundles, and compared there.
 """
 
+import re
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from typing import Any
@@ -13,6 +14,12 @@ from robossl.core.errors import UserError
 from robossl.core.strict_json import from_json
 
 MODALITIES = ("rgb", "depth", "segmentation", "bodies", "objects", "normals", "flow")
+
+TRUTH_PREFIX = "privileged_"
+"""Datasets keep `privileged()` as observations under its keys with this before them."""
+
+LOOK = re.compile(r"look[1-9][0-9]*_")
+"""Begins the keys of pictures of the same states under random appearances: `look1_rgb_front` is one of `rgb_front`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

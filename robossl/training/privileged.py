@@ -1,35 +1,30 @@
 """The simulator's truth: how datasets keep it, and which of its numbers a probe should find in features."""
 
-import re
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core.protocols import Obs
-from robossl.core.specs import ArraySpec, EnvSpec
-
-PREFIX = "privileged_"
-"""Datasets keep `privileged()` as observations under its keys with this before them."""
-
-LOOK = re.compile(r"look[1-9][0-9]*_")
-"""Begins the keys of pictures of the same states under random appearances: `look1_rgb_front` is one of `rgb_front`."""
+from robossl.core.specs import LOOK, TRUTH_PREFIX, ArraySpec, EnvSpec
 
 
 def with_privileged(spec: EnvSpec) -> EnvSpec:
     """Returns the spec of a dataset that keeps the truth beside the observations."""
-    truth = {f"{PREFIX}{key}": array for key, array in spec.privileged.items()}
+    truth = {f"{TRUTH_PREFIX}{key}": array for key, array in spec.privileged.items()}
     return replace(spec, observation={**spec.observation, **truth})
 
 
 def policy_observation(spec: EnvSpec) -> dict[str, ArraySpec]:
     """Returns the observations of a dataset that an agent may see: neither the truth nor other looks of a picture."""
-    return {key: array for key, array in spec.observation.items() if not key.startswith(PREFIX) and not LOOK.match(key)}
+    return {
+        key: array for key, array in spec.observation.items() if not (key.startswith(TRUTH_PREFIX) or LOOK.match(key))
+    }
 
 
 def prefixed(privileged: Obs, spec: EnvSpec) -> Obs:
     """Returns the truth under the dataset's keys, in the spec's dtypes."""
-    return {f"{PREFIX}{key}": np.asarray(privileged[key], array.dtype) for key, array in spec.privileged.items()}
+    return {f"{TRUTH_PREFIX}{key}": np.asarray(privileged[key], array.dtype) for key, array in spec.privileged.items()}
 
 
 def factor_names(privileged: dict[str, ArraySpec]) -> tuple[str, ...]:

@@ -16,12 +16,12 @@ from torch import Tensor
 from robossl.core.errors import UserError
 from robossl.core.frames import channels_first
 from robossl.core.protocols import Array
-from robossl.core.specs import EnvSpec, image_keys
+from robossl.core.specs import TRUTH_PREFIX, EnvSpec, image_keys
 from robossl.data.episode import Episode, Episodes
 from robossl.nets import MultimodalEncoder
 from robossl.objectives.metrics import feature_std, linear_probe_r2, mean_pairwise_cosine, rankme
 from robossl.objectives.objective import encode
-from robossl.training.privileged import PREFIX, factor_names, factor_values
+from robossl.training.privileged import factor_names, factor_values
 
 _ENCODE_BATCH = 256
 
@@ -109,7 +109,7 @@ class Probe:
         generator: np.random.Generator,
     ) -> None:
         self.names = factor_names(spec.privileged)
-        if not self.names or not all(f"{PREFIX}{key}" in spec.observation for key in spec.privileged):
+        if not self.names or not all(f"{TRUTH_PREFIX}{key}" in spec.observation for key in spec.privileged):
             raise UserError("the dataset holds no truth to probe for: collect it with privileged values")
         self._fit, self._test = (
             _samples(episodes, numbers, spec, keys, frame_stack, config.max_frames, generator) for numbers in split
@@ -191,8 +191,8 @@ def _frames_of(
         key: stacked_frames(episode.obs[key], steps, frame_stack) if key in coloured else episode.obs[key][steps]
         for key in keys
     }
-    truth = {name: value[steps] for name, value in episode.obs.items() if name.startswith(PREFIX)}
-    return channels_first(obs, spec.observation), factor_values(truth, spec.privileged, prefix=PREFIX)
+    truth = {name: value[steps] for name, value in episode.obs.items() if name.startswith(TRUTH_PREFIX)}
+    return channels_first(obs, spec.observation), factor_values(truth, spec.privileged, prefix=TRUTH_PREFIX)
 
 
 @torch.no_grad()

@@ -205,6 +205,21 @@ def test_beside_a_mesh_a_geom_that_rays_see_otherwise_is_refused_by_name():
     assert "of solid" in seen_geoms(engine_of(xml.replace(' rgba="1 0 0 1"', "").replace(' rgba="1 0 0 0"', "")))
 
 
+FLEX = """
+<mujoco><worldbody>
+  <flexcomp name="cloth" type="grid" count="3 3 1" spacing="0.1 0.1 0.1" dim="2" radius="0.01" LOOKS mass="1"/>
+  <camera name="front" pos="0 0 1"/>
+</worldbody></mujoco>
+"""
+
+
+def test_a_visible_flex_is_refused_by_name():
+    with pytest.raises(UserError, match="flex 'cloth': `raycast` draws none that are visible; `gl` does"):
+        make_renderer("raycast", engine_of(FLEX.replace("LOOKS", "")), CAMERAS[:1], ("depth_front",))
+    clear = engine_of(FLEX.replace("LOOKS", 'rgba="1 1 1 0"'))
+    assert not make_renderer("raycast", clear, CAMERAS[:1], ("depth_front",)).render()["depth_front"].any()
+
+
 @pytest.mark.parametrize(("num_worlds", "num_threads"), [(1, 2), (3, 1), (17, 2)])
 def test_a_picture_is_the_same_among_any_number_of_worlds_and_threads(num_worlds, num_threads, monkeypatch):
     monkeypatch.setattr(raycast, "_MIN_RAYS", 1)  # so that few small pictures are shared out

@@ -67,6 +67,14 @@ def step_once(task: Any) -> None:
         ({"viewer_camera": "sid"}, "camera for a person's videos 'sid'; did you mean 'side'"),
         ({"cameras": (CameraSpec(name="top", width=8, height=6),)}, "unknown camera of the model 'top'"),
         ({"sensors": {"count": Touch(site="nowhere")}}, "'count' as a vector and as a sensor"),
+        ({"vectors": {"a.b": ArraySpec(shape=(1,))}}, "declares 'a.b': a name is not empty and holds no full stop"),
+        ({"vectors": {"": ArraySpec(shape=(1,))}}, "declares '': a name is not empty"),
+        ({"cameras": (CameraSpec(name="s.ide", of="side", width=8, height=6),)}, "declares 's.ide': a name"),
+        ({"randomisations": {"push.left": Push(body="cart", high=1.0)}}, "declares 'push.left': a name"),
+        ({"vectors": {"rgb_side": ArraySpec(shape=(2,))}}, "'rgb_side' as no picture, and it is the key of one"),
+        ({"vectors": {"privileged_count": ArraySpec(shape=(1,))}}, "'privileged_count': datasets keep what begins so"),
+        ({"vectors": {"look1_x": ArraySpec(shape=(1,))}}, "'look1_x': datasets keep what begins so"),
+        ({"cameras": 2 * Rail.spec.cameras}, "declares camera 'side' twice"),
     ],
 )
 def test_what_a_spec_declares_is_held_against_the_task(changes: dict[str, Any], message: str) -> None:
@@ -345,3 +353,15 @@ def test_a_model_of_what_is_no_number_is_refused_whoever_compiled_it(option: str
 def test_what_is_no_number_in_a_model_is_named(part: str, field: str) -> None:
     with pytest.raises(UserError, match=f"not all are numbers in .*{field}"):
         load_model(f"<mujoco>{part}</mujoco>")
+
+
+@pytest.mark.parametrize("name", ["flow_rate", "depth_m", "left/q", "rgb_sidecar", "look_side", "objects_xy"])
+def test_a_vector_may_have_any_other_name(name: str) -> None:
+    class Other(Rail):
+        spec = replace(Rail.spec, vectors={name: ArraySpec(shape=(2,))}, default_observation=(name, "rgb_side"))
+
+        def observe(self, *arguments: Any) -> Any:
+            return {name: super().observe(*arguments)["proprio"]}
+
+    obs = begun(Other()).reset()
+    assert {key: values.shape for key, values in obs.items()} == {name: (3, 2), "rgb_side": (3, 6, 8, 3)}
