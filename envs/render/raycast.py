@@ -2,8 +2,8 @@
 
 Drawn: every geom of the groups 0-2 that is not fully transparent, as MuJoCo's renderer counts it; `shading` says in
 which colours, and `textures` which textures (those on planes and boxes; any other is refused). Where a ray hits nothing
-there is sky, with a horizon. Not drawn: shadows, reflections, highlights, sites, tendons, skins and flexes;
-half-transparent counts as opaque. A model with visible flexes is refused. A camera inside one of its own body's geoms does not see that body.
+there is sky, with a horizon. Not drawn: shadows, reflections, highlights, sites, tendons and skins; visible flexes are
+refused. Half-transparent counts as opaque. A camera inside one of its own body's geoms does not see that body.
 """
 
 import itertools

@@ -207,7 +207,9 @@ def test_beside_a_mesh_a_geom_that_rays_see_otherwise_is_refused_by_name():
 
 FLEX = """
 <mujoco><worldbody>
-  <flexcomp name="cloth" type="grid" count="3 3 1" spacing="0.1 0.1 0.1" dim="2" radius="0.01" LOOKS mass="1"/>
+  <flexcomp name="cloth" type="grid" count="3 3 1" spacing="0.1 0.1 0.1" dim="2" radius="0.01" LOOKS mass="1">
+    <edge equality="true"/>
+  </flexcomp>
   <camera name="front" pos="0 0 1"/>
 </worldbody></mujoco>
 """
