@@ -14,7 +14,7 @@ _NUMBERS: dict[Any, Any] = {int: Integral, float: Real}
 _WORDS = {bool: "truth value", int: "whole number", float: "number", str: "text"}
 
 
-def fit(config: Any, kind: Any, prefix: str, *, but: tuple[str, ...] = ()) -> None:
+def fit(config: Any, kind: Any, prefix: str, *, but: tuple[str, ...] = (), is_option: bool = True) -> None:
     """Gives the fields of a frozen dataclass the types that they are declared with: lists become tuples, say.
 
     Args:
@@ -22,13 +22,15 @@ def fit(config: Any, kind: Any, prefix: str, *, but: tuple[str, ...] = ()) -> No
         kind: the class whose fields are meant: what somebody derives from it has others.
         prefix: of its fields' names in errors.
         but: fields that are left as they are.
+        is_option: whether errors name a field as the command line does, or as Python does.
 
     Raises:
         UserError: for the first field that does not fit.
     """
     for entry in fields(kind):
         if entry.name not in but:
-            value = _fitted(entry.type, getattr(config, entry.name), f"{prefix}{_dashed(entry.name)}")
+            name = _dashed(entry.name) if is_option else entry.name
+            value = _fitted(entry.type, getattr(config, entry.name), f"{prefix}{name}")
             object.__setattr__(config, entry.name, value)
 
 
@@ -83,12 +85,16 @@ def _length(parts: tuple[Any, ...], value: Sized) -> int:
 def _called(kind: Any) -> str:
     origin, parts = get_origin(kind), get_args(kind)
     if origin is tuple:
-        return f"{'a list of' if parts[-1] is Ellipsis else len(parts)} {_WORDS[parts[0]]}s"
+        return f"{'a list of' if parts[-1] is Ellipsis else len(parts)} {_word(parts[0])}s"
     if origin is Literal:
         return f"one of {', '.join(parts)}"
     if _is_config(kind):
         return f"a {kind.__name__}, or its fields by name"
-    return "a dict" if origin is dict else f"a {_WORDS[kind]}"
+    return "a dict" if origin is dict else f"a {_word(kind)}"
+
+
+def _word(kind: Any) -> str:
+    return _WORDS[kind] if kind in _WORDS else str(kind.__name__)
 
 
 def _dashed(name: str) -> str:

@@ -33,11 +33,11 @@ def put_back(
     engine.take_back(ids)
     state: NDArray[Any] = undelayed(engine).get_state()[ids]
     was_sound = np.isfinite(state).all(axis=1)
-    astray = ids[~was_sound]
+    sound, astray = ids[was_sound], ids[~was_sound]
     if len(astray):
         start = start_of(astray)
         engine.reset(astray, start.names.state, start.of(STATE))
         engine.forward(astray)
     for name, values in recorded.items():
         values[ids] = engine.read(name, ids)[:, None]
-    return ids[was_sound]
+    return sound

@@ -61,10 +61,7 @@ class Starts:
             records[name] = 0
         for name, shape in shapes.items():
             values = layout[name]
-            if not isinstance(values, np.ndarray):
-                raise UserError(
-                    f"the task lays out {name!r} as a {type(values).__name__}, expected an array of numpy's"
-                )
+            _require_array(name, values, are_numbers=name not in self._memory)
             is_flat = name not in self._memory and values.shape[:1] == (num,) and values.size == num * math.prod(shape)
             if values.shape != (num, *shape) and not is_flat:
                 raise _unfit(name, values, (num, *shape))
@@ -158,6 +155,13 @@ def _are_finite(values: Array) -> bool:
         for j in range(values.shape[1]):
             found &= np.isfinite(values[i, j])
     return found
+
+
+def _require_array(name: str, values: object, *, are_numbers: bool) -> None:
+    if not isinstance(values, np.ndarray):
+        raise UserError(f"the task lays out {name!r} as a {type(values).__name__}, expected an array of numpy's")
+    if are_numbers and values.dtype.kind not in "biuf":
+        raise UserError(f"the task lays out {name!r} as {values.dtype}, expected numbers")
 
 
 def _require_declared(laid_out: set[str], declared: Iterable[str]) -> None:

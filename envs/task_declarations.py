@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 import mujoco
-import numpy as np
 
 from robossl.core import UnknownNameError, UserError
 from robossl.core.specs import LOOK, TRUTH_PREFIX
+from robossl.envs.declared_kinds import fit_spec
 from robossl.envs.elements import element_id
 from robossl.envs.field_changes import FieldChange
 from robossl.envs.mujoco_fields import RANDOM_FIELDS, STATE_FIELDS
@@ -32,6 +32,7 @@ def require_spec(spec: TaskSpec, model: Any) -> None:
         require_numbers(model)
     except ValueError as error:
         raise UserError(f"the task's model: {error}") from error
+    fit_spec(spec)
     _require_times(spec, model)
     _require_known(spec.random_fields, RANDOM_FIELDS)
     _require_randomisations(spec.randomisations, model)
@@ -43,8 +44,8 @@ def require_spec(spec: TaskSpec, model: Any) -> None:
 def _require_times(spec: TaskSpec, model: Any) -> None:
     for name in ("num_substeps", "max_episode_steps"):
         value = getattr(spec, name)
-        if not isinstance(value, int | np.integer) or value < 1:
-            raise UserError(f"the task's {name} must be a whole number and at least 1, got {value}")
+        if value < 1:
+            raise UserError(f"the task's {name} must be at least 1, got {value}")
     if not 0 < spec.control_hz < math.inf:
         raise UserError(f"the task's control_hz must be positive, got {spec.control_hz}")
     decision_s, period_s = spec.num_substeps * float(model.opt.timestep), 1 / spec.control_hz

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from robossl.core import Array, ArraySpec, UserError
 from robossl.envs.elements import element_id
 from robossl.envs.engine import Engine
+from robossl.envs.fitting import fit
 from robossl.envs.mujoco_fields import VISIBLE_GROUPS
 from robossl.envs.sensors.sensor import Memory, Sensor
 
@@ -36,6 +37,9 @@ class Lidar(Sensor):
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
+        fit(self, Lidar, "a lidar's ", is_option=False)
+        if not np.isfinite(self.elevations_rad).all():
+            raise UserError(f"a lidar's rings need finite elevations, got {self.elevations_rad}")
         if self.num_beams < 1 or not self.elevations_rad:
             raise UserError(f"a lidar needs beams, got {self.num_beams} in {len(self.elevations_rad)} rings")
         if not 0 <= self.min_m < self.max_m or not 0 < self.fov_rad <= 2 * np.pi:

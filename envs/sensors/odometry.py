@@ -1,14 +1,16 @@
 """Wheel odometry: what a robot in the plane believes of its motion."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, ArraySpec, Draws
+from robossl.core import Array, ArraySpec, Draws, UserError
 from robossl.envs.elements import element_id
 from robossl.envs.engine import Engine
+from robossl.envs.fitting import fit
 from robossl.envs.sensors.sensor import Memory, Sensor
 
 _NAMES = ("forward_m", "left_m", "turn_rad", "x_m", "y_m", "sin_yaw", "cos_yaw")
@@ -29,6 +31,13 @@ class Odometry(Sensor):
     body: str
     scale_std: float = 0.0
     noise_std: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        fit(self, Odometry, "odometry's ", is_option=False)
+        for name in ("scale_std", "noise_std"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UserError(f"odometry's {name} must be finite and not negative, got {getattr(self, name):g}")
 
     def spec(self, model: Any, num_substeps: int) -> ArraySpec:
         """See `Sensor.spec`."""

@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-from robossl.core.errors import UnknownNameError
+from robossl.core.errors import UnknownNameError, UserError
 
 TASKS = {
     "robossl/RingCorridor-v0": "robossl.envs.tasks.ring_corridor:RingCorridor",
@@ -35,8 +35,17 @@ def load(table: dict[str, str], name: str, *, what: str) -> Any:
 
     Raises:
         UnknownNameError: with the nearest name.
+        UserError: if there is no such module, or nothing of that name in it.
     """
     if name not in table:
         raise UnknownNameError(what, name, table)
-    module, attribute = table[name].split(":")
-    return getattr(importlib.import_module(module), attribute)
+    module, _, attribute = table[name].partition(":")
+    try:
+        holder = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise UserError(f"{what} {name!r}: there is no module {error.name!r}") from error
+    if not hasattr(holder, attribute):
+        raise UserError(f"{what} {name!r}: module {module!r} has no {attribute!r}")
+    return getattr(holder, attribute)

@@ -485,6 +485,24 @@ def test_what_is_missing_in_a_model_is_named() -> None:
         Lidar(site="laser", num_beams=4, max_m=1, min_m=2)
 
 
+@pytest.mark.parametrize(
+    ("kind", "fields", "message"),
+    [
+        (Lidar, {"num_beams": 2.5}, "a lidar's num_beams must be a whole number, got 2.5"),
+        (Lidar, {"elevations_rad": 0.1}, "a lidar's elevations_rad must be a list of numbers, got 0.1"),
+        (Lidar, {"elevations_rad": (np.nan,)}, "a lidar's rings need finite elevations"),
+        (Odometry, {"scale_std": -1}, "odometry's scale_std must be finite and not negative, got -1"),
+        (Odometry, {"noise_std": np.nan}, "odometry's noise_std must be finite and not negative, got nan"),
+    ],
+)
+def test_a_sensor_that_cannot_be_is_refused_when_it_is_declared(
+    kind: Any, fields: dict[str, Any], message: str
+) -> None:
+    right = {"site": "laser", "num_beams": 4, "max_m": 5.0} if kind is Lidar else {"body": "box"}
+    with pytest.raises(UserError, match=message):
+        kind(**{**right, **fields})
+
+
 @pytest.mark.parametrize("altered", ['cutoff="0.05"', 'interval="0.02" nsample="2"', 'delay="0.02" nsample="4"'])
 def test_what_is_computed_from_readings_that_the_model_alters_is_refused(altered: str) -> None:
     xml = BOX.replace('name="velocity"', altered).replace('name="force"', altered)

@@ -1,7 +1,7 @@
 """A task of one's own with a mistake in it: one line says what is wrong, before a wrong number comes out."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import mujoco
 import numpy as np
@@ -35,7 +35,7 @@ def step_once(task: Any) -> None:
     ("changes", "message"),
     [
         ({"control_hz": 4.0}, r"decides every 0.25 s, and 2 physics steps of 0.1 s last 0.2 s"),
-        ({"max_episode_steps": 0}, "max_episode_steps must be a whole number and at least 1, got 0"),
+        ({"max_episode_steps": 0}, "max_episode_steps must be at least 1, got 0"),
         ({"default_observation": ("proprioo",)}, "unknown observation 'proprioo'; did you mean 'proprio'"),
         ({"random_fields": ("geom_rgb",)}, "unknown field that a task can randomise 'geom_rgb'"),
         ({"random_fields": ("geom_rgba",)}, "does not lay out 'geom_rgba'"),
@@ -50,7 +50,7 @@ def step_once(task: Any) -> None:
         ({"randomisations": []}, r"the task's randomisations must be a dict, by names of your own, got \[\]"),
         ({"reward_weights": {"right": 1.0}}, "reward terms hold 'effort', which its spec does not declare"),
         ({"metrics": ("count", "way")}, "metrics lack 'way', which its spec declares"),
-        ({"num_substeps": 2.0}, "num_substeps must be a whole number and at least 1, got 2.0"),
+        ({"num_substeps": 2.0}, "num_substeps must be a whole number, got 2.0"),
         ({"control_hz": 0.0}, "control_hz must be positive, got 0"),
         ({"privileged": {"mass": ArraySpec(shape=())}}, "privileged values lack 'mass'"),
         ({"privileged": {"count": ArraySpec(shape=(7,))}}, r"'count' as \[3, 1\], expected \[3, 7\]"),
@@ -75,6 +75,35 @@ def step_once(task: Any) -> None:
         ({"vectors": {"privileged_count": ArraySpec(shape=(1,))}}, "'privileged_count': datasets keep what begins so"),
         ({"vectors": {"look1_x": ArraySpec(shape=(1,))}}, "'look1_x': datasets keep what begins so"),
         ({"cameras": 2 * Rail.spec.cameras}, "declares camera 'side' twice"),
+        ({"control_hz": None}, "the task's control_hz must be a number, got None"),
+        ({"control_hz": "5"}, "the task's control_hz must be a number, got '5'"),
+        ({"max_episode_steps": True}, "max_episode_steps must be a whole number, got True"),
+        ({"viewer_camera": None}, "viewer_camera must be a text, got None"),
+        ({"is_recordable": 1}, "is_recordable must be a truth value, got 1"),
+        ({"metrics": "count"}, "metrics must be a list of texts, got 'count'"),
+        ({"reward_weights": ["right"]}, "reward_weights must be a dict, got"),
+        ({"reward_weights": {"right": "1"}}, "reward_weights.right must be a number, got '1'"),
+        ({"vectors": {"count": 3}}, "vectors.count must be a ArraySpec"),
+        ({"cameras": ("side",)}, "cameras must be a list of CameraSpecs, got"),
+        ({"sensors": {"three": 3}}, "sensor 'three' must be a Sensor, got 3"),
+        ({"sensors": [Touch(site="nowhere")]}, "sensors must be a dict"),
+        ({"action": ArraySpec(shape=(), low=-1, high=1)}, "action must be a vector"),
+        (
+            {"vectors": {"count": ArraySpec(shape=cast(Any, 19))}},
+            "'count': shape must be a list of whole numbers, got 19",
+        ),
+        ({"vectors": {"count": ArraySpec(shape=(-1,))}}, "'count': a shape must not be negative"),
+        (
+            {"vectors": {"count": ArraySpec(shape=(1,), low=1, high=0)}},
+            "'count': bounds go from low to high, got 1 to 0",
+        ),
+        ({"privileged": {"count": ArraySpec(shape=(1,), high=np.nan)}}, "'count': bounds go from low to high"),
+        ({"cameras": (CameraSpec(name="side", width=0, height=6),)}, "pictures must have a pixel at least, got 0 x 6"),
+        (
+            {"cameras": (CameraSpec(name="side", width=cast(Any, 3.5), height=6),)},
+            "'side': width must be a whole number",
+        ),
+        ({"cameras": (CameraSpec(name="side", width=8, height=6, shift_m=np.nan),)}, "shift_m must be finite, got nan"),
     ],
 )
 def test_what_a_spec_declares_is_held_against_the_task(changes: dict[str, Any], message: str) -> None:
@@ -120,6 +149,8 @@ def test_a_push_on_what_is_only_put_somewhere_is_refused() -> None:
         ("observe", lambda seen: [*seen.values()], "observed vectors are a list, expected a dict"),
         ("layout", lambda laid: {**laid, "geom_rgba": np.ones((len(laid["qpos"]), 1, 4))}, "lays out 'geom_rgba'"),
         ("layout", lambda laid: None, "layout is a NoneType, expected a dict"),
+        ("layout", lambda laid: {"qpos": laid["qpos"].astype(str)}, "lays out 'qpos' as <U32, expected numbers"),
+        ("layout", lambda laid: {"qpos": np.full(laid["qpos"].shape, None)}, "'qpos' as object, expected numbers"),
         ("layout", lambda laid: {"qpos": 0.5}, "lays out 'qpos' as a float, expected an array"),
         ("build_model", lambda model: None, "build_model returns NoneType, expected a compiled MjModel"),
     ],
@@ -365,3 +396,10 @@ def test_a_vector_may_have_any_other_name(name: str) -> None:
 
     obs = begun(Other()).reset()
     assert {key: values.shape for key, values in obs.items()} == {name: (3, 2), "rgb_side": (3, 6, 8, 3)}
+
+
+def test_lists_stand_for_tuples_in_a_spec() -> None:
+    task = Rail()
+    task.spec = replace(Rail.spec, metrics=cast(Any, ["count"]), privileged={"count": ArraySpec(shape=cast(Any, [1]))})
+    assert begun(task).spec.metrics == ("count",)
+    assert task.spec.privileged["count"].shape == (1,)
