@@ -33,7 +33,8 @@ def put_back(
     engine.take_back(ids)
     state: NDArray[Any] = undelayed(engine).get_state()[ids]
     was_sound = np.isfinite(state).all(axis=1)
-    sound, astray = ids[was_sound], ids[~was_sound]
+    astray = ids[~was_sound]
+    sound: NDArray[np.int64] = ids[was_sound]
     if len(astray):
         start = start_of(astray)
         engine.reset(astray, start.names.state, start.of(STATE))
