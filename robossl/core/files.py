@@ -14,35 +14,36 @@ from robossl.core.errors import CorruptFileError, UserError
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Writes a file under a temporary name, syncs it and renames it into place.
+    """Writes a file under a temporary name, syncs it and renames it into place; of a link, what it points to.
 
     Raises:
-        UserError: if the disk is full or not writable; the old file is then still there.
+        UserError: if the disk is full or not writable; the old file is then still there. Also if what is there is no
+            file that could be replaced, such as a device or a pipe.
     """
-    temporary = _temporary(path)
+    target = _replaceable(path)
+    temporary = _temporary(target)
     try:
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        temporary.replace(target)
     except OSError as error:
         with suppress(OSError):  # a read-only file system refuses this as well, whether the file is there or not
             temporary.unlink(missing_ok=True)
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-    sync_folder(path.parent)
+    sync_folder(target.parent)
 
 
 def require_writable(path: Path) -> None:
     """Checks that `write_atomic` will find a place for a file, before the work that is to be written there.
 
     Raises:
-        UserError: if its folder is not there or not writable, or if the file itself is a folder.
+        UserError: if its folder is not there or not writable, or if the file itself is a folder, a device or a pipe.
     """
+    target = _replaceable(path)
     try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        _try_file(_temporary(path))
+        _try_file(_temporary(target))
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -131,6 +132,20 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise CorruptFileError(f"{path} is not valid JSON: truncated or changed") from error
+
+
+def _replaceable(path: Path) -> Path:
+    """Returns where links lead, which is a file or nothing yet: a rename would put one in place of anything else.
+
+    Raises:
+        UserError: if it is a folder, a device, a pipe, or a link that leads to itself.
+    """
+    target = Path(os.path.realpath(path))  # `resolve` raises for a link that leads to itself
+    if target.is_dir():
+        raise UserError(f"cannot write {path}: {os.strerror(errno.EISDIR)}")
+    if os.path.lexists(target) and not os.path.isfile(target):
+        raise UserError(f"cannot write {path}: what is there is no regular file")
+    return target
 
 
 def _try_file(path: Path) -> None:

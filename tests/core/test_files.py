@@ -1,6 +1,7 @@
 """Atomic writing: a failure leaves the old file."""
 
 import errno
+import os
 import threading
 import time
 from pathlib import Path
@@ -61,6 +62,29 @@ def test_where_nothing_can_be_made_is_told_without_a_trace(tmp_path: Path) -> No
     with pytest.raises(UserError, match=r"cannot write /proc/absent/value\.json: "):
         require_makeable(Path("/proc/absent/value.json"))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_a_link_points_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "there.json").symlink_to("kept/value.json")
+    for value in ({"a": 1}, {"a": 2}):
+        require_writable(tmp_path / "there.json")
+        write_json(tmp_path / "there.json", value)
+        assert read_json(tmp_path / "kept" / "value.json") == value
+    assert (tmp_path / "there.json").is_symlink()
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["value.json"]
+
+
+@pytest.mark.parametrize("name", ["pipe", "to_pipe", "to_itself"])
+def test_what_is_no_file_stays_what_it_is(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "to_pipe").symlink_to("pipe")
+    (tmp_path / "to_itself").symlink_to("to_itself")
+    for write in (require_writable, lambda path: write_atomic(path, b"{}")):
+        with pytest.raises(UserError, match=rf"cannot write .*/{name}: what is there is no regular file"):
+            write(tmp_path / name)
+    assert (tmp_path / "pipe").is_fifo()
+    assert {path.name for path in tmp_path.iterdir() if path.is_symlink()} == {"to_pipe", "to_itself"}
 
 
 def test_truncated_json_is_named(tmp_path: Path) -> None:
