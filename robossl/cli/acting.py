@@ -1,5 +1,6 @@
 """Who acts, and where: a run's agent in its own environment, or random or scripted actions in any."""
 
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -63,8 +64,10 @@ class ActingConfig:
     sensors: dict[str, SensorModel] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Checks the seed, and refuses what would be ignored."""
+        """Checks the numbers, and refuses what would be ignored."""
         require_seed(self.seed)
+        if self.delay_ms is not None and not 0 <= self.delay_ms < math.inf:
+            raise UserError(f"delay-ms must be finite and not negative, got {self.delay_ms:g}")
         for_agents = {
             f"--checkpoint {self.checkpoint}": self.checkpoint != "best",
             "--no-deterministic": not self.deterministic,

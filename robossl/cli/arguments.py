@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import tyro
 
 from robossl.cli.mappings import registry, take_mappings
-from robossl.cli.presets import flag_names
+from robossl.cli.parser_output import error_line, fitting_terminal
+from robossl.cli.presets import absent_parts, flag_names
 from robossl.core import UsageError
 from robossl.core.errors import suggestion
 
@@ -80,9 +81,10 @@ def parse(
     shorthands = shorthands or {}
     words = [_written_out(word, shorthands) for word in arguments]
     command, words = take_mappings(command, words)
+    _require_values(words)
     output = io.StringIO()
     try:
-        with contextlib.redirect_stderr(output):
+        with contextlib.redirect_stderr(output), fitting_terminal():
             parsed, unknown = tyro.cli(
                 type(command),
                 default=command,
@@ -96,11 +98,21 @@ def parse(
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
-        raise UsageError(_one_line(output.getvalue())) from None
+        raise UsageError(error_line(output.getvalue())) from None
     if unknown:
         flag = next((word for word in unknown if word.startswith("-")), unknown[0])
-        raise UsageError(_unparsed(flag, words, ["--help", *_flags(command), *shorthands, *others], usage))
+        known = ["--help", *_flags(command), *shorthands, *others]
+        raise UsageError(_absent(flag, command) or _unparsed(flag, words, known, usage))
     return parsed
+
+
+def _require_values(words: Sequence[str]) -> None:
+    """Refuses values that are empty: as paths they would mean the folder that the command runs in."""
+    for flag, value in zip(["", *words], words, strict=False):
+        name, equals, rest = value.partition("=")
+        if not value.strip() or (equals and not rest.strip() and name.startswith("-")):
+            what = name if equals else flag if flag.startswith("-") else "an argument"
+            raise UsageError(f"{what} is empty: is a variable not set?")
 
 
 def _written_out(word: str, shorthands: Mapping[str, str]) -> str:
@@ -115,6 +127,16 @@ def _explained(shorthands: Mapping[str, str]) -> list[str]:
         meanings.setdefault(flag, []).append(name)
     lines = [f"  {', '.join(names):<20} {flag}" for flag, names in meanings.items()]
     return ["\n".join(["Shorthands:", *lines])] if lines else []
+
+
+def _absent(flag: str, command: Any) -> str | None:
+    """Says so where a flag reaches into a part that is not there, such as `augment`; else returns None."""
+    for field in dataclasses.fields(command):
+        config = getattr(command, field.name)
+        for part in absent_parts(config) if dataclasses.is_dataclass(config) else []:
+            if re.match(rf"--{re.escape(part)}([.=]|$)", flag):
+                return f"unknown argument {flag!r}: there is no {part} here; a preset of your own adds it"
+    return None
 
 
 def _unparsed(flag: str, arguments: list[str], known: list[str], usage: str) -> str:
@@ -141,13 +163,3 @@ def _flags(command: Any) -> list[str]:
         else:
             names.append(f"--{field.name.replace('_', '-')}")
     return names
-
-
-def _one_line(box: str) -> str:
-    """Joins tyro's box of lines into one, without its frame, titles and pointer to the help text."""
-    lines = [re.sub(r"[╭╮╰╯│─]|-{3,}", "", line).strip() for line in box.splitlines()]
-    titles = ("For full helptext", "Parsing error", "Value error", "Invalid choice")
-    words = [line for line in lines if line and not line.startswith(titles)]
-    if "Argument helptext:" in words:
-        words = words[: words.index("Argument helptext:")]
-    return re.sub(r"\[/?bold\]", "", " ".join(words)) or "the arguments cannot be parsed"

@@ -23,7 +23,7 @@ from robossl.core.files import read_json, write_atomic, write_json
 from robossl.envs.sb3_vec_env import SB3VecEnv
 from robossl.nets import MultimodalEncoder, load_encoder, save_encoder
 from robossl.training.evaluations import Evaluator
-from robossl.training.interrupt import Interrupted
+from robossl.training.interrupt import Interrupted, naming
 from robossl.training.run_folder import new_run_folder, only_writer, write_command, write_system_json
 from robossl.training.stopwatch import Stopwatch
 from robossl.training.train import TrainResult, train
@@ -76,15 +76,15 @@ def run_chain(order: Order, command: Sequence[str], stopwatch: Stopwatch) -> tup
         if order.resumed is None:
             note_single_frames(settings.frame_stack, env.spec.observation)
         run_folder = order.resumed or _begin(settings, order.name)
-        with only_writer(run_folder):
+        with naming(run_folder), only_writer(run_folder):
             write_command(run_folder, command)
             _keep_end(run_folder, settings)
             _put_back(stopwatch, run_folder)
             try:
                 return run_folder, _train(order, run_folder, env, evaluator, stopwatch)
-            except Interrupted as interrupted:
+            except (Interrupted, KeyboardInterrupt):
                 _keep(stopwatch, run_folder)
-                raise Interrupted(interrupted.signal_number, run_folder) from interrupted
+                raise
 
 
 def _train(order: Order, run_folder: Path, env: BatchEnv, evaluator: Evaluator, stopwatch: Stopwatch) -> TrainResult:

@@ -18,6 +18,7 @@ from robossl.agents.state import restore_networks
 from robossl.cli.presets import load_preset
 from robossl.cli.settings import TrainSettings
 from robossl.core import ArraySpec, BatchEnv, Policy, Stream, UserError
+from robossl.core.errors import suggestion
 from robossl.core.processor import num_cores
 from robossl.core.registry import AGENTS, load
 from robossl.core.specs import image_keys
@@ -25,7 +26,7 @@ from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.draws import FastDraws
 from robossl.envs.sb3_vec_env import SB3VecEnv
 from robossl.nets import MultimodalEncoder
-from robossl.training.checkpoint import BEST, LAST, Checkpoint, find_checkpoint
+from robossl.training.checkpoint import BEST, LAST, Checkpoint, complete_checkpoints, find_checkpoint
 from robossl.training.policy import AgentPolicy, RandomPolicy
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
@@ -138,7 +139,9 @@ def load_checkpoint(run_folder: Path, which: str) -> Checkpoint:
     if path is None and which == BEST:
         path = find_checkpoint(run_folder, LAST)
     if path is None:
-        raise UserError(f"{run_folder} has no checkpoint {which!r}")
+        steps = [str(int(found.name)) for found in complete_checkpoints(run_folder / "checkpoints")]
+        hint = suggestion(which, [BEST, LAST, *steps]) if steps else ""
+        raise UserError(f"{run_folder} has no checkpoint {which!r}{hint}")
     return Checkpoint(path)
 
 

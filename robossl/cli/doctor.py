@@ -1,6 +1,7 @@
 """`robossl doctor`: what this machine offers, measured, and the line that improves it."""
 
 import json
+import math
 import platform
 import time
 from dataclasses import dataclass
@@ -39,6 +40,11 @@ class DoctorCommand:
 
     seconds: float = 1.0
     json: bool = False
+
+    def __post_init__(self) -> None:
+        """Checks the number."""
+        if not 0 < self.seconds < math.inf:
+            raise UserError(f"seconds must be positive and finite, got {self.seconds}")
 
 
 def run(arguments: list[str]) -> int:

@@ -8,6 +8,7 @@ import dataclasses
 import os
 import types
 import typing
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
@@ -68,18 +69,35 @@ def build(config_type: Any, data: Any, *, where: str) -> Any:
     return _build_scalar(config_type, data, where)
 
 
-def flag_names(config: Any, prefix: str = "") -> list[str]:
+def flag_names(config: Any) -> list[str]:
     """Returns every dotted flag that overrides a field of `config`, as typed on the command line."""
-    names = []
+    return [f"--{name}" for name, is_there in _fields(config) if is_there]
+
+
+def absent_parts(config: Any) -> list[str]:
+    """Returns the dotted names of the parts that `config` could have and has not: no flag reaches into them."""
+    return [name for name, is_there in _fields(config) if not is_there]
+
+
+def _fields(config: Any, prefix: str = "") -> Iterator[tuple[str, bool]]:
+    """Returns the dotted names of all fields that have none themselves, and whether a flag overrides them."""
+    hints = typing.get_type_hints(type(config), include_extras=True)
     for field in dataclasses.fields(config):
         value, name = getattr(config, field.name), f"{prefix}{field.name.replace('_', '-')}"
         items = {"": value}
         if isinstance(value, tuple) and value and all(dataclasses.is_dataclass(item) for item in value):
             items = {f".{i}": item for i, item in enumerate(value)}
         for suffix, item in items.items():
-            nested = dataclasses.is_dataclass(item)
-            names += flag_names(item, f"{name}{suffix}.") if nested else [f"--{name}{suffix}"]
-    return names
+            if dataclasses.is_dataclass(item):
+                yield from _fields(item, f"{name}{suffix}.")
+            else:
+                yield f"{name}{suffix}", item not in (None, ()) or not _holds_config(hints[field.name])
+
+
+def _holds_config(kind: Any) -> bool:
+    """Tells whether a type is a config, or may hold one that is no entry of a dict."""
+    is_dict = get_origin(kind) is dict
+    return dataclasses.is_dataclass(kind) or (not is_dict and any(_holds_config(part) for part in get_args(kind)))
 
 
 def _raw(verb: str, name: str, heirs: tuple[str, ...] = ()) -> dict[str, Any]:

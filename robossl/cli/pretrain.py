@@ -16,6 +16,7 @@ from robossl.cli.settings import PretrainSettings
 from robossl.core import UsageError, UserError
 from robossl.core.files import write_atomic, write_json
 from robossl.training.checkpoint import find_checkpoint
+from robossl.training.interrupt import naming
 from robossl.training.pretrain import PretrainResult
 from robossl.training.resume import require_ahead
 from robossl.training.run_folder import new_run_folder, only_writer, write_command, write_system_json
@@ -65,7 +66,7 @@ def run(arguments: list[str]) -> int:
     if job.run_folder is None:
         note_single_frames(job.settings.frame_stack, pretraining.replay.observation)
     folder = job.run_folder or _begin(job.settings, job.name, job.data)
-    with only_writer(folder):
+    with naming(folder), only_writer(folder):
         write_command(folder, ["robossl", "pretrain", *arguments])
         if resumed is not None:
             _keep_end(folder, job.settings)

@@ -71,7 +71,7 @@ class PretrainSettings:
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
-        _require_counts(self.frame_stack)
+        _require_counts(frame_stack=self.frame_stack)
         require_batch_size(self.objectives, self.pretrain.batch_size, what="pretrain.batch-size")
         require_num_threads("num-threads", self.num_threads)
         require_seed(self.seed)
@@ -138,7 +138,7 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
-        _require_counts(self.frame_stack, self.test_episodes)
+        _require_counts(frame_stack=self.frame_stack, test_episodes=self.test_episodes)
         require_batch_size(self.objectives, self.agent.aux_batch_size, what="agent.aux-batch-size")
         require_num_threads("num-threads", self.num_threads)
         require_seed(self.seed)
@@ -154,7 +154,7 @@ def require_seed(seed: int | None) -> None:
         raise UserError(f"seed must be in 0..{2**32 - TEST_SEED_OFFSET - 1}, got {seed}")
 
 
-def _require_counts(*values: int) -> None:
-    for value in values:
+def _require_counts(**counts: int) -> None:
+    for name, value in counts.items():
         if value < 1:
-            raise UserError(f"counts must be at least 1, got {value}")
+            raise UserError(f"{name.replace('_', '-')} must be at least 1, got {value}")

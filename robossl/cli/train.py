@@ -1,6 +1,5 @@
 """`robossl train`: the whole chain from settings to a trained agent and its figures."""
 
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from robossl.cli.settings import TrainSettings
 from robossl.core import UsageError, UserError
 from robossl.nets import load_encoder
 from robossl.training.checkpoint import find_checkpoint
-from robossl.training.interrupt import Interrupted
+from robossl.training.interrupt import naming
 from robossl.training.resume import require_ahead
 from robossl.training.stopwatch import Stopwatch
 
@@ -27,6 +26,9 @@ _DESCRIPTION = """\
 Trains an agent, evaluates it on unseen worlds and films it. Presets with a `pretrain:` block collect episodes and
 pretrain the encoder first. A run's own config.yaml can be given in place of a preset.
 Presets: {presets}.
+
+The flags below change what the preset has; after its name (and `--agent sac`), `--help` shows these parts with their
+values. `augment`, `objectives` and `pretrain`, where a preset has none, are added by a preset of your own.
 
 More flags:
   --env ID             another environment: one of robossl's, or any installed Gymnasium id
@@ -76,10 +78,8 @@ def run(arguments: list[str]) -> int:
     order, as_json = _begun(rest) if resumed is None else _resumed(Path(resumed), rest)
     prepare_processor(order.settings.num_threads)
     run_folder, result = run_chain(order, ["robossl", "train", *arguments], stopwatch)
-    try:
+    with naming(run_folder):  # resumed, it has nothing left but this test
         figures = final_test(order.settings, run_folder, result, stopwatch)
-    except KeyboardInterrupt as interrupted:  # resumed, the run has nothing left but this test
-        raise Interrupted(signal.SIGINT, run_folder) from interrupted
     print_figures(figures, as_json=as_json)
     return 0
 

@@ -65,6 +65,7 @@ class EpisodeWriter:
         self._num_state: int | None = None  # of earlier episodes
         self._is_adding = False  # also after an addition that broke off: only the index tells how far it came
         make_folder(folder)
+        _require_no_strangers(folder)  # before a lock is left in somebody else's folder
         self._lock = _locked(folder)
         try:
             self._begin(config)
@@ -142,9 +143,6 @@ class EpisodeWriter:
 
     def _begin(self, config: dict[str, Any]) -> None:
         if not (self.folder / DATASET_NAME).exists():
-            strangers = sorted(path.name for path in self.folder.iterdir() if not path.name.startswith("."))
-            if strangers:
-                raise UserError(f"{self.folder} is neither empty nor a dataset: it holds {strangers[0]!r}")
             write_dataset(self.folder, self.spec, config)
         _require_same_spec(self.folder, self.spec)
         if format_version(self.folder) != FORMAT_VERSION:
@@ -272,6 +270,14 @@ class EpisodeWriter:
         except OSError as error:
             self._index.truncate(size)
             raise UserError(f"cannot write {self.folder / INDEX_NAME}: {error.strerror or error}") from error
+
+
+def _require_no_strangers(folder: Path) -> None:
+    if (folder / DATASET_NAME).exists():
+        return
+    strangers = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    if strangers:
+        raise UserError(f"{folder} is neither empty nor a dataset: it holds {strangers[0]!r}")
 
 
 def _locked(folder: Path) -> IO[bytes]:

@@ -3,7 +3,8 @@
 import os
 import signal
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType, TracebackType
 
@@ -25,6 +26,21 @@ class Interrupted(Exception):  # noqa: N818 (somebody's wish, not an error)
     def exit_code(self) -> int:
         """What shells report for a process that a signal ended."""
         return 128 + self.signal_number
+
+
+@contextmanager
+def naming(run_folder: Path) -> Iterator[None]:
+    """Names the run to go on with, whatever it was doing when it was asked to stop.
+
+    Raises:
+        Interrupted: in place of one that names something else, and of Ctrl-C where nobody waited for it.
+    """
+    try:
+        yield
+    except Interrupted as interrupted:
+        raise Interrupted(interrupted.signal_number, run_folder) from interrupted
+    except KeyboardInterrupt as interrupted:
+        raise Interrupted(signal.SIGINT, run_folder) from interrupted
 
 
 class InterruptWish:

@@ -214,6 +214,20 @@ def test_whoever_interrupts_the_last_film_is_told_what_to_resume(folder: Path, m
     assert f"stopped by SIGINT; continue from {copy}" in done.errors
 
 
+def test_whoever_interrupts_a_run_before_its_agent_learns_is_told_what_to_resume(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("robossl.cli.chain.pretrained_encoder", interrupted)
+    done = run(folder, "train", "small.yaml", "-f", "early")
+    assert (done.code, done.errors.splitlines()[-1]) == (
+        130,
+        "robossl: stopped by SIGINT; continue from early/small/1",
+    )
+
+
 def test_a_film_that_does_not_fit_on_the_disk_costs_no_figures(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = shutil.copytree(folder / "runs" / "small" / "1", folder / "filled", symlinks=True)
     (copy / "result.json").unlink()

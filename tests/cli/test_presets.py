@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from robossl.cli.presets import build, dump, load_preset, preset_names
+from robossl.cli.presets import absent_parts, build, dump, flag_names, load_preset, preset_names
 from robossl.cli.settings import CollectSettings, PretrainSettings, TrainSettings
 from robossl.core import UserError
 
@@ -139,6 +139,14 @@ def test_what_a_file_extends_lies_beside_it_wherever_the_command_runs(tmp_path: 
     settings = load_preset("train", str(tmp_path / "mine.yaml"), TrainSettings)
     assert settings.seed == 5
     assert settings.log_folder == Path.home() / "runs"
+
+
+def test_what_a_preset_has_none_of_has_no_flags() -> None:
+    settings = load_preset("train", "quickstart", TrainSettings)
+    assert absent_parts(settings) == ["augment", "objectives"]
+    flags = flag_names(settings)
+    assert {"--env.difficulty", "--env.sensors", "--pretrain.objectives.1.view.crop-area"} <= set(flags)
+    assert not {"--augment", "--objectives"} & set(flags)
 
 
 def test_a_folder_is_no_preset(tmp_path: Path) -> None:

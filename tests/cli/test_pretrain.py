@@ -2,10 +2,15 @@
 
 import json
 import os
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 
-from robossl.cli.pretrain import _begin, _data, _kept
+import pytest
+
+from robossl.cli.pretrain import _begin, _data, _kept, run
 from robossl.cli.settings import PretrainSettings
+from robossl.training.interrupt import Interrupted
 from robossl.training.pretrain import PretrainResult
 
 
@@ -13,6 +18,21 @@ def test_a_dataset_whose_path_is_no_text_is_found_again(tmp_path: Path) -> None:
     data = tmp_path / os.fsdecode(b"d\xff")
     folder = _begin(PretrainSettings(log_folder=tmp_path), "a", data)
     assert _data(folder) == data
+
+
+@pytest.mark.parametrize("stop", [Interrupted(signal.SIGINT, Path("checkpoint")), KeyboardInterrupt()])
+def test_whoever_interrupts_is_told_what_to_resume(
+    stop: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise stop
+
+    prepared = SimpleNamespace(run=interrupted, replay=SimpleNamespace(observation={}))
+    monkeypatch.setattr("robossl.cli.pretrain.Pretraining.prepare", lambda *_: prepared)
+    folder = tmp_path / "tov-vicreg" / "1"
+    with pytest.raises(Interrupted, match=f"; continue from {folder}$"):
+        run(["tov-vicreg", "--data", "data", "-f", str(tmp_path)])
+    assert (folder / "data.txt").is_file()
 
 
 def test_figures_that_the_checkpoints_of_a_finished_run_lack_stay_as_they_are(tmp_path: Path) -> None:

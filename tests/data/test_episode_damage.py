@@ -206,6 +206,7 @@ def test_what_is_not_a_dataset_is_left_alone(tmp_path, spec):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(UserError, match=r"neither empty nor a dataset: it holds 'thesis\.txt'"):
         EpisodeWriter(tmp_path, spec, CONFIG)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
     (tmp_path / "dataset.json").write_text("[]")
     with pytest.raises(UserError, match="does not describe a dataset"):
         EpisodeStore(tmp_path)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from robossl.training.interrupt import Interrupted, InterruptWish
+from robossl.training.interrupt import Interrupted, InterruptWish, naming
 
 
 def test_nothing_happens_without_a_signal(tmp_path):
@@ -20,6 +20,13 @@ def test_the_first_signal_is_noted_and_announced(tmp_path, capfd):
             wish.raise_if_received(tmp_path)
     assert caught.value.exit_code == 143
     assert "saving; once more to stop at once" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("stop", [Interrupted(signal.SIGTERM, None), KeyboardInterrupt()])
+def test_whatever_is_stopped_the_run_is_named(tmp_path, stop):
+    number = getattr(stop, "signal_number", signal.SIGINT)
+    with pytest.raises(Interrupted, match=f"stopped by {number.name}; continue from {tmp_path}$"), naming(tmp_path):
+        raise stop
 
 
 def test_handlers_are_put_back_whatever_happens():
