@@ -146,7 +146,8 @@ def _require_drawable(model: mujoco.MjModel, image: NDArray[np.int64]) -> None:
     for geom in np.flatnonzero((image >= 0).any(axis=0)):
         if model.geom_type[geom] not in (_PLANE, _BOX) and model.geom_group[geom] < 3:
             raise UserError(
-                f"geom {_name(model, geom)} has a texture: `raycast` draws textures on planes and boxes only"
+                f"geom {_name(model, geom)} has a texture: `raycast` draws textures on planes and boxes only, renderer"
+                " `gl` on all"
             )
 
 

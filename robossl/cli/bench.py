@@ -61,7 +61,8 @@ def run(arguments: list[str]) -> int:
         with awake_cores():
             return soak.run(rest)
     usage = f"robossl bench [{'|'.join(_NAMES)}]"
-    command = parse(BenchCommand(), rest, usage=usage, description=_DESCRIPTION)
+    shorthands = {"--num-worlds": "--worlds"}
+    command = parse(BenchCommand(), rest, usage=usage, description=_DESCRIPTION, shorthands=shorthands)
     name = name or "all"
     _require_meant(name, command)
     if command.out is not None:

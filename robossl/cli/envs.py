@@ -1,5 +1,6 @@
 """`robossl envs`: what there is to train in, and what its cameras see."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from robossl.core.files import make_folder, write_atomic
 from robossl.core.registry import TASKS
 from robossl.core.specs import MODALITIES, ArraySpec
 from robossl.envs import EnvConfig, list_env_ids
+from robossl.envs.config import RendererName
 from robossl.envs.task_env import TaskEnv
 from robossl.training.gif import encode_png
 
@@ -30,12 +32,14 @@ class EnvsCommand:
         all: list the ids of other installed packages too.
         out: folder of the pictures.
         seed: of the world that is drawn.
+        renderer: draws the pictures; `gl` also what `raycast` refuses.
         json: print one JSON object as the last line.
     """
 
     all: bool = False
     out: Path = Path("pictures")
     seed: int = 0
+    renderer: RendererName = "raycast"
     json: bool = False
 
 
@@ -59,20 +63,31 @@ def run(arguments: list[str]) -> int:
 
 
 def _list(command: EnvsCommand) -> int:
+    """Lists all; exits with 1 where a task cannot be made, which hides none of the others."""
     ids = list_env_ids() if command.all else list(TASKS)
-    specs = {}
+    specs, broken = {}, {}
     for env_id in TASKS:
-        with opened_env(EnvConfig(id=env_id, num_worlds=1), command.seed, Stream.EVAL) as env:
-            specs[env_id] = env.spec
-            _print_env(env)
+        try:
+            with _opened(env_id, command) as env:
+                specs[env_id] = env.spec
+                _print_env(env)
+        except Exception as error:  # also a mistake in a task of one's own: `envs show ID` shows where it is
+            broken[env_id] = " ".join(str(error).split()) or type(error).__name__
+            print(f"{env_id}\n  cannot be made: {broken[env_id]}")
     for env_id in ids:
-        if env_id not in specs:
+        if env_id not in TASKS:
             print(env_id)
     if not command.all:
         print("Every other installed Gymnasium id works too; --all lists them.")
     if command.json:
-        print_json({"environments": {name: spec.to_json() for name, spec in specs.items()}, "ids": ids})
-    return 0
+        told = {"environments": {name: spec.to_json() for name, spec in specs.items()}, "ids": ids}
+        print_json({**told, "broken": broken})
+    return 1 if broken else 0
+
+
+def _opened(env_id: str, command: EnvsCommand) -> AbstractContextManager[BatchEnv]:
+    config = EnvConfig(id=env_id, num_worlds=1, renderer=command.renderer)
+    return opened_env(config, command.seed, Stream.EVAL)
 
 
 def _print_env(env: BatchEnv) -> None:
@@ -89,7 +104,8 @@ def _print_env(env: BatchEnv) -> None:
         for name, entry in env.task.spec.randomisations.items():
             print(f"  randomise     {name}: {entry.described()}")
     print(f"  reward        {', '.join(spec.reward_terms)}")
-    print(f"  metrics       {', '.join(spec.metrics)}")
+    told = ("success", *spec.metrics) if isinstance(env, TaskEnv) else spec.metrics
+    print(f"  metrics       {', '.join(told)}")
 
 
 def _description(array: ArraySpec) -> str:
@@ -101,19 +117,19 @@ def _description(array: ArraySpec) -> str:
 
 def _show(env_id: str, command: EnvsCommand) -> int:
     written = {}
-    with opened_env(EnvConfig(id=env_id, num_worlds=1), command.seed, Stream.EVAL) as env:
+    with _opened(env_id, command) as env:
         env.reset()
         _print_env(env)
-        make_folder(command.out)
         for camera in env.spec.camera_names or (None,):
             frame = env.render_frames(camera, width=_SHOWN_PX[0], height=_SHOWN_PX[1])
+            make_folder(command.out)
             path = command.out / f"{env_id.rpartition('/')[2]}-{camera or 'view'}.png"
             write_atomic(path, encode_png(np.ascontiguousarray(frame)))
             written[camera or "view"] = str(path)
             print(f"  drawn         {path}")
         if isinstance(env, TaskEnv):
             path = command.out / f"{env_id.rpartition('/')[2]}-sheet.png"
-            write_atomic(path, encode_png(draw_sheet(env_id, env.spec.camera_names, command.seed)))
+            write_atomic(path, encode_png(draw_sheet(env_id, env.spec.camera_names, command.seed, command.renderer)))
             written["sheet"] = str(path)
             print(f"  drawn         {path}")
             if env.task.spec.randomisations:

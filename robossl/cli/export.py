@@ -74,7 +74,7 @@ def run(arguments: list[str]) -> int:
         rest,
         usage="robossl export RUN",
         description="Writes a run's agent as a bundle for a robot, and proves that it is equal.",
-        shorthands={"-o": "--output"},
+        shorthands={"-o": "--output", "--out": "--output"},
     )
     if run_name is None:
         raise UsageError("which run shall be exported? Give its folder")

@@ -68,7 +68,7 @@ def _told(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, Interrupted):
         return str(error), error.exit_code
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("robossl"):
-        return f"needs the package {error.name!r}, which is not installed: `robossl doctor` lists them", _ERROR_EXIT
+        return f"needs the module {error.name!r}, which is not installed; `robossl doctor` checks its own", _ERROR_EXIT
     if isinstance(error, MemoryError):
         return f"there is too little memory{': ' if str(error) else ''}{error}", _ERROR_EXIT
     if choice := told_of_choice(error):

@@ -58,7 +58,8 @@ def run(arguments: list[str]) -> int:
         if repeated:
             print(f"{name}: seed {', '.join(repeated)} counts once, as the mean of its runs")
     if command.json:
-        print_json({"groups": summaries})
+        told = ("run", "seed", *columns, "seconds")
+        print_json({"groups": summaries, "runs": [{name: result.get(name) for name in told} for result in every]})
     return 0
 
 

@@ -10,21 +10,24 @@ from PIL import Image, ImageDraw
 from robossl.core import Stream
 from robossl.core.specs import MODALITIES
 from robossl.envs import EnvConfig, WorldSeed
+from robossl.envs.config import RendererName
 from robossl.envs.make import make_env
 from robossl.envs.task_env import TaskEnv
 
 Picture = NDArray[np.uint8]  # [H, W, 3]
 
+_OF_RAYCAST = ("normals",)  # alone
 _TILE_PX = (192, 144)
 _CAPTION_PX, _GAP_PX = 16, 6
 _NUM_APPEARANCES = 7
 _NUM_STEPS = 4  # so that things move, and flow
 
 
-def draw_sheet(env_id: str, cameras: tuple[str, ...], seed: int) -> Picture:
-    """Draws every camera of one of robossl's own tasks in every modality, after a few decisions of its expert."""
-    keys = tuple(f"{modality}_{camera}" for camera in cameras for modality in MODALITIES)
-    config = EnvConfig(id=env_id, num_worlds=1, observations=keys, image_size=_TILE_PX)
+def draw_sheet(env_id: str, cameras: tuple[str, ...], seed: int, renderer: RendererName = "raycast") -> Picture:
+    """Draws every camera of a task in every modality of a renderer, after a few decisions of the task's expert."""
+    modalities = [modality for modality in MODALITIES if renderer == "raycast" or modality not in _OF_RAYCAST]
+    keys = tuple(f"{modality}_{camera}" for camera in cameras for modality in modalities)
+    config = EnvConfig(id=env_id, num_worlds=1, observations=keys, image_size=_TILE_PX, renderer=renderer)
     env = make_env(config, WorldSeed(seed=seed, stream=Stream.EVAL))
     try:
         obs = env.reset()
@@ -34,7 +37,7 @@ def draw_sheet(env_id: str, cameras: tuple[str, ...], seed: int) -> Picture:
             obs = env.step(action).obs
     finally:
         env.close()
-    tiles = [[(modality, f"{modality}_{camera}") for modality in MODALITIES] for camera in cameras]
+    tiles = [[(modality, f"{modality}_{camera}") for modality in modalities] for camera in cameras]
     return _laid_out([[(key, as_colours(modality, obs[key][0])) for modality, key in row] for row in tiles])
 
 

@@ -20,7 +20,7 @@ from robossl.export.card import model_card
 from robossl.export.closed_loop import ClosedLoop, Driver, Episodes, Predictor, Watched, judge, require_proven
 from robossl.export.config import ExportConfig
 from robossl.export.graph import OPSET, PolicyGraph, to_onnx
-from robossl.export.inputs import Seen, describe_inputs
+from robossl.export.inputs import Seen, describe_inputs, require_exportable
 from robossl.export.quantise import to_int8
 from robossl.export.session import Session
 from robossl.version import VERSION
@@ -70,9 +70,11 @@ def export_bundle(source: Source, output: Path, config: ExportConfig) -> Exporte
     Exporting again what is already there changes nothing.
 
     Raises:
-        UserError: if the graph is not the agent, something else is in `output`, or it cannot be written.
+        UserError: if the graph is not the agent, an observation cannot be exported, something else is in `output`, or
+            it cannot be written.
     """
     require_free(output)
+    require_exportable(source.spec.observation)
     _require_repeated(output, source)
     seen = Seen(source.spec.observation, _NUM_SEEN, np.random.default_rng(0))
     watched = Watched(source.agent, seen)

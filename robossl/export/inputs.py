@@ -64,12 +64,28 @@ class Seen:
         )
 
 
-def describe_inputs(spec: EnvSpec, frame_stack: int, seen: Seen) -> tuple[InputSpec, ...]:
-    """Describes every observation of an environment as an input.
+def require_exportable(observation: dict[str, ArraySpec]) -> None:
+    """Checks, before any work, that every observation of an environment can be an input.
 
     Raises:
         UserError: if one is a picture that no ROS encoding names, or a series, which no message carries at once.
     """
+    for key, spec in observation.items():
+        if not spec.is_image and len(spec.shape) != 1:
+            raise UserError(
+                f"observation {key!r} is a series {list(spec.shape)} of every substep: none can be exported"
+            )
+        if spec.is_image and spec.shape[-1] != (3 if spec.dtype == "uint8" else 1):
+            raise UserError(f"observation {key!r} has {spec.shape[-1]} channels: only colour and depth can be exported")
+
+
+def describe_inputs(spec: EnvSpec, frame_stack: int, seen: Seen) -> tuple[InputSpec, ...]:
+    """Describes every observation of an environment as an input.
+
+    Raises:
+        UserError: if one cannot be an input.
+    """
+    require_exportable(spec.observation)
     age_s = _MAX_AGE_PERIODS / spec.control_hz
     return tuple(
         _camera(key, part, frame_stack, age_s, seen) if part.is_image else _vector(key, part, age_s, seen)
@@ -89,8 +105,6 @@ def _frames(stack: NDArray[np.uint8], spec: ArraySpec) -> NDArray[np.uint8]:
 
 
 def _vector(key: str, spec: ArraySpec, age_s: float, seen: Seen) -> VectorInput:
-    if len(spec.shape) != 1:
-        raise UserError(f"observation {key!r} is a series {list(spec.shape)} of every substep: none can be exported")
     size = spec.shape[0]
     names = spec.names or tuple(f"{key}_{i}" for i in range(size))
     units, joints = spec.units or ("",) * size, spec.joints or ("",) * size
@@ -106,8 +120,6 @@ def _vector(key: str, spec: ArraySpec, age_s: float, seen: Seen) -> VectorInput:
 def _camera(key: str, spec: ArraySpec, frame_stack: int, age_s: float, seen: Seen) -> CameraInput:
     modality, _, sensor = key.partition("_")
     is_colour = spec.dtype == "uint8"
-    if spec.shape[-1] != (3 if is_colour else 1):
-        raise UserError(f"observation {key!r} has {spec.shape[-1]} channels: only colour and depth can be exported")
     return CameraInput(
         name=key,
         shape=(frame_stack if is_colour else 1, *spec.shape),  # type: ignore[arg-type]

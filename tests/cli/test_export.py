@@ -95,7 +95,7 @@ def test_what_cannot_be_exported_is_said_in_one_line(
     code, line = one_line(["export", str(tmp_path / "nowhere")], capsys)
     assert (code, line.endswith("is not a run: it has no config.yaml")) == (1, True)
     code, line = one_line(["export", str(run_folder), "--checkpoint", "77", "-o", str(tmp_path / "b")], capsys)
-    assert (code, line.endswith("has no checkpoint '77'")) == (1, True)
+    assert (code, "has no checkpoint '77'; known: 64, best, last" in line) == (1, True)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("years of work")
     code, line = one_line(["export", str(run_folder), "-o", str(tmp_path / "full")], capsys)

@@ -222,7 +222,7 @@ def test_a_package_that_is_missing_is_one_line(
     monkeypatch.setattr("importlib.import_module", absent)
     code, _, errors = run(["envs"], capsys)
     assert code == 1
-    assert "'mujoco', which is not installed" in errors
+    assert "needs the module 'mujoco', which is not installed; `robossl doctor` checks its own" in errors
     assert errors.count("\n") == 1
 
 

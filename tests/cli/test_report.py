@@ -31,6 +31,16 @@ def groups(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str
     return dict(json.loads(capsys.readouterr().out.splitlines()[-1])["groups"])
 
 
+def test_every_line_of_the_table_is_in_the_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [finished(tmp_path / "push" / str(seed), TrainSettings(seed=seed), seed / 2) for seed in range(2)]
+    with pytest.raises(SystemExit):
+        main(["report", *runs, "--json"])
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["runs"] == [
+        {"run": run, "seed": seed, "success_rate": seed / 2, "return_mean": 1.0, "seconds": 60.0}
+        for seed, run in enumerate(runs)
+    ]
+
+
 def test_runs_that_differ_in_their_seed_are_one_group(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = [
         finished(tmp_path / "a" / "push" / str(seed), TrainSettings(seed=seed, num_threads=seed + 1), seed / 2)

@@ -77,6 +77,22 @@ def test_a_series_of_every_substep_is_refused(counting: Callable[[], Any]) -> No
         describe_inputs(spec, 1, seen)
 
 
+def test_what_cannot_be_exported_is_refused_before_any_work(
+    exported: tuple[Any, Exported], make_source: Callable[[Any], Source], tmp_path: Path
+) -> None:
+    def simulated(_: object) -> Any:
+        raise AssertionError("worlds were simulated")
+
+    source = make_source(exported[0])
+    for shape, message in (((16, 6), r"is a series \[16, 6\]"), ((8, 8, 4), "has 4 channels")):
+        observation = source.spec.observation | {"other": ArraySpec(shape=shape, dtype="uint8")}
+        spec = replace(source.spec, observation=observation)
+        with pytest.raises(UserError, match=f"'other' {message}"):
+            export_bundle(
+                replace(source, spec=spec, explore=simulated, rollout=simulated), tmp_path / "bundle", ExportConfig()
+            )
+
+
 def test_the_graph_has_the_contract_s_names_and_nothing_outside_the_file(exported: tuple[Any, Exported]) -> None:
     model = onnx.load_from_string(exported[1].bundle.policy)
     assert [part.name for part in model.graph.input] == ["rgb_front", "proprio"]
