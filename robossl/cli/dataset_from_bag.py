@@ -21,16 +21,16 @@ class FromBagCommand:
     """Adds the episodes of a recording to a dataset, once.
 
     Attributes:
-        bundle: that the bridge ran.
-        profile: of the robot.
-        out: the dataset's folder; new, or one of earlier recordings of the same policy and robot.
+        bundle: that the bridge ran; needed.
+        profile: of the robot; needed.
+        out: the dataset's folder; needed; new, or one of earlier recordings of the same policy and robot.
         success: whether the task was done at the end; gives the last step a reward of 1. Not known where None.
         json: print one JSON object as the last line.
     """
 
-    bundle: Path = Path()
-    profile: str = ""
-    out: Path = Path()
+    bundle: Path | None = None
+    profile: str | None = None
+    out: Path | None = None
     success: bool | None = None
     json: bool = False
 
@@ -44,7 +44,8 @@ def run(arguments: list[str]) -> int:
         usage="robossl dataset from-bag RECORDING --bundle FOLDER --profile NAME --out FOLDER",
         description="Adds the episodes of a bridge's live recording to a dataset.",
     )
-    if bag is None or not command.profile or command.bundle == Path() or command.out == Path():
+    out = command.out
+    if bag is None or command.profile is None or command.bundle is None or out is None:
         raise UsageError("give a recording, --bundle FOLDER, --profile NAME and --out FOLDER")
     require_known_profile(command.profile, command.bundle)
     bundle = Bundle(command.bundle)
@@ -56,18 +57,18 @@ def run(arguments: list[str]) -> int:
     episodes = bag_episodes(recording, bundle.contract, profile, success=command.success)
     policy = hashlib.sha256(bundle.read(CONTRACT) + bundle.policy).hexdigest()  # the same with a profile in its bundle
     made = {"recorded_by": "robossl bridge", "bundle": bundle.digest, "policy": policy, "profile": profile.name}
-    with EpisodeWriter(command.out, bag_spec(bundle.contract), made) as writer:
-        knows_policy = "policy" in read_dataset(command.out)[1]
-        require_made_alike(command.out, {name: made[name] for name in made if name != "bundle" or not knows_policy})
-        episodes = _not_there_yet(command.out, episodes)
+    with EpisodeWriter(out, bag_spec(bundle.contract), made) as writer:
+        knows_policy = "policy" in read_dataset(out)[1]
+        require_made_alike(out, {name: made[name] for name in made if name != "bundle" or not knows_policy})
+        episodes = _not_there_yet(out, episodes)
         if not episodes:
-            raise UserError(f"{bag} is in {command.out} already: nothing is added, nor is --success changed")
+            raise UserError(f"{bag} is in {out} already: nothing is added, nor is --success changed")
         for episode in episodes:
             writer.add(episode)
     changed = sum(episode.info["guard_changed"] * episode.length for episode in episodes)
     share = changed / sum(episode.length for episode in episodes)
     print(f"{len(episodes)} episodes added; the guard changed {share:.0%} of the commands")
-    print_summary(EpisodeStore(command.out).summary(), as_json=command.json)
+    print_summary(EpisodeStore(out).summary(), as_json=command.json)
     return 0
 
 

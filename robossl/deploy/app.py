@@ -36,7 +36,7 @@ class BridgeOptions:
     """Runs a bundle's policy on a robot, or beside it.
 
     Attributes:
-        profile: the robot's.
+        profile: the robot's; needed.
         network: where the robot is: as the profile says, or simulated, by `robossl sim-robot` on this machine.
         mode: what becomes of commands without --live: in a dry run nothing is advertised, beside a shadow whatever
             else commands the robot is recorded too.
