@@ -15,6 +15,6 @@ for _task_id in TASKS:
     gymnasium.register(
         id=_task_id,
         entry_point="robossl.envs.gym_env:GymEnv",
-        vector_entry_point="robossl.envs.gym_env:GymVectorEnv",
+        vector_entry_point="robossl.envs.gym_vector_env:GymVectorEnv",
         kwargs={"config": _task_id},
     )

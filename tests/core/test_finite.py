@@ -9,7 +9,8 @@ import pytest
 from robossl.core import ArraySpec, CameraSpec, EnvSpec, RenderSpec, UserError
 from robossl.core.finite import checked_keys, require_finite
 from robossl.envs import EnvConfig, WorldSeed, make_env
-from robossl.envs.gym_env import GymEnv, GymVectorEnv
+from robossl.envs.gym_env import GymEnv
+from robossl.envs.gym_vector_env import GymVectorEnv
 from robossl.envs.sb3_vec_env import SB3VecEnv
 from robossl.training.rollout import Rollout
 

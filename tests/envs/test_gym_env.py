@@ -9,17 +9,20 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import TimeAwareObservation
 
 import robossl.envs.gym_env
+import robossl.envs.gym_vector_env
 from robossl.core import UserError
 from robossl.core.registry import TASKS
 from robossl.envs import EnvConfig
-from robossl.envs.gym_env import GymEnv, GymVectorEnv
+from robossl.envs.gym_env import GymEnv
+from robossl.envs.gym_vector_env import GymVectorEnv
 
 ACTION = np.zeros(2, np.float32)
 
 
 @pytest.fixture(autouse=True)
 def counters(monkeypatch: pytest.MonkeyPatch, counter_env: Any) -> None:
-    monkeypatch.setattr(robossl.envs.gym_env, "make_env", lambda config, worlds: counter_env(config.num_worlds))
+    for module in (robossl.envs.gym_env, robossl.envs.gym_vector_env):
+        monkeypatch.setattr(module, "make_env", lambda config, worlds: counter_env(config.num_worlds))
 
 
 def test_a_seed_begins_its_episodes_and_later_resets_go_on_with_them() -> None:
