@@ -34,7 +34,7 @@ def test_a_task_that_cannot_be_made_hides_no_other(capsys: pytest.CaptureFixture
     assert envs.run(["--json"]) == 1
     out = capsys.readouterr().out
     assert "my/Broken-v0\n  cannot be made: nope.xml: no such file\n" in out
-    assert "my/Absent-v0\n  cannot be made: No module named 'nomod'\n" in out
+    assert "my/Absent-v0\n  cannot be made: environment 'my/Absent-v0': there is no module 'nomod'\n" in out
     assert f"\n{_CAR}\n" in out
     told = json.loads(out.splitlines()[-1])
     assert (list(told["broken"]), list(told["environments"])) == (["my/Broken-v0", "my/Absent-v0"], [_CAR])
