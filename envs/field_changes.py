@@ -1,6 +1,7 @@
 """How a randomisation changes the numbers of one field."""
 
 import math
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,12 @@ _NO_TURN = 1.0, 0.0, 0.0, 0.0
 class FieldChange:
     """One field of a model, and what a randomisation does with it.
 
+    Args:
+        model: an `MjModel`.
+        field: of it, or of its state.
+        entry: the randomisation.
+        own_fields: those that the task lays out, so that nobody knows before what they are.
+
     Attributes:
         field: its name.
         is_state: whether it is the state's, not the model's.
@@ -32,7 +39,7 @@ class FieldChange:
         compiled: its values in the compiled model; empty for the state.
     """
 
-    def __init__(self, model: Any, field: str, entry: Randomisation) -> None:
+    def __init__(self, model: Any, field: str, entry: Randomisation, own_fields: Container[str] = ()) -> None:
         if field not in RANDOM_FIELDS | STATE_FIELDS:
             raise UserError(f"{field!r} is no field that can be randomised")
         self.field, self._entry = field, entry
@@ -46,7 +53,7 @@ class FieldChange:
         rows = rows_of(model, field, entry.elements)[:, None]
         self._place = slice(None), rows, np.arange(self._shape[1]) if entry.columns is None else np.array(entry.columns)
         self._require_columns()
-        self._require_sense(model)
+        self._require_sense(model, is_known=field not in own_fields or not self.is_relative)
 
     def apply(self, values: Floats, draws: Draws) -> Floats:
         """Changes the field's values [n, ...] in place, and returns the numbers [n, ...] drawn from the range."""
@@ -78,7 +85,7 @@ class FieldChange:
         if self._entry.mode == "turn" and (columns or not self.field.endswith(_VECTORS)):
             raise UserError(f"{self._entry.described()}: only whole vectors and quaternions can be turned")
 
-    def _require_sense(self, model: Any) -> None:
+    def _require_sense(self, model: Any, *, is_known: bool) -> None:
         """Refuses a range that leads to what no model can have, such as a negative mass or a material that is none."""
         entry = self._entry
         before, place = self._before(), self._place[1:]
@@ -96,7 +103,8 @@ class FieldChange:
         if entry.mode == "turn":
             return
         rows = self._place[1][:, 0]
-        flaw = FieldLimits(model, self.field, rows).flaw(first[rows], last[rows], is_shared=not entry.each)
+        limits = FieldLimits(model, self.field, rows)
+        flaw = limits.flaw(first[rows], last[rows], is_shared=not entry.each) if is_known else None
         if flaw is None and self.field in WHOLE_FIELDS and not self._is_whole():
             flaw = 'fractions of what is counted, where mode "choose" draws whole numbers'
         if flaw is not None:

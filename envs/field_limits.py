@@ -109,11 +109,16 @@ def _bounds(model: Any, field: str) -> tuple[Floats, Floats] | None:
 
 
 def _least_sizes(model: Any) -> Floats:
-    """Returns the least sizes [ngeom, 3]; those that a shape does not have may be anything."""
+    """Returns the least sizes [ngeom, 3]; those that a shape does not have may be anything.
+
+    What never moves may have none at all: so it is hidden.
+    """
     low = np.full(model.geom_size.shape, -np.inf)
     low[model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE.value] = 0.0
     for name, count in _NUM_SIZES.items():
         low[model.geom_type == getattr(mujoco.mjtGeom, f"mjGEOM_{name}").value, :count] = _LEAST_M
+    is_fixed = model.body_dofnum[model.body_weldid[model.geom_bodyid]] == 0
+    low[is_fixed] = np.minimum(low[is_fixed], 0.0)
     return low
 
 
@@ -138,15 +143,9 @@ def _widths(first: Floats, last: Floats, is_shared: bool) -> Floats:
 
 
 def _lengths(first: Floats, last: Floats, is_shared: bool) -> Floats:
-    """Returns how long vectors [..., rows] are where they are shortest."""
-    if is_shared:
-        way = last - first
-        along = (way * way).sum(axis=-1, keepdims=True)
-        share = -(first * way).sum(axis=-1, keepdims=True) / np.where(along > 0, along, 1.0)
-        nearest = first + share.clip(0.0, 1.0) * way
-    else:
-        nearest = np.clip(0.0, np.minimum(first, last), np.maximum(first, last))
-    return np.asarray(np.linalg.norm(nearest, axis=-1))
+    """Returns how long vectors [..., rows] are at the shorter end, or the longer one of ways that seldom lead there."""
+    shorter, longer = np.sort([np.linalg.norm(first, axis=-1), np.linalg.norm(last, axis=-1)], axis=0)
+    return np.asarray(shorter if is_shared else longer)
 
 
 def _are_mixed(first: Floats, last: Floats) -> bool:

@@ -1,7 +1,7 @@
 """Fits what somebody wrote in Python into the fields of a config, or says in one line what does not fit."""
 
 import types
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Collection, Iterable, Mapping, Sized
 from dataclasses import fields, is_dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, Union, get_args, get_origin
@@ -10,7 +10,9 @@ import numpy as np
 
 from robossl.core import UnknownNameError, UserError
 
-_NUMBERS: dict[Any, Any] = {int: Integral, float: Real}
+_NUMBERS: dict[Any, Any] = {bool: bool | np.bool_, int: Integral, float: Real}
+"""What counts as one, numpy's too; what is fitted is Python's."""
+
 _WORDS = {bool: "truth value", int: "whole number", float: "number", str: "text"}
 
 
@@ -55,9 +57,11 @@ def _fitted(kind: Any, value: Any, name: str) -> Any:
         if value not in parts:
             raise UnknownNameError(name.rpartition(".")[2], value, parts)
         return value
-    if origin is tuple and isinstance(value, (list, tuple, np.ndarray)) and len(value) == _length(parts, value):
+    value = value[()] if isinstance(value, np.ndarray) and not value.ndim else value  # its only number
+    if origin is tuple and _is_list(value) and len(value) == _length(parts, value):
         if all(_is(parts[0], item) for item in value):
-            return tuple(map(parts[0], value) if parts[0] in _NUMBERS else value)
+            items = sorted(value) if isinstance(value, set | frozenset) else value  # theirs changes from run to run
+            return tuple(map(parts[0], items) if parts[0] in _NUMBERS else items)
     elif isinstance(value, Mapping) and origin is dict:
         return {key: _fitted(parts[1], item, f"{name}.{key}") for key, item in value.items()}
     elif isinstance(value, Mapping) and _is_config(kind):
@@ -71,7 +75,11 @@ def _fitted(kind: Any, value: Any, name: str) -> Any:
 
 def _is(kind: Any, value: object) -> bool:
     """Tells whether a value is of a plain class; a truth value is no number."""
-    return isinstance(value, _NUMBERS.get(kind, kind)) and isinstance(value, bool) == (kind is bool)
+    return isinstance(value, _NUMBERS.get(kind, kind)) and isinstance(value, bool | np.bool_) == (kind is bool)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Collection | np.ndarray) and not isinstance(value, str | bytes | Mapping)
 
 
 def _is_config(kind: Any) -> bool:
@@ -89,8 +97,9 @@ def _called(kind: Any) -> str:
     if origin is Literal:
         return f"one of {', '.join(parts)}"
     if _is_config(kind):
-        return f"a {kind.__name__}, or its fields by name"
-    return "a dict" if origin is dict else f"a {_word(kind)}"
+        return f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}, or its fields by name"
+    word = "dict" if origin is dict else _word(kind)
+    return f"{'an' if word[0] in 'AEIOU' else 'a'} {word}"
 
 
 def _word(kind: Any) -> str:

@@ -1,6 +1,6 @@
 """robossl's tasks as Gymnasium environments of one world: `gymnasium.make` returns these."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -137,15 +137,24 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
         Raises:
             UserError: if it does not fit; nothing has changed then.
         """
+        next_obs = None if state.get("next_obs") is None else self._observed(state["next_obs"])
         self.batch_env.set_state(state)
         self._num_restored, self._last_frame = num_restored(self.batch_env), None
-        self._next_obs, self._running = state.get("next_obs"), bool(state.get("is_running", True))
+        self._next_obs, self._running = next_obs, bool(state.get("is_running", True))
 
     def close(self) -> None:
         """Frees threads and graphics contexts."""
         self._last_frame = None
         self._running, self._is_closed = False, True
         self.batch_env.close()
+
+    def _observed(self, obs: Any) -> Obs:
+        """Returns what this environment observes of a first observation of one world {key: [1, ...]}, as a copy."""
+        specs = self.batch_env.spec.observation
+        found = {key: np.array(obs[key]) for key in specs if isinstance(obs, Mapping) and key in obs}
+        if any(key not in found or found[key].shape != (1, *spec.shape) for key, spec in specs.items()):
+            raise UserError("the state does not fit this environment: another one ended in it, which observed less")
+        return found
 
     def _follow_restored(self) -> None:
         """Forgets the episode that ended where its environment was given a state since: that one is running."""

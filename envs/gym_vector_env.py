@@ -68,7 +68,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._checked = checked_keys(spec)
-        self._begun = False
+        self._begun, self._num_restored = False, 0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Obs, dict[str, Any]]:
         """Begins an episode in every world; `options` are ignored.
@@ -77,7 +77,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
             UserError: if an observation is not finite.
         """
         super().reset(seed=seed)
-        self._begun |= num_restored(self.batch_env) > 0
+        self._follow_restored()
         if seed is None and self._begun:
             obs = reset_to_next_episode(self.batch_env)
         else:
@@ -96,7 +96,8 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
             gymnasium.error.ResetNeeded: before the first `reset`.
             UserError: if an observation is not finite.
         """
-        self._begun = self._begun or num_restored(self.batch_env) > 0
+        if not self._begun:
+            self._follow_restored()
         if not self._begun:
             raise not_begun()
         batch = self.batch_env.step(actions)
@@ -109,7 +110,8 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
 
     def get_state(self) -> Tree:
         """Returns everything that the next `step` depends on."""
-        return self.batch_env.get_state()
+        self._follow_restored()
+        return {**self.batch_env.get_state(), "is_running": self._begun}
 
     def set_state(self, state: Tree) -> None:
         """Puts back what `get_state` returned.
@@ -118,7 +120,13 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
             UserError: if it does not fit; nothing has changed then.
         """
         self.batch_env.set_state(state)
-        self._begun = True
+        self._begun, self._num_restored = bool(state.get("is_running", True)), num_restored(self.batch_env)
+
+    def _follow_restored(self) -> None:
+        """Goes on with what was put back into its environment since."""
+        restored = num_restored(self.batch_env)
+        self._begun |= restored != self._num_restored
+        self._num_restored = restored
 
     def close_extras(self) -> None:
         """Frees threads and graphics contexts."""

@@ -17,15 +17,15 @@ def put_back(
 ) -> NDArray[np.int64]:
     """Takes back the step of the worlds `ids`; what was recorded of it becomes what they are then.
 
-    A world that was not finite before either, as somebody wrote its state, gets the one that its episode began with:
-    neither is one to show or to store, and what broke a world is none to learn from. In the model's own state it might
-    be where it shall get to: a block at the goal.
+    A world that was not finite before either, as somebody wrote its state, gets the one that its episode was laid out
+    with: neither is one to show or to store, and what broke a world is none to learn from. In the model's own state it
+    might be where it shall get to: a block at the goal.
 
     Args:
         engine: of N worlds.
         ids: [n].
         recorded: {name: [N, ...]}, written to.
-        start_of: returns what the running episodes of worlds began with.
+        start_of: returns what the running episodes of worlds were laid out with.
 
     Returns:
         Those of the worlds that were finite before.

@@ -67,7 +67,7 @@ class Randomisation:
 
     def __post_init__(self) -> None:
         """Checks kinds and range."""
-        _require_names(self.field)
+        object.__setattr__(self, "field", _names(self.field))
         _fit(self, f"the randomisation of {self.fields[0]}", but=("field",))
         require_range(self.field if isinstance(self.field, str) else self.field[0], self.low, self.high)
         if self.columns == ():
@@ -160,10 +160,12 @@ class Push:
 AnyRandomisation: TypeAlias = Randomisation | ActionDelay | Push
 
 
-def _require_names(field: object) -> None:
-    named = (field,) if isinstance(field, str) else field
-    if not isinstance(named, tuple) or not named or not all(isinstance(name, str) for name in named):
-        raise UserError(f"a randomisation's field must be a name, or a tuple of names, got {field!r}")
+def _names(field: object) -> str | tuple[str, ...]:
+    if isinstance(field, str):
+        return field
+    if isinstance(field, list | tuple) and field and all(isinstance(name, str) for name in field):
+        return tuple(field)
+    raise UserError(f"a randomisation's field must be a name, or a tuple of names, got {field!r}")
 
 
 def _fit(entry: Any, what: str, *, but: tuple[str, ...] = ()) -> None:

@@ -91,7 +91,7 @@ class Randomiser:
     ) -> None:
         self._engine, self._own_fields, self._control_hz = engine, own_fields, control_hz
         self._changes = [
-            (name, FieldChange(engine.model, field, entry))
+            (name, FieldChange(engine.model, field, entry, own_fields))
             for name, entry in active.items()
             if isinstance(entry, Randomisation)
             for field in entry.fields

@@ -35,7 +35,7 @@ def require_spec(spec: TaskSpec, model: Any) -> None:
     fit_spec(spec)
     _require_times(spec, model)
     _require_known(spec.random_fields, RANDOM_FIELDS)
-    _require_randomisations(spec.randomisations, model)
+    _require_randomisations(spec, model)
     _require_names(spec)
     _require_cameras(spec, model)
     _require_vectors(spec)
@@ -97,7 +97,8 @@ def _require_vectors(spec: TaskSpec) -> None:
             raise UserError(f"the task's command {command.name!r} is made of action {command.source}: there is none")
 
 
-def _require_randomisations(declared: Mapping[str, AnyRandomisation], model: Any) -> None:
+def _require_randomisations(spec: TaskSpec, model: Any) -> None:
+    declared: Mapping[str, AnyRandomisation] = spec.randomisations
     if not isinstance(declared, Mapping):
         raise UserError(f"the task's randomisations must be a dict, by names of your own, got {declared!r}")
     for name, entry in declared.items():
@@ -111,7 +112,7 @@ def _require_randomisations(declared: Mapping[str, AnyRandomisation], model: Any
                 _require_movable(entry.body, model)
             elif isinstance(entry, Randomisation):
                 for field in entry.fields:
-                    FieldChange(model, field, entry)
+                    FieldChange(model, field, entry, spec.random_fields)
         except UserError as error:
             raise UserError(f"the task's randomisation {name!r}: {error}") from error
 

@@ -49,7 +49,7 @@ class TaskEnv:
     What an episode is depends on (seed, stream, world, episode) alone, never on the number of worlds or threads. An
     episode whose physics diverges is truncated: its last step brings no gain, though it may cost, its metrics are zero,
     it is no success, and its last observation shows the state before the step, from which a value can be bootstrapped;
-    the one that the episode began with where that was not finite either.
+    the one that the episode was laid out with where that was not finite either.
 
     Attributes:
         available: {key: spec} of all that can be observed beside pictures.
@@ -277,7 +277,7 @@ class TaskEnv:
         is_whole = not np.count_nonzero(diverged)  # a third of the cost of `any`
         if not is_whole:
             sound = put_back(engine, np.flatnonzero(diverged), recorded, self._start_of)
-            require_finite_controls(ctrl, sound)
+            require_finite_controls(ctrl, sound[self._elapsed[sound] == 0])  # later they may follow from the physics
         outcome = task.outcome(engine, action, recorded, self._memory)
         self._promises.judged(outcome)
         outcome = outcome if engine.xp is np else outcome.on_host()

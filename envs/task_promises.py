@@ -154,7 +154,7 @@ def require_finite(terms: Mapping[str, Array], reward: Array) -> None:
 
 
 def require_finite_controls(ctrl: Array, ids: NDArray[np.int64]) -> None:
-    """Checks controls [N, num_actuators] of worlds that were finite when they were made, and diverged with them.
+    """Checks controls [N, num_actuators] of worlds that were as they had been laid out, and diverged with them.
 
     Raises:
         UserError: naming the first world and actuator where one is not finite.

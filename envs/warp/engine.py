@@ -199,7 +199,8 @@ class WarpEngine:
         if model_values:
             self.books.require_state(state, model_values)
 
-    @torch.inference_mode(False)  # what it keeps serves outside of that, too
+    @torch.inference_mode(False)  # what it keeps serves outside of that, too; this also turns gradients on
+    @torch.no_grad()
     def keep(self, *, whole: bool) -> None:
         """See `Engine.keep`."""
         for name in self.worlds.state:

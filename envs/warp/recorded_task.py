@@ -1,6 +1,7 @@
 """What a task does at every step, recorded and repeated: a GPU does it faster than Python can tell it to."""
 
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -60,7 +61,8 @@ class RecordedTask:
         """Everything else is the other task's."""
         return getattr(self._task, name)
 
-    @torch.inference_mode(False)  # what it keeps serves outside of that, too
+    @torch.inference_mode(False)  # what it keeps serves outside of that, too; this also turns gradients on
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def _repeat(self, name: str, work: Callable[..., Any], engine: Engine, memory: Memory, *given: Any) -> Any:
         part = self._parts[name]
         if part.num_runs < _WARM_UP or not self._is_fixed or part.look.sees_host(engine):
@@ -87,18 +89,19 @@ class RecordedTask:
         return result
 
     def _recorded(self, name: str, work: Callable[[], Any]) -> tuple[Callable[[], object], Any]:
+        before = sys.exception()
         try:
             return self._record(work)
         except RuntimeError as error:
             raise UserError(
                 f"the task's {name} cannot be recorded on a GPU, though its spec says is_recordable: it waits for "
-                f"values, or brings some from the host ({_first_cause(error)}); begin anew, without that"
+                f"values, or brings some from the host ({_first_cause(error, before)}); begin anew, without that"
             ) from error
 
 
-def _first_cause(error: BaseException) -> str:
-    """Returns the first line of what went wrong first: a recording that breaks off complains as well."""
-    while error.__context__ is not None:
+def _first_cause(error: BaseException, before: BaseException | None) -> str:
+    """Returns the first line of what went wrong first since `before`: a recording that breaks off complains as well."""
+    while error.__context__ is not None and error.__context__ is not before:
         error = error.__context__
     return str(error).partition("\n")[0]
 

@@ -66,13 +66,10 @@ NO_DIRECTION, CROSSED = "that makes vectors of length 0", "that makes ranges tha
         ("actuator_forcerange", 0, 5, {"mode": "offset", "columns": (0,)}, CROSSED),
         ("body_quat", 0, 1, {}, NO_DIRECTION),
         ("cam_quat", 0, 0, {"mode": "set"}, NO_DIRECTION),
-        ("cam_quat", -1, 1, {"mode": "set", "each": True}, NO_DIRECTION),
-        ("cam_quat", -1, 1, {"mode": "offset", "each": True}, NO_DIRECTION),
         ("light_dir", 0, 2, {}, NO_DIRECTION),
-        ("light_dir", 0, 2, {"mode": "offset", "columns": (2,)}, NO_DIRECTION),
         ("geom_solref", -1, 1, {"mode": "set", "columns": (0,)}, "one is positive and the other is not"),
         ("light_active", 0.2, 0.5, {"mode": "set"}, "that makes fractions of what is counted"),
-        ("geom_size", 0, 1, {"elements": ("step",)}, "that makes 0 to 1, beyond 1e-06 to inf"),
+        ("geom_size", -1, 1, {"mode": "set", "elements": ("step",)}, "that makes -1 to 1, beyond 0 to inf"),
         ("geom_size", 0, 0, {"elements": ("cart",)}, "that makes 0 to 0, beyond 1e-06 to inf"),
     ],
 )
@@ -93,9 +90,12 @@ def test_a_range_that_makes_no_model_is_refused(
         ("actuator_ctrlrange", 0, 1, {}),
         ("body_quat", -0.5, 0.5, {"mode": "offset", "each": True}),
         ("light_dir", -0.5, 0.5, {"mode": "offset", "each": True}),
+        ("cam_quat", -1, 1, {"mode": "set", "each": True}),  # any direction, but none of all that are drawn is 0
+        ("light_dir", 0, 2, {"mode": "offset", "columns": (2,)}),
         ("geom_solref", 0.5, 2, {"columns": (0,)}),
         ("geom_size", 0.5, 2, {"elements": ("floor", "step", "cart")}),
         ("geom_size", 0, 5, {"mode": "set", "elements": ("floor",)}),  # 0 is without end
+        ("geom_size", 0, 1, {"elements": ("step",)}),  # which hides it
         ("body_mass", 0.5, 2, {}),
         ("light_active", 0, 0, {"mode": "set"}),
     ],
@@ -137,6 +137,13 @@ def test_values_of_several_worlds_are_looked_at_one_by_one() -> None:
     values = np.array([[[0.0, 1.0], [0.0, 0.0]], [[1.0, 0.5], [0.0, 0.0]]])
     assert limits.flaw(values[:1], values[:1]) is None
     assert limits.flaw(values, values) == "ranges that end before they begin"
+
+
+def test_what_the_task_lays_out_is_judged_when_it_comes() -> None:
+    entry = Randomisation(field="jnt_range", low=-2, high=2, mode="offset", each=True, elements=("rail",))
+    with pytest.raises(UserError, match=CROSSED):
+        FieldChange(load_model(XML), "jnt_range", entry)
+    FieldChange(load_model(XML), "jnt_range", entry, ("jnt_range",))
 
 
 def test_fields_that_may_be_anything_have_no_limits() -> None:

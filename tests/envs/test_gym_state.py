@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import robossl.envs  # noqa: F401 (registers)
+from robossl.core import UserError
 
 
 def make_reach(**options: Any) -> Any:
@@ -95,3 +96,29 @@ def test_the_state_of_an_ended_environment_waits_for_the_reset_as_it_did() -> No
     with pytest.raises(gymnasium.error.ResetNeeded, match="call reset"):
         other.step(np.zeros(3, np.float32))
     np.testing.assert_equal(other.reset(), env.reset())
+
+
+def test_the_first_observation_in_a_state_is_what_the_environment_observes_or_refused() -> None:
+    env, _ = ended_reach()
+    state = env.unwrapped.get_state()
+    less = make_reach(observations=("proprio",))
+    less.unwrapped.set_state(state)
+    obs, _ = less.unwrapped.reset()
+    assert less.observation_space.contains(obs)
+    obs["proprio"][:] = 0
+    assert state["next_obs"]["proprio"].any()
+    more = make_reach(observations=("proprio", "goal", "joint_state"))
+    more.reset(seed=0)
+    before = more.unwrapped.get_state()
+    for wrong in (state, {**state, "next_obs": "x"}):
+        with pytest.raises(UserError, match="another one ended in it, which observed less"):
+            more.unwrapped.set_state(wrong)
+    np.testing.assert_equal(more.unwrapped.get_state(), before)
+
+
+def test_a_vector_that_was_never_reset_gives_a_state_that_still_has_to_be() -> None:
+    one, other = (gymnasium.make_vec("robossl/ArmReach-v0", num_envs=2) for _ in range(2))
+    other.reset(seed=0)
+    other.set_state(one.get_state())
+    with pytest.raises(gymnasium.error.ResetNeeded, match="call reset"):
+        other.step(np.ones((2, 3), np.float32))

@@ -10,6 +10,7 @@ from robossl.core import UnknownNameError, UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.make import make_task
 from robossl.envs.motion import MotionConfig
+from robossl.envs.randomisation import Randomisation
 from robossl.envs.sensor_model import SensorModel
 
 
@@ -138,6 +139,12 @@ def test_numbers_of_numpy_and_lists_and_mappings_fit() -> None:
     assert (given.image_size, given.observations) == ((32, 24), ("proprio",))
     assert given.motion == MotionConfig(acceleration_rad_s2=(2.0, 0.5))
     assert [type(given.num_worlds), type(given.delay_s)] == [int, float]
+    for observations in ({"proprio", "goal"}, {"goal": 1, "proprio": 2}.keys()):
+        assert EnvConfig(observations=observations).observations == ("goal", "proprio")
+    entry = Randomisation(
+        field=["qpos", "qvel"], low=np.array(-9.0), high=1, each=np.True_, mode="set", columns=range(2)
+    )
+    assert (entry.field, entry.columns, entry.each, type(entry.low)) == (("qpos", "qvel"), (0, 1), True, float)
 
 
 @pytest.mark.parametrize("make", [gymnasium.make, gymnasium.make_vec])

@@ -83,7 +83,7 @@ def step_once(task: Any) -> None:
         ({"metrics": "count"}, "metrics must be a list of texts, got 'count'"),
         ({"reward_weights": ["right"]}, "reward_weights must be a dict, got"),
         ({"reward_weights": {"right": "1"}}, "reward_weights.right must be a number, got '1'"),
-        ({"vectors": {"count": 3}}, "vectors.count must be a ArraySpec"),
+        ({"vectors": {"count": 3}}, "vectors.count must be an ArraySpec"),
         ({"cameras": ("side",)}, "cameras must be a list of CameraSpecs, got"),
         ({"sensors": {"three": 3}}, "sensor 'three' must be a Sensor, got 3"),
         ({"sensors": [Touch(site="nowhere")]}, "sensors must be a dict"),
@@ -276,6 +276,21 @@ def test_a_world_that_diverges_changes_no_number_of_the_others() -> None:
         assert values.dtype == beside.info[name].dtype, name
         assert values[:2].tolist() == beside.info[name][:2].tolist(), name
     assert alone.reward[:2].tolist() == beside.reward[:2].tolist()
+
+
+def test_a_control_that_the_physics_made_infinite_costs_its_world_alone() -> None:
+    class Unstable(Rail):
+        num_steps = 0
+
+        def control(self, *arguments: Any) -> Any:
+            self.num_steps += 1
+            return super().control(*arguments) * np.array([[1], [np.inf if self.num_steps == 2 else 1], [1]])
+
+    env = begun(Unstable())
+    env.step(np.full((3, 1), 0.5))
+    batch = env.step(np.full((3, 1), 0.5))
+    assert batch.info["diverged"].tolist() == [False, True, False]
+    assert batch.final_ids.tolist() == [1]
 
 
 def test_a_reward_that_is_not_finite_is_named_at_the_step_that_brings_it() -> None:
