@@ -81,7 +81,7 @@ def parse(
     shorthands = shorthands or {}
     words = [_written_out(word, shorthands) for word in arguments]
     command, words = take_mappings(command, words)
-    _require_values(words)
+    require_values(words)
     output = io.StringIO()
     try:
         with contextlib.redirect_stderr(output), fitting_terminal():
@@ -106,8 +106,12 @@ def parse(
     return parsed
 
 
-def _require_values(words: Sequence[str]) -> None:
-    """Refuses values that are empty: as paths they would mean the folder that the command runs in."""
+def require_values(words: Sequence[str]) -> None:
+    """Refuses values that are empty: as paths they would mean the folder that the command runs in.
+
+    Raises:
+        UsageError: naming the first one's flag.
+    """
     for flag, value in zip(["", *words], words, strict=False):
         name, equals, rest = value.partition("=")
         if not value.strip() or (equals and not rest.strip() and name.startswith("-")):

@@ -65,8 +65,7 @@ def run(arguments: list[str]) -> int:
     command = parse(BenchCommand(), rest, usage=usage, description=_DESCRIPTION, shorthands=shorthands)
     name = name or "all"
     _require_meant(name, command)
-    if command.out is not None:
-        require_writable(command.out)
+    out = None if command.out is None else require_writable(command.out)
     figures: dict[str, Any] = {"command": " ".join(["robossl bench", *arguments])}
     with nullcontext() if name == "loop" else awake_cores():  # robots let idle cores sleep
         figures["machine"] = machine()
@@ -78,8 +77,8 @@ def run(arguments: list[str]) -> int:
                 figures[part] = measure() if name == part else _if_possible(part, measure)
     if command.markdown and "tasks" in figures:
         print("\n".join(_markdown(figures["tasks"])))
-    if command.out is not None:
-        write_json(command.out, figures)
+    if out is not None:
+        write_json(out, figures)
     if command.json:
         print_json(figures)
     return 0

@@ -78,6 +78,8 @@ def run_chain(order: Order, command: Sequence[str], stopwatch: Stopwatch) -> tup
         run_folder = order.resumed or _begin(settings, order.name)
         with naming(run_folder), only_writer(run_folder):
             write_command(run_folder, command)
+            if order.resumed is None:
+                write_system_json(run_folder)
             _keep_end(run_folder, settings)
             _put_back(stopwatch, run_folder)
             try:
@@ -126,7 +128,6 @@ def _put_back(stopwatch: Stopwatch, run_folder: Path) -> None:
 def _begin(settings: TrainSettings, name: str) -> Path:
     run_folder = new_run_folder(settings.log_folder, name)
     write_atomic(run_folder / "config.yaml", dump(settings).encode())
-    write_system_json(run_folder)
     return run_folder
 
 

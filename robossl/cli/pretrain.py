@@ -61,14 +61,17 @@ def run(arguments: list[str]) -> int:
     """Pretrains or resumes, and prints losses and probes."""
     resumed, rest = take_option(arguments, "--resume")
     job = _begun(rest) if resumed is None else _resumed(Path(resumed), rest)
-    prepare_processor(job.settings.num_threads)
-    pretraining = Pretraining.prepare(job.data, job.settings)
+    with naming(job.run_folder):
+        prepare_processor(job.settings.num_threads)
+        pretraining = Pretraining.prepare(job.data, job.settings)
     if job.run_folder is None:
         note_single_frames(job.settings.frame_stack, pretraining.replay.observation)
     folder = job.run_folder or _begin(job.settings, job.name, job.data)
     with naming(folder), only_writer(folder):
         write_command(folder, ["robossl", "pretrain", *arguments])
-        if resumed is not None:
+        if resumed is None:
+            write_system_json(folder)
+        else:
             _keep_end(folder, job.settings)
         figures = _kept(folder, pretraining.run(folder, resume=resumed is not None))
     print_summary(figures, as_json=job.as_json)
@@ -150,5 +153,4 @@ def _begin(settings: PretrainSettings, name: str, data: Path) -> Path:
     folder = new_run_folder(settings.log_folder, name)
     write_atomic(folder / "config.yaml", dump(settings).encode())
     write_atomic(folder / _DATA, os.fsencode(data.resolve()) + b"\n")
-    write_system_json(folder)
     return folder

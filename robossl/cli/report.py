@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from robossl.cli.arguments import parse
+from robossl.cli.arguments import parse, require_values
 from robossl.cli.compose import load_settings
 from robossl.cli.figures import print_json
 from robossl.cli.presets import dump
@@ -35,12 +35,13 @@ class ReportCommand:
 
 def run(arguments: list[str]) -> int:
     """Prints a table of runs, and one of groups: runs whose settings differ in the seed alone."""
-    folders = [Path(word) for word in arguments if not word.startswith("-")]
+    names = [word for word in arguments if not word.startswith("-")]
     rest = [word for word in arguments if word.startswith("-")]
     command = parse(ReportCommand(), rest, usage="robossl report RUN...", description="Compares finished runs.")
-    if not folders:
+    if not names:
         raise UsageError("give the folders of finished runs")
-    found = _grouped(list({os.path.realpath(folder): folder for folder in folders}.values()))
+    require_values(names)
+    found = _grouped(list({os.path.realpath(name): Path(name) for name in names}.values()))
     groups = {name: [_result(folder) for folder in runs] for name, runs in found.items()}
     every = [result for results in groups.values() for result in results]
     columns = [name for name in _COLUMNS if any(name in result for result in every)]

@@ -38,8 +38,7 @@ def run(arguments: list[str]) -> int:
         description="Steps a task with random actions and everything random that it declares, and fails if memory "
         "grows by more than 2 % or a world goes astray uncounted.",
     )
-    if command.out is not None:
-        require_writable(command.out)
+    out = None if command.out is None else require_writable(command.out)
     config = command.config
     with (
         closing(make(config)) as env,
@@ -56,8 +55,8 @@ def run(arguments: list[str]) -> int:
     failed = failures(figures)
     told_of = {"command": " ".join(["robossl bench soak", *arguments]), "env": config.env, "engine": config.engine}
     summary = {**told_of, **figures, "failures": failed}
-    if command.out is not None:
-        write_json(command.out, {**summary, "machine": machine()})
+    if out is not None:
+        write_json(out, {**summary, "machine": machine()})
     print_summary(summary, as_json=command.json)
     wish.raise_if_received(None)
     return 1 if failed else 0

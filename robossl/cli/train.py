@@ -76,8 +76,9 @@ def run(arguments: list[str]) -> int:
     stopwatch = Stopwatch()
     resumed, rest = take_option(arguments, "--resume")
     order, as_json = _begun(rest) if resumed is None else _resumed(Path(resumed), rest)
-    prepare_processor(order.settings.num_threads)
-    run_folder, result = run_chain(order, ["robossl", "train", *arguments], stopwatch)
+    with naming(order.resumed):
+        prepare_processor(order.settings.num_threads)
+        run_folder, result = run_chain(order, ["robossl", "train", *arguments], stopwatch)
     with naming(run_folder):  # resumed, it has nothing left but this test
         figures = final_test(order.settings, run_folder, result, stopwatch)
     print_figures(figures, as_json=as_json)

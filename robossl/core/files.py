@@ -4,7 +4,10 @@ import errno
 import fcntl
 import json
 import os
+import re
+import stat
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,40 +15,54 @@ from typing import Any, BinaryIO
 
 from robossl.core.errors import CorruptFileError, UserError
 
+_STREAMS = re.compile(r"/dev/fd|/proc/[^/]+(/task/[^/]+)?/fd")
+_MAX_LINKS = 40  # one behind the other: where Linux gives up, too
+
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Writes a file under a temporary name, syncs it and renames it into place; of a link, what it points to.
+    """Writes a file under a temporary name, syncs it and renames it into place, with the mode of the one before.
+
+    A link is replaced, and what it leads to stays: a copy of a folder that is made of links leaves the original alone.
 
     Raises:
         UserError: if the disk is full or not writable; the old file is then still there. Also if what is there is no
             file that could be replaced, such as a device or a pipe.
     """
-    target = _replaceable(path)
-    temporary = _temporary(target)
+    temporary = _temporary(path)
     try:
+        _require_replaceable(path)
         with temporary.open("wb") as file:
+            _keep_mode(file, path)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(target)
+        temporary.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         with suppress(OSError):  # a read-only file system refuses this as well, whether the file is there or not
             temporary.unlink(missing_ok=True)
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-    sync_folder(target.parent)
 
 
-def require_writable(path: Path) -> None:
-    """Checks that `write_atomic` will find a place for a file, before the work that is to be written there.
+def require_writable(path: Path) -> Path:
+    """Checks that a file which a person named can be written, before the work that is to be kept there.
+
+    Returns:
+        Where links lead: what `write_atomic` is to be given.
 
     Raises:
-        UserError: if its folder is not there or not writable, or if the file itself is a folder, a device or a pipe.
+        UserError: if its folder is not there or not writable, or if the file itself is a folder, a device, a pipe, or a
+            stream of this process, whatever that leads to: a rename would take its file away under who opened it.
     """
-    target = _replaceable(path)
+    if _is_stream(path):
+        raise UserError(f"cannot write {path}: that is an open stream, not a file; --json prints to one")
+    target = Path(os.path.realpath(path))  # `resolve` raises for a link that leads to itself
     try:
+        _require_replaceable(path)
         _try_file(_temporary(target))
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+    return target
 
 
 def require_makeable(path: Path) -> None:
@@ -134,18 +151,41 @@ def read_json(path: Path) -> Any:
         raise CorruptFileError(f"{path} is not valid JSON: truncated or changed") from error
 
 
-def _replaceable(path: Path) -> Path:
-    """Returns where links lead, which is a file or nothing yet: a rename would put one in place of anything else.
+def _require_replaceable(path: Path) -> None:
+    """Checks that there is a file or nothing yet: a rename would put one in place of anything else.
 
     Raises:
-        UserError: if it is a folder, a device, a pipe, or a link that leads to itself.
+        OSError: if it is a folder, a device, a pipe, a link to one of these or to itself, or cannot be looked at.
     """
-    target = Path(os.path.realpath(path))  # `resolve` raises for a link that leads to itself
-    if target.is_dir():
-        raise UserError(f"cannot write {path}: {os.strerror(errno.EISDIR)}")
-    if os.path.lexists(target) and not os.path.isfile(target):
-        raise UserError(f"cannot write {path}: what is there is no regular file")
-    return target
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        raise OSError("what is there is no regular file")
+
+
+def _is_stream(path: Path) -> bool:
+    """Tells whether a path is that of an open file of some process, itself or where one of its links leads."""
+    for _ in range(_MAX_LINKS):
+        folder = os.path.realpath(path.parent)
+        if _STREAMS.fullmatch(folder):
+            return True
+        try:
+            path = Path(folder, os.readlink(Path(folder, path.name)))
+        except OSError:  # no link
+            return False
+    return False
+
+
+def _keep_mode(file: BinaryIO, path: Path) -> None:
+    """Gives an open file the mode of the one that it replaces; that of what a link leads to is another's."""
+    with suppress(OSError):  # nothing to replace, or a file system without modes
+        found = os.lstat(path)
+        if stat.S_ISREG(found.st_mode):
+            os.fchmod(file.fileno(), stat.S_IMODE(found.st_mode))
 
 
 def _try_file(path: Path) -> None:
@@ -155,8 +195,8 @@ def _try_file(path: Path) -> None:
 
 
 def _temporary(path: Path) -> Path:
-    """Returns under which name this process writes a file before it is complete."""
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Returns under which name this thread writes a file before it is complete."""
+    return path.with_name(f".{path.name}.{threading.get_native_id()}.tmp")
 
 
 def _opened(path: Path) -> BinaryIO:

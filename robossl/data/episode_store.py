@@ -22,7 +22,7 @@ from robossl.data.episode_index import (
     read_index,
     shard_path,
 )
-from robossl.data.episode_tail import require_named
+from robossl.data.episode_tail import unnamed
 from robossl.data.npy_files import open_npy
 from robossl.data.packing import unpack
 
@@ -90,10 +90,8 @@ class EpisodeStore:
     def verify(self) -> list[str]:
         """Reads everything and returns one line for each thing that is damaged."""
         damages = Counter[str](str(damage) for damage in self._damages() if damage is not None)
-        try:
-            require_named(self.folder)
-        except CorruptFileError as error:
-            damages[str(error)] = 0
+        if damage := unnamed(self.folder):
+            damages[damage] = 0
         if self._unfinished:
             damages[f"{self.folder / INDEX_NAME}: the last line is unfinished; appending drops it"] = 0
         return [f"{text} ({count} episodes)" if count > 1 else text for text, count in damages.items()]

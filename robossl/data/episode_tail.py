@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from robossl.core import CorruptFileError
 from robossl.core.files import write_atomic
 from robossl.data.episode_index import INDEX_NAME, PACKED_NAME, IndexEntry, dictionary_of, read_index
 
@@ -28,27 +27,25 @@ def end_of_rows(entries: Sequence[IndexEntry | None], shard: int) -> int:
     return max((entry.end for entry in entries if entry is not None and entry.shard == shard), default=0)
 
 
-def require_named(folder: Path) -> None:
-    """Checks that the index names what is stored, but for what a writer that was killed leaves.
+def unnamed(folder: Path) -> str | None:
+    """Says what is stored that the index does not name, or not in its place, and what to do about it.
 
-    Raises:
-        CorruptFileError: if it names less, or in another order, with what to do: the next writer would overwrite the
-            rest.
+    Returns:
+        None where it names everything, but for what a writer that was killed leaves: the next one overwrites that.
     """
     path = folder / PACKED_NAME
     size = path.stat().st_size if path.exists() else 0  # before the index is read: somebody may be writing
     entries = read_index(folder)[0]
-    _require_one_by_one(folder, entries)
     end = end_of_blocks(entries)
-    if size <= end:
-        return
+    if (damage := _misplaced(folder, entries)) or size <= end:
+        return damage
     is_lost = entries[-1] is None if entries else not (folder / INDEX_NAME).exists()
-    if is_lost or not _is_one_block(path, end, size, dictionary_of(folder)):
-        raise CorruptFileError(
-            f"{folder / INDEX_NAME} does not name the last {size - end:,} bytes of {PACKED_NAME}: lines are lost, and "
-            "nothing is added; put it back, or, as after a power cut, give these episodes up with "
-            f"`truncate -s {end} {path}`"
-        )
+    if not is_lost and _is_one_block(path, end, size, dictionary_of(folder)):
+        return None
+    return (
+        f"{folder / INDEX_NAME} does not name the last {size - end:,} bytes of {PACKED_NAME}: lines are lost; put it "
+        f"back, or, as after a power cut, give these episodes up with `truncate -s {end} {path}`"
+    )
 
 
 def keep_first(folder: Path, count: int) -> None:
@@ -62,18 +59,18 @@ def keep_first(folder: Path, count: int) -> None:
         os.truncate(packed, end_of_blocks(entries[:count]))
 
 
-def _require_one_by_one(folder: Path, entries: list[IndexEntry | None]) -> None:
-    """Checks that each line names the block behind that of the line before; one that is damaged names any number."""
-    index = folder / INDEX_NAME
+def _misplaced(folder: Path, entries: list[IndexEntry | None]) -> str | None:
+    """Says which line does not name the block behind that of the line before; one that is damaged names any number."""
     end: int | None = 0
     for number, entry in enumerate(entries, 1):
         if entry is not None and end is not None and entry.block[0] != end:
             missing = entry.block[0] - end
-            problem = f"line {number} is not in its place, and nothing is added"
+            problem = f"line {number} is not in its place"
             if missing > 0:
-                problem = f"lines before line {number} are lost, which named {missing:,} bytes, and nothing is added"
-            raise CorruptFileError(f"{index}: {problem}; put it back")
+                problem = f"lines before line {number} are lost, which named {missing:,} bytes"
+            return f"{folder / INDEX_NAME}: {problem}; put it back"
         end = None if entry is None else sum(entry.block[:2])
+    return None
 
 
 def _is_one_block(path: Path, start: int, end: int, dictionary: bytes) -> bool:

@@ -28,7 +28,7 @@ from robossl.data.episode_index import (
     shard_path,
     write_dataset,
 )
-from robossl.data.episode_tail import end_of_blocks, end_of_rows, require_named
+from robossl.data.episode_tail import end_of_blocks, end_of_rows, unnamed
 from robossl.data.npy_files import create_npy, open_npy, resize_npy
 from robossl.data.packing import pack, unpack
 
@@ -150,7 +150,8 @@ class EpisodeWriter:
                 f"{self.folder} has an older format, version {format_version(self.folder)}: it can be read, but nothing"
                 f" is added to it; this robossl writes version {FORMAT_VERSION} into another folder"
             )
-        require_named(self.folder)
+        if damage := unnamed(self.folder):
+            raise CorruptFileError(f"nothing is added: {damage}")
         self._dictionary = dictionary_of(self.folder)
         entries, num_bytes, _ = read_index(self.folder)
         self._index: IO[bytes] = (self.folder / INDEX_NAME).open("ab", buffering=0)
@@ -273,10 +274,8 @@ class EpisodeWriter:
 
 
 def _require_no_strangers(folder: Path) -> None:
-    if (folder / DATASET_NAME).exists():
-        return
     strangers = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    if strangers:
+    if strangers and not (folder / DATASET_NAME).exists():  # asked in the end: another writer may have begun meanwhile
         raise UserError(f"{folder} is neither empty nor a dataset: it holds {strangers[0]!r}")
 
 

@@ -29,8 +29,8 @@ class Interrupted(Exception):  # noqa: N818 (somebody's wish, not an error)
 
 
 @contextmanager
-def naming(run_folder: Path) -> Iterator[None]:
-    """Names the run to go on with, whatever it was doing when it was asked to stop.
+def naming(run_folder: Path | None) -> Iterator[None]:
+    """Names the run to go on with, whatever it was doing when it was asked to stop; None where there is none yet.
 
     Raises:
         Interrupted: in place of one that names something else, and of Ctrl-C where nobody waited for it.
@@ -38,8 +38,10 @@ def naming(run_folder: Path) -> Iterator[None]:
     try:
         yield
     except Interrupted as interrupted:
-        raise Interrupted(interrupted.signal_number, run_folder) from interrupted
+        raise Interrupted(interrupted.signal_number, run_folder or interrupted.saved) from interrupted
     except KeyboardInterrupt as interrupted:
+        if run_folder is None:
+            raise
         raise Interrupted(signal.SIGINT, run_folder) from interrupted
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from robossl.core import EnvSpec, UserError
+from robossl.core import CorruptFileError, EnvSpec, UserError
 from robossl.core.files import exclusive, sync_folder
 from robossl.core.memory import available_bytes
 from robossl.core.protocols import Obs
@@ -24,7 +24,7 @@ from robossl.core.specs import ArraySpec, RenderSpec
 from robossl.data.episode import Episode
 from robossl.data.episode_index import FORMAT_VERSION, INDEX_NAME, format_version, read_dataset
 from robossl.data.episode_store import EpisodeStore
-from robossl.data.episode_tail import keep_first, require_named
+from robossl.data.episode_tail import keep_first, unnamed
 from robossl.data.episode_writer import EpisodeWriter
 from robossl.training.interrupt import InterruptWish
 from robossl.training.progress import Progress
@@ -74,7 +74,8 @@ def render_dataset(source: EpisodeStore, folder: Path, spec: EnvSpec, config: di
         CorruptFileError: if an episode of the source is damaged or lost.
     """
     _require_absent(folder)
-    require_named(source.folder)
+    if damage := unnamed(source.folder):  # what is drawn would look whole
+        raise CorruptFileError(damage)
     said = f"robossl: waiting for another process that makes {folder}\n"
     with exclusive(folder.with_name(f".{folder.name}.lock"), lambda: sys.stderr.write(said)):
         _require_absent(folder)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -68,6 +69,20 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_measured(
     monkeypatch.setattr(soak, "make", measured)
     with pytest.raises(UserError, match=r"cannot write .*/absent/x\.json: No such file or directory"):
         bench.run([name, "--out", str(tmp_path / "absent" / "x.json")])
+
+
+@pytest.mark.parametrize("name", ["engines", "soak"])
+def test_figures_are_written_where_the_named_link_leads(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "_PARTS", {"engines": lambda: {"drop": 1.0}})
+    monkeypatch.setattr(soak, "make", lambda config: SimpleNamespace(close=list))
+    monkeypatch.setattr(soak, "soak", lambda *_: {})
+    monkeypatch.setattr(soak, "failures", lambda figures: [])
+    (link := tmp_path / "link.json").symlink_to("figures.json")
+    assert bench.run([name, "--out", str(link)]) == 0
+    assert link.is_symlink()
+    assert json.loads((tmp_path / "figures.json").read_text())["command"].startswith(f"robossl bench {name}")
 
 
 def test_the_table_of_the_docs_has_every_task_measure_by_measure(

@@ -228,6 +228,29 @@ def test_whoever_interrupts_a_run_before_its_agent_learns_is_told_what_to_resume
     )
 
 
+@pytest.mark.parametrize("step", ["opened_env", "Evaluator", "_require_buildable"])
+def test_whoever_interrupts_before_a_run_goes_on_is_told_what_to_resume(
+    step: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"robossl.cli.chain.{step}", interrupted)
+    done = run(folder, "train", "--resume", "runs/small/1")
+    assert (done.code, done.errors.splitlines()[-1]) == (130, "robossl: stopped by SIGINT; continue from runs/small/1")
+
+
+def test_whoever_interrupts_a_run_that_is_just_begun_is_told_what_to_resume(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("robossl.cli.chain.write_system_json", interrupted)
+    done = run(folder, "train", "small.yaml", "-f", "begun")
+    assert done.errors.splitlines()[-1] == "robossl: stopped by SIGINT; continue from begun/small/1"
+
+
 def test_a_film_that_does_not_fit_on_the_disk_costs_no_figures(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = shutil.copytree(folder / "runs" / "small" / "1", folder / "filled", symlinks=True)
     (copy / "result.json").unlink()

@@ -1,6 +1,7 @@
 """States first, pixels later: the pictures are those that were seen, whenever they are drawn."""
 
 import json
+import re
 import shutil
 import threading
 import time
@@ -210,11 +211,25 @@ def test_what_is_damaged_where_it_broke_off_is_drawn_again(
         assert (tmp_path / "drawn" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_a_source_that_has_lost_lines_is_not_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    states = states_of(ARM, tmp_path / "states", replace(COLLECT, episodes=2))
-    (states / "index.jsonl").unlink()
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [
+        ("ab", "does not name the last [0-9,]+ bytes of packed.bin: lines are lost; put it back, or, .*"),
+        ("ac", "lines before line 2 are lost, which named [0-9,]+ bytes; put it back"),
+        ("axc", "line 2 is damaged"),
+    ],
+)
+def test_a_source_that_has_lost_episodes_is_not_drawn(
+    kept: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states = states_of(ARM, tmp_path / "states", replace(COLLECT, episodes=5))
+    index = states / "index.jsonl"
+    first, second, third, *others = index.read_bytes().splitlines(keepends=True)
+    lines = {"a": first, "b": second, "c": third + b"".join(others), "x": b"x\n"}
+    index.write_bytes(b"".join(lines[name] for name in kept))
     assert render(states, "--out", tmp_path / "drawn") == 1
-    assert "lines are lost" in capsys.readouterr().err
+    assert re.search(rf"robossl: {index}:? {told}$", capsys.readouterr().err.strip())
+    assert not (tmp_path / "drawn").exists()
 
 
 def test_physics_alone_is_smaller_and_goes_on_as_before(tmp_path: Path) -> None:

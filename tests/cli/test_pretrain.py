@@ -35,6 +35,19 @@ def test_whoever_interrupts_is_told_what_to_resume(
     assert (folder / "data.txt").is_file()
 
 
+@pytest.mark.parametrize("step", ["prepare_processor", "Pretraining.prepare"])
+def test_whoever_interrupts_before_a_run_goes_on_is_told_what_to_resume(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    folder = _begin(PretrainSettings(log_folder=tmp_path), "a", tmp_path)
+    monkeypatch.setattr(f"robossl.cli.pretrain.{step}", interrupted)
+    with pytest.raises(Interrupted, match=f"; continue from {folder}$"):
+        run(["--resume", str(folder)])
+
+
 def test_figures_that_the_checkpoints_of_a_finished_run_lack_stay_as_they_are(tmp_path: Path) -> None:
     def result(metrics: dict[str, float]) -> PretrainResult:
         return PretrainResult(encoder=tmp_path / "encoder", metrics=metrics, report=None, seconds=1.0)

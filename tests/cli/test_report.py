@@ -9,7 +9,9 @@ import pytest
 from robossl.agents import PPOConfig
 from robossl.cli.main import main
 from robossl.cli.presets import dump
+from robossl.cli.report import run
 from robossl.cli.settings import TrainSettings
+from robossl.core import UsageError
 from robossl.training.checkpoint import Checkpoints
 from robossl.training.train import TrainLoopConfig
 
@@ -29,6 +31,12 @@ def groups(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str
         main(["report", *arguments, "--json"])
     assert stop.value.code == 0
     return dict(json.loads(capsys.readouterr().out.splitlines()[-1])["groups"])
+
+
+@pytest.mark.parametrize("words", [[""], [" ", "runs/a/1"], ["--json", ""]])
+def test_an_empty_name_is_not_the_folder_that_the_command_runs_in(words: list[str]) -> None:
+    with pytest.raises(UsageError, match=r"^an argument is empty: is a variable not set\?$"):
+        run(words)
 
 
 def test_every_line_of_the_table_is_in_the_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -96,9 +97,9 @@ def test_what_lost_lines_named_is_told_and_never_overwritten(written, spec, epis
     content = index.read_bytes()
     damage(index, content.splitlines(keepends=True))
     before = {path: path.read_bytes() for path in written.rglob("*") if path.is_file()}
-    told = f"{index} does not name the last .* bytes of packed.bin: lines are lost, and nothing is added"
+    told = f"{index} does not name the last .* bytes of packed.bin: lines are lost; put it back, or,"
     assert any(re.match(told, line) for line in EpisodeStore(written).verify())
-    with pytest.raises(CorruptFileError, match=told) as caught:
+    with pytest.raises(CorruptFileError, match=f"^nothing is added: {told}") as caught:
         EpisodeWriter(written, spec, CONFIG)
     assert {path: path.read_bytes() for path in written.rglob("*") if path.is_file()} == before
     _, end, path = re.search("`(.*)`", str(caught.value))[1].removeprefix("truncate ").split()
@@ -112,7 +113,7 @@ def test_what_lost_lines_named_is_told_and_never_overwritten(written, spec, epis
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (lambda lines: lines[1:], r"lines before line 1 are lost, which named [0-9,]+ bytes, and nothing is added"),
+        (lambda lines: lines[1:], r"lines before line 1 are lost, which named [0-9,]+ bytes; put it back$"),
         (lambda lines: lines[:1] + lines[3:], "lines before line 2 are lost"),
         (lambda lines: [*lines[:2], lines[0], *lines[2:]], "line 3 is not in its place"),
         (lambda lines: [*lines[:3], lines[4], lines[3]], "lines before line 4 are lost"),
@@ -124,10 +125,11 @@ def test_lines_that_are_lost_before_others_are_told_and_nothing_is_added(written
     index.write_bytes(b"".join(damage(index.read_bytes().splitlines(keepends=True))))
     before = index.read_bytes()
     (line,) = EpisodeStore(written).verify()
-    assert re.search(told, line)
-    with pytest.raises(CorruptFileError, match=told):
+    assert re.match(f"{index}: {told}", line)
+    with pytest.raises(CorruptFileError, match=f"^nothing is added: {index}: {told}"):
         EpisodeWriter(written, spec, CONFIG)
     assert index.read_bytes() == before
+    assert len([EpisodeStore(written)[i] for i in range(len(EpisodeStore(written)))]) == before.count(b"\n")
 
 
 def test_behind_a_damaged_line_is_added_and_the_others_stay_in_their_places(written, spec, episodes):
@@ -210,6 +212,20 @@ def test_what_is_not_a_dataset_is_left_alone(tmp_path, spec):
     (tmp_path / "dataset.json").write_text("[]")
     with pytest.raises(UserError, match="does not describe a dataset"):
         EpisodeStore(tmp_path)
+
+
+def test_a_dataset_that_another_writer_begins_meanwhile_is_no_strangers(tmp_path, spec, monkeypatch):
+    listed, first = Path.iterdir, []
+
+    def begun_first(folder):
+        monkeypatch.setattr(Path, "iterdir", listed)
+        first.append(EpisodeWriter(folder, spec, CONFIG))
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", begun_first)
+    with pytest.raises(UserError, match=f"^{tmp_path} is being written by another process$"):
+        EpisodeWriter(tmp_path, spec, CONFIG)
+    first[0].close()
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,13 @@ def test_whatever_is_stopped_the_run_is_named(tmp_path, stop):
         raise stop
 
 
+@pytest.mark.parametrize("stop", [Interrupted(signal.SIGTERM, None), KeyboardInterrupt()])
+def test_where_there_is_no_run_yet_none_is_named(stop):
+    with pytest.raises(type(stop)) as caught, naming(None):
+        raise stop
+    assert "continue from" not in str(caught.value)
+
+
 def test_handlers_are_put_back_whatever_happens():
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with pytest.raises(ZeroDivisionError), InterruptWish("saving"):
