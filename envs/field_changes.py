@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import Draws, UserError
-from robossl.envs.field_limits import WHOLE_FIELDS, FieldLimits
+from robossl.envs.field_limits import WHOLE_FIELDS, WITH_DIRECTION, FieldLimits
 from robossl.envs.field_tables import rows_of, table_shape
 from robossl.envs.mujoco_fields import RANDOM_FIELDS, SHAPE_FIELDS, STATE_FIELDS, model_default
 from robossl.envs.randomisation import Randomisation
@@ -105,6 +105,8 @@ class FieldChange:
         rows = self._place[1][:, 0]
         limits = FieldLimits(model, self.field, rows)
         flaw = limits.flaw(first[rows], last[rows], is_shared=not entry.each) if is_known else None
+        if entry.mode == "choose" and self.field.endswith(WITH_DIRECTION):
+            flaw = "vectors of whole numbers, of which many have length 0"
         if flaw is None and self.field in WHOLE_FIELDS and not self._is_whole():
             flaw = 'fractions of what is counted, where mode "choose" draws whole numbers'
         if flaw is not None:

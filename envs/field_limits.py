@@ -37,7 +37,7 @@ _LIMITED = {
 }
 """Fields of ranges, and those that tell which of them act."""
 
-_WITH_DIRECTION = ("_quat", "light_dir")
+WITH_DIRECTION = ("_quat", "light_dir")
 """How fields of vectors end that may not vanish."""
 
 WHOLE_FIELDS = names("geom_matid mat_texid light_active eq_active")
@@ -66,7 +66,7 @@ class FieldLimits:
         bounds, limited = _bounds(model, field), _LIMITED.get(field)
         self._bounds = None if bounds is None else (bounds[0][rows], bounds[1][rows])
         self._is_range = None if limited is None else getattr(model, limited)[rows].astype(bool)
-        self._has_direction, self._is_reference = field.endswith(_WITH_DIRECTION), field.endswith("_solref")
+        self._has_direction, self._is_reference = field.endswith(WITH_DIRECTION), field.endswith("_solref")
 
     def __bool__(self) -> bool:
         """Tells whether there is anything that the field cannot have."""
@@ -84,7 +84,7 @@ class FieldLimits:
             return found
         if self._is_range is not None and (_widths(first, last, is_shared) < 0)[..., self._is_range].any():
             return "ranges that end before they begin"
-        if self._has_direction and (_lengths(first, last, is_shared) < _NO_LENGTH).any():
+        if self._has_direction and (_lengths(first, last) < _NO_LENGTH).any():
             return "vectors of length 0"
         if self._is_reference and _are_mixed(first[..., :2], last[..., :2]):
             return "numbers of which one is positive and the other is not"
@@ -111,7 +111,7 @@ def _bounds(model: Any, field: str) -> tuple[Floats, Floats] | None:
 def _least_sizes(model: Any) -> Floats:
     """Returns the least sizes [ngeom, 3]; those that a shape does not have may be anything.
 
-    What never moves may have none at all: so it is hidden.
+    What never moves may have none at all, which no picture shows, though things still touch it.
     """
     low = np.full(model.geom_size.shape, -np.inf)
     low[model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE.value] = 0.0
@@ -142,10 +142,9 @@ def _widths(first: Floats, last: Floats, is_shared: bool) -> Floats:
     return np.asarray(np.minimum(first, last)[..., 1] - np.maximum(first, last)[..., 0])
 
 
-def _lengths(first: Floats, last: Floats, is_shared: bool) -> Floats:
-    """Returns how long vectors [..., rows] are at the shorter end, or the longer one of ways that seldom lead there."""
-    shorter, longer = np.sort([np.linalg.norm(first, axis=-1), np.linalg.norm(last, axis=-1)], axis=0)
-    return np.asarray(shorter if is_shared else longer)
+def _lengths(first: Floats, last: Floats) -> Floats:
+    """Returns how long vectors [..., rows] are at the end where they are longer: what is drawn never is just 0."""
+    return np.asarray(np.maximum(np.linalg.norm(first, axis=-1), np.linalg.norm(last, axis=-1)))
 
 
 def _are_mixed(first: Floats, last: Floats) -> bool:

@@ -58,7 +58,7 @@ def _fitted(kind: Any, value: Any, name: str) -> Any:
             raise UnknownNameError(name.rpartition(".")[2], value, parts)
         return value
     value = value[()] if isinstance(value, np.ndarray) and not value.ndim else value  # its only number
-    if origin is tuple and _is_list(value) and len(value) == _length(parts, value):
+    if origin is tuple and _is_list(value, parts) and len(value) == _length(parts, value):
         if all(_is(parts[0], item) for item in value):
             items = sorted(value) if isinstance(value, set | frozenset) else value  # theirs changes from run to run
             return tuple(map(parts[0], items) if parts[0] in _NUMBERS else items)
@@ -78,8 +78,12 @@ def _is(kind: Any, value: object) -> bool:
     return isinstance(value, _NUMBERS.get(kind, kind)) and isinstance(value, bool | np.bool_) == (kind is bool)
 
 
-def _is_list(value: object) -> bool:
-    return isinstance(value, Collection | np.ndarray) and not isinstance(value, str | bytes | Mapping)
+def _is_list(value: Any, parts: tuple[Any, ...]) -> bool:
+    """Tells whether a value holds items one after the other; sets do for names alone, whose order says nothing."""
+    if isinstance(value, set | frozenset):
+        return parts == (str, Ellipsis)
+    is_one = isinstance(value, str | bytes | Mapping) or not getattr(value, "ndim", 1)
+    return isinstance(value, Collection | np.ndarray) and not is_one
 
 
 def _is_config(kind: Any) -> bool:

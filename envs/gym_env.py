@@ -152,8 +152,12 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
         """Returns what this environment observes of a first observation of one world {key: [1, ...]}, as a copy."""
         specs = self.batch_env.spec.observation
         found = {key: np.array(obs[key]) for key in specs if isinstance(obs, Mapping) and key in obs}
-        if any(key not in found or found[key].shape != (1, *spec.shape) for key, spec in specs.items()):
-            raise UserError("the state does not fit this environment: another one ended in it, which observed less")
+        for key, spec in specs.items():
+            shape = list(found[key].shape[1:]) if key in found else "not in it"
+            if shape != list(spec.shape):
+                raise UserError(
+                    f"the state's first observation does not fit: {key!r} is {shape}, here {list(spec.shape)}"
+                )
         return found
 
     def _follow_restored(self) -> None:

@@ -111,7 +111,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
     def get_state(self) -> Tree:
         """Returns everything that the next `step` depends on."""
         self._follow_restored()
-        return {**self.batch_env.get_state(), "is_running": self._begun}
+        return {**self.batch_env.get_state(), "has_begun": self._begun}
 
     def set_state(self, state: Tree) -> None:
         """Puts back what `get_state` returned.
@@ -120,7 +120,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
             UserError: if it does not fit; nothing has changed then.
         """
         self.batch_env.set_state(state)
-        self._begun, self._num_restored = bool(state.get("is_running", True)), num_restored(self.batch_env)
+        self._begun, self._num_restored = bool(state.get("has_begun", True)), num_restored(self.batch_env)
 
     def _follow_restored(self) -> None:
         """Goes on with what was put back into its environment since."""

@@ -89,7 +89,7 @@ class RecordedTask:
         return result
 
     def _recorded(self, name: str, work: Callable[[], Any]) -> tuple[Callable[[], object], Any]:
-        before = sys.exception()
+        before = sys.exc_info()[1]
         try:
             return self._record(work)
         except RuntimeError as error:

@@ -78,8 +78,7 @@ def run_chain(order: Order, command: Sequence[str], stopwatch: Stopwatch) -> tup
         run_folder = order.resumed or _begin(settings, order.name)
         with naming(run_folder), only_writer(run_folder):
             write_command(run_folder, command)
-            if order.resumed is None:
-                write_system_json(run_folder)
+            write_system_json(run_folder)
             _keep_end(run_folder, settings)
             _put_back(stopwatch, run_folder)
             try:

@@ -69,9 +69,8 @@ def run(arguments: list[str]) -> int:
     folder = job.run_folder or _begin(job.settings, job.name, job.data)
     with naming(folder), only_writer(folder):
         write_command(folder, ["robossl", "pretrain", *arguments])
-        if resumed is None:
-            write_system_json(folder)
-        else:
+        write_system_json(folder)
+        if resumed is not None:
             _keep_end(folder, job.settings)
         figures = _kept(folder, pretraining.run(folder, resume=resumed is not None))
     print_summary(figures, as_json=job.as_json)

@@ -25,8 +25,8 @@ def write_atomic(path: Path, content: bytes) -> None:
     A link is replaced, and what it leads to stays: a copy of a folder that is made of links leaves the original alone.
 
     Raises:
-        UserError: if the disk is full or not writable; the old file is then still there. Also if what is there is no
-            file that could be replaced, such as a device or a pipe.
+        UserError: if the disk is full or not writable; the old file, or all of the new one, is then there. Also if what
+            is there is no file that could be replaced, such as a device or a pipe.
     """
     temporary = _temporary(path)
     try:

@@ -102,11 +102,13 @@ def write_command(run_folder: Path, arguments: Sequence[str]) -> None:
 
 
 def write_system_json(run_folder: Path) -> None:
-    """Writes `system.json`: versions, machine, threads, and the git commit where there is one.
+    """Writes `system.json`: versions, machine, threads, and the git commit where there is one; of a run's first start.
 
     Raises:
         UserError: if it cannot be written.
     """
+    if (run_folder / "system.json").is_file():
+        return
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     system = {
         "versions": library_versions(),

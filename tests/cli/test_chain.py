@@ -246,9 +246,12 @@ def test_whoever_interrupts_a_run_that_is_just_begun_is_told_what_to_resume(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("robossl.cli.chain.write_system_json", interrupted)
-    done = run(folder, "train", "small.yaml", "-f", "begun")
+    with monkeypatch.context() as once:
+        once.setattr("robossl.cli.chain.write_system_json", interrupted)
+        done = run(folder, "train", "small.yaml", "-f", "begun")
     assert done.errors.splitlines()[-1] == "robossl: stopped by SIGINT; continue from begun/small/1"
+    assert run(folder, "train", "--resume", "begun/small/1").code == 0
+    assert (folder / "begun" / "small" / "1" / "system.json").is_file()
 
 
 def test_a_film_that_does_not_fit_on_the_disk_costs_no_figures(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,9 +64,9 @@ NO_DIRECTION, CROSSED = "that makes vectors of length 0", "that makes ranges tha
         ("jnt_range", 0, 1.1, {"mode": "set", "columns": (1,), "elements": ("rail",)}, CROSSED),
         ("actuator_ctrlrange", -3, 0, {"mode": "offset", "columns": (1,)}, CROSSED),
         ("actuator_forcerange", 0, 5, {"mode": "offset", "columns": (0,)}, CROSSED),
-        ("body_quat", 0, 1, {}, NO_DIRECTION),
+        ("body_quat", 0, 0, {}, NO_DIRECTION),
+        ("cam_quat", -1, 1, {"mode": "choose", "each": True}, "that makes vectors of whole numbers"),
         ("cam_quat", 0, 0, {"mode": "set"}, NO_DIRECTION),
-        ("light_dir", 0, 2, {}, NO_DIRECTION),
         ("geom_solref", -1, 1, {"mode": "set", "columns": (0,)}, "one is positive and the other is not"),
         ("light_active", 0.2, 0.5, {"mode": "set"}, "that makes fractions of what is counted"),
         ("geom_size", -1, 1, {"mode": "set", "elements": ("step",)}, "that makes -1 to 1, beyond 0 to inf"),
@@ -92,6 +92,7 @@ def test_a_range_that_makes_no_model_is_refused(
         ("light_dir", -0.5, 0.5, {"mode": "offset", "each": True}),
         ("cam_quat", -1, 1, {"mode": "set", "each": True}),  # any direction, but none of all that are drawn is 0
         ("light_dir", 0, 2, {"mode": "offset", "columns": (2,)}),
+        ("light_dir", -1, 0, {"mode": "set", "columns": (2,)}),
         ("geom_solref", 0.5, 2, {"columns": (0,)}),
         ("geom_size", 0.5, 2, {"elements": ("floor", "step", "cart")}),
         ("geom_size", 0, 5, {"mode": "set", "elements": ("floor",)}),  # 0 is without end

@@ -5,6 +5,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+import torch
 
 from robossl.core import UnknownNameError, UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
@@ -119,6 +120,8 @@ def test_what_is_no_range_and_no_sensor_is_named(options: dict, message: str) ->
         ("delay_s", "late", "env.delay-s must be a number, got 'late'"),
         ("image_size", 32, "env.image-size must be 2 whole numbers, got 32"),
         ("image_size", (32.0, 24), r"env.image-size must be 2 whole numbers, got \(32.0, 24\)"),
+        ("image_size", {32, 24}, "env.image-size must be 2 whole numbers, got"),
+        ("image_size", torch.tensor(3), "env.image-size must be 2 whole numbers, got tensor"),
         ("image_size", (32, 24, 3), r"env.image-size must be 2 whole numbers, got \(32, 24, 3\)"),
         ("observations", "rgb_static", "env.observations must be a list of texts, got 'rgb_static'"),
         ("engine", 3, "env.engine must be one of mujoco, bullet, warp, got 3"),

@@ -74,3 +74,9 @@ def test_the_system_is_described(tmp_path):
     assert system["num_cores"] == len(os.sched_getaffinity(0))
     assert system["idle_cores_kept_awake"] is False
     assert {"robossl", "python", "torch", "numpy", "stable-baselines3"} <= set(system["versions"])
+
+
+def test_the_system_is_that_of_the_first_start(tmp_path):
+    (tmp_path / "system.json").write_text("{}")
+    write_system_json(tmp_path)
+    assert (tmp_path / "system.json").read_text() == "{}"
