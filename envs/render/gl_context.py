@@ -3,11 +3,10 @@
 import importlib
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from robossl.core import UserError
+from robossl.core.variables import variables
 
 _PLATFORMS = {"egl": "libegl1", "osmesa": "libosmesa6"}  # mujoco's module, and Debian's package that it needs
 _CHOICE = "PYOPENGL_PLATFORM"
@@ -27,7 +26,7 @@ def open_context(width: int, height: int) -> Any:
     for platform, package in _PLATFORMS.items():
         had_worked = f"mujoco.{platform}" in sys.modules
         try:
-            with _environment(LP_NUM_THREADS="0"):  # the software rasteriser must not start threads of its own
+            with variables(LP_NUM_THREADS="0"):  # the software rasteriser must not start threads of its own
                 context = importlib.import_module(f"mujoco.{platform}").GLContext(width, height)
                 context.make_current()
                 return context
@@ -52,20 +51,6 @@ def _choice() -> str:
     """Returns which platform PyOpenGL was told to take: by a person, as mujoco's modules do it once they work."""
     has_worked = any(f"mujoco.{platform}" in sys.modules for platform in _PLATFORMS)
     return "" if has_worked else os.environ.get(_CHOICE, "")
-
-
-@contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    before = {key: os.environ.get(key) for key in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for key, value in before.items():
-            if value is None:
-                del os.environ[key]
-            else:
-                os.environ[key] = value
 
 
 def _reason(error: Exception) -> str:

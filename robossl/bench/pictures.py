@@ -1,6 +1,5 @@
 """Frames per second against bare loops over `Batch.ray` and `mjr_render`, and against Gymnasium's own renderer."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from statistics import median
@@ -13,6 +12,7 @@ from robossl.bench.setting import SimulationBench, everyone, make, robot_camera
 from robossl.bench.stepping import Replay, record
 from robossl.bench.turns import Side, Work, compare, seconds_in_turns
 from robossl.core import CameraSpec
+from robossl.core.variables import variables
 from robossl.envs.render import make_renderer
 from robossl.envs.render.gl import Painter, new_scene, plain
 from robossl.envs.render.gl_context import open_context
@@ -90,15 +90,14 @@ def gymnasium(config: SimulationBench) -> dict[str, float]:
     context = open_context(*SQUARE)
     platform = type(context).__module__.rpartition(".")[2]
     context.free()
-    before, os.environ["MUJOCO_GL"] = os.environ.get("MUJOCO_GL"), platform
-    theirs: Any = MujocoRenderer(
-        env.engine.batch.get_model(0), env.engine.batch.get_data(0), None, *SQUARE, camera_name=camera.name
-    )
-    mujoco.mj_forward(theirs.model, theirs.data)
-    sides = [_frames(env, renderer.render, config) for renderer in renderers]
-    turns = seconds_in_turns([*sides, Side(work=lambda: theirs.render("rgb_array"), count=1)], config.num_repeats)
-    theirs.close()
-    os.environ.pop("MUJOCO_GL") if before is None else os.environ.update(MUJOCO_GL=before)
+    with variables(MUJOCO_GL=platform):
+        theirs: Any = MujocoRenderer(
+            env.engine.batch.get_model(0), env.engine.batch.get_data(0), None, *SQUARE, camera_name=camera.name
+        )
+        mujoco.mj_forward(theirs.model, theirs.data)
+        sides = [_frames(env, renderer.render, config) for renderer in renderers]
+        turns = seconds_in_turns([*sides, Side(work=lambda: theirs.render("rgb_array"), count=1)], config.num_repeats)
+        theirs.close()
     for renderer in renderers:
         renderer.close()
     env.close()

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 from robossl.core.errors import suggestion
+from robossl.core.variables import variables
 
 _LEAST_COLUMNS = 40  # tyro's layout never ends in 5
 _RULE = re.compile(r"^[─-]{3,}.*$", re.MULTILINE)
@@ -20,16 +21,8 @@ def fitting_terminal() -> Iterator[None]:
     told = {"COLUMNS": str(max(_LEAST_COLUMNS, shutil.get_terminal_size().columns))}
     if os.environ.get("NO_COLOR"):  # (no-color.org)
         told["TERM"] = "dumb"
-    before = {name: os.environ.get(name) for name in told}
-    os.environ.update(told)
-    try:
+    with variables(**told):
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def error_line(box: str) -> str:
