@@ -1,6 +1,5 @@
 """The environment: an engine, a task and a renderer, stepped as N worlds."""
 
-import copy
 import time
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -12,6 +11,7 @@ from robossl.core import Array, Obs, Policy, StepBatch, Tree
 from robossl.core.processor import num_cores
 from robossl.envs.action import checked_action, require_open
 from robossl.envs.ahead import Ahead
+from robossl.envs.choice import choose
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.delayed_engine import undelayed
 from robossl.envs.engines import make_delayed, make_engine, make_recorded
@@ -19,18 +19,15 @@ from robossl.envs.env_state import physics_for, require_fitting, uncopied
 from robossl.envs.episode_ends import count_on, ends
 from robossl.envs.host import for_sensors, on_host
 from robossl.envs.lost_worlds import put_back
-from robossl.envs.memory import require_memory
-from robossl.envs.observable import chosen_keys, env_spec, observation_specs, sized
+from robossl.envs.observable import env_spec
 from robossl.envs.pictures import Pictures
-from robossl.envs.randomiser import Randomiser, model_fields, switched_on
+from robossl.envs.randomiser import Randomiser
 from robossl.envs.records import Start
 from robossl.envs.running_episodes import RunningEpisodes
-from robossl.envs.sensors.quiet import switch_off_unused
-from robossl.envs.sensors.suite import SensorSuite, sensor_specs
+from robossl.envs.sensors.suite import SensorSuite
 from robossl.envs.sight import Sight
 from robossl.envs.start import Beginning, Starts
 from robossl.envs.task import Outcome, Task
-from robossl.envs.task_declarations import require_spec
 from robossl.envs.task_promises import (
     Promises,
     require_finite,
@@ -61,33 +58,23 @@ class TaskEnv:
         self.task, self.config = task, config
         self.num_worlds = config.num_worlds
         self.perf = {"simulate": 0.0, "render": 0.0}
-        model = task.build_model()
-        require_spec(task.spec, model)
-        model = copy.copy(model)  # the task may keep its own, for others
-        self.available = {**task.spec.vectors, **sensor_specs(model, task.spec.sensors, task.spec.num_substeps)}
-        cameras = sized(task.spec.cameras, config.image_size)
-        keys = chosen_keys(task.spec, cameras, config.observations)
-        chosen = {key: sensor for key, sensor in task.spec.sensors.items() if key in keys}
-        switch_off_unused(model, chosen.values(), task.spec.mjcf_sensors)
+        choice = choose(task, config)
+        model, keys = choice.model, choice.keys
+        self.available = choice.available
         num_threads = config.num_threads or num_cores()
-        active = switched_on(task.spec.randomisations, config.randomise)
-        fields = model_fields(active) | {*task.spec.random_fields}
-        observation = observation_specs(keys, self.available, cameras)
-        require_new_memory(alone := task.new_memory(1), 1)
-        require_memory(config.num_worlds, model, observation, fields, alone)
         engine = make_engine(config.engine, model, config.num_worlds, num_threads, config.device)
         self.engine = make_delayed(engine, config.delay_s, task.spec.num_substeps, task.spec.motion)
-        self._sensors = SensorSuite(for_sensors(self.engine), chosen, task.spec.num_substeps)
+        self._sensors = SensorSuite(for_sensors(self.engine), choice.sensors, task.spec.num_substeps)
         self._record = tuple(dict.fromkeys((*task.spec.record, *self._sensors.record)))
         self._randomiser = Randomiser(
             self.engine,
-            active,
+            choice.randomisations,
             task.spec.random_fields,
             num_actions=task.spec.action.shape[0],
             control_hz=task.spec.control_hz,
         )
-        self.pictures = Pictures(self.engine, config, cameras, keys, task)
-        self.spec = env_spec(task.spec, config.id, observation, cameras, self.pictures.spec)
+        self.pictures = Pictures(self.engine, config, choice.cameras, keys, task)
+        self.spec = env_spec(task.spec, config.id, choice.observation, choice.cameras, self.pictures.spec)
         self._weights = {name: np.array(weight, np.float32) for name, weight in task.spec.reward_weights.items()}
         self._promises = Promises(task.spec, self.num_worlds, model.nu, self.engine.xp)
         self._acting = make_recorded(task, self.engine)
