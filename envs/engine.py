@@ -148,7 +148,10 @@ class Engine(Protocol):
 
     @property
     def diverged(self) -> NDArray[np.bool_]:
-        """[N] worlds that since they were last reset went non-finite, beyond `MAX_SPEED`, or raised such a warning."""
+        """[N] worlds that since they were last reset went non-finite, beyond `MAX_SPEED`, or raised such a warning.
+
+        Some engines look at every substep; all look at what a `step` begins with, after writes, and at where it ends.
+        """
 
     def close(self) -> None:
         """Ends the worker threads."""

@@ -30,7 +30,7 @@ from robossl.envs.mujoco_fields import (
     mujoco_stage,
 )
 from robossl.envs.mujoco_model import silence_warnings
-from robossl.envs.mujoco_rows import flag
+from robossl.envs.mujoco_rows import flag, flag_fast
 from robossl.envs.own_values import OwnValues
 from robossl.envs.recording import Recording
 from robossl.envs.records import Plan, Start, planned, put_back, put_back_with
@@ -53,6 +53,7 @@ class MujocoEngine:
     passing_fields = PASSING_FIELDS
     contact_slack_m = 2e-5  # its contacts end within 1e-6 of where shapes do
     _readable = READABLE_FIELDS, "engine field"
+    _outlasting: tuple[str, ...] = ("model", "num_worlds", "num_threads")  # of what a closed one has
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int) -> None:
         silence_warnings()
@@ -80,6 +81,7 @@ class MujocoEngine:
         num_moving = self.batch.nstate if is_moving_last else mujoco.mj_stateSize(self.model, _MOVING)
         self._motion = self.batch.state[:, :num_moving]  # what a step may change
         self._is_written = np.zeros(num_worlds, bool)  # worlds whose other columns may have changed since the last step
+        self._is_any_written = False
         self._qvel = self._fields.bound("qvel")
 
     def reset(self, ids: NDArray[np.int64], fields: tuple[str, ...] = (), values: Array | None = None) -> None:
@@ -129,6 +131,8 @@ class MujocoEngine:
         self._own.follow()
         warnings = self.batch.warning.copy()
         self.view("ctrl")[...] = ctrl
+        if self._is_any_written:
+            flag_fast(self._qvel, MAX_SPEED, self._is_written, self._diverged)
         recorded: dict[str, Array] = {}
         if record:
             recorded = self._step_recording(num_substeps, record)
@@ -239,19 +243,23 @@ class MujocoEngine:
         return self._diverged.copy()
 
     def close(self) -> None:
-        """See `Engine.close`."""
-        self.batch = None
+        """See `Engine.close`; the model is left, and how many worlds there were.
+
+        The threads end with the last thing that holds the batch: every array that was read from it is one.
+        """
+        self.__dict__ = {name: value for name, value in vars(self).items() if name in self._outlasting}
 
     def _touch(self, rows: Any) -> None:
         """Notes that these worlds were changed."""
         self._fields.computed[rows] = NO_STAGE
-        self._is_written[rows] = True
+        self._is_written[rows] = self._is_any_written = True
 
     def _flag_divergence(self, warnings: NDArray[np.integer[Any]]) -> None:
         """Flags the worlds that are no longer finite, too fast, or warned about since `warnings` [N, W, 2]."""
         num_moving, now = self._motion.shape[1], self.batch.warning
         moved = self.batch.state, num_moving, self._is_written, self._qvel, MAX_SPEED
         flag(*moved, warnings, now, self._diverged)
+        self._is_any_written = False
 
     def _step_recording(self, num_substeps: int, record: tuple[str, ...]) -> dict[str, Array]:
         recording = self._recordings.get((record, num_substeps))

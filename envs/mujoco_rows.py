@@ -45,3 +45,11 @@ def flag(
             is_well &= warning[world, kind, 1] == warned[world, kind, 1]
         diverged[world] |= not is_well
         is_written[world] = False
+
+
+@compiled
+def flag_fast(qvel: Array, max_speed: float, is_written: Array, diverged: Array) -> None:
+    """Flags worlds [N] that were written to and begin a step too fast: friction may slow them down within it."""
+    for world in range(len(diverged)):
+        for joint in range(qvel.shape[1] if is_written[world] else 0):
+            diverged[world] |= not abs(qvel[world, joint]) < max_speed

@@ -45,6 +45,7 @@ class BulletEngine(MujocoEngine):
     contact_slack_m = 0.03
     passing_fields = tuple(name for name in PASSING_FIELDS if name != "qacc_warmstart")  # there that force is kept
     _readable = READABLE_FIELDS, "field of the bullet engine"
+    _outlasting = (*MujocoEngine._outlasting, "_bullet")  # to be closed twice
 
     def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int) -> None:
         require_room(num_worlds)

@@ -300,6 +300,12 @@ def test_more_worlds_than_there_is_room_for_are_refused():
         BulletEngine(load_model(MIXED), 1001, 1)
 
 
+def test_an_engine_can_be_closed_twice() -> None:
+    engine = BulletEngine(load_model(MIXED), 2, 2)
+    engine.close()
+    engine.close()
+
+
 def test_an_engine_that_is_forgotten_frees_its_clients() -> None:
     engine = BulletEngine(load_model(MIXED), 2, 1)
     clients = [world._client["physicsClientId"] for world in (engine._bullet[0], engine._bullet[1])]

@@ -3,7 +3,7 @@ import copy
 import mujoco
 import numpy as np
 import pytest
-from engine_toys import SUBSTEPS, XML, controls, engine_of, scattered
+from engine_toys import SUBSTEPS, XML, controls, engine_of, num_threads, scattered
 from mujoco import batch as mujoco_batch
 
 from robossl.core import UnknownNameError, UserError
@@ -218,6 +218,19 @@ def test_a_reset_to_values_is_one_with_what_is_written_after_it(model):
     np.testing.assert_array_equal(engine.get_state(), other.get_state())
 
 
+def test_a_closed_engine_that_is_still_held_has_no_threads(model):
+    before = num_threads()
+    engine = engine_of(model, 4, 4)
+    scattered(engine)
+    engine.step(np.zeros((4, 1)), SUBSTEPS, ("sensordata",))
+    engine.scan(np.zeros((4, 3)), np.eye(3)[None], np.eye(3), np.arange(4))
+    assert num_threads() > before
+    for _ in range(2):
+        engine.close()
+        assert num_threads() == before
+    assert engine.model.nq == model.nq
+
+
 def test_what_is_read_is_a_copy(model):
     engine = engine_of(model)
     first = engine.read("xpos")
@@ -281,6 +294,21 @@ def test_a_world_that_flies_off_is_flagged(model):
     engine.write("qvel", np.full((1, model.nv), 1e12), np.array([0]))
     engine.step(np.zeros((2, 1)), SUBSTEPS)
     np.testing.assert_array_equal(engine.diverged, [True, False])
+
+
+def test_a_world_that_is_written_too_fast_is_flagged_though_it_slows_down_within_the_step():
+    model = load_model(
+        '<mujoco><worldbody><body><joint type="slide" damping="1e5"/><geom size="0.1"/></body></worldbody></mujoco>'
+    )
+    engine = engine_of(model, 3)
+    engine.write("qvel", np.full((1, 1), 2 * MAX_SPEED), np.array([1]))
+    engine.step(np.zeros((3, 0)), 50)
+    assert np.abs(engine.read("qvel")).max() < 1
+    np.testing.assert_array_equal(engine.diverged, [False, True, False])
+    engine.reset(np.array([1]))
+    engine.forward(np.array([1]))
+    engine.step(np.zeros((3, 0)), 1)
+    assert not engine.diverged.any()
 
 
 def test_a_world_whose_energy_explodes_is_flagged_and_reset_alone(model):

@@ -9,6 +9,7 @@ import gymnasium
 import mujoco
 import numpy as np
 import pytest
+from engine_toys import num_threads
 
 from robossl.core import ArraySpec, CameraSpec, Draws, Stream, UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
@@ -220,6 +221,22 @@ def test_closing_twice_is_allowed() -> None:
     env = rail(observations=("rgb_side",))
     env.close()
     env.close()
+
+
+@pytest.mark.parametrize("engine", ["mujoco", "bullet"])
+def test_a_closed_environment_that_is_still_held_has_no_threads(engine: str) -> None:
+    if engine == "bullet":
+        pytest.importorskip("pybullet")
+    before = num_threads()
+    options: dict[str, Any] = {"observations": ("proprio", "lidar", "rgb_front", "flow_front"), "delay_s": 0.05}
+    config = EnvConfig(engine=engine, num_worlds=4, num_threads=4, image_size=(8, 6), **options)  # type: ignore[arg-type]
+    env = make_env(config, WorldSeed())
+    env.reset()
+    env.step(np.zeros((4, 1)))
+    env.render_frames(width=8, height=6)
+    assert num_threads() > before
+    env.close()
+    assert num_threads() == before
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
