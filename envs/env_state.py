@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Stream, Tree, UserError
+from robossl.core import Array, Stream, Tree, UserError
 from robossl.envs.mujoco_fields import RANDOM_FIELDS, columns_of, model_default
 
-_NOTES = ("delay_s", "engine", "horizon_periods", "stream")  # which states of older checkpoints lack
+_NOTES = ("begun", "delay_s", "engine", "horizon_periods", "stream")  # which states of older checkpoints lack
 _PARTS = ("physics", "memory", "sensors", "randomiser", "last")
 _MADE_BY = {
     "physics": "level, env.delay-s and env.motion",
@@ -47,7 +47,7 @@ def require_fitting(state: Tree, own: Tree, env_id: str, model: Any) -> None:
     if unknown := sorted(state["memory"].keys() ^ own["memory"].keys()):
         raise UserError(f"the state is of another version of {env_id}: {', '.join(unknown)} differ")
     for field, values in state["model_values"].items():
-        if field not in RANDOM_FIELDS or np.shape(values)[1:] != model_default(model, field).shape:
+        if field not in RANDOM_FIELDS or np.shape(values) != (num_worlds, *model_default(model, field).shape):
             raise _misfit("model_values", f"{field} is not the model's")
     if unknown := sorted(state["randomiser"]["values"].keys() - own["randomiser"]["values"].keys()):
         raise _misfit("randomiser", f"it has a range of {unknown[0]}")  # whose values would stay for good
@@ -102,6 +102,20 @@ def require_alike(state: Tree, own: Tree, path: str = "") -> None:
             require_alike(state[key], value, inner)
     elif own is not None and np.shape(state) != np.shape(own):
         raise _misfit(path, f"{path} is {list(np.shape(state))}, here {list(np.shape(own))}")
+    elif own is not None and np.asarray(state).dtype.kind not in "biuf":
+        raise _misfit(path, f"{path} holds no numbers")
+
+
+def model_values_for(state: Tree, own: dict[str, Array], model: Any) -> dict[str, Array]:
+    """Returns the model values {field: [N, ...]} of a state; fields that it does not tell of are the model's.
+
+    Args:
+        state: to be put back.
+        own: the values that the worlds have.
+        model: that they share otherwise.
+    """
+    shared = {field: np.repeat(model_default(model, field)[None], len(own[field]), axis=0) for field in own}
+    return {**shared, **state["model_values"]}
 
 
 def physics_for(engine: str, state: Tree, model: Any) -> NDArray[np.float64]:

@@ -168,7 +168,9 @@ class GymnasiumEnv:
             raise UserError(f"the state holds {len(state['episode'])} worlds, the environment {self.num_worlds}")
         require_stream(state, self._episodes.worlds.stream)
         elapsed = [len(actions) for actions in state["actions"]]  # which states from before do not tell
-        self._episodes.set_state({**state, "elapsed": elapsed})
+        state = {**state, "elapsed": elapsed}
+        self._episodes.require(state)
+        self._episodes.set_state(state)
         self._tells_success = bool(state.get("tells_success", False))  # runs begun before this was kept go on
         self._begun = True
         for world, actions in enumerate(state["actions"]):

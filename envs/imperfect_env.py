@@ -12,6 +12,7 @@ from robossl.core.errors import UserError
 from robossl.core.memory import available_bytes
 from robossl.envs.config import WorldSeed
 from robossl.envs.env_state import require_alike, uncopied
+from robossl.envs.running_episodes import whole_numbers
 from robossl.envs.sensor_model import SensorModel, decisions_late
 from robossl.envs.task_env import TaskEnv
 
@@ -125,10 +126,12 @@ class ImperfectEnv:
             UserError: if it does not fit; nothing has changed then.
         """
         sensors = {key: sensor.get_state() for key, sensor in self._sensors.items()}
-        require_alike(state, {"env": None, "sensors": sensors})
+        require_alike(state, {"env": None, "seed": None, "decisions": None, "sensors": sensors})
+        seed = WorldSeed(seed=state["seed"]).seed
+        decisions = whole_numbers("the state's decisions", state["decisions"], self._decisions.shape)
         self.env.set_state(state["env"])
-        self._seed = int(state["seed"])
-        self._decisions[:] = state["decisions"]
+        self._seed = seed
+        self._decisions[:] = decisions
         for key, sensor in self._sensors.items():
             sensor.set_state(state["sensors"][key])
 

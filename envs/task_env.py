@@ -15,7 +15,7 @@ from robossl.envs.choice import choose
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.delayed_engine import undelayed
 from robossl.envs.engines import make_delayed, make_engine, make_recorded
-from robossl.envs.env_state import physics_for, require_fitting, uncopied
+from robossl.envs.env_state import model_values_for, physics_for, require_fitting, uncopied
 from robossl.envs.episode_ends import count_on, ends
 from robossl.envs.host import for_sensors, on_host
 from robossl.envs.lost_worlds import put_back
@@ -200,6 +200,7 @@ class TaskEnv:
         motion = self.task.spec.motion
         return {
             **self._episodes.get_state(),
+            "begun": self._begun,
             "engine": self.config.engine,
             "delay_s": self.config.delay_s,
             "horizon_periods": 0.0 if motion is None else motion.horizon_periods or 0.0,
@@ -219,10 +220,12 @@ class TaskEnv:
         """
         require_open(self._is_closed)
         require_fitting(state, self.get_state(), self.config.id, self.engine.model)
+        self._episodes.require(state)
         physics = physics_for(self.config.engine, state, self.engine.model)
-        self.engine.require_state(physics, state["model_values"])
+        model_values = model_values_for(state, self.engine.model_values(), self.engine.model)
+        self.engine.require_state(physics, model_values)
         everyone = np.arange(self.num_worlds)
-        for field, values in state["model_values"].items():
+        for field, values in model_values.items():
             self.engine.randomise(field, values, everyone)
         self.engine.set_state(physics)
         for key, value in state["memory"].items():
@@ -231,7 +234,7 @@ class TaskEnv:
         self._randomiser.set_state(state["randomiser"])
         self.pictures.set_state(state["last"])
         self._episodes.set_state(state)
-        self._begun = True
+        self._begun = bool(state.get("begun", True))
         self.num_restored += 1
 
     def __reduce__(self) -> NoReturn:

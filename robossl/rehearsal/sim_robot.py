@@ -64,10 +64,10 @@ class SimRobotConfig:
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
-        if self.first_world < 0 or not self.fault_after_s >= 0:
-            raise UserError(
-                f"first-world and fault-after-s may not be negative, got {self.first_world} and {self.fault_after_s}"
-            )
+        if not 0 <= self.first_world < 2**32:
+            raise UserError(f"first-world goes from 0 to {2**32 - 1}, got {self.first_world}")
+        if not self.fault_after_s >= 0:
+            raise UserError(f"fault-after-s may not be negative, got {self.fault_after_s}")
         if not (self.twist_timeout_s > 0 and self.silence_s > 0):
             raise UserError(
                 f"twist-timeout-s and silence-s must be positive, got {self.twist_timeout_s} and {self.silence_s}"

@@ -1,5 +1,6 @@
 """States of environments: put back in another engine; refused as a whole where they do not fit."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -164,3 +165,61 @@ def test_other_sensor_models_change_nothing() -> None:
     assert_refused(plain, late.get_state(), r"env\.sensors")
     for env in (late, later, plain):
         env.close()
+
+
+BROKEN: dict[str, tuple[Callable[[Tree], Tree], str]] = {
+    "elapsed of others": (lambda state: {"elapsed": np.zeros(9, int)}, r"elapsed must be \[2\], got \[9\]"),
+    "half an episode": (lambda state: {"episode": [0.5, 1]}, r"episode must be a whole number .* got \[0\.5, 1\.0\]"),
+    "no such episode": (lambda state: {"episode": [0, 2**32]}, "episode must be a whole number from 0 to 4294967295"),
+    "seed": (lambda state: {"seed": -1}, "a seed goes from 0"),
+    "first world": (lambda state: {"first_world": "x"}, "first_world must be a whole number .* got 'x'"),
+    "words": (lambda state: {"physics": np.full_like(state["physics"], "1", dtype=str)}, "physics holds no numbers"),
+    "model values of others": (lambda state: {"model_values": {"opt.gravity": np.ones((9, 3))}}, "is not the model's"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_state_changes_nothing(what: str) -> None:
+    changes, match = BROKEN[what]
+    env = make()
+    state = env.get_state()
+    env.step(np.ones((2, 1)))
+    assert_refused(env, {**state, **changes(state)}, match)
+    env.close()
+
+
+@pytest.mark.parametrize("name", ["seed", "decisions"])
+@pytest.mark.parametrize("value", [None, np.zeros(7, int), np.array([-1, 0])], ids=["missing", "long", "negative"])
+def test_a_broken_state_of_sensor_models_changes_nothing(name: str, value: Any) -> None:
+    env = make(sensors={"proprio": SensorModel(noise_std=0.1)})
+    state = {key: part for key, part in env.get_state().items() if key != name}
+    env.step(np.ones((2, 1)))
+    assert_refused(env, state if value is None else {**state, name: value}, name)
+    env.close()
+
+
+@pytest.mark.parametrize("engine", ["mujoco", "bullet", "warp"])
+def test_a_state_of_before_the_first_reset_brings_the_model_back(engine: str) -> None:
+    if engine != "mujoco":
+        pytest.importorskip("pybullet" if engine == "bullet" else "mujoco_warp")
+    config = EnvConfig(
+        id="robossl/ArmPush-v0",
+        engine=engine,  # type: ignore[arg-type]
+        num_worlds=2,
+        num_threads=1,
+        observations=("proprio",),
+        randomise={"mass": (0.05, 0.2)},
+    )
+    env: Any = make_env(config, WorldSeed())
+    state = env.get_state()
+    obs = env.reset()
+    model, fields = env.engine.model, set(env.model_values())
+    assert fields
+    env.set_state(state)
+    for field in (*fields, "body_inertia"):
+        own, shared = env.engine.own_values(field), getattr(model, field)
+        np.testing.assert_array_equal(shared[None].repeat(2, 0) if own is None else own, shared[None].repeat(2, 0))
+    with pytest.raises(RuntimeError, match="must be reset before it is stepped"):
+        env.step(np.zeros((2, 3)))
+    np.testing.assert_array_equal(env.reset()["proprio"], obs["proprio"])
+    env.close()

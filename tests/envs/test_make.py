@@ -62,16 +62,20 @@ def test_a_seed_that_is_no_whole_number_is_refused(seed: Any) -> None:
     ("where", "message"),
     [
         ({"seed": 1.5}, "seed must be a whole number, got 1.5"),
-        ({"first_world": -1}, "first_world must be a whole number that is not negative, got -1"),
-        ({"first_episode": -1}, "first_episode must be a whole number that is not negative, got -1"),
-        ({"first_world": 0.5}, "first_world must be a whole number that is not negative, got 0.5"),
+        ({"first_world": -1}, "first_world must be a whole number from 0 to [0-9]+, got -1"),
+        ({"first_episode": -1}, "first_episode must be a whole number from 0 to 4294967295, got -1"),
+        ({"first_world": 0.5}, "first_world must be a whole number from 0 to [0-9]+, got 0.5"),
+        ({"first_world": True}, "first_world must be a whole number from 0 to [0-9]+, got True"),
+        ({"first_world": 2**32}, "first_world must be a whole number from 0 to [0-9]+, got 4294967296"),
+        ({"first_world": 5, "first_episode": 2**63, "seed": 7}, "first_episode must be .* got 9223372036854775808"),
     ],
 )
 def test_worlds_that_there_are_not_are_refused(where: dict[str, Any], message: str) -> None:
     env = make_env(EnvConfig(id="robossl/ArmReach-v0", num_worlds=1, num_threads=1), WorldSeed())
     with pytest.raises(UserError, match=message):
         env.reset(**where)
-    assert env.get_state()["first_world"] == env.get_state()["episode"][0] == 0
+    state = env.get_state()
+    assert state["first_world"] == state["episode"][0] == state["seed"] == 0
 
 
 @pytest.mark.parametrize(("option", "name"), [("renderer", "raycats"), ("engine", "mujocco")])

@@ -225,3 +225,9 @@ def test_cameras_differ_from_frame_to_frame_even_at_rest(staged: Callable[..., S
     assert any(isinstance(source, CameraTopic) and source.max_identical == 3 for source in profile.inputs)
     stage = staged(Reacher(), profile)
     assert stage.play(2.0, arms=False)[-1].state is State.READY
+
+
+@pytest.mark.parametrize("world", [-1, 2**32])
+def test_a_first_world_that_there_is_not_is_refused(world):
+    with pytest.raises(UserError, match=f"first-world goes from 0 to 4294967295, got {world}"):
+        SimRobotConfig(first_world=world)
