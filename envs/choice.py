@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from robossl.core import ArraySpec
 from robossl.envs.config import EnvConfig
-from robossl.envs.memory import require_memory
+from robossl.envs.memory_estimate import require_memory
 from robossl.envs.observable import Cameras, chosen_keys, observation_specs, sized
 from robossl.envs.randomisation import AnyRandomisation
 from robossl.envs.randomiser import model_fields, switched_on

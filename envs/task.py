@@ -97,7 +97,7 @@ class TaskSpec:
         privileged: simulator state for probes and experts.
         reward_weights: {term: weight}.
         metrics: names in Outcome.metrics.
-        record: fields the engine reads after every substep, handed to `outcome`.
+        record: fields the engine reads as every substep begins, handed to `outcome`.
         viewer_camera: the camera for a person's videos.
         random_fields: the model fields that its own layout randomises.
         randomisations: {name: what may differ between episodes, where somebody asks for it}.
@@ -127,7 +127,7 @@ class TaskSpec:
     motion: MotionSpec | None = None
     is_recordable: bool = False
     description: str = ""
-    success: str = field(default="")
+    success: str = ""
 
 
 class Task(Protocol):
@@ -158,7 +158,14 @@ class Task(Protocol):
         """Maps actions [N, A] in [-1, 1] to actuator controls [N, num_actuators] in SI units."""
 
     def outcome(self, engine: Engine, action: Array, recorded: dict[str, Array], memory: Memory) -> Outcome:
-        """Judges the step just made, whose action was asked for, however late it acts; updates `memory` in place."""
+        """Judges the step just made, whose action was asked for, however late it acts; updates `memory` in place.
+
+        Args:
+            engine: after the step.
+            action: [N, A] in [-1, 1].
+            recorded: {name: [N, num_substeps, ...]} of `spec.record`, as every substep began.
+            memory: the task's.
+        """
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """Returns all of `spec.vectors`, {key: [N, D]} float32."""

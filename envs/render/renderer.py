@@ -17,7 +17,7 @@ _PICTURES: dict[str, dict[str, Any]] = {
 
 
 class Renderer(Protocol):
-    """Draws cameras of the engine's worlds; constructed as `Renderer(engine, cameras, modalities)`.
+    """Draws cameras of the engine's worlds; constructed as `Renderer(engine, cameras, keys)`, of pictures.
 
     Attributes:
         name, version: identify the pixels; written wherever pictures are stored.

@@ -23,7 +23,7 @@ class SensorSuite:
 
     Attributes:
         specs: {key: what it reads}.
-        record: fields that the engine has to read after every substep.
+        record: fields that the engine has to read as every substep begins.
     """
 
     def __init__(self, engine: Engine, sensors: dict[str, Sensor], num_substeps: int) -> None:

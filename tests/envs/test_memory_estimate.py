@@ -8,7 +8,7 @@ import pytest
 from robossl.core import ArraySpec, UserError, memory
 from robossl.core.memory import available_bytes, resident_bytes
 from robossl.envs import EnvConfig, WorldSeed, make_env, task_env
-from robossl.envs.memory import bytes_per_world
+from robossl.envs.memory_estimate import bytes_per_world
 from robossl.envs.tasks.arm_push import ArmPush
 from robossl.envs.tasks.rooms_point_goal import RoomsPointGoal
 
@@ -19,7 +19,7 @@ def refused(*arguments: Any) -> None:
 
 def test_more_worlds_than_memory_are_refused_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task_env, "make_engine", refused)
-    monkeypatch.setattr("robossl.envs.memory.available_bytes", lambda: 2**30)
+    monkeypatch.setattr("robossl.envs.memory_estimate.available_bytes", lambda: 2**30)
     message = r"num-worlds 200000: they need about [\d.]+ GiB of memory and 1\.0 GiB are free: room for about [\d,]+$"
     with pytest.raises(UserError, match=message):
         make_env(EnvConfig(id="robossl/ArmPush-v0", num_worlds=200_000), WorldSeed())

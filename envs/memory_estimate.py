@@ -5,14 +5,13 @@ The factors count the copies that a step makes. Against what was measured (20,00
 whose shortest paths are kept (106 KiB each), it is 120 KiB.
 """
 
-from functools import reduce
 from typing import Any
 
 import mujoco
-import numpy as np
 
 from robossl.core import ArraySpec, UserError
 from robossl.core.memory import available_bytes
+from robossl.envs.mujoco_fields import model_default
 from robossl.envs.render.renderer import is_flow
 from robossl.envs.task import Memory
 
@@ -47,7 +46,7 @@ def require_memory(
 def bytes_per_world(model: Any, observation: dict[str, ArraySpec], fields: set[str], memory: Memory) -> int:
     """Estimates the bytes that one more world takes."""
     state = 8 * mujoco.mj_stateSize(model, mujoco.mjtState.mjSTATE_INTEGRATION.value)
-    values = sum(np.asarray(reduce(getattr, field.split("."), model)).nbytes for field in fields)
+    values = sum(model_default(model, field).nbytes for field in fields)
     seen = sum(spec.num_bytes for spec in observation.values())
     pixels = sum(spec.shape[0] * spec.shape[1] for key, spec in observation.items() if spec.is_image and is_flow(key))
     remembered = sum(part.nbytes for part in memory.values())
