@@ -122,13 +122,13 @@ class Engine(Protocol):
         """Gives the worlds `ids` their own values [n, ...] of the model field, with all that follows from it."""
 
     def model_values(self) -> dict[str, Array]:
-        """Returns the fields that were randomised, {field: [N, ...]}."""
+        """Returns the fields that were randomised, {field: [N, ...]}, copied."""
 
     def own_values(self, field: str) -> NDArray[np.float64] | None:
         """Returns a model field that was randomised, [N, ...] to look at only; None where all share the model's."""
 
     def get_state(self) -> NDArray[np.float64]:
-        """Returns the full integration state [N, S]."""
+        """Returns the full integration state [N, S], copied."""
 
     def set_state(self, state: NDArray[np.float64], ids: NDArray[np.int64] | None = None) -> None:
         """Puts back what `get_state` returned and makes derived quantities current."""

@@ -18,9 +18,9 @@ from robossl.core import (
     Policy,
     StepBatch,
     Tree,
-    UnknownNameError,
     UserError,
 )
+from robossl.core.errors import require_known
 from robossl.envs.action import checked_action, require_open
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.env_state import require_stream
@@ -52,9 +52,7 @@ class GymnasiumEnv:
         self._envs = _make_copies(config.id, config.num_worlds)
         self._action_space = require_continuous(config.id, self._envs[0].action_space)
         known = readers(config.id, self._envs[0].observation_space)
-        for key in config.observations or ():
-            if key not in known:
-                raise UnknownNameError("observation", key, known)
+        require_known("observation", config.observations or (), known)
         self._readers = {key: known[key] for key in config.observations or known}
         self.spec = self._make_spec()
         self._episodes = RunningEpisodes(worlds, self.num_worlds)

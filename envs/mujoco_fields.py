@@ -1,6 +1,6 @@
 """Which of MuJoCo's fields an engine may read, write and randomise, and what has to be computed first."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import UnknownNameError
+from robossl.core.errors import require_known
 
 _KINETIC = mujoco.mjtSensor.mjSENS_E_KINETIC.value
 _STATE_NAMES = {"warmstart": "qacc_warmstart"}  # of mjtState, where they are not the fields'
@@ -83,16 +83,14 @@ def state_columns(model: Any) -> dict[str, slice]:
     return columns
 
 
-def columns_of(model: Any, fields: Iterable[str]) -> NDArray[np.int64]:
+def columns_of(model: Any, fields: Collection[str]) -> NDArray[np.int64]:
     """Returns the columns of mjSTATE_INTEGRATION that hold state fields, field after field.
 
     Raises:
         UnknownNameError: if one is none.
     """
+    require_known("state field", fields, STATE_FIELDS)
     columns = state_columns(model)
-    for name in fields:
-        if name not in STATE_FIELDS:
-            raise UnknownNameError("state field", name, STATE_FIELDS)
     parts = [np.arange(columns[name].start, columns[name].stop) for name in fields]
     return np.concatenate([np.empty(0, np.int64), *parts])
 

@@ -1,6 +1,7 @@
 """From MJCF to a compiled model."""
 
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,11 @@ import numpy as np
 from robossl.core import UserError
 
 _HOLDERS = ("opt", "stat", "vis", "global_", "headlight", "map", "rgba", "scale")  # of numbers in a model
+
+
+def scene_file(folder: str, name: str) -> Path:
+    """Returns where an MJCF file is that comes with robossl."""
+    return Path(str(files("robossl.assets") / folder / name))
 
 
 def load_model(source: str | Path, edit: Callable[[Any], None] | None = None) -> mujoco.MjModel:

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from robossl.core import ArraySpec, CameraSpec, EnvSpec, RenderSpec, UnknownNameError, UserError
+from robossl.core import ArraySpec, CameraSpec, EnvSpec, RenderSpec, UserError
+from robossl.core.errors import require_known
 from robossl.core.specs import MODALITIES
 from robossl.envs.render import renderer
 from robossl.envs.task import TaskSpec
@@ -29,7 +30,7 @@ def chosen_keys(task: TaskSpec, cameras: Cameras, keys: tuple[str, ...] | None) 
     keys = task.default_observation if keys is None else keys
     if not keys:
         raise UserError("env.observations must name at least one observation")
-    _require_known(keys, [*task.vectors, *task.sensors, *picture_keys(cameras)])
+    require_known("observation", keys, [*task.vectors, *task.sensors, *picture_keys(cameras)])
     return keys
 
 
@@ -42,7 +43,7 @@ def require_still_pictures(keys: tuple[str, ...], cameras: Cameras) -> None:
     for key in keys:
         if key in picture_keys(cameras) and renderer.is_flow(key):
             raise UserError(f"{key} cannot be drawn under random appearances: it is of two moments")
-    _require_known(keys, [key for key in picture_keys(cameras) if not renderer.is_flow(key)])
+    require_known("observation", keys, [key for key in picture_keys(cameras) if not renderer.is_flow(key)])
 
 
 def observation_specs(keys: tuple[str, ...], vectors: dict[str, ArraySpec], cameras: Cameras) -> dict[str, ArraySpec]:
@@ -74,9 +75,3 @@ def env_spec(
         commands=task.commands,
         motion=task.motion,
     )
-
-
-def _require_known(keys: tuple[str, ...], known: list[str]) -> None:
-    for key in keys:
-        if key not in known:
-            raise UnknownNameError("observation", key, known)

@@ -8,7 +8,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Draws, Obs, Tree, UnknownNameError, UserError
+from robossl.core import Draws, Obs, Tree, UserError
+from robossl.core.errors import require_known
 from robossl.envs.elements import element_id
 from robossl.envs.engine import Engine
 from robossl.envs.field_changes import FieldChange
@@ -39,9 +40,7 @@ def switched_on(
         UnknownNameError: if one is not declared.
         UserError: if a range is asked for where only a number makes sense, or has nothing to choose from.
     """
-    for name in asked:
-        if name not in (*declared, ALL):
-            raise UnknownNameError("randomisation", name, [*declared, ALL])
+    require_known("randomisation", asked, [*declared, ALL])
     least, strength = span_of(asked.get(ALL, 0.0))
     if least != strength or strength < 0:
         got = f"{least:g}" if least == strength else f"{least:g} {strength:g}"

@@ -14,9 +14,8 @@ from robossl.core import ArraySpec, BatchEnv, FrameStack, Obs, StepBatch, Tree, 
 from robossl.core.finite import checked_keys, require_finite, require_finite_step
 from robossl.core.frames import channels_first
 from robossl.core.specs import image_keys
+from robossl.envs.gym_view import frame, reset_to_next_episode
 from robossl.envs.spaces import box, observation_space
-
-_FRAME_SIZE = (480, 360)  # pixels: width, height of what `render` draws
 
 
 class SB3VecEnv(VecEnv):
@@ -58,16 +57,12 @@ class SB3VecEnv(VecEnv):
         Raises:
             UserError: if an observation is not finite.
         """
-        start: dict[str, int] = {}
-        if self._seeds[0] is not None:
-            start = {"seed": self._seeds[0]}
-        elif self._begun:
-            start = {"first_episode": int(self.env.episode_keys()["episode"].max()) + 1}
+        seed, goes_on = self._seeds[0], self._begun
         self._reset_seeds()
         self._reset_options()
         self._begun = True
         self._returns[:], self._lengths[:] = 0, 0
-        obs = self.env.reset(**start)
+        obs = reset_to_next_episode(self.env) if goes_on and seed is None else self.env.reset(seed=seed)
         require_finite(obs, self._checked)
         return channels_first(self._frames.reset(obs), self._observation)
 
@@ -118,8 +113,7 @@ class SB3VecEnv(VecEnv):
 
     def get_images(self) -> Sequence[NDArray[np.uint8]]:
         """Draws every world, each [H, W, 3]."""
-        width, height = _FRAME_SIZE
-        return [self.env.render_frames(width=width, height=height, world=world) for world in range(self.num_envs)]
+        return [frame(self.env, world) for world in range(self.num_envs)]
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """Returns an attribute of the environment, once per world asked for: all worlds share it."""

@@ -1,12 +1,13 @@
 """What a task declares, held against its model and against itself, before anything runs."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import mujoco
 
 from robossl.core import UnknownNameError, UserError
+from robossl.core.errors import require_known
 from robossl.core.specs import LOOK, TRUTH_PREFIX
 from robossl.envs.declared_kinds import fit_spec
 from robossl.envs.elements import element_id
@@ -34,7 +35,7 @@ def require_spec(spec: TaskSpec, model: Any) -> None:
         raise UserError(f"the task's model: {error}") from error
     fit_spec(spec)
     _require_times(spec, model)
-    _require_known(spec.random_fields, RANDOM_FIELDS)
+    require_known("field that a task can randomise", spec.random_fields, RANDOM_FIELDS)
     _require_randomisations(spec, model)
     _require_names(spec)
     _require_cameras(spec, model)
@@ -106,7 +107,7 @@ def _require_randomisations(spec: TaskSpec, model: Any) -> None:
             kinds = ", ".join(kind.__name__ for kind in get_args(AnyRandomisation))
             raise UserError(f"the task's randomisation {name!r} must be one of {kinds}, got {entry!r}")
         if isinstance(entry, Randomisation):
-            _require_known(entry.fields, RANDOM_FIELDS | STATE_FIELDS)
+            require_known("field that a task can randomise", entry.fields, RANDOM_FIELDS | STATE_FIELDS)
         try:
             if isinstance(entry, Push):
                 _require_movable(entry.body, model)
@@ -120,9 +121,3 @@ def _require_randomisations(spec: TaskSpec, model: Any) -> None:
 def _require_movable(body: str, model: Any) -> None:
     if not model.body_dofnum[model.body_weldid[element_id(model, "body", body)]]:
         raise UserError(f"a push does nothing to body {body!r}, which cannot move")
-
-
-def _require_known(fields: Iterable[str], known: frozenset[str]) -> None:
-    for field in fields:
-        if field not in known:
-            raise UnknownNameError("field that a task can randomise", field, known)

@@ -162,7 +162,7 @@ class TaskEnv:
     def model_values(self) -> dict[str, Array]:
         """See `BatchEnv.model_values`."""
         require_open(self._is_closed)
-        return {key: np.array(value) for key, value in self.engine.model_values().items()}
+        return dict(self.engine.model_values())
 
     @property
     def compute_reward(self) -> Callable[[Array, Array, object], Array]:
@@ -204,7 +204,7 @@ class TaskEnv:
             "engine": self.config.engine,
             "delay_s": self.config.delay_s,
             "horizon_periods": 0.0 if motion is None else motion.horizon_periods or 0.0,
-            "physics": np.array(self.engine.get_state()),
+            "physics": self.engine.get_state(),
             "model_values": self.model_values(),
             "memory": {key: np.array(on_host(value)) for key, value in self._memory.items()},
             "sensors": self._sensors.get_state(),

@@ -168,11 +168,6 @@ class BulletEngine(MujocoEngine):
         """Tells whether anybody keeps an eye on forces: then also the last substep but one is followed as a whole."""
         return self._sensordata is not None and len(self._forces.columns) > 0
 
-    def mass_matrix(self, tree: int, *, world: int) -> Floats:
-        """Returns Bullet's joint-space inertia [D, D] of a tree with a fixed base and one-axis joints."""
-        motion = self._layout.to_bullet(self.view("qpos"), self.view("qvel"))
-        return self._bullet[world].mass_matrix(tree, motion.joint_pos[world, self._layout.rows[tree].scalars])
-
     def close(self) -> None:
         """See `Engine.close`."""
         self._bullet.close()

@@ -201,11 +201,6 @@ class BulletWorld:
                 **self._client,
             )
 
-    def mass_matrix(self, tree: int, joint_pos: Floats) -> Floats:
-        """Returns the joint-space inertia [S, S] of a tree with a fixed base and scalar joints at positions [S]."""
-        matrix = pybullet.calculateMassMatrix(self._trees[tree], joint_pos.tolist(), **self._client)
-        return np.asarray(matrix)
-
     def close(self) -> None:
         """Frees the world; forgetting it does the same."""
         self._free()

@@ -7,14 +7,12 @@ use the engine's `xp`, and so does what is remembered.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.resources import files
-from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
 from robossl.core import Array, CameraSpec, Draws, Obs, Policy, UserError
 from robossl.envs.engine import Engine
 from robossl.envs.motion import MotionConfig
-from robossl.envs.mujoco_model import load_model
+from robossl.envs.mujoco_model import load_model, scene_file
 from robossl.envs.randomisation import AnyRandomisation
 from robossl.envs.sensors import Sensor
 from robossl.envs.task import Memory, Outcome, TaskSpec
@@ -60,7 +58,7 @@ class ArmTask(ABC):
 
     def build_model(self) -> Any:
         """See `Task.build_model`."""
-        model = load_model(Path(str(files("robossl.assets") / self.scene / f"{self.scene}.xml")), self.adapt_scene)
+        model = load_model(scene_file(self.scene, f"{self.scene}.xml"), self.adapt_scene)
         self.model = model
         self.arm.bind(model)
         self.bind(model)

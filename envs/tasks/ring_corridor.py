@@ -6,8 +6,6 @@ from stands in assets/ring_corridor/README.md.
 
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +13,7 @@ import numpy as np
 from robossl.core import Array, ArraySpec, CameraSpec, CommandSpec, Draws, Obs, Policy, UserError
 from robossl.envs.compiled import fused
 from robossl.envs.engine import Engine
-from robossl.envs.mujoco_model import load_model
+from robossl.envs.mujoco_model import load_model, scene_file
 from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Randomisation
 from robossl.envs.sensors import ContactFlags, Imu, Lidar, Odometry, stereo
 from robossl.envs.task import Memory, Outcome, TaskSpec
@@ -111,7 +109,7 @@ class RingCorridor:
     def build_model(self) -> Any:
         """Compiles assets/ring_corridor/ring_corridor.xml, or cluttered.xml."""
         name = "cluttered.xml" if self.config.is_cluttered else "ring_corridor.xml"
-        return load_model(Path(str(files("robossl.assets") / "ring_corridor" / name)))
+        return load_model(scene_file("ring_corridor", name))
 
     def new_memory(self, num_worlds: int) -> Memory:
         """Returns driving direction (+1 anticlockwise), arc coordinate, signed distance and number of decisions."""

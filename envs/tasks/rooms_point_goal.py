@@ -6,8 +6,6 @@ Where a number of the scene comes from stands in assets/rooms_point_goal/README.
 """
 
 from functools import cached_property
-from importlib.resources import files
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +13,7 @@ import numpy as np
 from robossl.core import Array, Draws, Obs, Policy
 from robossl.envs.compiled import fused
 from robossl.envs.engine import Engine
-from robossl.envs.mujoco_model import load_model
+from robossl.envs.mujoco_model import load_model, scene_file
 from robossl.envs.task import Memory, Outcome
 from robossl.envs.tasks.columns import columns
 from robossl.envs.tasks.house_plan import NUM_PLUGS, NUM_WALLS
@@ -63,7 +61,7 @@ class RoomsPointGoal:
 
     def build_model(self) -> Any:
         """Compiles assets/rooms_point_goal/rooms_point_goal.xml, with doorways and goal as wide as they are to be."""
-        return load_model(Path(str(files("robossl.assets") / "rooms_point_goal" / "rooms_point_goal.xml")), self._adapt)
+        return load_model(scene_file("rooms_point_goal", "rooms_point_goal.xml"), self._adapt)
 
     def new_memory(self, num_worlds: int) -> Memory:
         """Returns shortest paths, where goal, pieces and robot are, path lengths, contacts and commands."""

@@ -1,6 +1,5 @@
 """Imports NVIDIA Warp and MuJoCo Warp, in this one place, without the lines that they print on the way."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,16 +7,11 @@ from typing import Any
 import warp
 
 from robossl.core import UserError
+from robossl.envs.optional import silenced
 
 warp.config.log_level = warp.LOG_ERROR
-_errors, _nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-os.dup2(_nowhere, 2)  # the native library says there that it found no GPU
-try:
+with silenced():  # the native library says there that it found no GPU
     warp.init()  # type: ignore[no-untyped-call]
-finally:
-    os.dup2(_errors, 2)
-    os.close(_errors)
-    os.close(_nowhere)
 
 import mujoco_warp  # noqa: E402 (it asks Warp for its devices)
 
