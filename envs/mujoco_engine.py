@@ -81,7 +81,7 @@ class MujocoEngine:
         num_moving = self.batch.nstate if is_moving_last else mujoco.mj_stateSize(self.model, _MOVING)
         self._motion = self.batch.state[:, :num_moving]  # what a step may change
         self._is_written = np.zeros(num_worlds, bool)  # worlds whose other columns may have changed since the last step
-        self._is_any_written = False
+        self._may_be_fast = False  # whether some of them were given speeds
         self._qvel = self._fields.bound("qvel")
 
     def reset(self, ids: NDArray[np.int64], fields: tuple[str, ...] = (), values: Array | None = None) -> None:
@@ -93,7 +93,7 @@ class MujocoEngine:
         """
         if fields not in self._columns:
             self._columns[fields] = columns_of(self.model, fields)
-        self._touch(ids)  # also refuses what is no world, which machine code does not
+        self._touch(ids, fields)  # also refuses what is no world, which machine code does not
         columns, values = self._columns[fields], self._no_values[: len(ids)] if values is None else values
         if values.shape != (len(ids), len(columns)):  # machine code does not look
             raise ValueError(f"{', '.join(fields)}: {list(values.shape)} values, expected {[len(ids), len(columns)]}")
@@ -109,7 +109,7 @@ class MujocoEngine:
         if not plan.rows:
             self.reset(ids, start.names.state, values)
         else:
-            self._touch(ids)  # also refuses what is no world, which machine code does not
+            self._touch(ids, start.names.state)  # also refuses what is no world, which machine code does not
             parts = start.data, plan.first, plan.rows, self.model_version
             put_back_with(self.batch.state, self._default_state, ids, plan.columns, values, *parts)
             self._diverged[ids] = False
@@ -131,7 +131,7 @@ class MujocoEngine:
         self._own.follow()
         warnings = self.batch.warning.copy()
         self.view("ctrl")[...] = ctrl
-        if self._is_any_written:
+        if self._may_be_fast:
             flag_fast(self._qvel, MAX_SPEED, self._is_written, self._diverged)
         recorded: dict[str, Array] = {}
         if record:
@@ -169,7 +169,7 @@ class MujocoEngine:
         if name not in STATE_FIELDS:
             raise UnknownNameError("state field", name, STATE_FIELDS)
         self.view(name)[ids] = values
-        self._touch(ids)
+        self._touch(ids, (name,))
 
     def jac(self, body: int, point: Array, ids: NDArray[np.int64] | None = None) -> tuple[Array, Array]:
         """See `Engine.jac`. With `ids`, points and Jacobians are those of the worlds `ids` alone."""
@@ -217,7 +217,7 @@ class MujocoEngine:
         """See `Engine.set_state`."""
         rows = slice(None) if ids is None else ids
         self.batch.state[rows, : state.shape[1]] = state
-        self._touch(rows)
+        self._touch(rows, ("qvel",))
         self._diverged[rows] = False
         self.forward(ids)
 
@@ -249,17 +249,18 @@ class MujocoEngine:
         """
         self.__dict__ = {name: value for name, value in vars(self).items() if name in self._outlasting}
 
-    def _touch(self, rows: Any) -> None:
-        """Notes that these worlds were changed."""
+    def _touch(self, rows: Any, fields: tuple[str, ...] = ()) -> None:
+        """Notes that these worlds were changed: put back to their defaults, or given values of state fields."""
         self._fields.computed[rows] = NO_STAGE
-        self._is_written[rows] = self._is_any_written = True
+        self._is_written[rows] = True
+        self._may_be_fast |= "qvel" in fields
 
     def _flag_divergence(self, warnings: NDArray[np.integer[Any]]) -> None:
         """Flags the worlds that are no longer finite, too fast, or warned about since `warnings` [N, W, 2]."""
         num_moving, now = self._motion.shape[1], self.batch.warning
         moved = self.batch.state, num_moving, self._is_written, self._qvel, MAX_SPEED
         flag(*moved, warnings, now, self._diverged)
-        self._is_any_written = False
+        self._may_be_fast = False
 
     def _step_recording(self, num_substeps: int, record: tuple[str, ...]) -> dict[str, Array]:
         recording = self._recordings.get((record, num_substeps))

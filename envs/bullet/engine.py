@@ -218,9 +218,9 @@ class BulletEngine(MujocoEngine):
         for name in entries.keys() - states:
             entries[name][...] = self._fields.bound(name)
 
-    def _touch(self, rows: Any) -> None:
+    def _touch(self, rows: Any, fields: tuple[str, ...] = ()) -> None:
         """See `MujocoEngine`; a decision that is broken off does not go on."""
-        super()._touch(rows)
+        super()._touch(rows, fields)
         self._goes_on = False
 
     def _require_held(self, state: NDArray[np.float64]) -> None:

@@ -302,11 +302,13 @@ def test_a_world_that_is_written_too_fast_is_flagged_though_it_slows_down_within
     )
     engine = engine_of(model, 3)
     engine.write("qvel", np.full((1, 1), 2 * MAX_SPEED), np.array([1]))
+    engine.reset(np.array([2]), ("qvel",), np.full((1, 1), 2 * MAX_SPEED))
+    engine.forward()
     engine.step(np.zeros((3, 0)), 50)
     assert np.abs(engine.read("qvel")).max() < 1
-    np.testing.assert_array_equal(engine.diverged, [False, True, False])
-    engine.reset(np.array([1]))
-    engine.forward(np.array([1]))
+    np.testing.assert_array_equal(engine.diverged, [False, True, True])
+    engine.reset(np.array([1, 2]))
+    engine.forward()
     engine.step(np.zeros((3, 0)), 1)
     assert not engine.diverged.any()
 
