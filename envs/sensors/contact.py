@@ -11,7 +11,15 @@ from robossl.core import Array, ArraySpec, UserError
 from robossl.envs.elements import element_id
 from robossl.envs.engine import Engine
 from robossl.envs.sensors.load import add_motion, load_beyond
-from robossl.envs.sensors.sensor import Memory, Sensor, gravity_of, require_unaltered, sensor_columns, site_columns
+from robossl.envs.sensors.sensor import (
+    Memory,
+    Sensor,
+    columns_of,
+    gravity_of,
+    require_unaltered,
+    sensor_columns,
+    site_columns,
+)
 
 _CONTACT = mujoco.mjtSensor.mjSENS_CONTACT.value
 _FOUND = 1 << mujoco.mjtConDataField.mjCONDATA_FOUND.value
@@ -46,7 +54,7 @@ class ForceTorque(Sensor):
     def read(self, engine: Engine, recorded: dict[str, Array], memory: Memory, ids: NDArray[np.int64]) -> Array:
         """See `Sensor.read`."""
         data, model = recorded["sensordata"][ids].astype(np.float64), engine.model
-        force, torque, *motion = self.columns(model)
+        force, torque, *motion = columns_of(model, self)
         told = data[:, 1:] if engine.feels_late else data[:, :-1]
         wrench = np.concatenate([told[..., force], told[..., torque]], axis=2)
         first, load = np.array([columns.start for columns in motion]), load_beyond(engine, self.site, ids)
@@ -72,7 +80,7 @@ class Touch(Sensor):
 
     def read(self, engine: Engine, recorded: dict[str, Array], memory: Memory, ids: NDArray[np.int64]) -> Array:
         """See `Sensor.read`."""
-        (columns,) = self.columns(engine.model)
+        (columns,) = columns_of(engine.model, self)
         return engine.xp.max(recorded["sensordata"][ids, 1:][..., columns], axis=1)
 
     def columns(self, model: Any) -> list[slice]:

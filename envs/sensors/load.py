@@ -1,6 +1,5 @@
 """What a wrist carries."""
 
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +9,7 @@ from robossl.core import Array
 from robossl.envs.compiled import compiled
 from robossl.envs.elements import element_id
 from robossl.envs.engine import Engine
+from robossl.envs.per_model import per_model
 from robossl.envs.quaternion import conjugate, normalised, product, rotated
 
 Floats = NDArray[np.float64]
@@ -47,12 +47,12 @@ def load_beyond(engine: Engine, site: str, ids: NDArray[np.int64]) -> Load:
     return _load(model, site, **parts) if differs else _shared_load(model, site)
 
 
-@lru_cache(maxsize=4)
+@per_model
 def _shared_load(model: Any, site: str) -> Load:
     return _load(model, site, **_shared_parts(model, site))
 
 
-@lru_cache(maxsize=4)
+@per_model
 def _shared_parts(model: Any, site: str) -> dict[str, Floats]:
     bodies = _carried(model, site)
     return {name: getattr(model, f"body_{name}")[None, bodies] for name in _FIELDS}
@@ -138,7 +138,7 @@ def add_motion(
                     wrench[world, t, 3 + i] += spread[i, j] * ang[j]
 
 
-@lru_cache(maxsize=4)
+@per_model
 def _carried(model: Any, site: str) -> list[int]:
     """Returns the bodies that a site carries, its own first."""
     bodies = [int(model.site_bodyid[element_id(model, "site", site)])]
@@ -148,7 +148,7 @@ def _carried(model: Any, site: str) -> list[int]:
     return bodies
 
 
-@lru_cache(maxsize=4)
+@per_model
 def _shared_frames(model: Any, site: str) -> tuple[Floats, Floats]:
     shared = _shared_parts(model, site)
     return _frames(model, site, shared["pos"], shared["quat"])

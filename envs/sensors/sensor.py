@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from robossl.core import Array, ArraySpec, Draws, UserError
 from robossl.envs.elements import element_id
 from robossl.envs.engine import Engine
+from robossl.envs.per_model import per_model
 
 Memory = dict[str, NDArray[Any]]
 """What a sensor remembers of each world from step to step, {name: [N, ...]}; checkpointed with the physics."""
@@ -61,6 +62,12 @@ class Sensor(ABC):
 
     def advance(self, engine: Engine, memory: Memory, draws: Draws) -> None:  # noqa: B027 (may do nothing)
         """Updates the memory after every control step; `draws` gives [N, ...], others at every decision."""
+
+
+@per_model
+def columns_of(model: Any, sensor: Sensor) -> list[slice]:
+    """Returns `Sensor.columns` of a model that is being read: they no longer change, and take longer than to read."""
+    return sensor.columns(model)
 
 
 def sensor_columns(model: Any, name: str) -> slice:
