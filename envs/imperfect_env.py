@@ -12,6 +12,7 @@ from robossl.core.errors import UserError
 from robossl.core.memory import available_bytes
 from robossl.envs.config import WorldSeed
 from robossl.envs.env_state import require_alike, uncopied
+from robossl.envs.render.renderer import split_key
 from robossl.envs.running_episodes import whole_numbers
 from robossl.envs.sensor_model import SensorModel, decisions_late
 from robossl.envs.task_env import TaskEnv
@@ -205,10 +206,8 @@ class ImperfectSensor:
             return np.array(truth)
         values = truth.astype(np.float32)
         if model.bias_std or model.drift_std:
-            walk = np.where(decisions == 0, model.bias_std, model.drift_std / np.sqrt(self._control_hz))
-            step = draws.sub(f"sensor {key} bias", decisions).normal(spec.shape)
-            kept = np.where(_along(decisions == 0, step), np.float32(0), self.bias[ids])
-            self.bias[ids] = kept + _along(walk.astype(np.float32), step) * step
+            if model.drift_std or not decisions.all():  # a bias alone stays as it began
+                self._stray(ids, draws.sub(f"sensor {key} bias", decisions), decisions)
             values += self.bias[ids]
         if model.noise_std or model.noise_relative:
             std = model.noise_std + model.noise_relative * np.abs(truth, dtype=np.float32)
@@ -216,9 +215,17 @@ class ImperfectSensor:
         if model.resolution is not None:
             values = np.rint(values / model.resolution) * np.float32(model.resolution)
         values = values.clip(spec.low, spec.high)
-        if key.startswith("depth_"):  # 0 is that nothing is there: of that no reading could be wrong, nor become it
+        if spec.is_image and split_key(key)[0] == "depth":  # 0, nothing there, stays and nothing becomes it
             values = np.where(truth == 0, np.float32(0), np.maximum(values, _NEAREST_M))
         return (np.rint(values) if spec.dtype == "uint8" else values).astype(spec.dtype)
+
+    def _stray(self, ids: NDArray[np.int64], draws: Draws, decisions: NDArray[np.int64]) -> None:
+        """Draws biases as episodes begin, and moves them later on."""
+        model = self._model
+        walk = np.where(decisions == 0, model.bias_std, model.drift_std / np.sqrt(self._control_hz))
+        step = draws.normal(self._spec.shape)
+        kept = np.where(_along(decisions == 0, step), np.float32(0), self.bias[ids])
+        self.bias[ids] = kept + _along(walk.astype(np.float32), step) * step
 
 
 def require_labels_kept(key: str, model: SensorModel, spec: ArraySpec) -> None:

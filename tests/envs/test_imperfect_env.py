@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from robossl.core import StepBatch, Stream, UnknownNameError, UserError
+from robossl.core import ArraySpec, Draws, StepBatch, Stream, UnknownNameError, UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
-from robossl.envs.imperfect_env import ImperfectEnv
+from robossl.envs.imperfect_env import ImperfectEnv, ImperfectSensor
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.observable import sized
 from robossl.envs.render import make_renderer
@@ -173,6 +173,15 @@ def test_a_bias_stays_for_an_episode_and_a_drift_walks_away(counter_env: Any) ->
     offsets = [env.reset()["proprio"][0, 0]]
     offsets += [batch.obs["proprio"][0, 0] for batch in run(env, 12)]
     assert len(set(offsets)) == 4  # episodes of 3, 4 and 5 steps, and a fourth one
+
+
+def test_a_bias_alone_is_drawn_only_as_episodes_begin(counter_env: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, normal = list[int](), Draws.normal
+    monkeypatch.setattr(Draws, "normal", lambda self, shape: drawn.append(self.num_episodes) or normal(self, shape))
+    env = imperfect(counter_env, 1, bias_std=0.5)
+    env.reset()
+    run(env, 12)
+    assert drawn == [1] * 4  # episodes of 3, 4 and 5 steps, and a fourth one
 
 
 def test_numbers_are_rounded_to_the_resolution(counter_env: Any) -> None:
@@ -430,3 +439,12 @@ def test_a_distance_however_wrong_does_not_become_nothing() -> None:
     seen = make_env(replace(config, sensors=noisy), WorldSeed()).reset()["depth_front"]
     np.testing.assert_array_equal(seen == 0, true == 0)
     assert seen[true != 0].min() == np.float32(1e-3)
+
+
+def test_a_vector_that_is_named_like_a_depth_picture_is_none() -> None:
+    sensor = ImperfectSensor(SensorModel(noise_std=1e-6), ArraySpec(shape=(3,)), HZ, 1)
+    draws = Draws(0, Stream.TRAIN, np.zeros(1, np.int64), np.zeros(1, np.int64))
+    truth, first = np.array([[-0.5, 0.2, 0.0]], np.float32), np.zeros(1, np.int64)
+    seen = sensor.seen(truth, first, "depth_error", draws, first)
+    np.testing.assert_allclose(seen, truth, rtol=0, atol=1e-5)
+    assert seen[0, 2] != 0
