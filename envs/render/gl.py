@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from robossl.core import CameraSpec, Obs, UserError
 from robossl.envs.forks import end_in_children
 from robossl.envs.mujoco_engine import MujocoEngine
-from robossl.envs.render.gl_context import NoGraphicsError, open_context
+from robossl.envs.render.gl_context import open_context
 from robossl.envs.render.renderer import blank, camera_index, wanted
 
 _SEGMENT, _IDCOLOR = mujoco.mjtRndFlag.mjRND_SEGMENT.value, mujoco.mjtRndFlag.mjRND_IDCOLOR.value
@@ -43,15 +43,9 @@ class GLRenderer:
             if tells_depth and engine.model.cam_projection[camera_index(engine.model, camera)] != 0:
                 raise UserError(f"camera {camera.name!r} is orthographic: the depth that `gl` tells is of perspective")
         self._worlds: dict[int, _World] = {}
-        model = plain(engine.model, self._cameras)
-        num_threads = min(engine.num_threads, engine.num_worlds)
-        self._threads = [ThreadPoolExecutor(1) for _ in range(num_threads)]  # a context stays in its thread
-        try:
-            self._painters = [thread.submit(Painter, model).result() for thread in self._threads]
-        except NoGraphicsError:
-            for thread in self._threads:
-                thread.shutdown()
-            raise
+        self._threads: list[ThreadPoolExecutor] = []
+        self._painters: list[Painter] = []
+        self._begin_painters(1)  # tells whether OpenGL starts
         end_in_children(self)
 
     def render(self, ids: NDArray[np.int64] | None = None) -> Obs:
@@ -63,10 +57,12 @@ class GLRenderer:
             for modality in self._wanted[camera.name]
         }
         worlds = [self._world(int(world)) for world in ids]  # a Batch serves one thread at a time: copied out first
+        num_parts = max(1, min(self._engine.num_threads, len(ids)))
+        self._begin_painters(num_parts)
         jobs = [
             thread.submit(self._draw, painter, rows, worlds, pictures)
             for thread, painter, rows in zip(
-                self._threads, self._painters, np.array_split(np.arange(len(ids)), len(self._threads)), strict=True
+                self._threads, self._painters, np.array_split(np.arange(len(ids)), num_parts), strict=False
             )
         ]
         for job in jobs:
@@ -79,6 +75,18 @@ class GLRenderer:
             thread.submit(painter.close).result()
             thread.shutdown()
         self._threads, self._painters = [], []
+
+    def _begin_painters(self, count: int) -> None:
+        """Opens contexts until there are so many: one takes a third of a second and megabytes, and many draw little."""
+        while len(self._painters) < count:
+            thread = ThreadPoolExecutor(1)  # a context stays in its thread
+            try:
+                painter = thread.submit(Painter, plain(self._engine.model, self._cameras)).result()
+            except BaseException:
+                thread.shutdown()
+                raise
+            self._threads.append(thread)
+            self._painters.append(painter)
 
     def _world(self, world: int) -> "_World":
         """Returns the world's current model and state; its model is a copy only if it differs from the others'."""

@@ -1,5 +1,6 @@
 import importlib
 import os
+import threading
 from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ from robossl.core import CameraSpec, UnknownNameError, UserError
 from robossl.envs import EnvConfig, WorldSeed, make_env
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_model import load_model
-from robossl.envs.render import _say_once, gl_context, make_renderer
+from robossl.envs.render import _say_once, gl, gl_context, make_renderer
 from robossl.envs.render.poses import LastPoses
 
 XML = """
@@ -109,6 +110,36 @@ def test_some_worlds_are_drawn_as_among_all(renderer):
     some = drawn.render(ids)
     for key in KEYS:
         np.testing.assert_array_equal(some[key], everyone[key][ids])
+
+
+def test_contexts_are_opened_for_as_many_worlds_as_are_drawn_at_once(renderer, monkeypatch):
+    opened = []
+    monkeypatch.setattr(gl, "open_context", lambda *size: opened.append(size) or gl_context.open_context(*size))
+    drawn = renderer(varied(4, 3))
+    alone = drawn.render(np.array([2]))
+    assert len(opened) == 1
+    everyone = drawn.render()
+    assert len(opened) == 3
+    for key in KEYS:
+        np.testing.assert_array_equal(alone[key][0], everyone[key][2])
+
+
+def test_a_context_that_cannot_be_opened_leaves_no_thread(renderer, monkeypatch):
+    drawn = renderer(varied(2, 2), keys=("rgb_front",))
+    one = drawn.render(np.array([0]))
+    num_threads = threading.active_count()
+
+    def fail(model):
+        raise MemoryError("no room for a context")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gl, "Painter", fail)
+        with pytest.raises(MemoryError, match="no room"):
+            drawn.render()
+        with pytest.raises(MemoryError, match="no room"):
+            make_renderer("gl", varied(2, 2), CAMERAS, KEYS)
+    assert threading.active_count() == num_threads
+    np.testing.assert_array_equal(drawn.render()["rgb_front"][:1], one["rgb_front"])
 
 
 def test_pictures_have_the_promised_shapes_and_only_what_is_asked_for(renderer):
