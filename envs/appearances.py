@@ -41,8 +41,9 @@ class Appearances:
     ) -> None:
         self._source = undelayed(engine)
         self._stage = MujocoEngine(engine.model, engine.num_worlds, engine.num_threads)
-        self._task, self._visual, self._keys = task, visual, keys
+        self._task, self._keys = task, keys
         self._laid_out = tuple(model_fields(visual).intersection(task.spec.random_fields))
+        self._randomiser = Randomiser(self._stage, visual, self._laid_out, num_actions=0, control_hz=1.0)
         self._renderer = start_renderer(renderer, self._stage, cameras, keys)
 
     def draw(
@@ -61,8 +62,7 @@ class Appearances:
         for k in range(num):
             for field, values in own.items():
                 self._stage.randomise(field, values, ids)
-            randomiser = Randomiser(self._stage, self._visual, self._laid_out, num_actions=0, control_hz=1.0)
-            randomiser.begin(ids, draws.sub(f"appearance {k}", decisions))
+            self._randomiser.begin(ids, draws.sub(f"appearance {k}", decisions))
             self._stage.set_state(self._source.get_state()[ids], ids)
             looks.append(self._renderer.render(ids))
         return {key: np.stack([look[key] for look in looks]) for key in self._keys}

@@ -48,9 +48,9 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
         if "num_worlds" in options:
             raise UserError("gymnasium.make makes one world: more are made by gymnasium.make_vec(..., num_envs=...)")
         require_fields(config, options, "option", but=("num_worlds",))
+        self.render_mode = checked_mode(render_mode)
         self.batch_env = make_env(replace(config, num_worlds=1, **options), WorldSeed())
         spec = self.batch_env.spec
-        self.render_mode = checked_mode(render_mode)
         self.metadata = {**type(self).metadata, "render_fps": spec.control_hz}
         self.observation_space = observation_space(spec.observation)
         self.action_space = box(spec.action)

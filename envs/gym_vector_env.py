@@ -52,6 +52,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
         require_fields(config, options, "option", but=("num_worlds",))
         if not isinstance(num_envs, int | np.integer) or num_envs < 1:
             raise UserError(f"num_envs must be a whole number from 1 on, got {num_envs!r}")
+        self.render_mode = checked_mode(render_mode)
         self.batch_env = make_env(replace(config, num_worlds=num_envs, **options), WorldSeed())
         spec = self.batch_env.spec
         if max_episode_steps not in (None, spec.max_episode_steps):
@@ -61,7 +62,6 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
                 ' most; only vectorization_mode="sync" or "async" can end them sooner'
             )
         self.num_envs = num_envs
-        self.render_mode = checked_mode(render_mode)
         self.metadata = {**type(self).metadata, "render_fps": spec.control_hz}
         self.single_observation_space = observation_space(spec.observation)
         self.single_action_space = box(spec.action)

@@ -15,9 +15,9 @@ from robossl.envs.observable import picture_keys, require_still_pictures
 from robossl.envs.randomiser import ALL, switched_on
 from robossl.envs.render import start_renderer
 from robossl.envs.render.poses import LastPoses
-from robossl.envs.render.renderer import Renderer, is_flow, split_key
+from robossl.envs.render.renderer import Renderer, is_flow
 from robossl.envs.sensor_model import SensorModel
-from robossl.envs.shots import Shots, together
+from robossl.envs.shots import Shots, close_shots, render_spec, start_shots, together
 from robossl.envs.task import Task
 from robossl.envs.viewers import Viewers
 
@@ -47,7 +47,7 @@ class Pictures:
         self._engine, self._config, self._cameras, self._task = engine, config, cameras, task
         self._looks = {name: entry for name, entry in task.spec.randomisations.items() if entry.is_visual}
         self._keys = tuple(key for key in keys if key in picture_keys(cameras))
-        self._shots = [self._take(self._keys)] if self._keys else []
+        self._shots = self._start({(): self._keys} if self._keys else {})
         self._viewers = Viewers[Renderer]()
         self._appearances: dict[tuple[str, ...], Appearances] = {}
         self.seconds = 0.0
@@ -55,12 +55,7 @@ class Pictures:
     @property
     def spec(self) -> RenderSpec | None:
         """Tells who draws what; None where no picture is observed."""
-        if not self._shots:
-            return None
-        drawn = {split_key(key)[1] for key in self._keys}
-        cameras = tuple(camera for camera in self._cameras if camera.name in drawn)
-        renderer = self._shots[0].renderer
-        return RenderSpec(renderer=renderer.name, version=renderer.version, cameras=cameras)
+        return render_spec(self._shots, self._cameras) if self._shots else None
 
     def spare(self, models: dict[str, SensorModel], control_hz: float) -> None:
         """Draws cameras from now on only in worlds where a sensor takes a sample of them; else their pictures are old.
@@ -71,9 +66,9 @@ class Pictures:
         """
         groups = together(self._keys, models, control_hz)
         if any(groups):
-            for shots in self._shots:
-                shots.renderer.close()
-            self._shots = [self._take(keys, when, control_hz) for when, keys in groups.items()]
+            close_shots(self._shots)
+            self._shots = []
+            self._shots = self._start(groups, control_hz)
 
     def keep(self, ids: NDArray[np.int64] | None, decisions: NDArray[np.int64]) -> None:
         """Takes note of where everything in the worlds `ids`, or in all, is: before every step, and after every reset.
@@ -152,8 +147,7 @@ class Pictures:
 
     def close(self) -> None:
         """Frees threads and graphics contexts."""
-        for shots in self._shots:
-            shots.renderer.close()
+        close_shots(self._shots)
         self._viewers.close()
         for appearances in self._appearances.values():
             appearances.close()
@@ -163,10 +157,8 @@ class Pictures:
         spec = next(replace(spec, width=width, height=height) for spec in self._cameras if spec.name == camera)
         return start_renderer(self._config.renderer, self._engine, (spec,), (f"rgb_{camera}",))
 
-    def _take(self, keys: tuple[str, ...], when: tuple[SensorModel, ...] = (), control_hz: float = 0.0) -> Shots:
-        last = LastPoses(self._engine) if any(map(is_flow, keys)) else None
-        renderer = start_renderer(self._config.renderer, self._engine, self._cameras, keys, last)
-        return Shots(renderer, keys, last, when, control_hz)
+    def _start(self, groups: dict[tuple[SensorModel, ...], tuple[str, ...]], control_hz: float = 0.0) -> list[Shots]:
+        return start_shots(self._config.renderer, self._engine, self._cameras, groups, control_hz)
 
     @property
     def _flows(self) -> dict[str, LastPoses]:

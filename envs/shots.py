@@ -1,11 +1,13 @@
 """Cameras that are drawn together, at every decision or only when a new picture of them is due."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Obs
+from robossl.core import CameraSpec, Obs, RenderSpec
+from robossl.envs.render import start_renderer
 from robossl.envs.render.poses import LastPoses
 from robossl.envs.render.renderer import Renderer, is_flow, split_key
 from robossl.envs.sensor_model import SensorModel
@@ -82,6 +84,47 @@ class Shots:
     def _is_due(self, decisions: NDArray[np.int64]) -> NDArray[np.bool_]:
         due = [model.is_due(decisions, self.control_hz) for model in self.models]
         return np.asarray(np.any(due, axis=0))
+
+
+def start_shots(
+    renderer: str,
+    engine: Any,
+    cameras: tuple[CameraSpec, ...],
+    groups: dict[tuple[SensorModel, ...], tuple[str, ...]],
+    control_hz: float,
+) -> list[Shots]:
+    """Starts what draws groups of pictures; where one cannot be drawn, none stays open.
+
+    Args:
+        renderer: its name.
+        engine: whose worlds.
+        cameras: with their picture sizes.
+        groups: as `together` returns them.
+        control_hz: decisions a second.
+    """
+    shots: list[Shots] = []
+    try:
+        for when, keys in groups.items():
+            last = LastPoses(engine) if any(map(is_flow, keys)) else None
+            shots.append(Shots(start_renderer(renderer, engine, cameras, keys, last), keys, last, when, control_hz))
+    except BaseException:
+        close_shots(shots)
+        raise
+    return shots
+
+
+def close_shots(shots: list[Shots]) -> None:
+    """Frees threads and graphics contexts."""
+    for one in shots:
+        one.renderer.close()
+
+
+def render_spec(shots: list[Shots], cameras: tuple[CameraSpec, ...]) -> RenderSpec:
+    """Tells who draws which of the cameras; shots are some."""
+    drawn = {split_key(key)[1] for one in shots for key in one.keys}
+    renderer = shots[0].renderer
+    used = tuple(camera for camera in cameras if camera.name in drawn)
+    return RenderSpec(renderer=renderer.name, version=renderer.version, cameras=used)
 
 
 def together(

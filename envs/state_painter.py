@@ -5,13 +5,12 @@ two alone, so that pictures are the same bits whether they are drawn at once or 
 """
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.core import Array, ArraySpec, CameraSpec, Draws, Obs, RenderSpec, Stream, UserError
+from robossl.core import Array, ArraySpec, CameraSpec, Draws, Obs, Stream, UserError
 from robossl.core.processor import num_cores
 from robossl.core.registry import TASKS
 from robossl.envs.appearances import Appearances
@@ -19,13 +18,13 @@ from robossl.envs.config import EnvConfig
 from robossl.envs.imperfect_env import ImperfectSensor, require_labels_kept
 from robossl.envs.make import make_task
 from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.mujoco_fields import model_default
 from robossl.envs.observable import chosen_keys, observation_specs, picture_keys, require_still_pictures, sized
+from robossl.envs.randomisation import AnyRandomisation
 from robossl.envs.randomiser import ALL, switched_on
-from robossl.envs.render import start_renderer
-from robossl.envs.render.poses import LastPoses
-from robossl.envs.render.renderer import is_flow, split_key
-from robossl.envs.sensor_model import SensorModel
-from robossl.envs.shots import Shots, together
+from robossl.envs.render.renderer import is_flow
+from robossl.envs.shots import close_shots, render_spec, start_shots, together
+from robossl.envs.task import Task
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
@@ -93,31 +92,20 @@ class StatePainter:
         self._sensors = {key: model for key, model in config.sensors.items() if key in self._keys}
         for key, sensor in self._sensors.items():
             require_labels_kept(key, sensor, self.own[key])
-        self._engine = MujocoEngine(model, config.num_worlds, config.num_threads or num_cores())
-        self._control_hz = task.spec.control_hz
-        slow_flows = {key: model for key, model in self._sensors.items() if is_flow(key)}
-        groups = together(self._keys, slow_flows, self._control_hz)
-        self._shots = [self._take(config.renderer, cameras, keys, when) for when, keys in groups.items()]
-        self._num_looks, self._looks = appearances, None
-        self.looks: dict[str, Any] = {}
-        if appearances:
-            require_still_pictures(self._keys, cameras)
-            visual = {name: entry for name, entry in task.spec.randomisations.items() if entry.is_visual}
-            looks = switched_on(visual, {ALL: 1.0, **config.randomise})
-            self._looks = Appearances(
-                self._engine, task, looks, renderer=config.renderer, cameras=cameras, keys=self._keys
-            )
-            self.looks = {"number": appearances, **{name: [entry.low, entry.high] for name, entry in looks.items()}}
-        drawn = {split_key(key)[1] for key in self._keys}
         self.pictures: dict[str, ArraySpec] = {
             **self.own,
             **{look_key(key, k): spec for k in range(appearances) for key, spec in self.own.items()},
         }
-        self.render = RenderSpec(
-            renderer=self._shots[0].renderer.name,
-            version=self._shots[0].renderer.version,
-            cameras=tuple(camera for camera in cameras if camera.name in drawn),
-        )
+        looks = self._chosen_looks(task, config, cameras) if appearances else {}
+        spans = {name: [entry.low, entry.high] for name, entry in looks.items()}
+        self.looks: dict[str, Any] = {"number": appearances, **spans} if appearances else {}
+        self._num_looks, self._control_hz = appearances, task.spec.control_hz
+        slow_flows = {key: model for key, model in self._sensors.items() if is_flow(key)}
+        groups = together(self._keys, slow_flows, self._control_hz)
+        self._engine = MujocoEngine(model, config.num_worlds, config.num_threads or num_cores())
+        self._shots = start_shots(config.renderer, self._engine, cameras, groups, self._control_hz)
+        self.render = render_spec(self._shots, cameras)
+        self._looks = self._started_looks(task, config, cameras, looks) if appearances else None
         self._shown: list[tuple[int, ...]] = [()] * config.num_worlds  # whose model values each world has
 
     def paint(self, episodes: Sequence[StoredEpisode]) -> list[Obs]:
@@ -151,8 +139,7 @@ class StatePainter:
 
     def close(self) -> None:
         """Frees threads and graphics contexts."""
-        for shots in self._shots:
-            shots.renderer.close()
+        close_shots(self._shots)
         if self._looks is not None:
             self._looks.close()
         self._engine.close()
@@ -180,11 +167,21 @@ class StatePainter:
                         pictures[name][theirs] = values[k]
         return pictures
 
-    def _take(
-        self, renderer: str, cameras: tuple[CameraSpec, ...], keys: tuple[str, ...], when: tuple[SensorModel, ...]
-    ) -> Shots:
-        last = LastPoses(self._engine) if any(map(is_flow, keys)) else None
-        return Shots(start_renderer(renderer, self._engine, cameras, keys, last), keys, last, when, self._control_hz)
+    def _chosen_looks(
+        self, task: Task, config: EnvConfig, cameras: tuple[CameraSpec, ...]
+    ) -> dict[str, AnyRandomisation]:
+        require_still_pictures(self._keys, cameras)
+        visual = {name: entry for name, entry in task.spec.randomisations.items() if entry.is_visual}
+        return switched_on(visual, {ALL: 1.0, **config.randomise})
+
+    def _started_looks(
+        self, task: Task, config: EnvConfig, cameras: tuple[CameraSpec, ...], looks: dict[str, AnyRandomisation]
+    ) -> Appearances:
+        try:
+            return Appearances(self._engine, task, looks, renderer=config.renderer, cameras=cameras, keys=self._keys)
+        except BaseException:
+            close_shots(self._shots)
+            raise
 
     def _put_back(self, owners: list[StoredEpisode]) -> None:
         """Gives each world the model values of its state's episode, where it does not have them yet."""
@@ -194,7 +191,7 @@ class StatePainter:
             return
         others = (field for row in new for field in owners[row].model_values)
         for field in dict.fromkeys((*self._engine.model_values(), *others)):
-            compiled = reduce(getattr, field.split("."), self._engine.model)
+            compiled = model_default(self._engine.model, field)
             values = np.stack([owners[row].model_values.get(field, compiled) for row in new])
             self._engine.randomise(field, values, np.array(new))
         for row in new:
@@ -222,7 +219,7 @@ class StatePainter:
                 "another version of the environment, or without states"
             )
         for field, values in episode.model_values.items():
-            compiled = np.shape(reduce(getattr, field.split("."), self._engine.model))
+            compiled = model_default(self._engine.model, field).shape
             if np.shape(values) != compiled:
                 raise UserError(f"{field} was stored as {np.shape(values)}, the model has {compiled}: another version")
 

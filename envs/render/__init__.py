@@ -59,11 +59,15 @@ def make_renderer(
         renderer = MirroredRenderer(renderer, engine, stage)
     if drawn == keys:
         return renderer
-    if isinstance(engine, MujocoEngine):
-        return DerivedRenderer(engine, renderer, cameras, keys, last)
-    if stage is engine:
-        renderer = MirroredRenderer(renderer, engine, engine.books)
-    return DerivedRenderer(engine.books, renderer, cameras, keys, last)
+    try:
+        if isinstance(engine, MujocoEngine):
+            return DerivedRenderer(engine, renderer, cameras, keys, last)
+        if stage is engine:
+            renderer = MirroredRenderer(renderer, engine, engine.books)
+        return DerivedRenderer(engine.books, renderer, cameras, keys, last)
+    except BaseException:
+        renderer.close()
+        raise
 
 
 def start_renderer(
