@@ -16,6 +16,9 @@ _STATE_NAMES = {"warmstart": "qacc_warmstart"}  # of mjtState, where they are no
 VISIBLE_GROUPS = np.array([1, 1, 1, 0, 0, 0], np.uint8)
 """Of geoms: what rays and cameras meet."""
 
+NO_COLOUR = np.array([0.5, 0.5, 0.5, 1.0], np.float32)
+"""Of a geom: MuJoCo's sign for "take the material's"."""
+
 # Of a forward pass, in order; each includes those before it. The second is ours, the others are MuJoCo's.
 NO_STAGE, BODY_STAGE, POSITION_STAGE, VELOCITY_STAGE, ACCELERATION_STAGE = range(5)
 
@@ -120,6 +123,11 @@ def model_default(model: Any, field: str) -> NDArray[Any]:
     """Returns what all worlds have of a model field, unless they are given values of their own."""
     holder, name = (model.opt, field[4:]) if field.startswith("opt.") else (model, field)
     return np.asarray(getattr(holder, name))
+
+
+def in_visible_group(group: Any) -> NDArray[np.bool_]:
+    """Tells of groups, one or many, whether rays and cameras meet what is in them; MuJoCo takes the nearest it has."""
+    return np.asarray(VISIBLE_GROUPS[np.clip(group, 0, len(VISIBLE_GROUPS) - 1)], bool)
 
 
 @cache

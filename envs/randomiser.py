@@ -21,6 +21,7 @@ from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Rand
 from robossl.envs.sensor_model import decisions_late
 from robossl.envs.solid_bodies import SolidBodies
 from robossl.envs.standing import Standing
+from robossl.envs.world_values import per_world
 
 Rows: TypeAlias = dict[str, NDArray[np.float64]]
 """Fields' values [n, ...] in n worlds."""
@@ -188,7 +189,7 @@ class Randomiser:
         if change.is_state:
             return numbers_of(self._engine, change.field, ids)
         if change.field in self._own_fields:
-            return np.array(self._engine.model_values()[change.field][ids], np.float64)
+            return per_world(self._engine, change.field, ids).astype(np.float64)
         if change.field == _INERTIA:
             mass, size = (self._changed(field, ids, rows) for field in ("body_mass", "geom_size"))
             return self._solids.inertia(mass, size, len(ids))
@@ -198,7 +199,7 @@ class Randomiser:
         """Returns the values [n, ...] that a field has or is about to have; None where the compiled model's."""
         if field in rows or field not in self._own_fields:
             return rows.get(field)
-        return np.array(self._engine.model_values()[field][ids], np.float64)
+        return per_world(self._engine, field, ids).astype(np.float64)
 
     def _push(self, draws: Draws, decisions: NDArray[np.int64]) -> None:
         model, everyone = self._engine.model, np.arange(self._engine.num_worlds)

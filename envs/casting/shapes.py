@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from robossl.envs.compiled import compiled
 from robossl.envs.engine import Engine
-from robossl.envs.mujoco_fields import VISIBLE_GROUPS
+from robossl.envs.mujoco_fields import NO_COLOUR, in_visible_group
+from robossl.envs.world_values import own_or_shared, per_world
 
 _KINDS = [
     int(getattr(mujoco.mjtGeom, f"mjGEOM_{name}").value)
     for name in ("PLANE", "SPHERE", "CAPSULE", "ELLIPSOID", "CYLINDER", "BOX")
 ]
-_NO_COLOUR = np.array([0.5, 0.5, 0.5, 1.0], np.float32)  # of a geom: MuJoCo's sign for "take the material's"
 
 
 class Shapes(NamedTuple):
@@ -55,8 +55,9 @@ def follow(shapes: Shapes, engine: Engine, ids: NDArray[np.int64], *, is_picture
     Rays of scanners pass through what `mj_ray` lets them pass, those of pictures through what MuJoCo's renderer omits:
     the two differ in whether a geom's own alpha counts beside its material's.
     """
-    values = [_own_or_shared(engine, field) for field in ("geom_rgba", "geom_matid", "mat_rgba", "geom_size")]
-    _follow(ids, values[0], values[1], values[2], values[3], _is_in_visible_group(engine.model), is_picture, shapes)
+    values = [own_or_shared(engine, field) for field in ("geom_rgba", "geom_matid", "mat_rgba", "geom_size")]
+    is_in_group = in_visible_group(engine.model.geom_group)
+    _follow(ids, values[0], values[1], values[2], values[3], is_in_group, is_picture, shapes)
 
 
 def unlike_scans(engine: Engine, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -70,33 +71,14 @@ def unlike_scans(engine: Engine, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
         return np.zeros(model.ngeom, bool)
     colour = per_world(engine, "mat_rgba", ids)[..., 3]
     materials = np.take_along_axis(colour, np.clip(material, 0, model.nmat - 1), axis=1)
-    is_own = (rgba != _NO_COLOUR).any(axis=2) & (material >= 0)
-    return np.asarray((is_own & ((rgba[..., 3] == 0) != (materials == 0))).any(axis=0)) & _is_in_visible_group(model)
-
-
-def per_world(engine: Engine, field: str, ids: NDArray[np.int64]) -> NDArray[Any]:
-    """Returns the values [n, ...] that a model field has in the worlds `ids`."""
-    own = engine.own_values(field)
-    if own is not None:
-        return np.asarray(own[ids])
-    shared = getattr(engine.model, field)
-    return np.broadcast_to(shared, (len(ids), *shared.shape))
+    is_own = (rgba != NO_COLOUR).any(axis=2) & (material >= 0)
+    differ = is_own & ((rgba[..., 3] == 0) != (materials == 0))
+    return np.asarray(differ.any(axis=0)) & in_visible_group(model.geom_group)
 
 
 def can_cast(model: mujoco.MjModel) -> bool:
     """Tells whether all that is visible of a model has a shape that is known here."""
-    return bool(np.isin(model.geom_type[_is_in_visible_group(model)], _KINDS).all()) and not model.nflex
-
-
-def _is_in_visible_group(model: mujoco.MjModel) -> NDArray[np.bool_]:
-    groups: NDArray[np.int64] = np.clip(model.geom_group, 0, len(VISIBLE_GROUPS) - 1)
-    return np.asarray(VISIBLE_GROUPS, bool)[groups]
-
-
-def _own_or_shared(engine: Engine, field: str) -> NDArray[Any]:
-    """Returns a model field of all worlds, [N, ...], or [1, ...] where they share it."""
-    own = engine.own_values(field)
-    return getattr(engine.model, field)[None] if own is None else own
+    return bool(np.isin(model.geom_type[in_visible_group(model.geom_group)], _KINDS).all()) and not model.nflex
 
 
 @compiled

@@ -10,6 +10,7 @@ from robossl.core import CameraSpec, Tree
 from robossl.envs.delayed_engine import undelayed
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.render.renderer import camera_index
+from robossl.envs.world_values import own_or_shared
 
 _FIELDS = ("geom_xpos", "geom_xmat", "cam_xpos", "cam_xmat")
 
@@ -39,8 +40,7 @@ class CameraPoses:
 
     def now(self, ids: NDArray[np.int64]) -> Poses:
         """Returns where the cameras are in the worlds `ids`."""
-        expanded = self._engine.batch.expanded("cam_fovy")
-        fovy = self._engine.model.cam_fovy[None] if expanded is None else expanded[ids]
+        fovy = own_or_shared(self._engine, "cam_fovy", ids)
         tan = np.tan(np.deg2rad(fovy[:, self._index]) / 2)
         pos, mat = self.placed(self._pos[ids], self._mat[ids])
         return Poses(pos, mat, np.broadcast_to(tan, pos.shape[:2]).copy())

@@ -20,7 +20,7 @@ from robossl.envs.casting import Caster, can_cast, unlike_scans
 from robossl.envs.casting.scanner import ray_by_ray
 from robossl.envs.compiled import compiled
 from robossl.envs.mujoco_engine import MujocoEngine
-from robossl.envs.mujoco_fields import VISIBLE_GROUPS
+from robossl.envs.mujoco_fields import VISIBLE_GROUPS, in_visible_group
 from robossl.envs.render.normals import decode
 from robossl.envs.render.poses import CameraPoses, Poses
 from robossl.envs.render.rays import Hits, View, aim, make_views
@@ -141,7 +141,7 @@ class RaycastRenderer:
 def _require_no_flexes(model: Any) -> None:
     for flex in range(model.nflex):
         group, alpha = model.flex_group[flex], model.flex_rgba[flex, 3]
-        if VISIBLE_GROUPS[min(max(group, 0), len(VISIBLE_GROUPS) - 1)] and alpha > 0:
+        if in_visible_group(group) and alpha > 0:
             name = mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_FLEX.value, flex) or f"number {flex}"
             raise UserError(f"flex {name!r}: `raycast` draws none that are visible; `gl` does")
 

@@ -13,15 +13,15 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from robossl.envs.casting import per_world
 from robossl.envs.compiled import compiled
 from robossl.envs.mujoco_engine import MujocoEngine
+from robossl.envs.mujoco_fields import NO_COLOUR
 from robossl.envs.render.rays import Hits, View
 from robossl.envs.render.sky import sky_colours
 from robossl.envs.render.textures import TextureBank
+from robossl.envs.world_values import per_world
 
 LEVELS = 256
-_DEFAULT_RGBA = np.array([0.5, 0.5, 0.5, 1.0], np.float32)  # MuJoCo's sign for "take the material's colour"
 _HALF = LEVELS / 2 - 0.01  # so that the zenith is still below LEVELS
 _SPOT, _POINT = mujoco.mjtLightType.mjLIGHT_SPOT.value, mujoco.mjtLightType.mjLIGHT_POINT.value
 _RAMP = np.linspace(0.0, 1.0, LEVELS, dtype=np.float32)
@@ -95,7 +95,7 @@ class Shader:
             world, geom = np.nonzero(material >= 0)
             index = material[world, geom]
             emission[world, geom] = per_world(self._engine, "mat_emission", ids)[world, index]
-            plain = (rgba[world, geom] == _DEFAULT_RGBA).all(axis=1)
+            plain = (rgba[world, geom] == NO_COLOUR).all(axis=1)
             world, geom, index = world[plain], geom[plain], index[plain]
             rgb[world, geom] = per_world(self._engine, "mat_rgba", ids)[world, index, :3]
         return rgb, emission

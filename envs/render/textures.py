@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robossl.core import UserError
-from robossl.envs.casting import per_world
 from robossl.envs.compiled import compiled
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.render.rays import Hits, View
+from robossl.envs.world_values import per_world
 
 _PLANE, _BOX = mujoco.mjtGeom.mjGEOM_PLANE.value, mujoco.mjtGeom.mjGEOM_BOX.value
 _FIELDS = ("geom_matid", "mat_texid", "geom_size", "mat_texrepeat")

@@ -15,12 +15,12 @@ import torch
 from numpy.typing import NDArray
 
 from robossl.core import CameraSpec, Obs, UserError
-from robossl.envs.casting import per_world
 from robossl.envs.host import on_host
-from robossl.envs.mujoco_fields import VISIBLE_GROUPS
+from robossl.envs.mujoco_fields import in_visible_group
 from robossl.envs.render.renderer import camera_index, wanted
 from robossl.envs.warp.engine import WarpEngine
 from robossl.envs.warp.library import mujoco_warp, warp
+from robossl.envs.world_values import per_world
 
 _HORIZON = (0.80, 0.87, 0.93, 1.0)
 _RGB_ROLE, _FLAT = mujoco.mjtTextureRole.mjTEXROLE_RGB.value, mujoco.mjtTexture.mjTEXTURE_2D.value
@@ -147,7 +147,7 @@ def _require_flat(engine: WarpEngine) -> None:
     material = per_world(engine, "geom_matid", everyone)
     images = per_world(engine, "mat_texid", everyone)[..., _RGB_ROLE]
     image = np.where(material >= 0, np.take_along_axis(images, np.maximum(material, 0), axis=1), -1)
-    is_seen = np.asarray(VISIBLE_GROUPS, bool)[np.clip(model.geom_group, 0, len(VISIBLE_GROUPS) - 1)]
+    is_seen = in_visible_group(model.geom_group)
     for geom in np.flatnonzero(((image >= 0) & (model.tex_type[image] != _FLAT)).any(axis=0) & is_seen):
         name = model.geom(geom).name or f"number {geom}"
         raise UserError(f"geom {name!r} has a cube texture: `warp` draws flat ones only, `raycast` and `gl` both")

@@ -11,7 +11,7 @@ from robossl.core import Array, ArraySpec, UserError
 from robossl.envs.elements import element_id
 from robossl.envs.engine import Engine
 from robossl.envs.fitting import fit
-from robossl.envs.mujoco_fields import VISIBLE_GROUPS
+from robossl.envs.mujoco_fields import in_visible_group
 from robossl.envs.per_model import per_model
 from robossl.envs.sensors.sensor import Memory, Sensor
 
@@ -72,7 +72,7 @@ class Lidar(Sensor):
 def _has_more_parts(model: Any, body: int) -> bool:
     """Tells whether beams can see parts of a body's robot other than it."""
     others = (model.body_rootid[model.geom_bodyid] == model.body_rootid[body]) & (model.geom_bodyid != body)
-    return bool(VISIBLE_GROUPS[model.geom_group[others].clip(0, len(VISIBLE_GROUPS) - 1)].any())
+    return bool(in_visible_group(model.geom_group[others]).any())
 
 
 @cache

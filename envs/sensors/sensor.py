@@ -11,6 +11,7 @@ from robossl.core import Array, ArraySpec, Draws, UserError
 from robossl.envs.elements import element_id
 from robossl.envs.engine import Engine
 from robossl.envs.per_model import per_model
+from robossl.envs.world_values import own_or_shared
 
 Memory = dict[str, NDArray[Any]]
 """What a sensor remembers of each world from step to step, {name: [N, ...]}; checkpointed with the physics."""
@@ -116,5 +117,4 @@ def gravity_of(engine: Engine, ids: NDArray[np.int64]) -> NDArray[np.float64]:
     """Returns the acceleration of gravity in the worlds `ids`, [n, 3], or [1, 3] where they do not differ in it."""
     if engine.model.opt.disableflags & mujoco.mjtDisableBit.mjDSBL_GRAVITY.value:
         return np.zeros((1, 3))
-    own = engine.own_values("opt.gravity")
-    return np.asarray(engine.model.opt.gravity[None] if own is None else own[ids])
+    return own_or_shared(engine, "opt.gravity", ids)

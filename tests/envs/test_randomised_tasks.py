@@ -7,11 +7,13 @@ import pytest
 from task_checks import DEFAULTS, OWN_TASKS
 
 from robossl.core import UserError
-from robossl.envs import EnvConfig, WorldSeed, make_env
+from robossl.envs import EnvConfig, WorldSeed, appearances, make_env
 from robossl.envs.bullet.model import touching_pairs
 from robossl.envs.host import on_host
 from robossl.envs.make import make_task
+from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.randomisation import Randomisation
+from robossl.envs.randomiser import Randomiser
 from robossl.envs.task_env import TaskEnv
 from robossl.envs.tasks.ring_judge import judge
 
@@ -236,3 +238,18 @@ def test_appearances_begin_from_the_layout_whatever_the_episode_itself_looks_lik
         env.reset()
     assert plain.model_values().keys() != varied.model_values().keys()
     np.testing.assert_array_equal(plain.render_appearances(2, (key,))[key], varied.render_appearances(2, (key,))[key])
+
+
+def test_appearances_are_made_by_one_randomiser_which_copies_no_values_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, copied, copies = list[Any](), list[Any](), MujocoEngine.model_values
+    monkeypatch.setattr(appearances, "Randomiser", lambda *a, **how: made.append(a) or Randomiser(*a, **how))
+    monkeypatch.setattr(MujocoEngine, "model_values", lambda self: copied.append(self) or copies(self))
+    env = task_env("robossl/RingCorridor-v0", 2)
+    env.reset()
+    copied.clear()
+    for _ in range(2):
+        env.render_appearances(3, ("rgb_front",))
+    assert len(made) == 1
+    assert copied == 2 * [env.engine]  # what the episodes themselves have
