@@ -43,7 +43,9 @@ def list_env_ids() -> list[str]:
 def _make_perfect(config: EnvConfig, worlds: WorldSeed) -> BatchEnv:
     name = _imported(config.id)
     if name in TASKS:
-        return _task_env(_led(make_task(name, config.difficulty), config), config, worlds)
+        from robossl.envs.task_env import TaskEnv
+
+        return TaskEnv(_led(make_task(name, config.difficulty), config), config, worlds)
     if name not in gymnasium.registry:
         raise _unknown(config.id)
     if config.difficulty is not None:
@@ -59,20 +61,6 @@ def _make_perfect(config: EnvConfig, worlds: WorldSeed) -> BatchEnv:
     from robossl.envs.gymnasium_env import GymnasiumEnv
 
     return GymnasiumEnv(config, worlds)
-
-
-def _task_env(task: Task, config: EnvConfig, worlds: WorldSeed) -> BatchEnv:
-    """Makes an environment; where that fails half-way, what its pictures have opened is closed."""
-    from robossl.envs.task_env import TaskEnv
-
-    env = TaskEnv.__new__(TaskEnv)
-    try:
-        TaskEnv.__init__(env, task, config, worlds)
-    except BaseException:
-        if hasattr(env, "pictures"):
-            env.close()
-        raise
-    return env
 
 
 def _unknown(env_id: str) -> UserError:

@@ -5,6 +5,8 @@ so that segmentation and depth mean the same as with `raycast`.
 """
 
 import copy
+import os
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -46,6 +48,7 @@ class GLRenderer:
         self._threads: list[ThreadPoolExecutor] = []
         self._painters: list[Painter] = []
         self._begin_painters(1)  # tells whether OpenGL starts
+        weakref.finalize(self, _end, os.getpid(), self._threads, self._painters).atexit = False
         end_in_children(self)
 
     def render(self, ids: NDArray[np.int64] | None = None) -> Obs:
@@ -74,7 +77,8 @@ class GLRenderer:
         for thread, painter in zip(self._threads, self._painters, strict=True):
             thread.submit(painter.close).result()
             thread.shutdown()
-        self._threads, self._painters = [], []
+        self._threads.clear()
+        self._painters.clear()
 
     def _begin_painters(self, count: int) -> None:
         """Opens contexts until there are so many: one takes a third of a second and megabytes, and many draw little."""
@@ -213,6 +217,14 @@ class Painter:
             if item.segid >= 0 and item.objtype == _GEOM:
                 table[item.segid + 1] = item.objid
         return table[colours.astype(np.int32) @ np.array([1, 1 << 8, 1 << 16], np.int32)]
+
+
+def _end(process: int, threads: list[ThreadPoolExecutor], painters: list["Painter"]) -> None:
+    """Frees the contexts of a renderer that nobody has closed; a forked child has none of them."""
+    if os.getpid() == process:
+        for thread, painter in zip(threads, painters, strict=True):
+            thread.submit(painter.close)
+            thread.shutdown(wait=False)
 
 
 def plain(model: mujoco.MjModel, cameras: Sequence[CameraSpec]) -> mujoco.MjModel:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from robossl.core import UserError
-from robossl.envs import EnvConfig, WorldSeed, make_env, shots, task_env
+from robossl.envs import EnvConfig, WorldSeed, make_env, shots
 from robossl.envs.gym_env import GymEnv
 from robossl.envs.gym_vector_env import GymVectorEnv
 from robossl.envs.render import derived
@@ -45,15 +45,6 @@ def refuse(*_: Any, **__: Any) -> None:
 def test_an_unknown_sensor_closes_the_environment_that_it_was_to_stand_before(opened: list[Any]) -> None:
     with pytest.raises(UserError, match="observation to make imperfect: 'nope'"):
         make_env(EnvConfig(**CONFIG, num_worlds=1, sensors={"nope": SensorModel()}), WorldSeed())
-    assert opened == []
-
-
-def test_an_environment_that_fails_half_way_closes_its_pictures(
-    opened: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(task_env, "require_new_memory", refuse)
-    with pytest.raises(UserError, match="refused"):
-        make_env(EnvConfig(**CONFIG, num_worlds=1), WorldSeed())
     assert opened == []
 
 

@@ -1,3 +1,4 @@
+import gc
 import importlib
 import os
 import threading
@@ -140,6 +141,23 @@ def test_a_context_that_cannot_be_opened_leaves_no_thread(renderer, monkeypatch)
             make_renderer("gl", varied(2, 2), CAMERAS, KEYS)
     assert threading.active_count() == num_threads
     np.testing.assert_array_equal(drawn.render()["rgb_front"][:1], one["rgb_front"])
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_a_renderer_that_is_dropped_frees_its_contexts(renderer, monkeypatch, is_closed):
+    renderer(varied(1, 1))  # skips without OpenGL
+    freed, close = [], gl.Painter.close
+    monkeypatch.setattr(gl.Painter, "close", lambda painter: freed.append(close(painter)))
+    drawn = make_renderer("gl", varied(2, 2), CAMERAS, KEYS)
+    drawn.render()
+    threads = [thread for pool in drawn._threads for thread in pool._threads]
+    if is_closed:
+        drawn.close()
+    del drawn
+    gc.collect()
+    for thread in threads:
+        thread.join()
+    assert freed == [None, None]
 
 
 def test_pictures_have_the_promised_shapes_and_only_what_is_asked_for(renderer):
