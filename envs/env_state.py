@@ -52,7 +52,16 @@ def require_fitting(state: Tree, own: Tree, env_id: str, model: Any) -> None:
     if unknown := sorted(state["randomiser"]["values"].keys() - own["randomiser"]["values"].keys()):
         raise _misfit("randomiser", f"it has a range of {unknown[0]}")  # whose values would stay for good
     for part in _PARTS:
-        require_alike(state[part], own[part], part)
+        require_alike(state[part], _as_before(own[part], state[part]) if part == "randomiser" else own[part], part)
+
+
+def _as_before(own: Tree, state: Tree) -> Tree:
+    """Returns what is drawn as older states hold it: one number a world, the mean, where elements drew each."""
+    values = {
+        name: value if np.ndim(state["values"].get(name)) != 1 else value.reshape(len(value), -1)[:, 0]
+        for name, value in own["values"].items()
+    }
+    return {**own, "values": values}
 
 
 def require_stream(state: Tree, stream: int) -> None:

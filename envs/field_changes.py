@@ -37,6 +37,7 @@ class FieldChange:
         is_state: whether it is the state's, not the model's.
         is_relative: whether what comes out depends on what was there.
         compiled: its values in the compiled model; empty for the state.
+        drawn_shape: (E, C) of the numbers that are drawn for a world; (1, 1) where all share one.
     """
 
     def __init__(self, model: Any, field: str, entry: Randomisation, own_fields: Container[str] = ()) -> None:
@@ -52,15 +53,15 @@ class FieldChange:
             raise UserError("ctrl cannot be randomised: every decision sets it anew")
         rows = rows_of(model, field, entry.elements)[:, None]
         self._place = slice(None), rows, np.arange(self._shape[1]) if entry.columns is None else np.array(entry.columns)
+        self.drawn_shape = (len(rows), 1 if entry.mode == "turn" else self._place[2].size) if entry.each else (1, 1)
         self._require_columns()
         self._require_sense(model, is_known=field not in own_fields or not self.is_relative)
 
     def apply(self, values: Floats, draws: Draws) -> Floats:
-        """Changes the field's values [n, ...] in place, and returns the numbers [n, ...] drawn from the range."""
+        """Changes the field's values [n, ...] in place, and returns the numbers [n, E, C] drawn from the range."""
         entry = self._entry
         table = values.reshape(len(values), *self._shape)
-        before = table[self._place]  # [n, rows, columns]
-        shape = (before.shape[1], 1 if entry.mode == "turn" else before.shape[2]) if entry.each else (1, 1)
+        before, shape = table[self._place], self.drawn_shape  # [n, rows, columns]
         if entry.mode == "choose":  # also of half a range, which may end between two
             low, high = np.ceil(entry.low), np.floor(entry.high)
             u = np.floor(draws.uniform(low, max(low, high) + 1, shape))

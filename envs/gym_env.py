@@ -20,6 +20,7 @@ from robossl.envs.gym_view import (
     frame,
     not_begun,
     num_restored,
+    reset_info,
     reset_to_next_episode,
 )
 from robossl.envs.make import make_env
@@ -30,9 +31,10 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
     """One world of a robossl environment.
 
     `reset(seed=s)` begins episode 0 of seed s, every further `reset()` the next one; without any seed the first reset
-    draws one from the operating system. `info` holds what `StepBatch.info` does. After an episode's last step `render`
-    shows how it ended, until `reset`. After `set_state` any other goes on from what `get_state` returned, also where
-    its last episode ended, or none has begun; Gymnasium's wrappers want a `reset()` before.
+    draws one from the operating system. `info` holds what `StepBatch.info` does; that of `reset`, what was drawn for
+    the episode (`randomise/<name>`). After an episode's last step `render` shows how it ended, until `reset`. After
+    `set_state` any other goes on from what `get_state` returned, also where its last episode ended, or none has begun;
+    Gymnasium's wrappers want a `reset()` before.
 
     Args:
         config: an id or a full config; its number of worlds is overruled.
@@ -80,7 +82,7 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
             obs = self.batch_env.reset(seed=int(self.np_random.integers(2**32)) if seed is None else seed)
         require_finite(obs, self._checked)
         self._next_obs, self._running, self._last_frame = None, True, None
-        return {key: value[0] for key, value in obs.items()}, {}
+        return {key: value[0] for key, value in obs.items()}, _info(reset_info(self.batch_env))
 
     def step(self, action: NDArray[np.float32]) -> tuple[Obs, float, bool, bool, dict[str, Any]]:
         """Advances the world by one control step.
@@ -103,8 +105,8 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
             self._next_obs, self._running = batch.obs, False
             self._num_restored = num_restored(self.batch_env)
         obs = {key: value[0] for key, value in (batch.final_obs if ended else batch.obs).items()}
-        info = {name: value[0].item() for name, value in batch.info.items()}
-        return obs, float(batch.reward[0]), bool(batch.terminated[0]), bool(batch.truncated[0]), info
+        ends = bool(batch.terminated[0]), bool(batch.truncated[0])
+        return obs, float(batch.reward[0]), *ends, _info(batch.info)
 
     @property
     def compute_reward(self) -> Callable[[Any, Any, Any], Any]:
@@ -173,3 +175,8 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
             self._last_frame = frame(self.batch_env, 0)
         except UserError as error:
             self._last_frame = error
+
+
+def _info(info: Obs) -> dict[str, Any]:
+    """Returns the only world's: numbers of Python's, arrays where a name has several."""
+    return {name: value[0].item() if value.ndim == 1 else np.array(value[0]) for name, value in info.items()}

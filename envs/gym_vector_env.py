@@ -9,7 +9,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from robossl.core import Obs, StepBatch, Tree, UserError
+from robossl.core import BatchEnv, Obs, StepBatch, Tree, UserError
 from robossl.core.finite import checked_keys, require_finite, require_finite_step
 from robossl.envs.config import EnvConfig, WorldSeed
 from robossl.envs.fitting import require_fields
@@ -20,6 +20,7 @@ from robossl.envs.gym_view import (
     frame,
     not_begun,
     num_restored,
+    reset_info,
     reset_to_next_episode,
 )
 from robossl.envs.make import make_env
@@ -30,8 +31,8 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
     """N worlds of a robossl environment; worlds that end are reset in the same step.
 
     `reset(seed=s)` begins episode 0 of worlds 0 ... N - 1 of seed s, every further `reset()` an episode that no world
-    has begun yet. After `set_state` any other goes on from what `get_state` returned. What ended is
-    `info["final_obs"]` and `info["final_info"]`, as Gymnasium lays them out.
+    has begun yet; its info tells what was drawn (`randomise/<name>`). After `set_state` any other goes on from what
+    `get_state` returned. What ended is `info["final_obs"]` and `info["final_info"]`, as Gymnasium lays them out.
     """
 
     metadata: dict[str, Any] = {"render_modes": list(MODES), "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
@@ -84,7 +85,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
             obs = self.batch_env.reset(seed=int(self.np_random.integers(2**32)) if seed is None else seed)
         self._begun = True
         require_finite(obs, self._checked)
-        return obs, {}
+        return obs, _reset_info(self.batch_env)
 
     def step(
         self, actions: NDArray[np.float32]
@@ -102,7 +103,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
             raise not_begun()
         batch = self.batch_env.step(actions)
         require_finite_step(batch, self._checked)
-        return batch.obs, batch.reward, batch.terminated, batch.truncated, _vector_info(batch)
+        return batch.obs, batch.reward, batch.terminated, batch.truncated, _vector_info(batch, self.batch_env)
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """Draws every world, each [H, W, 3], where `render_mode` asks for it."""
@@ -133,7 +134,11 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
         self.batch_env.close()
 
 
-def _vector_info(batch: StepBatch) -> dict[str, Any]:
+def _reset_info(env: BatchEnv) -> dict[str, Any]:
+    return _masked(reset_info(env), np.ones(env.num_worlds, bool))
+
+
+def _vector_info(batch: StepBatch, env: BatchEnv) -> dict[str, Any]:
     """Splits a step's info into that of the running and, under "final_info", that of the ended episodes."""
     ended = batch.terminated | batch.truncated
     info = _masked(batch.info, ~ended)
@@ -141,13 +146,14 @@ def _vector_info(batch: StepBatch) -> dict[str, Any]:
         final_obs = np.full(len(ended), None, object)
         for row, world in enumerate(batch.final_ids):
             final_obs[world] = {key: value[row] for key, value in batch.final_obs.items()}
-        info |= {"final_obs": final_obs, "_final_obs": ended}
+        info |= {"final_obs": final_obs, "_final_obs": ended, **_reset_info(env)}
         info |= {"final_info": _masked(batch.info, ended), "_final_info": ended.copy()}
     return info
 
 
 def _masked(info: Obs, mask: NDArray[np.bool_]) -> dict[str, Any]:
-    """Returns {name: [N], _name: [N] bool}, zero where the mask is not set."""
-    return {name: np.where(mask, value, np.zeros_like(value)) for name, value in info.items()} | {
-        f"_{name}": mask.copy() for name in info
-    }
+    """Returns {name: [N, ...], _name: [N] bool}, zero where the mask is not set."""
+    masked: dict[str, Any] = {f"_{name}": mask.copy() for name in info}
+    for name, value in info.items():
+        masked[name] = np.where(mask.reshape(-1, *[1] * (value.ndim - 1)), value, np.zeros_like(value))
+    return masked

@@ -52,6 +52,11 @@ def reset_to_next_episode(env: BatchEnv) -> Obs:
     return env.reset(first_episode=int(env.episode_keys()["episode"].max()) + 1)
 
 
+def reset_info(env: BatchEnv) -> Obs:
+    """Returns what is known of episodes that have just begun: {"randomise/<name>": [N, ...]}, of our own tasks."""
+    return env.randomised() if hasattr(env, "randomised") else {}
+
+
 def frame(env: BatchEnv, world: int) -> NDArray[np.uint8]:
     """Draws a world, [H, W, 3]."""
     width, height = _FRAME_SIZE

@@ -77,7 +77,8 @@ class Randomiser:
         control_hz: decisions a second.
 
     Attributes:
-        values: {name: [N]} what was drawn for the running episodes, on average where an element each drew.
+        values: {name: [N], [N, E] or [N, E, C]} what was drawn for the running episodes: one number, or one for each of
+            E elements, or of their C columns. Of a delay, the seconds that actions are late: whole decisions.
     """
 
     def __init__(
@@ -105,7 +106,9 @@ class Randomiser:
         self._delays = {name: entry for name, entry in active.items() if isinstance(entry, ActionDelay)}
         longest = int(decisions_late(sum(entry.high for entry in self._delays.values()), control_hz))
         self._actions = np.zeros((engine.num_worlds, longest + 1, num_actions), np.float32)
-        self.values = {name: np.zeros(engine.num_worlds) for name in active}
+        shapes = {name: change.drawn_shape for name, change in sorted(self._changes, key=_num_drawn)}
+        self.values = {name: np.zeros((engine.num_worlds, *_squeezed(shapes.get(name, (1, 1))))) for name in active}
+        self._tell()
 
     def begin(self, ids: NDArray[np.int64], draws: Draws) -> None:
         """Draws and applies new values in worlds whose episodes the task has just laid out; `draws` gives [n, ...]."""
@@ -118,7 +121,9 @@ class Randomiser:
                 given[change.field] = self._base(change, ids, rows)
                 rows[change.field] = given[change.field].copy()
             drawn = change.apply(rows[change.field], draws.sub(f"randomise {name}"))
-            self.values[name][ids] = drawn.reshape(len(ids), -1).mean(axis=1)
+            told = self.values[name]
+            if drawn[0].size == told[0].size:  # of fields that differ in size, the one with most numbers
+                told[ids] = drawn.reshape(len(ids), *told.shape[1:])
         self._require_sense(rows)
         is_held = "qpos" in rows and self._holding.is_needed
         held = self._holding.lengths(self._engine, ids) if is_held else None
@@ -131,9 +136,10 @@ class Randomiser:
             self._holding.follow(self._engine, held, ids)
         if "geom_size" in rows:
             self._standing.settle(self._engine, given["geom_size"], rows["geom_size"], ids)
-        strengths: dict[str, AnyRandomisation] = {**self._pushes, **self._delays}
-        for name, entry in strengths.items():
+        for name, entry in self._pushes.items():
             self.values[name][ids] = draws.sub(f"randomise {name}").uniform(entry.low, entry.high)
+        self._draw_delays(ids, draws)
+        self._tell()
 
     def act(self, action: NDArray[np.float32], draws: Draws, decisions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Pushes bodies, and returns the actions [N, A] that take effect now.
@@ -154,8 +160,8 @@ class Randomiser:
         return np.where((before >= 0)[:, None], self._actions[worlds, before % size], np.float32(0))
 
     def info(self) -> Obs:
-        """Returns {"randomise/<name>": [N]} of the running episodes."""
-        return {f"randomise/{name}": values.astype(np.float32) for name, values in self.values.items()}
+        """Returns {"randomise/<name>": `values`} of the running episodes; later ones have arrays of their own."""
+        return dict(self._told)
 
     def get_state(self) -> Tree:
         """Returns what was drawn, and the actions under way."""
@@ -167,8 +173,24 @@ class Randomiser:
     def set_state(self, state: Tree) -> None:
         """Puts back what `get_state` returned."""
         for name, values in self.values.items():
-            values[...] = state["values"][name]
+            found = np.asarray(state["values"][name])  # [N] is the mean of all elements, from before each was told
+            values[...] = found.reshape(*found.shape, *[1] * (values.ndim - found.ndim))
         self._actions[...] = state["actions"]
+        self._tell()
+
+    def _draw_delays(self, ids: NDArray[np.int64], draws: Draws) -> None:
+        """Draws delays: together they are rounded to whole decisions, and each has what it adds to those before."""
+        asked_s, late = np.zeros(len(ids)), np.zeros(len(ids), np.int64)
+        for name, entry in self._delays.items():
+            asked_s = asked_s + draws.sub(f"randomise {name}").uniform(entry.low, entry.high)
+            before, late = late, decisions_late(asked_s, self._control_hz)
+            self.values[name][ids] = (late - before) / self._control_hz
+
+    def _tell(self) -> None:
+        """Makes what `info` returns until the next episode begins: steps copy nothing."""
+        self._told = {f"randomise/{name}": values.astype(np.float32) for name, values in self.values.items()}
+        for values in self._told.values():
+            values.flags.writeable = False  # who changed it would change what later steps tell
 
     def _unforeseen(self) -> dict[str, FieldLimits]:
         """Returns the limits of fields that are changed from what the model alone does not tell."""
@@ -210,3 +232,15 @@ class Randomiser:
             force_w[:, self._bodies[name], 0] += strength * np.cos(2 * np.pi * unit[:, 1])
             force_w[:, self._bodies[name], 1] += strength * np.sin(2 * np.pi * unit[:, 1])
         self._engine.write("xfrc_applied", force_w, everyone)
+
+
+def _num_drawn(named: tuple[str, FieldChange]) -> int:
+    return math.prod(named[1].drawn_shape)
+
+
+def _squeezed(shape: tuple[int, int]) -> tuple[int, ...]:
+    """Returns the shape of what a world is told to have drawn."""
+    num_elements, num_columns = shape
+    if num_columns > 1:
+        return shape
+    return (num_elements,) if num_elements > 1 else ()

@@ -166,7 +166,7 @@ class SB3VecEnv(VecEnv):
             "episode": episode,
             **({"is_success": bool(step.info["is_success"][world])} if "is_success" in step.info else {}),
             **{
-                name: float(value[world])
+                name: float(value[world]) if value.ndim == 1 else np.array(value[world])
                 for name, value in step.info.items()
                 if name.startswith(("metric/", "randomise/"))
             },

@@ -153,6 +153,10 @@ class TaskEnv:
         require_seen("privileged values", values, self.task.spec.privileged, self.num_worlds)
         return {key: np.array(on_host(value)) for key, value in values.items()}
 
+    def randomised(self) -> Obs:
+        """Returns {"randomise/<name>": [N, ...]} of the running episodes."""
+        return self._randomiser.info()
+
     def world_state(self) -> NDArray[np.float64]:
         """See `BatchEnv.world_state`: of the physics, without commands that are under way."""
         require_open(self._is_closed)

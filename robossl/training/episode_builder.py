@@ -80,7 +80,9 @@ class EpisodeBuilder:
         truth, state = self._last.pop(world)
         final = {**{key: value[row] for key, value in batch.final_obs.items()}, **truth}
         metrics = {name: float(batch.info[f"metric/{name}"][world]) for name in self._env.spec.metrics}
-        drawn = {name: float(value[world]) for name, value in batch.info.items() if name.startswith("randomise/")}
+        drawn = {
+            name: float(np.mean(value[world])) for name, value in batch.info.items() if name.startswith("randomise/")
+        }
         success = {"success": float(batch.info["success"][world])} if "success" in batch.info else {}
         lost = {"diverged": 1.0} if batch.info.get("diverged", np.zeros(world + 1))[world] else {}
         return Episode(

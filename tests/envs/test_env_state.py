@@ -49,6 +49,18 @@ def test_a_state_of_mujoco_goes_on_in_bullet(delay_s: float) -> None:
     bullet.close()
 
 
+def test_a_state_from_before_each_elements_number_was_kept_goes_on() -> None:
+    env = make(randomise={"colour": (-0.1, 0.1), "light": (0.5, 1.5)})
+    state = env.get_state()
+    values = state["randomiser"]["values"]
+    assert values["colour"].ndim == 3
+    values["colour"] = values["colour"].mean(axis=(1, 2))
+    env.set_state(state)
+    np.testing.assert_allclose(env.randomised()["randomise/colour"][:, 4, 1], values["colour"], rtol=1e-6)
+    values["colour"] = np.zeros((2, 5))
+    assert_refused(env, state, r"env\.randomise: randomiser\.values\.colour is \[2, 5\], here")
+
+
 def test_only_in_another_engine_the_solver_begins_anew() -> None:
     model = load_model('<mujoco><worldbody><body><joint/><geom size="1"/></body></worldbody></mujoco>')
     state: Tree = {"physics": np.ones((2, 50))}

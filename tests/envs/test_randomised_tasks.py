@@ -165,7 +165,8 @@ def test_bullet_varies_all_that_tasks_declare(env_id: str) -> None:
     assert all(np.isfinite(value).all() for value in (*first.values(), *batch.obs.values()))
     assert not batch.info["diverged"].any()
     for name in env.task.spec.randomisations:
-        assert len(np.unique(batch.info[f"randomise/{name}"])) == 2, name
+        if name != "action_delay":  # whole decisions: two worlds may well have the same
+            assert len(np.unique(batch.info[f"randomise/{name}"], axis=0)) == 2, name
     env.close()
 
 
@@ -183,9 +184,8 @@ def test_randomised_worlds_are_the_same_in_any_company_and_after_a_resume(env_id
         batch, single = many.step(action), one.step(action[2:3])
         for key in batch.obs:
             np.testing.assert_array_equal(batch.obs[key][2], single.obs[key][0])
-        assert {name: value[2] for name, value in batch.info.items()} == {
-            name: value[0] for name, value in single.info.items()
-        }
+        for name, value in batch.info.items():
+            np.testing.assert_array_equal(value[2], single.info[name][0])
     state = many.get_state()
     other = task_env(env_id, 3, randomise={"all": 1.0})
     other.reset(seed=9)

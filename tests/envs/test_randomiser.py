@@ -124,7 +124,54 @@ def test_each_element_gets_its_own_number_where_asked_for() -> None:
     assert_uniform(rgba[..., :3], 0.2, 0.8)
     assert len(np.unique(rgba[7, :, :3])) == 6
     assert (rgba[..., 3] == 1).all()
-    np.testing.assert_allclose(it.info()["randomise/colour"], rgba[..., :3].mean(axis=(1, 2)), rtol=1e-6)
+    np.testing.assert_array_equal(it.info()["randomise/colour"], rgba[..., :3].astype(np.float32))
+
+
+def test_one_column_or_one_number_has_no_axis_of_its_own() -> None:
+    fov = Randomisation(field="cam_fovy", low=0.5, high=1.0, each=True)
+    damping = Randomisation(field="dof_damping", low=0.5, high=1.0, each=True)
+    info = begun(fov=fov, damping=damping)[1].info()
+    assert {name: value.shape for name, value in info.items()} == {
+        "randomise/fov": (NUM,),  # of the only camera
+        "randomise/damping": (NUM, 2),
+    }
+
+
+def test_fields_that_draw_differently_much_tell_all_numbers() -> None:
+    both = Randomisation(field=("dof_damping", "jnt_stiffness", "body_mass"), low=0.5, high=1.0, each=True)
+    it = begun(both=both)[1]
+    drawn = draws().sub("randomise both").uniform(0.5, 1.0, (2,))
+    np.testing.assert_array_equal(it.values["both"], drawn)
+
+
+def test_what_was_told_never_changes() -> None:
+    colour = Randomisation(field="geom_rgba", columns=(0, 1, 2), mode="set", low=0.2, high=0.8, each=True)
+    _, it = begun(colour=colour)
+    told = it.info()["randomise/colour"]
+    before = told.copy()
+    assert it.info()["randomise/colour"] is told  # a step copies nothing
+    it.begin(EVERYONE[:3], draws(EVERYONE[:3] + NUM))
+    np.testing.assert_array_equal(told, before)
+    now = it.info()["randomise/colour"]
+    np.testing.assert_array_equal((now != told).any(axis=(1, 2)), EVERYONE < 3)
+    it.set_state({**it.get_state(), "values": {"colour": np.zeros((NUM, 2, 3))}})
+    assert now.min() >= np.float32(0.2)
+
+
+def test_a_state_from_before_elements_were_told_gives_all_the_mean() -> None:
+    _, it = begun(damping=Randomisation(field="dof_damping", low=0.5, high=1.0, each=True))
+    it.set_state({**it.get_state(), "values": {"damping": EVERYONE / NUM}})
+    np.testing.assert_array_equal(it.values["damping"], np.repeat(EVERYONE[:, None] / NUM, 2, axis=1))
+
+
+def test_a_delay_tells_how_late_actions_are() -> None:
+    alone = randomiser(delay=ActionDelay(low=0.16, high=0.24))  # at 10 Hz: two decisions
+    alone.begin(EVERYONE, draws())
+    np.testing.assert_array_equal(alone.info()["randomise/delay"], np.float32(0.2))
+    both = randomiser(a=ActionDelay(low=0.04, high=0.04), b=ActionDelay(low=0.08, high=0.08))
+    both.begin(EVERYONE, draws())
+    told = both.info()
+    np.testing.assert_array_equal(told["randomise/a"] + told["randomise/b"], np.float32(0.1))
 
 
 def test_turns_are_by_the_angle_about_any_axis() -> None:
