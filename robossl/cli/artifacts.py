@@ -14,7 +14,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from robossl.envs import EnvConfig
 from robossl.envs.engine import Engine
 from robossl.envs.mujoco_fields import columns_of
 from robossl.envs.provenance import header, without_pictures
-from robossl.training.collect import KEEPING, CollectConfig, Collected, collect, open_writer
+from robossl.training.collect import KEEPING, CollectConfig, Collected, collect, open_writer, states_kept
 from robossl.training.pretrain import ENCODER_FOLDER
 from robossl.version import VERSION
 
@@ -105,13 +105,15 @@ def collect_into(
         UserError: if the environment has no states of physics alone, where those are asked for.
     """
     told = header(env_config)
-    if config.states == "physics" and "task_sensors" not in told:
+    is_own = "task_sensors" in told
+    if config.states == "physics" and not is_own:
         raise UserError(f"{env_config.id} has no states that physics could be told apart in")
     if not config.pictures:
         env_config = without_pictures(env_config)
     with opened_env(env_config, seed, Stream.COLLECT) as env:
         if env.spec.render is not None:  # another than was asked for, where that one does not start here
             told["env"]["renderer"] = env.spec.render.renderer
+        config = replace(config, states=states_kept(folder, config, env.spec, is_own_physics=is_own))
         return _collect(folder, env, config, seed, told, farewell)
 
 

@@ -3,15 +3,16 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias, cast
 
 from robossl.core.errors import UserError
 from robossl.core.protocols import BatchEnv, Policy
 from robossl.core.seeding import Stream
+from robossl.core.specs import EnvSpec
 from robossl.data.episode import Episode
-from robossl.data.episode_index import read_dataset, read_index, require_made_alike
+from robossl.data.episode_index import DATASET_NAME, picture_specs, read_dataset, read_index, require_made_alike
 from robossl.data.episode_writer import EpisodeWriter
 from robossl.training.episode_builder import EpisodeBuilder
 from robossl.training.interrupt import InterruptWish
@@ -20,6 +21,8 @@ from robossl.training.progress import Progress
 from robossl.training.rollout import Rollout
 
 KEEPING = "keeping the finished episodes"
+
+States: TypeAlias = Literal["exact", "physics"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,8 @@ class CollectConfig:
         pictures: whether they are drawn and stored; where not, `robossl dataset render` draws them from the states.
         states: "exact" can be gone on with to the last bit. "physics" is positions and velocities, and all else that
             pictures and motion follow from; controls, applied forces and the solver's first guess (not Bullet's forces
-            of contact, which it keeps in its place) are zero.
+            of contact, which it keeps in its place) are zero. Where None, what the dataset holds; in a new one physics
+            if no pictures are stored, exact if some are: beside them it costs little.
     """
 
     steps: int | None = 20_000
@@ -44,7 +48,7 @@ class CollectConfig:
     hold_steps: float = 1.0
     privileged: bool = True
     pictures: bool = True
-    states: Literal["exact", "physics"] = "exact"
+    states: States | None = None
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
@@ -86,7 +90,7 @@ def open_writer(
     Args:
         folder: of the dataset.
         env: whose episodes are stored.
-        config: how they are made.
+        config: how they are made; states are exact where it does not say (`states_kept`).
         seed: of the worlds.
         header: what else is told of the environment: sensor models, ranges of what is random.
 
@@ -95,6 +99,7 @@ def open_writer(
             otherwise.
     """
     spec = with_privileged(env.spec) if config.privileged else env.spec
+    config = replace(config, states=config.states or "exact")
     writer = EpisodeWriter(folder, spec, {"seed": seed, **asdict(config), **(header or {})})
     try:
         _require_same(folder, config, header or {})
@@ -102,6 +107,22 @@ def open_writer(
         writer.close()
         raise
     return writer
+
+
+def states_kept(folder: Path, config: CollectConfig, spec: EnvSpec, *, is_own_physics: bool) -> States:
+    """Returns which states go into a dataset.
+
+    Args:
+        folder: of the dataset, if there is one.
+        config: what is asked for.
+        spec: of what is observed.
+        is_own_physics: whether states have parts that only serve to repeat a motion.
+    """
+    if config.states is not None:
+        return config.states
+    if (folder / DATASET_NAME).is_file():
+        return cast(States, read_dataset(folder)[1].get("states", "exact"))
+    return "exact" if picture_specs(spec) or not is_own_physics else "physics"
 
 
 def held(folder: Path, seed: int, stream: Stream = Stream.COLLECT) -> Held:

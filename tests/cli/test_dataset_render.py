@@ -48,7 +48,7 @@ ARM = EnvConfig(
     image_size=(20, 16),
     randomise={"all": 1.0},
 )
-COLLECT = CollectConfig(steps=None, episodes=5)
+COLLECT = CollectConfig(steps=None, episodes=5, states="exact")
 
 
 def states_of(env: EnvConfig, folder: Path, collect: CollectConfig = COLLECT) -> Path:
