@@ -34,7 +34,7 @@ def require_room(num_worlds: int) -> None:
         UserError: if they do not.
     """
     if num_worlds > _MAX_WORLDS:
-        raise UserError(f"engine bullet: there is room for {_MAX_WORLDS} worlds, not for {num_worlds}")
+        raise UserError(f"engine bullet: PyBullet holds at most {_MAX_WORLDS} worlds in a process, not {num_worlds}")
     free = available_bytes()
     if free is not None and num_worlds * _BYTES > free:
         raise UserError(f"engine bullet: {num_worlds} worlds need 29 MiB each; there is memory for {free // _BYTES}")

@@ -23,6 +23,10 @@ _FLOOR = '<geom name="floor" type="plane" size="9 9 0.1"/>'
 _SLOPE_RAD, _FRICTION = 0.2, 0.4
 _ROD_M, _START_RAD = 0.6, 1.2
 _SPIN, _DISC_KG_M2 = (1.0, 6.0), (0.01, 0.02)  # rad/s and inertia: across and along the disc's axis
+_LEGEND = (
+    "range: how far the value moves in MuJoCo; apart: the greatest distance between the engines; off: the greatest from"
+    " what is exact, where that is known. All in the unit of the last column."
+)
 _PUSHED = (
     _FLOOR + '<body pos="-0.3 0.02 0.05"><joint name="rail" type="slide" axis="1 0 0" armature="1"/>'
     '<geom type="capsule" size="0.02 0.03" mass="1"/></body><body pos="0 0 0.05"><freejoint/>'
@@ -57,19 +61,23 @@ class Scene:
     exact: Callable[[Floats], Floats] | None = None
 
 
-def run() -> dict[str, dict[str, Any]]:
-    """Runs every scene in both engines.
+def run(tell: Callable[[], object] = lambda: None) -> dict[str, dict[str, Any]]:
+    """Runs every scene in both engines, and calls `tell` after each.
 
     Returns:
         {scene: figures}: the greatest distance of the engines from each other (`apart_max`) and at the end
         (`apart_end`), the greatest of each from the exact value (`mujoco_error`, `bullet_error`, where there is one),
         how far the value ranges, and values every quarter of the time.
     """
-    return {name: compare(scene) for name, scene in SCENES.items()}
+    figures = {}
+    for name, scene in SCENES.items():
+        figures[name] = compare(scene)
+        tell()
+    return figures
 
 
 def table(figures: dict[str, dict[str, Any]]) -> list[str]:
-    """Returns the lines of a table of what `run` returned."""
+    """Returns the lines of a table of what `run` returned, and one that explains it."""
     rows = [("", "range", "apart", "at the end", *(f"{name} off" for name in ENGINES), "what")]
     for name, scene in figures.items():
         numbers = [scene[key] for key in ("range", "apart_max", "apart_end")]
@@ -77,7 +85,8 @@ def table(figures: dict[str, dict[str, Any]]) -> list[str]:
         texts = ["-" if number is None else f"{number:.2g}" for number in (*numbers, *errors)]
         rows.append((name, *texts, f"{scene['what']}, {scene['seconds']:g} s"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [*lines, _LEGEND]
 
 
 def compare(scene: Scene) -> dict[str, Any]:

@@ -26,6 +26,8 @@ _MEASURES: dict[str, Callable[[SimulationBench], Figures]] = {
 }
 """Driven at random, and pictures of 64x64, where the name says nothing else."""
 
+NUM_MEASURES = len(_MEASURES)
+
 
 def run(config: SimulationBench, report: Callable[[str, Figures], None] = lambda name, figures: None) -> Figures:
     """Measures everything of one task, and reports each figure as it comes.

@@ -4,12 +4,16 @@ A busy machine slows both sides of a turn.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from statistics import median
 
 WARM_UP = 2
 Work = Callable[[], object]
+
+_turn_ended: ContextVar[Work] = ContextVar("turn_ended", default=lambda: None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +31,22 @@ class Side:
     before: Work = lambda: None
 
 
+@contextmanager
+def told_of_turns(tell: Work) -> Iterator[None]:
+    """Calls `tell` after every turn that is made inside, of whatever comparison."""
+    before = _turn_ended.set(tell)
+    try:
+        yield
+    finally:
+        _turn_ended.reset(before)
+
+
 def seconds_in_turns(sides: list[Side], num_repeats: int) -> list[tuple[float, ...]]:
     """Returns the seconds per counted thing, one tuple with an entry per side for every turn."""
-    turns = [tuple(_seconds(side) for side in sides) for _ in range(WARM_UP + num_repeats)]
+    turns, tell = [], _turn_ended.get()
+    for _ in range(WARM_UP + num_repeats):
+        turns.append(tuple(_seconds(side) for side in sides))
+        tell()
     return turns[WARM_UP:]
 
 

@@ -36,8 +36,8 @@ class ActingConfig:
     Attributes:
         policy: the run's agent, or random or scripted actions.
         checkpoint: of the run: best, last, or a step.
-        deterministic: whether the agent's mean action is taken; drawn from its distribution otherwise, which differs
-            with the number of worlds that are stepped together.
+        deterministic: the agent's mean action is taken, unless switched off: then one is drawn from its distribution,
+            which differs with the number of worlds that are stepped together.
         env: id of an environment, where no run is given.
         difficulty: easy, medium or hard, for tasks that have levels; the run's own where None.
         engine: of the physics, mujoco, bullet or warp; the run's own where None.

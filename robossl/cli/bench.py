@@ -4,23 +4,32 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from robossl.cli import soak
 from robossl.cli.arguments import parse, split_positional
-from robossl.cli.doctor import machine
 from robossl.cli.figures import print_json
+from robossl.cli.machine import machine
 from robossl.cli.profiles import load_profile
 from robossl.core import UnknownNameError, UsageError, UserError
 from robossl.core.files import require_writable, write_json
 from robossl.core.idle_cores import are_kept_awake, awake_cores
 from robossl.core.registry import TASKS
+from robossl.training.progress import Progress
 
 _NAMES = ("sim", "replay", "learn", "engines", "loop", "soak", "all")
+_PART_DESCRIPTIONS = {
+    "replay": "Measures how many frames a second replay and stored episodes give.",
+    "learn": "Measures updates a second of the presets, on the processor and on a GPU if there is one.",
+    "engines": "Measures how far MuJoCo and PyBullet agree on the same bodies, and how far each is off what is exact.",
+    "loop": "Measures a control period of the bridge, beside a simulated robot.",
+}
 
 Figures: TypeAlias = dict[str, Any]
 
+_UNITS = {"steps_per_s": "steps/s", "frames_per_s": "frames/s", "speed_up": "times"}
 _DESCRIPTION = "Measures speed as ratios, medians of one run; `soak` is a test of endurance with options of its own."
 
 
@@ -54,28 +63,45 @@ class BenchCommand:
             raise UsageError("--markdown is for --engine mujoco")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartCommand:
+    """Measures something else.
+
+    Attributes:
+        out: file for the figures as JSON.
+        json: print one JSON object as the last line.
+    """
+
+    out: Path | None = None
+    json: bool = False
+
+
+_SHORTHANDS = {"--num-worlds": "--worlds"}
+_OF_SIM = {"--env", "--engine", "--worlds", "--device", "--markdown", *_SHORTHANDS}
+
+
 def run(arguments: list[str]) -> int:
     """Measures and prints a table."""
     name, rest = split_positional(arguments)
     if name == "soak":
         with awake_cores():
             return soak.run(rest)
-    usage = f"robossl bench [{'|'.join(_NAMES)}]"
-    shorthands = {"--num-worlds": "--worlds"}
-    command = parse(BenchCommand(), rest, usage=usage, description=_DESCRIPTION, shorthands=shorthands)
+    usage = f"robossl bench {name or '[' + '|'.join(_NAMES) + ']'}"
     name = name or "all"
-    _require_meant(name, command)
+    if name not in _NAMES:
+        raise UnknownNameError("benchmark", name, _NAMES)
+    command = _command(name, rest, usage)
     out = None if command.out is None else require_writable(command.out)
     figures: dict[str, Any] = {"command": " ".join(["robossl bench", *arguments])}
     with nullcontext() if name == "loop" else awake_cores():  # robots let idle cores sleep
         figures["machine"] = machine()
-        if name in ("sim", "all"):
+        if isinstance(command, BenchCommand):
             figures |= _by_worlds(command) if command.engine == "warp" else _simulation(command.env)
     for part, measure in _PARTS.items():
         if name in (part, "all"):
             with nullcontext() if part == "loop" else awake_cores():
                 figures[part] = measure() if name == part else _if_possible(part, measure)
-    if command.markdown and "tasks" in figures:
+    if isinstance(command, BenchCommand) and command.markdown and "tasks" in figures:
         print("\n".join(_markdown(figures["tasks"])))
     if out is not None:
         write_json(out, figures)
@@ -84,15 +110,17 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _require_meant(name: str, command: BenchCommand) -> None:
-    """Refuses what there is not, and what would be ignored."""
-    if name not in _NAMES:
-        raise UnknownNameError("benchmark", name, _NAMES)
-    given = {"--env": command.env, "--engine warp": command.engine == "warp", "--markdown": command.markdown}
-    if flags := [flag for flag, value in given.items() if value and name not in ("sim", "all")]:
-        raise UsageError(f"{flags[0]} is for `sim` and `all`; `{name}` takes none")
+def _command(name: str, words: list[str], usage: str) -> BenchCommand | PartCommand:
+    """Reads what a benchmark is told; `sim`, and `all` with it, has options that the others refuse by name."""
+    if name in _PARTS:
+        flags = [word.partition("=")[0] for word in words]
+        if meant := [flag for flag in flags if flag in _OF_SIM]:
+            raise UsageError(f"{meant[0]} is for `sim` and `all`; `{name}` takes none")
+        return parse(PartCommand(), words, usage=usage, description=_PART_DESCRIPTIONS[name])
+    command = parse(BenchCommand(), words, usage=usage, description=_DESCRIPTION, shorthands=_SHORTHANDS)
     if command.env is not None and command.env not in TASKS:
         raise UnknownNameError("environment", command.env, TASKS)
+    return command
 
 
 def _replay() -> Figures:
@@ -113,7 +141,8 @@ def _learn() -> Figures:
 def _engines() -> Figures:
     from robossl.bench import engines
 
-    figures = engines.run()
+    with Progress("bench engines", len(engines.SCENES), "scenes", has_lines=False) as progress:
+        figures = engines.run(lambda: progress.add(1))
     print("\n".join(engines.table(figures)))
     return figures
 
@@ -143,13 +172,22 @@ def _simulation(env: str | None) -> dict[str, Any]:
     """Measures the tasks and prints a table as it grows; returns the lowest ratios, and below them each task's."""
     from robossl.bench import simulation
     from robossl.bench.setting import SimulationBench
+    from robossl.bench.turns import told_of_turns
 
     if are_kept_awake():
         print("idle cores are kept awake, for the reference, too (docs/speed.md)")
-    print(f"{'measure':<26} {'task':<26} {'robossl':>12} {'reference':>12} {'ratio':>7}")
-    tasks = {}
-    for env_id in [env] if env else list(TASKS):
-        tasks[env_id] = simulation.run(SimulationBench(env=env_id), partial(_print_row, env_id))
+    print(f"{'measure':<26} {'task':<26} {'robossl':>12} {'reference':>12} {'unit':<8} {'ratio':>7}")
+    configs = [SimulationBench(env=env_id) for env_id in ([env] if env else TASKS)]
+    tasks, per_row = {}, configs[0].num_turns
+    total, passed = simulation.NUM_MEASURES * per_row * len(configs), count(per_row, per_row)
+    with Progress("bench sim", total, "turns", has_lines=False) as progress, told_of_turns(lambda: progress.add(1)):
+
+        def tell(env_id: str, name: str, figures: Figures) -> None:
+            progress.result(_row(env_id, name, figures))
+            progress.to(next(passed))  # what is unavailable makes no turns
+
+        for config in configs:
+            tasks[config.env] = simulation.run(config, partial(tell, config.env))
     return {**simulation.lowest(tasks), "model": list(tasks), "tasks": tasks}
 
 
@@ -174,15 +212,12 @@ def _print_worlds(env_id: str, number: int, figures: dict[str, Any]) -> None:
     print(f"{env_id:<26} {number:>8,} {rates} {figures['ratio']:>7.2f} {figures['frames_per_s']:>12,.4g}", flush=True)
 
 
-def _print_row(env_id: str, name: str, figures: dict[str, Any]) -> None:
+def _row(env_id: str, name: str, figures: dict[str, Any]) -> str:
     if "unavailable" in figures:
-        print(f"{name:<26} {env_id:<26} {figures['unavailable']}", flush=True)
-        return
-    ours, reference, _ = _rates(figures)
-    print(
-        f"{name:<26} {env_id:<26} {ours:>12,.4g} {reference:>12,.4g} {figures['ratio']:>7.2f}{_aside(figures)}",
-        flush=True,
-    )
+        return f"{name:<26} {env_id:<26} {figures['unavailable']}"
+    ours, reference, unit = _rates(figures)
+    rates = f"{ours:>12,.4g} {reference:>12,.4g} {_UNITS.get(unit, unit):<8} {figures['ratio']:>7.2f}"
+    return f"{name:<26} {env_id:<26} {rates}{_aside(figures)}"
 
 
 def _aside(figures: Figures) -> str:
@@ -210,7 +245,6 @@ def _markdown(tasks: dict[str, Figures]) -> list[str]:
                 continue
             ours, reference, unit = _rates(figures)
             digits = 0 if reference >= 10 else 2
-            unit = {"steps_per_s": "steps/s", "frames_per_s": "frames/s", "speed_up": "times"}.get(unit, unit)
-            rates = f"{ours:,.{digits}f} | {reference:,.{digits}f}"
-            lines.append(f"| `{name}` | {task} | {rates} | {unit} | {figures['ratio']:.2f}{_aside(figures)} |")
+            rates = f"{ours:,.{digits}f} | {reference:,.{digits}f} | {_UNITS.get(unit, unit)}"
+            lines.append(f"| `{name}` | {task} | {rates} | {figures['ratio']:.2f}{_aside(figures)} |")
     return lines

@@ -19,7 +19,7 @@ class InfoCommand:
     """Describes a dataset.
 
     Attributes:
-        verify: whether every byte is read and compared with its checksum.
+        verify: every byte is read and compared with its checksum, unless switched off.
         json: print one JSON object as the last line.
     """
 

@@ -10,18 +10,17 @@ from typing import Any
 
 from robossl.cli.arguments import parse
 from robossl.cli.graphics_choice import told_of_choice
+from robossl.cli.machine import machine, system
 from robossl.core import UserError
 from robossl.core.idle_cores import (
     CHOICE,
     DEVICE,
     SLOW_US,
     answer_us,
-    are_kept_awake,
     awake_cores,
     is_told_not_to,
     may_be_kept_awake,
 )
-from robossl.core.processor import num_cores
 
 _PACKAGES = ("torch", "mujoco", "stable-baselines3", "gymnasium", "numpy", "numba", "tensorboard", "safetensors")
 _RENDERERS = ("raycast", "gl")
@@ -55,34 +54,28 @@ def run(arguments: list[str]) -> int:
         usage="robossl doctor",
         description="Checks packages, processor, GPU and cameras, and says what to change.",
     )
-    versions = {name: _version(name) for name in _PACKAGES}
-    renderers = {name: _renderer(name, command.seconds) for name in _RENDERERS}
-    report = {
-        "python": platform.python_version(),
-        **versions,
-        **_machine_if_known(),
-        "idle_cores": _idle_cores(),
-        "warp": _warp(),
-        "renderers": renderers,
-    }
-    for line in _lines(report):
-        print(line)
+    report: dict[str, Any] = {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}}
+    for name in ("python", *_PACKAGES):
+        _tell(name, report[name] or f"not installed: pip install {name}")
+    report |= _machine_if_known()
+    told = f"{report['processor']}, {report['cores']} cores, {report['cpu_capability'] or 'unknown without torch'}"
+    _tell("processor", told)
+    report["idle_cores"] = _idle_cores()
+    _tell("idle cores", _answers(report["idle_cores"]))
+    _tell("GPU", report["gpu"] or "none: networks run on the processor")
+    warp = report["warp"] = _warp()
+    _tell("engine warp", _where(warp) if warp["works"] else f"off: {warp['why']}")
+    renderers = report["renderers"] = {name: _told_renderer(name, command.seconds) for name in _RENDERERS}
+    _tell("recommended", _recommendation(renderers))
     if command.json:
         print(json.dumps(report))
-    return 0 if all(versions.values()) and any(result["works"] for result in renderers.values()) else 1
+    is_complete = all(report[name] for name in _PACKAGES)
+    return 0 if is_complete and any(result["works"] for result in renderers.values()) else 1
 
 
-def machine() -> dict[str, Any]:
-    """Returns what figures of speed depend on."""
-    import torch
-
-    return {
-        "cores": num_cores(),
-        "torch_threads": torch.get_num_threads(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "idle_cores_kept_awake": are_kept_awake(),
-    }
+def _tell(name: str, text: str) -> None:
+    """Prints a line at once: what follows takes seconds to find out."""
+    print(f"{name:<20} {text}", flush=True)
 
 
 def _version(package: str) -> str | None:
@@ -96,7 +89,7 @@ def _machine_if_known() -> dict[str, Any]:
     try:
         return machine()
     except ImportError:
-        return {"cores": num_cores(), "torch_threads": None, "cpu_capability": None, "gpu": None}
+        return {**system(), "torch_threads": None, "cpu_capability": None, "gpu": None}
 
 
 def _idle_cores() -> dict[str, Any]:
@@ -119,6 +112,13 @@ def _warp() -> dict[str, Any]:
         return {"works": False, "why": _why(error)}
     device = device_named(None)
     return {"works": True, "device": device.alias, "name": device.name, "devices": device_names()}
+
+
+def _told_renderer(name: str, seconds: float) -> dict[str, Any]:
+    result = _renderer(name, seconds)
+    measured = f"{result['frames_per_s']} frames/s of 64x64 pixels" if result["works"] else f"off: {result['why']}"
+    _tell(f"renderer {name}", measured)
+    return result
 
 
 def _renderer(name: str, seconds: float) -> dict[str, Any]:
@@ -154,21 +154,6 @@ def _frames_per_s(name: str, seconds: float) -> int:
         return round(frames / (env.perf["render"] - before_s))
     finally:
         env.close()
-
-
-def _lines(report: dict[str, Any]) -> list[str]:
-    lines = [f"{'python':<20} {report['python']}"]
-    for name in _PACKAGES:
-        lines.append(f"{name:<20} {report[name] or f'not installed: pip install {name}'}")
-    lines.append(f"{'processor':<20} {report['cores']} cores, {report['cpu_capability'] or 'unknown without torch'}")
-    lines.append(f"{'idle cores':<20} {_answers(report['idle_cores'])}")
-    lines.append(f"{'GPU':<20} {report['gpu'] or 'none: networks run on the processor'}")
-    warp = report["warp"]
-    lines.append(f"{'engine warp':<20} {_where(warp) if warp['works'] else 'off: ' + warp['why']}")
-    for name, result in report["renderers"].items():
-        measured = f"{result['frames_per_s']} frames/s of 64x64 pixels" if result["works"] else f"off: {result['why']}"
-        lines.append(f"{'renderer ' + name:<20} {measured}")
-    return [*lines, f"{'recommended':<20} {_recommendation(report['renderers'])}"]
 
 
 def _answers(idle: dict[str, Any]) -> str:

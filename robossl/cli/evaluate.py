@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from robossl.cli.acting import ActingConfig, Actor, acting_like, opened_actor
 from robossl.cli.arguments import FLAT, parse, split_positional
-from robossl.cli.figures import print_summary
+from robossl.cli.figures import evaluation_units, print_summary
 from robossl.core import UserError
 from robossl.envs.config import EngineName
 from robossl.training.evaluate import EvalResult, evaluate
@@ -52,7 +52,8 @@ def run(arguments: list[str]) -> int:
         "same delay and profile, else from no delay, or, with `--profile`, from the run as it was trained.",
     )
     summary = _figures(run_folder, command)
-    print_summary(summary | ({"run": run_name} if run_name else {}), as_json=command.json)
+    summary |= {"run": run_name} if run_name else {}
+    print_summary(summary, as_json=command.json, units=evaluation_units(summary["env"]))
     return 0
 
 
@@ -92,6 +93,12 @@ def _evaluated(run_folder: Path | None, command: EvalCommand) -> tuple[EvalResul
     num_worlds = min(command.num_worlds, command.episodes)
     with (
         opened_actor(run_folder, command.acting, num_worlds=num_worlds) as actor,
-        Progress("eval", command.episodes, "episodes") as progress,
+        Progress(_label(command.acting), command.episodes, "episodes") as progress,
     ):
         return evaluate(actor.env, actor.policy, command.episodes, progress=progress.add), actor
+
+
+def _label(acting: ActingConfig) -> str:
+    """Names an evaluation for its bar: where two are made, it tells them apart."""
+    delay = "" if acting.delay_ms is None else f"{acting.delay_ms:g} ms late"
+    return " ".join(["eval", *filter(None, (acting.engine, delay, acting.profile))])

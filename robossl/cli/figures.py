@@ -1,9 +1,15 @@
 """How results are printed: a few lines for a person, one JSON object for a program."""
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 _HEADLINE = "distance"  # the metric, in metres, that a person asks for first; the return where a task has none
+
+
+_OF_METRICS = dict.fromkeys(("distance", "min_distance", "pushed", "distance_to_goal", "path_length"), "m")
+"""Units of metrics of robossl's own tasks; the others are numbers alone."""
 
 
 def final_figures(summary: dict[str, Any], random: dict[str, Any]) -> dict[str, Any]:
@@ -34,14 +40,22 @@ def print_figures(figures: dict[str, Any], *, as_json: bool) -> None:
         print_json(figures)
 
 
-def print_summary(summary: dict[str, Any], *, as_json: bool) -> None:
-    """Prints an evaluation's figures with their intervals, one a line; what is None is not known."""
+def evaluation_units(env_id: str) -> dict[str, str]:
+    """Returns {figure: unit} of an evaluation's; what foreign environments count in, nobody knows."""
+    own = {f"{name}_mean": unit for name, unit in _OF_METRICS.items()} if env_id.startswith("robossl/") else {}
+    return {"length_mean": "steps", **own}
+
+
+def print_summary(summary: dict[str, Any], *, as_json: bool, units: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Prints an evaluation's figures with their intervals and units, one a line; what is None is not known."""
     for key, value in summary.items():
         if key.endswith("_ci") or value is None:
             continue
-        interval = summary.get(f"{key}_ci")
+        interval, unit = summary.get(f"{key}_ci"), units.get(key, "")
+        value = 100 * value if unit == "%" else value
         text = f"{value:.4g}" if isinstance(value, float) else str(value)
-        print(f"{key:<22} {text}" + (f"   95 % [{interval[0]:.4g}, {interval[1]:.4g}]" if interval else ""))
+        known = f"   95 % [{interval[0]:.4g}, {interval[1]:.4g}]" if interval else ""
+        print(f"{key:<22} {text}{unit and f' {unit}'}{known}")
     if as_json:
         print_json(summary)
 

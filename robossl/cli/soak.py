@@ -7,11 +7,19 @@ from typing import Annotated
 
 from robossl.bench.soak import SoakConfig, failures, make, soak
 from robossl.cli.arguments import FLAT, parse
-from robossl.cli.doctor import machine
-from robossl.cli.figures import print_summary
+from robossl.cli.figures import print_json, print_summary
+from robossl.cli.machine import machine
 from robossl.core.files import require_writable, write_json
 from robossl.training.interrupt import InterruptWish
 from robossl.training.progress import Progress
+
+_UNITS = {
+    "seconds": "s",
+    "fastest": "rad/s or m/s",
+    "memory_begin_mib": "MiB",
+    "memory_end_mib": "MiB",
+    "memory_growth": "%",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +61,20 @@ def run(arguments: list[str]) -> int:
 
         figures = soak(config, env, told)
     failed = failures(figures)
-    told_of = {"command": " ".join(["robossl bench soak", *arguments]), "env": config.env, "engine": config.engine}
-    summary = {**told_of, **figures, "failures": failed}
+    summary = {
+        "command": " ".join(["robossl bench soak", *arguments]),
+        "env": config.env,
+        "engine": config.engine,
+        "num_worlds": config.num_worlds,
+        "seed": config.seed,
+        **figures,
+        "failures": failed,
+    }
+    print_summary(summary, as_json=False, units=_UNITS)
+    summary["machine"] = machine()
     if out is not None:
-        write_json(out, {**summary, "machine": machine()})
-    print_summary(summary, as_json=command.json)
+        write_json(out, summary)
+    if command.json:
+        print_json(summary)
     wish.raise_if_received(None)
     return 1 if failed else 0

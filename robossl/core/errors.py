@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Collection, Iterable
+from itertools import takewhile
 
 
 class UserError(Exception):
@@ -35,7 +36,23 @@ class CorruptFileError(UserError):
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Returns '; did you mean X?' for the nearest known name, or the list of known names where none is near."""
+    """Returns '; did you mean X?' for the nearest known name, or the list of known names where none is near.
+
+    How all of them begin and end, as `robossl/...-v0`, makes none of them near.
+    """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(names)}"
+    begin, end = _common(names) if len(names) > 1 else ("", "")
+    own = {known.removeprefix(begin).removesuffix(end): known for known in names}
+    near = difflib.get_close_matches(name.removeprefix(begin).removesuffix(end), own, n=1, cutoff=0.5)
+    return f"; did you mean {own[near[0]]!r}?" if near else f"; known: {', '.join(names)}"
+
+
+def _common(names: list[str]) -> tuple[str, str]:
+    """Returns how all names begin, and how all that is left of them ends."""
+    begin = _start(names)
+    return begin, _start([name[len(begin) :][::-1] for name in names])[::-1]
+
+
+def _start(names: list[str]) -> str:
+    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    return "".join(letters[0] for letters in same)

@@ -34,8 +34,8 @@ class CollectConfig:
         episodes: likewise; it ends with whichever comes first.
         policy: random trial and error, or the task's scripted expert.
         hold_steps: mean number of steps that the random policy holds an action.
-        privileged: whether the simulator's truth is stored beside the observations, for probes.
-        pictures: whether they are drawn and stored; where not, `robossl dataset render` draws them from the states.
+        privileged: the simulator's truth is stored beside the observations, for probes, unless switched off.
+        pictures: they are drawn and stored, unless switched off: `robossl dataset render` draws them from the states.
         states: "exact" can be gone on with to the last bit. "physics" is positions and velocities, and all else that
             pictures and motion follow from; controls, applied forces and the solver's first guess (not Bullet's forces
             of contact, which it keeps in its place) are zero. Where None, what the dataset holds; in a new one physics

@@ -19,12 +19,23 @@ class Progress:
         unit: of one.
         initial: how many were done before, by the run that is continued.
         stream: where to write.
+        has_lines: whether what is no terminal gets lines.
     """
 
-    def __init__(self, what: str, total: int, unit: str, *, initial: int = 0, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        what: str,
+        total: int,
+        unit: str,
+        *,
+        initial: int = 0,
+        stream: TextIO | None = None,
+        has_lines: bool = True,
+    ) -> None:
         self._what, self._total, self._unit, self._initial = what, total, unit, initial
         self._stream = stream or sys.stderr
-        self._done = initial
+        self._done = self._told = initial
+        self._has_lines = has_lines
         self._figures: dict[str, float] = {}
         self._begun_s = self._written_s = time.monotonic()
         self._bar: Any = None
@@ -42,7 +53,7 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
-        elif self._done > self._initial:
+        elif self._done > self._told:
             self._write_line()
 
     def add(self, count: int) -> None:
@@ -77,8 +88,18 @@ class Progress:
             self._stream.write(f"{text}\n")
             self._stream.flush()
 
+    def result(self, text: str) -> None:
+        """Writes a line to stdout, above the bar."""
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stdout)
+        else:
+            sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
     def _write_line(self) -> None:
-        self._written_s = time.monotonic()
+        self._written_s, self._told = time.monotonic(), self._done
+        if not self._has_lines:
+            return
         elapsed_s = max(self._written_s - self._begun_s, 1e-9)
         rate = (self._done - self._initial) / elapsed_s
         left = f", {_clock((self._total - self._done) / rate)} left" if rate > 0 and self._done < self._total else ""

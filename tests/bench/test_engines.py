@@ -24,8 +24,16 @@ def test_an_engine_that_differs_is_seen(monkeypatch):
     np.testing.assert_allclose([figures["apart_max"], figures["apart_end"]], 1.0)
     np.testing.assert_allclose(figures["bullet_error"], 1.0, atol=0.01)
     lines = engines.table({"servo": figures})
-    assert len(lines) == 2
+    assert len(lines) == 3
     assert lines[1].startswith("servo")
+    assert all(f"{word}:" in lines[2] for word in ("range", "apart", "off"))
+
+
+def test_every_scene_is_told_of(monkeypatch):
+    monkeypatch.setattr(engines, "compare", lambda scene: {"what": scene.what})
+    told = []
+    assert engines.run(lambda: told.append(0)).keys() == engines.SCENES.keys()
+    assert len(told) == len(engines.SCENES)
 
 
 @pytest.mark.parametrize("name", [name for name, scene in engines.SCENES.items() if scene.exact is not None])

@@ -9,7 +9,7 @@ from robossl.bench import pictures, stepping
 from robossl.bench.setting import SimulationBench, make, robot_camera
 from robossl.bench.simulation import lowest, run
 from robossl.bench.stepping import Replay, record
-from robossl.bench.turns import WARM_UP, Side, compare
+from robossl.bench.turns import WARM_UP, Side, compare, told_of_turns
 from robossl.core import CameraSpec, UnknownNameError, UserError
 from robossl.envs.make import make_task
 
@@ -67,6 +67,14 @@ def test_sides_take_turns_and_rates_are_per_counted_thing(monkeypatch):
     figures = compare(ours, Side(work=lambda: calls.append("bare"), count=40), 3, "steps_per_s")
     assert calls == ["before", "ours", "bare"] * (WARM_UP + 3)
     assert figures == pytest.approx({"steps_per_s": 10, "reference_steps_per_s": 40, "ratio": 0.25})
+
+
+def test_whoever_waits_is_told_of_every_turn():
+    side, told = Side(work=lambda: None, count=1), []
+    with told_of_turns(lambda: told.append(0)):
+        compare(side, side, 3, "steps_per_s")
+    compare(side, side, 3, "steps_per_s")
+    assert len(told) == WARM_UP + 3
 
 
 def check(figures):

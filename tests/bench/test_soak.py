@@ -83,8 +83,12 @@ def test_growing_memory_is_a_failure(monkeypatch: pytest.MonkeyPatch, capsys: py
     ]
     with pytest.raises(SystemExit) as stop:
         main(words)
-    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    lines = capsys.readouterr().out.splitlines()
+    figures = json.loads(lines[-1])
     assert stop.value.code == 1
+    assert (figures["num_worlds"], figures["machine"]["versions"].keys() >= {"robossl", "mujoco"}) == (4, True)
+    assert f"memory_growth          {100 * figures['memory_growth']:.4g} %" in lines
+    assert any(line.startswith("fastest") and line.endswith(" rad/s or m/s") for line in lines)
     assert figures["memory_growth"] == pytest.approx(0.032, abs=0.005)
     assert figures["failures"] == [f"memory grew by {figures['memory_growth']:.1%}, more than 2%"]
 

@@ -1,12 +1,15 @@
 """`robossl bench`: what cannot be measured here costs nothing of what can."""
 
+import io
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from robossl.bench import loop
+from robossl.bench import loop, simulation
+from robossl.bench.setting import SimulationBench
 from robossl.cli import bench, soak
 from robossl.core import UsageError, UserError, idle_cores
 
@@ -85,6 +88,34 @@ def test_figures_are_written_where_the_named_link_leads(
     assert json.loads((tmp_path / "figures.json").read_text())["command"].startswith(f"robossl bench {name}")
 
 
+def test_rows_name_their_units_and_a_bar_counts_what_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps = {"steps_per_s": 52_803.4, "reference_steps_per_s": 70_585.2, "ratio": 0.748}
+    scaling = {"speed_up": 1.69, "reference_speed_up": 1.93, "ratio": 0.871}
+
+    def run(config: SimulationBench, report: Any) -> dict[str, Any]:
+        report("batch_vs_bare", steps)
+        report("gl_vs_bare", {"unavailable": "no OpenGL"})
+        report("thread_scaling", scaling)
+        return dict.fromkeys(simulation._MEASURES, steps)
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(simulation, "run", run)
+    monkeypatch.setattr(simulation, "NUM_MEASURES", 3)
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
+    assert bench.run(["sim", "--env", "robossl/ArmPush-v0"]) == 0
+    head, *rows = [line.split() for line in capsys.readouterr().out.splitlines() if not line.startswith("idle")]
+    assert head == ["measure", "task", "robossl", "reference", "unit", "ratio"]
+    assert rows[0] == ["batch_vs_bare", "robossl/ArmPush-v0", "5.28e+04", "7.059e+04", "steps/s", "0.75"]
+    assert rows[1] == ["gl_vs_bare", "robossl/ArmPush-v0", "no", "OpenGL"]
+    assert rows[2][2:] == ["1.69", "1.93", "times", "0.87"]
+    assert "33/33" in terminal.getvalue()
+
+
 def test_the_table_of_the_docs_has_every_task_measure_by_measure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,3 +148,19 @@ def test_the_table_of_the_docs_has_every_task_measure_by_measure(
     ]
     with pytest.raises(UsageError, match="--markdown is for --engine mujoco"):
         bench.run(["sim", "--engine", "warp", "--markdown"])
+
+
+@pytest.mark.parametrize(("name", "has_env"), [("engines", False), ("sim", True)])
+def test_each_benchmark_explains_its_own_options(name: str, has_env: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        bench.run([name, "--help"])
+    assert stop.value.code == 0
+    told = capsys.readouterr().out
+    assert f"robossl bench {name}" in told
+    assert ("--env" in told, "--out" in told) == (has_env, True)
+
+
+@pytest.mark.parametrize("flag", ["--env", "--num-worlds", "--device=cpu", "--markdown"])
+def test_options_of_sim_are_refused_by_name_elsewhere(flag: str) -> None:
+    with pytest.raises(UsageError, match=f"{flag.partition('=')[0]} is for `sim` and `all`; `engines` takes none"):
+        bench.run(["engines", flag, "1"])

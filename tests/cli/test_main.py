@@ -13,7 +13,7 @@ import pytest
 
 from robossl.cli import doctor
 from robossl.cli.compose import resolved
-from robossl.cli.doctor import machine
+from robossl.cli.machine import machine
 from robossl.cli.main import VERBS, main
 from robossl.cli.settings import TrainSettings
 from robossl.core import UserError, idle_cores
@@ -103,7 +103,7 @@ _EVAL_ARM = ["eval", "--env", "robossl/ArmPush-v0", "--policy", "random", "--epi
         (["doctor", "--seconds", "nan"], 1, "seconds must be positive and finite, got nan"),
         (["doctor", "--seconds", "0"], 1, "seconds must be positive and finite, got 0.0"),
         (["collect", "ring-corridor", "--out", ""], 2, "--out is empty: is a variable not set?"),
-        (["bench", "replay", "--engine", "warp"], 2, "--engine warp is for `sim` and `all`; `replay` takes none"),
+        (["bench", "replay", "--engine", "warp"], 2, "--engine is for `sim` and `all`; `replay` takes none"),
         (["bench", "loop", "--markdown"], 2, "--markdown is for `sim` and `all`; `loop` takes none"),
         (["bench", "sim", "--env", "robossl/ArmPsh-v0"], 2, "did you mean 'robossl/ArmPush-v0'?"),
         ([*_EVAL_ARM, "--deterministic"], 2, "--deterministic is so already; --no-deterministic is the other way"),
@@ -253,6 +253,21 @@ def test_doctor_tells_what_is_missing(capsys: pytest.CaptureFixture[str], monkey
     assert "no renderer works" in out
     assert json.loads(out.splitlines()[-1])["mujoco"] is None
     assert errors == ""
+
+
+def test_doctor_tells_what_it_has_found_while_it_looks_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {}
+
+    def rate(name: str, seconds: float) -> int:
+        before[name] = capsys.readouterr().out
+        return 5
+
+    monkeypatch.setattr("robossl.cli.doctor._frames_per_s", rate)
+    assert run(["doctor"], capsys)[0] == 0
+    assert before["raycast"].splitlines()[0].startswith("python")
+    assert before["gl"].split() == ["renderer", "raycast", "5", "frames/s", "of", "64x64", "pixels"]
 
 
 def test_doctor_names_a_variable_that_keeps_mujoco_from_starting(

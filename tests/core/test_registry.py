@@ -3,12 +3,20 @@
 import pytest
 
 from robossl.core import UnknownNameError, UserError
-from robossl.core.registry import AGENTS, load
+from robossl.core.registry import AGENTS, TASKS, load
 
 
 def test_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="unknown agent 'sca'; did you mean 'sac'"):
         load(AGENTS, "sca", what="agent")
+
+
+def test_what_all_names_share_makes_none_of_them_near() -> None:
+    with pytest.raises(UnknownNameError, match="'robossl/Foo-v0'; known: robossl/ArmLift-v0, "):
+        load(TASKS, "robossl/Foo-v0", what="environment")
+    for near in ("robossl/ArmPsh-v0", "ArmPush-v0", "robosl/ArmPush-v1"):
+        with pytest.raises(UnknownNameError, match="did you mean 'robossl/ArmPush-v0'"):
+            load(TASKS, near, what="environment")
 
 
 @pytest.mark.parametrize(

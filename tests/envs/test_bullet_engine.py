@@ -296,7 +296,7 @@ def test_masses_and_frictions_differ_between_worlds():
 
 
 def test_more_worlds_than_there_is_room_for_are_refused():
-    with pytest.raises(UserError, match="room for 1000 worlds, not for 1001"):
+    with pytest.raises(UserError, match="PyBullet holds at most 1000 worlds in a process, not 1001"):
         BulletEngine(load_model(MIXED), 1001, 1)
 
 

@@ -74,7 +74,19 @@ def test_a_total_that_nobody_knows_is_left_out(clock):
     with Progress("record", 0, "steps", stream=stream) as bar:
         clock.now = 10.0
         bar.add(20)
-    assert stream.getvalue() == "record: 20 steps, 2.0 steps/s, 0:10\n" * 2
+    assert stream.getvalue() == "record: 20 steps, 2.0 steps/s, 0:10\n"  # once, though it ends there
+
+
+def test_results_go_to_stdout_and_lines_may_be_left_out(clock, capsys):
+    stream, terminal = io.StringIO(), Terminal()
+    for out in (stream, terminal):
+        with Progress("bench", 2, "turns", stream=out, has_lines=False) as bar:
+            clock.now += 60.0
+            bar.add(1)
+            bar.result("a row")
+    assert capsys.readouterr().out == "a row\n" * 2
+    assert stream.getvalue() == ""
+    assert "1/2" in terminal.getvalue()
 
 
 def test_hours_are_written_out(clock):
