@@ -23,7 +23,7 @@ class PPOConfig:
         gae_lambda: between one-step (0) and Monte Carlo (1) advantages.
         clip_range: how far the ratio of probabilities may move.
         clip_range_vf: how far a value may move, in units of the return; not limited where None.
-        normalize_advantage: whether each batch's advantages get mean 0 and standard deviation 1.
+        normalize_advantage: each batch's advantages get mean 0 and standard deviation 1, unless switched off.
         ent_coef: weight of the entropy.
         vf_coef: weight of the value loss.
         max_grad_norm: clips the gradient of everything but the objectives' heads.

@@ -36,7 +36,8 @@ class SACConfig:
             explores farther.
         hidden: hidden layers of actor and critics.
         num_critics: the target is the least of so many.
-        critic_layer_norm: normalises the critics' hidden layers: steadier with many updates per step.
+        critic_layer_norm: the critics' hidden layers are normalised, unless switched off: steadier with many updates
+            per step.
         max_grad_norm: clips the gradient of critics and encoder; not clipped where None.
         aux_interval: updates between those that add the auxiliary objectives.
         aux_batch_size: windows per auxiliary loss.
