@@ -97,6 +97,7 @@ class TaskSpec:
         privileged: simulator state for probes and experts.
         reward_weights: {term: weight}.
         metrics: names in Outcome.metrics.
+        metric_texts: {metric: what it is, with its unit}, for pages of documentation.
         record: fields the engine reads as every substep begins, handed to `outcome`.
         viewer_camera: the camera for a person's videos.
         random_fields: the model fields that its own layout randomises.
@@ -118,6 +119,7 @@ class TaskSpec:
     reward_weights: dict[str, float]
     metrics: tuple[str, ...]
     viewer_camera: str
+    metric_texts: dict[str, str] = field(default_factory=dict)
     record: tuple[str, ...] = ()
     sensors: "dict[str, Sensor]" = field(default_factory=dict)
     mjcf_sensors: tuple[str, ...] | None = None

@@ -23,6 +23,7 @@ from robossl.envs.sensors.sensor import (
 
 _CONTACT = mujoco.mjtSensor.mjSENS_CONTACT.value
 _FOUND = 1 << mujoco.mjtConDataField.mjCONDATA_FOUND.value
+_WRENCH = ("force_x_n", "force_y_n", "force_z_n", "torque_x_n_m", "torque_y_n_m", "torque_z_n_m")
 _MOTION = ("framelinvel", "frameangvel", "framelinacc", "frameangacc", "framequat")
 
 
@@ -49,7 +50,7 @@ class ForceTorque(Sensor):
     def spec(self, model: Any, num_substeps: int) -> ArraySpec:
         """See `Sensor.spec`."""
         require_unaltered(model, self.columns(model))
-        return ArraySpec(shape=(num_substeps, 6), units=(*3 * ("N",), *3 * ("N m",)))
+        return ArraySpec(shape=(num_substeps, 6), names=_WRENCH, units=(*3 * ("N",), *3 * ("N m",)))
 
     def read(self, engine: Engine, recorded: dict[str, Array], memory: Memory, ids: NDArray[np.int64]) -> Array:
         """See `Sensor.read`."""

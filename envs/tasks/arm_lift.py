@@ -16,7 +16,7 @@ from robossl.envs.tasks.block import Block
 from robossl.envs.tasks.lift_expert import LiftExpert
 from robossl.envs.tasks.panda import FINGER_OPEN_M, NUM_JOINTS, IKConfig
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
-from robossl.envs.tasks.progress import METRICS, progress
+from robossl.envs.tasks.progress import distances, progress
 from robossl.envs.tasks.variation import varied
 
 NUM_SUBSTEPS = 6
@@ -204,7 +204,7 @@ def _spec(arm: PandaArm, config: ArmLiftConfig) -> TaskSpec:
             "lifted": config.weight_lifted,
             "effort": config.weight_effort,
         },
-        metrics=METRICS,
+        metrics=distances("from the block to the height that counts"),
         description="A seven-joint arm with a gripper lifts a block off a table.",
         success=f"the block was more than {config.lift_m} m above the table at the end of any decision",
         is_recordable=True,

@@ -17,7 +17,7 @@ from robossl.envs.tasks.columns import joined
 from robossl.envs.tasks.panda import NUM_JOINTS, IKConfig
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
 from robossl.envs.tasks.peg_expert import PegExpert
-from robossl.envs.tasks.progress import METRICS, progress
+from robossl.envs.tasks.progress import distances, progress
 from robossl.envs.tasks.variation import varied
 
 NUM_SUBSTEPS = 8
@@ -185,7 +185,7 @@ def _spec(arm: PandaArm, config: ArmPegInBoxConfig) -> TaskSpec:
             "inside": config.weight_inside,
             "effort": config.weight_effort,
         },
-        metrics=METRICS,
+        metrics=distances("from the peg's tip to the goal"),
         description="A seven-joint arm puts the peg it holds into an open box on a table.",
         success=f"the peg's tip came within {config.success_radius_m} m of the goal, just above the box's floor, at the"
         " end of any decision",

@@ -18,7 +18,7 @@ from robossl.envs.tasks.columns import joined
 from robossl.envs.tasks.panda import NUM_JOINTS
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
 from robossl.envs.tasks.panda_options import TOUCH
-from robossl.envs.tasks.progress import METRICS, progress
+from robossl.envs.tasks.progress import distances, progress
 from robossl.envs.tasks.push_expert import PushExpert
 from robossl.envs.tasks.variation import varied
 
@@ -190,7 +190,10 @@ def _spec(arm: PandaArm, config: ArmPushConfig) -> TaskSpec:
             "at_goal": config.weight_at_goal,
             "effort": config.weight_effort,
         },
-        metrics=(*METRICS, "pushed"),
+        metrics={
+            **distances("from the block's centre to the goal, seen from above"),
+            "pushed": "by how much nearer to the goal the block is than at the start, m",
+        },
         description="A seven-joint arm pushes a block to a goal on a table.",
         success=f"the block's centre came within {config.success_radius_m} m of the goal at the end of any decision",
         is_recordable=True,

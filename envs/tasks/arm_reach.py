@@ -14,7 +14,7 @@ from robossl.envs.tasks.arm_task import TABLE_GREY, ArmTask, arm_spec, require_p
 from robossl.envs.tasks.columns import joined
 from robossl.envs.tasks.panda import NUM_JOINTS, IKConfig
 from robossl.envs.tasks.panda_arm import ArmConfig, PandaArm
-from robossl.envs.tasks.progress import progress
+from robossl.envs.tasks.progress import distances, progress
 from robossl.envs.tasks.reach_expert import ReachExpert
 from robossl.envs.tasks.variation import varied
 
@@ -165,6 +165,7 @@ def _spec(arm: PandaArm, config: ArmReachConfig) -> TaskSpec:
             "at_goal": config.weight_at_goal,
             "effort": config.weight_effort,
         },
+        metrics=distances("from the tip to the goal"),
         description="A seven-joint arm brings the tip of its tool to a point above a table.",
         success=f"the tip came within {config.success_radius_m} m of the goal at the end of any decision",
         is_recordable=True,

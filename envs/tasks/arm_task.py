@@ -18,7 +18,7 @@ from robossl.envs.sensors import Sensor
 from robossl.envs.task import Memory, Outcome, TaskSpec
 from robossl.envs.tasks.panda_arm import TOOL_NAMES, PandaArm
 from robossl.envs.tasks.panda_options import RANDOMISATIONS, SENSORS
-from robossl.envs.tasks.progress import METRICS, new_progress
+from robossl.envs.tasks.progress import new_progress
 from robossl.envs.tasks.units import vector
 
 TABLE_GREY = (0.30, 0.65)
@@ -125,12 +125,12 @@ def arm_spec(
     reward_weights: dict[str, float],
     description: str,
     success: str,
-    metrics: tuple[str, ...] = METRICS,
+    metrics: Mapping[str, str],
     sensors: Mapping[str, Sensor] | None = None,
     randomisations: Mapping[str, AnyRandomisation] | None = None,
     is_recordable: bool = False,
 ) -> TaskSpec:
-    """Returns the spec of a task that sees the arm itself and `vectors` beside it."""
+    """Returns the spec of a task that sees the arm itself and `vectors` beside it; `metrics` says what each is."""
     seen = {"proprio": arm.proprio, **{key: vector(names) for key, names in vectors.items()}}
     return TaskSpec(
         control_hz=arm.config.control_hz,
@@ -143,7 +143,8 @@ def arm_spec(
         default_observation=tuple(seen),
         privileged={key: vector(names) for key, names in {"tool_position": TOOL_NAMES, **privileged}.items()},
         reward_weights=reward_weights,
-        metrics=metrics,
+        metrics=tuple(metrics),
+        metric_texts=dict(metrics),
         viewer_camera="viewer",
         random_fields=random_fields,
         mjcf_sensors=(),

@@ -20,6 +20,7 @@ from robossl.envs.tasks.arm_peg_in_box import ArmPegInBox
 from robossl.envs.tasks.arm_push import ArmPush
 from robossl.envs.tasks.arm_reach import ArmReach
 from robossl.envs.tasks.arm_task import ArmTask
+from robossl.envs.tasks.progress import distances
 from robossl.envs.tasks.units import vector
 
 _AWAY = -1.0
@@ -178,6 +179,7 @@ def _goal_spec(task: ArmTask) -> TaskSpec:
         vectors=vectors,
         default_observation=tuple(vectors),
         reward_weights={"away": _AWAY},
+        metric_texts=spec.metric_texts | distances("from what was achieved to the desired goal"),
         description=f"{spec.description} The reward depends on achieved and desired goal alone.",
         success=f"what was achieved came within {task.goal_radius_m} m of the desired goal at the end of any decision",
     )

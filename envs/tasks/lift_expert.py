@@ -10,7 +10,7 @@ from robossl.core import Array, Obs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiftExpert:
-    """Lifts blocks; where the tool and the fingers are decides what to do next, so there is nothing to remember.
+    """Goes over the block, comes down around it, closes the fingers and takes it up. Keeps no memory.
 
     Attributes:
         step_m: how far the tool moves along an axis for an action of 1.

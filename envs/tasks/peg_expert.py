@@ -10,7 +10,7 @@ from robossl.core import Array, Obs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PegExpert:
-    """Inserts pegs; where the tip is decides what to do next, so there is nothing to remember.
+    """Goes over the box, and down when the tip is over its middle. Keeps no memory.
 
     Attributes:
         step_m: how far the tool moves along an axis for an action of 1.

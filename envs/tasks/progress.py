@@ -5,7 +5,10 @@ import numpy as np
 from robossl.core import Array
 from robossl.envs.task import Memory
 
-METRICS = ("distance", "min_distance")
+
+def distances(of: str) -> dict[str, str]:
+    """Returns what the metrics are that `progress` tells, where the distance is `of` something."""
+    return {"distance": f"{of}, m", "min_distance": "the least distance so far, m"}
 
 
 def new_progress(num_worlds: int) -> Memory:
@@ -14,5 +17,5 @@ def new_progress(num_worlds: int) -> Memory:
 
 
 def progress(memory: Memory, distance: Array) -> dict[str, Array]:
-    """Returns the `METRICS`, given the distances [N], m, after a step."""
+    """Returns the metrics, given the distances [N], m, after a step."""
     return {"distance": distance, "min_distance": memory["min_distance_m"]}

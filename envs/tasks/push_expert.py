@@ -10,7 +10,7 @@ from robossl.core import Array, Obs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushExpert:
-    """Pushes blocks; where the tool is decides what to do next, so there is nothing to remember.
+    """Goes over the block, comes down behind it and pushes it to the goal. Keeps no memory.
 
     Attributes:
         step_m: how far the tool moves along an axis for an action of 1.

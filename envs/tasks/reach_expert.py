@@ -10,7 +10,7 @@ from robossl.core import Array, Obs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReachExpert:
-    """Reaches goals.
+    """Goes straight for the goal, slower the nearer it is.
 
     Attributes:
         step_m: how far the tool moves along an axis for an action of 1.

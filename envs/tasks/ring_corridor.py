@@ -34,6 +34,7 @@ from robossl.envs.tasks.ring_planner import Drive, RingPlanner
 from robossl.envs.tasks.ring_scene import NUM_OBSTACLES, RingScene
 from robossl.envs.tasks.scene_colours import RANDOM_FIELDS
 from robossl.envs.tasks.scene_ranges import scene_ranges
+from robossl.envs.tasks.units import series, vector
 
 CONTROL_HZ = 4.0
 NUM_SUBSTEPS = 5
@@ -55,6 +56,11 @@ _RANDOMISATIONS: dict[str, AnyRandomisation] = {
         papered=("floor", "inner_wall", *_WALLS),
         camera_shift_m=0.03,
     ),
+}
+
+_METRICS = {
+    "distance": "how far it came along the ring, m; less where it turned back",
+    "collision": "1 where the last decision touched anything, else 0",
 }
 
 
@@ -237,7 +243,7 @@ def _make_spec(config: RingCorridorConfig) -> TaskSpec:
             _command("speed_m_s", "m/s", offset=DRIVE.speed_m_s),
             _command("yaw_rate_rad_s", "rad/s", scale=DRIVE.yaw_rate_rad_s),
         ),
-        vectors={"proprio": ArraySpec(shape=(2,), names=("speed_m_s", "yaw_rate_rad_s"), units=("m/s", "rad/s"))},
+        vectors={"proprio": vector(("speed_m_s", "yaw_rate_rad_s"))},
         mjcf_sensors=("collision",),
         sensors={
             "lidar": Lidar(site="lidar", num_beams=36, max_m=10.0),
@@ -252,14 +258,15 @@ def _make_spec(config: RingCorridorConfig) -> TaskSpec:
         ),
         default_observation=("rgb_front", "proprio"),
         privileged={
-            "pose": ArraySpec(shape=(3,), names=("x_m", "y_m", "yaw_rad")),
-            "route": ArraySpec(shape=(2,), names=("direction", "arc_m")),
-            "lane": ArraySpec(shape=(3,), names=("left_m", "cos_heading", "sin_heading")),
-            "nearest_obstacle": ArraySpec(shape=(2,), names=("gap_m", "sin_bearing")),
-            "obstacles": ArraySpec(shape=(NUM_OBSTACLES + NUM_CLUTTER * config.is_cluttered, len(OBSTACLE_NAMES))),
+            "pose": vector(("x_m", "y_m", "yaw_rad")),
+            "route": vector(("direction", "arc_m")),
+            "lane": vector(("left_m", "cos_heading", "sin_heading")),
+            "nearest_obstacle": vector(("gap_m", "sin_bearing")),
+            "obstacles": series(OBSTACLE_NAMES, NUM_OBSTACLES + NUM_CLUTTER * config.is_cluttered),
         },
         reward_weights={"progress": config.progress_weight, "collision": config.collision_weight},
-        metrics=("distance", "collision"),
+        metrics=tuple(_METRICS),
+        metric_texts=_METRICS,
         viewer_camera="top",
         record=("sensordata",),
         randomisations=_RANDOMISATIONS,

@@ -36,7 +36,9 @@ class Drive:
 
 
 class RingPlanner:
-    """Plans afresh at every decision; keeps no memory. The plans of one world never depend on the others.
+    """Steers by the best of several plans, made afresh at every decision. Keeps no memory.
+
+    The plans of one world never depend on the others.
 
     Args:
         drive: the car's motion.

@@ -36,6 +36,13 @@ SENSORS: dict[str, Sensor] = {
     "odometry": Odometry(body="robot", scale_std=0.02, noise_std=0.05),
     "contact": ContactFlags(sensors=("collision",)),
 }
+METRICS = {
+    "spl": "success weighted by path length, from 0 to 1",
+    "soft_spl": "the same with the progress made in place of success, from 0 to 1",
+    "collisions": "decisions with a contact so far",
+    "distance_to_goal": "length of the shortest path that is left, m",
+    "path_length": "of the way driven, m",
+}
 
 
 def rooms_spec(
@@ -75,7 +82,8 @@ def rooms_spec(
             "gap": vector(("gap_m",)),
         },
         reward_weights=reward_weights,
-        metrics=("spl", "soft_spl", "collisions", "distance_to_goal", "path_length"),
+        metrics=tuple(METRICS),
+        metric_texts=METRICS,
         viewer_camera="top",
         record=("sensordata",),
         is_recordable=True,

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from robossl.cli import envs_page
+from robossl.cli import envs_page, range_words
 from robossl.cli.arguments import parse, split_positional
+from robossl.cli.array_words import elements
 from robossl.cli.compose import opened_env
 from robossl.cli.figures import print_json
 from robossl.cli.sheet import draw_appearances, draw_sheet
@@ -21,7 +22,6 @@ from robossl.envs.task_env import TaskEnv
 from robossl.training.gif import encode_png
 
 _SHOWN_PX = (384, 288)
-_MAX_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,17 +102,17 @@ def _print_env(env: BatchEnv) -> None:
     if isinstance(env, TaskEnv):
         print(f"  of each       {', '.join(MODALITIES)}")
         for name, entry in env.task.spec.randomisations.items():
-            print(f"  randomise     {name}: {entry.described()}")
+            what, numbers = (told(entry, env.engine.model) for told in (range_words.effect, range_words.numbers))
+            print(f"  randomise     {name}: {what}; drawn: {numbers}")
     print(f"  reward        {', '.join(spec.reward_terms)}")
     told = ("success", *spec.metrics) if isinstance(env, TaskEnv) else spec.metrics
     print(f"  metrics       {', '.join(told)}")
 
 
 def _description(array: ArraySpec) -> str:
-    """Describes an array by its type, shape and elements; long lists are cut."""
-    names = array.names if len(array.names) <= _MAX_NAMES else (*array.names[:2], "...", array.names[-1])
-    units = ", ".join(dict.fromkeys(array.units)) if not names else ""
-    return f"{array.dtype}{list(array.shape)} {', '.join(names) or units}".rstrip()
+    """Describes an array by its type, shape and elements."""
+    told = elements(array) or ", ".join(dict.fromkeys(array.units))
+    return f"{array.dtype}{list(array.shape)} {told}".rstrip()
 
 
 def _show(env_id: str, command: EnvsCommand) -> int:

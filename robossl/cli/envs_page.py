@@ -1,6 +1,7 @@
 """`robossl envs docs`: docs/environments.md, written from the code so that it cannot drift.
 
-Whatever is in the table of tasks is on the page: pictures are found by name (`assets/*/<Name>-<camera>.png`).
+Whatever is in the table of tasks is on the page: pictures are found by name (`assets/*/<Name>-<camera>.png`). Of a
+variant, `<Name>Goal`, there is what differs from `<Name>`.
 """
 
 import dataclasses
@@ -10,6 +11,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from robossl.cli import camera_words, range_words
+from robossl.cli.array_words import elements
+from robossl.cli.sensor_words import attributes, kinds, meaning, numbers, plain
 from robossl.core import ArraySpec, CommandSpec
 from robossl.core.registry import TASKS, load
 from robossl.core.specs import MODALITIES
@@ -24,23 +28,40 @@ what random ranges do: [sensors and randomisation](sensors.md). The arm: [its ta
 [simulation](simulation.md).
 
 All actions are in [-1, 1]; the task maps them to the commands listed. Every environment is a Gymnasium id after
-`import robossl.envs`. Every camera gives {modalities}."""
+`import robossl.envs`. Every camera gives {modalities}.
+Depth is planar: metres along the camera's optical axis, not along the ray; 0 where nothing is hit.
 
-_CUT = 12  # names of elements that are written out
+**Reading the tables.** `0-6 joint1..7_rad` is `joint1_rad` in column 0 to `joint7_rad` in column 6. Names end in their
+units; with `_w` before the unit a quantity is in the world's frame, z up, and differences such as `tool_to_goal_x_m`
+are along its axes. The frames of `car` and `robot`, and of the sensors' sites on them, have x ahead, y to the left, z
+up. The arm's `hand`, and its site `wrist`, have z along what it holds. The arm's tasks keep it pointing down: its x is
+then the world's x, its y the world's -y. Where a camera moves with a body, its place and directions are in that body's
+frame."""
+
+_PHYSICS = (
+    "{hz:g} decisions a second, {decisions} an episode ({episode_s:g} s). A decision lasts {decision_ms:.4g} ms: "
+    "{substeps} steps of physics of {step_ms:.4g} ms. By default an agent observes {default}; `--env.observations` "
+    "chooses others."
+)
+
 Rows = Iterable[Sequence[str]]
 
 
 def page() -> str:
     """Returns the page."""
-    parts = [_HEAD.format(modalities=_listed(MODALITIES)), _overview()]
+    parts = [_HEAD.format(modalities=_listed(MODALITIES)), _overview(), _sensors()]
     parts += [_section(env_id) for env_id in TASKS]
     return "\n\n".join(parts) + "\n"
 
 
 def _overview() -> str:
-    specs = {env_id: load(TASKS, env_id, what="environment")().spec for env_id in TASKS}
-    rows = [(f"[`{env_id}`](#{_anchor(env_id)})", spec.description) for env_id, spec in specs.items()]
+    rows = [(f"[`{env_id}`](#{_anchor(env_id)})", _task(env_id).spec.description) for env_id in TASKS]
     return _table(("environment", "task"), rows)
+
+
+def _sensors() -> str:
+    every = [sensor for env_id in TASKS for sensor in _task(env_id).spec.sensors.values()]
+    return "## Sensors\n\n" + "\n".join(f"- `{kind.__name__}`. {meaning(kind)}" for kind in kinds(every))
 
 
 def _anchor(env_id: str) -> str:
@@ -48,32 +69,52 @@ def _anchor(env_id: str) -> str:
 
 
 def _section(env_id: str) -> str:
-    kind = load(TASKS, env_id, what="environment")
-    task = kind()
+    parts, varied = _parts(env_id), env_id.replace("Goal-", "-")
+    if varied == env_id or varied not in TASKS:
+        return "\n\n".join([f"## {env_id}", *parts])
+    same = _parts(varied)
+    rest = f"All else is as in [`{varied}`](#{_anchor(varied)})."
+    return "\n\n".join([f"## {env_id}", *(part for part in parts if part not in same), rest])
+
+
+def _parts(env_id: str) -> list[str]:
+    task = _task(env_id)
     spec: TaskSpec = task.spec
     model = task.build_model()
-    timestep_s = float(model.opt.timestep)
     parts = [
-        f"## {env_id}",
         spec.description,
         f"**Success**: {spec.success}.",
         _pictures(env_id, spec),
-        f"{spec.control_hz:g} decisions a second, {spec.max_episode_steps} an episode; {spec.num_substeps} steps of "
-        f"physics of {timestep_s:g} s in each. An agent sees {_listed(spec.default_observation)}, unless told.",
+        _physics(spec, float(model.opt.timestep)),
         _table(("action", "command", "unit", "range"), _commands(spec)),
-        _table(("observation", "type", "elements", "unit"), _vectors(spec, model)),
-        _table(("camera", "size", "on"), _cameras(spec)),
-        _table(("truth, for probes and experts", "type", "elements"), _truth(spec)),
+        _table(("observation", "type", "elements", "unit"), _arrays(spec.vectors)),
+        _table(("sensor", "type", "elements", "unit"), _readings(spec, model)),
+        _table(camera_words.TITLES, camera_words.rows(spec, model)),
+        _table(("truth, for probes and experts", "type", "elements", "unit"), _arrays(spec.privileged)),
         _table(("reward term, in [-1, 1]", "weight", "of"), _reward(task)),
-        f"Metrics of an episode: {_listed(('success', *spec.metrics))}.",
-        _table(
-            ("may be random", "what"), [(f"`{name}`", entry.described()) for name, entry in spec.randomisations.items()]
-        ),
+        _table(("metric of an episode", "is"), _metrics(spec)),
+        _table(("may be random", "what", "numbers drawn for an episode"), _ranges(spec, model)),
         _layout(spec),
-        _levels(kind),
+        _levels(type(task)),
         _expert(task),
     ]
-    return "\n\n".join(part for part in parts if part)
+    return [part for part in parts if part]
+
+
+def _task(env_id: str) -> Any:
+    return load(TASKS, env_id, what="environment")()
+
+
+def _physics(spec: TaskSpec, timestep_s: float) -> str:
+    return _PHYSICS.format(
+        hz=spec.control_hz,
+        decisions=spec.max_episode_steps,
+        episode_s=spec.max_episode_steps / spec.control_hz,
+        decision_ms=1000 / spec.control_hz,
+        substeps=spec.num_substeps,
+        step_ms=1000 * timestep_s,
+        default=_listed(spec.default_observation),
+    )
 
 
 def _pictures(env_id: str, spec: TaskSpec) -> str:
@@ -114,45 +155,33 @@ def _moved(command: CommandSpec) -> str:
     return f", a step of the set-point `{goal.name}`, kept in {goal.low:g} to {goal.high:g}"
 
 
-def _vectors(spec: TaskSpec, model: Any) -> Rows:
-    for key, array in spec.vectors.items():
-        yield f"`{key}`", _type(array), _elements(array), _units(array)
-    for key, array in sensor_specs(model, spec.sensors, spec.num_substeps).items():
-        sensor: Any = spec.sensors[key]
-        told = {name: value for name, value in dataclasses.asdict(sensor).items() if not isinstance(value, tuple)}
-        values = ", ".join(f"{name} {_plain(value)}" for name, value in told.items())
-        what = f"{type(sensor).__name__}" + (f" ({values})" if values else "")
-        yield f"`{key}`: {what}", _type(array), _elements(array), _units(array)
+def _readings(spec: TaskSpec, model: Any) -> Rows:
+    arrays = sensor_specs(model, spec.sensors, spec.num_substeps)
+    for (key, *rest), sensor in zip(_arrays(arrays), spec.sensors.values(), strict=True):
+        yield f"{key}: {numbers(sensor)}", *rest
 
 
-def _plain(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _cameras(spec: TaskSpec) -> Rows:
-    for camera in spec.cameras:
-        on = "" if camera.of is None else f"`{camera.of}`, {1000 * camera.shift_m:+g} mm to the right"
-        viewer = "for people's videos" if camera.name == spec.viewer_camera else ""
-        yield f"`{camera.name}`", f"{camera.width}x{camera.height}", on or viewer
-
-
-def _truth(spec: TaskSpec) -> Rows:
-    for key, array in spec.privileged.items():
-        yield f"`{key}`", _type(array), _elements(array)
+def _arrays(arrays: dict[str, ArraySpec]) -> Rows:
+    for key, array in arrays.items():
+        yield f"`{key}`", f"{array.dtype}{list(array.shape)}", elements(array), ", ".join(dict.fromkeys(array.units))
 
 
 def _reward(task: Any) -> Rows:
-    told: dict[str, str] = _attributes(type(getattr(task, "config", None))) | getattr(task, "reward_texts", {})
+    told: dict[str, str] = attributes(type(getattr(task, "config", None))) | getattr(task, "reward_texts", {})
     for name, weight in task.spec.reward_weights.items():
         text = told.get(f"weight_{name}", told.get(f"{name}_weight", told.get(name, "")))
         yield f"`{name}`", f"{weight:g}", text.removeprefix("of ").removesuffix(".")
 
 
-def _attributes(config: type) -> dict[str, str]:
-    """Returns what a config's docstring says of its attributes."""
-    text = (config.__doc__ or "").partition("Attributes:")[2]
-    entries = re.findall(r"^ {8}(\S[^:\n]*): (.*(?:\n {10,}\S.*)*)", text, flags=re.MULTILINE)
-    return {name.strip(): " ".join(line.split()) for names, line in entries for name in names.split(",")}
+def _metrics(spec: TaskSpec) -> Rows:
+    yield "`success`", "1 or 0, as above"
+    for name in spec.metrics:
+        yield f"`{name}`", spec.metric_texts.get(name, "")
+
+
+def _ranges(spec: TaskSpec, model: Any) -> Rows:
+    for name, entry in spec.randomisations.items():
+        yield f"`{name}`", range_words.effect(entry, model), range_words.numbers(entry, model)
 
 
 def _layout(spec: TaskSpec) -> str:
@@ -169,7 +198,7 @@ def _levels(kind: Any) -> str:
     }
     names = next(iter(values.values()))
     rows = [
-        (f"`{name}`", *(_plain(of[name]) for of in values.values()))
+        (f"`{name}`", *(plain(of[name]) for of in values.values()))
         for name in names
         if len({repr(of[name]) for of in values.values()}) > 1
     ]
@@ -182,19 +211,6 @@ def _expert(task: Any) -> str:
         return "No scripted expert."
     doc = (type(expert).__doc__ or "").strip().splitlines()
     return f"Expert, `--policy expert`: `{type(expert).__name__}`. {doc[0] if doc else ''}".rstrip()
-
-
-def _type(array: ArraySpec) -> str:
-    return f"{array.dtype}{list(array.shape)}"
-
-
-def _elements(array: ArraySpec) -> str:
-    names = array.names if len(array.names) <= _CUT else (*array.names[:2], "...", array.names[-1])
-    return ", ".join(names)
-
-
-def _units(array: ArraySpec) -> str:
-    return ", ".join(dict.fromkeys(array.units))
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -28,7 +28,7 @@ class ArraySpec:
 
     Attributes:
         low, high: bounds of every element.
-        names: one name (with unit) per element of a vector, where it has them.
+        names: one name (with unit) per element of a vector, or per column of a series, where it has them.
         units: the SI unit of each named element, or of each column of a series ("1" for a pure number), where known.
         joints: the model's joint that each named element is of, "" for none; empty where no element is of a joint.
     """
