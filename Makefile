@@ -6,7 +6,7 @@ PIP_ARGS ?=
 BIN := $(VENV)/bin
 SOURCES := setup.py robossl envs agents configs assets packaging tests
 
-.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu wheel-test deploy-test ros2-test ros-demo fuzz middleware soak docs bench bench-sim evidence clean
+.PHONY: quickstart test check format lint types architecture pytest test-slow test-gpu wheel-test deploy-test ros2-test ros-demo fuzz middleware soak docs pictures bench bench-sim evidence clean
 .DELETE_ON_ERROR:
 
 quickstart: $(VENV)/.installed
@@ -93,6 +93,22 @@ soak: $(VENV)/.installed-dev
 # docs/environments.md is written from the code.
 docs: $(VENV)/.installed-dev
 	$(BIN)/robossl envs docs > docs/environments.md
+
+# The cameras' pictures in the scenes' READMEs: of the world (NAME:FOLDER:SEED) in which they show what the task is about.
+PICTURES := RingCorridor:ring_corridor:0 RoomsPointGoal:rooms_point_goal:81 ArmReach:arm_reach:0 ArmPush:arm_push:14 \
+  ArmLift:arm_lift:0 ArmPegInBox:arm_peg_in_box:0
+
+pictures: $(VENV)/.installed
+	mkdir -p build/pictures
+	for task in $(PICTURES); do \
+	  IFS=:; set -- $$task; unset IFS; \
+	  $(BIN)/robossl envs show robossl/$$1-v0 --seed $$3 --out build/pictures || exit 1; \
+	  for picture in build/pictures/$$1-v0-*.png; do \
+	    case $$picture in *-sheet.png|*-appearances.png) ;; *) cp $$picture assets/$$2/ ;; esac; \
+	  done; \
+	done
+	cp build/pictures/RingCorridor-v0-sheet.png docs/images/ring_corridor_sheet.png
+	cp build/pictures/ArmPush-v0-appearances.png docs/images/arm_push_appearances.png
 
 # A simulated robot and the bridge in two processes: to success, and to a stop when things break; about a minute.
 # With BUNDLE=FOLDER PROFILE=NAME on your own bundle.

@@ -21,6 +21,14 @@ _TILE_PX = (192, 144)
 _CAPTION_PX, _GAP_PX = 16, 6
 _NUM_APPEARANCES = 7
 _NUM_STEPS = 4  # so that things move, and flow
+_AT_REST_PX = 1e-3
+_LEGEND = (
+    "depth: brightest at the distance told and nearer, half as bright twice as far away; black: nothing.",
+    "flow: strongest at the speed told, in pixels a decision, and beyond; "
+    "cyan to the right, violet down, red to the left, green up; white: at rest.",
+    "normals: red to the right, green up, blue towards the camera; grey: nothing.   "
+    "segmentation, bodies, objects: a hue for each; black: nothing.",
+)
 
 
 def draw_sheet(env_id: str, cameras: tuple[str, ...], seed: int, renderer: RendererName = "raycast") -> Picture:
@@ -38,7 +46,7 @@ def draw_sheet(env_id: str, cameras: tuple[str, ...], seed: int, renderer: Rende
     finally:
         env.close()
     tiles = [[(modality, f"{modality}_{camera}") for modality in modalities] for camera in cameras]
-    return _laid_out([[(key, as_colours(modality, obs[key][0])) for modality, key in row] for row in tiles])
+    return _laid_out([[_tile(modality, key, obs[key][0]) for modality, key in row] for row in tiles], _LEGEND)
 
 
 def draw_appearances(env: TaskEnv) -> Picture:
@@ -61,11 +69,31 @@ def as_colours(modality: str, picture: NDArray[np.generic]) -> Picture:
     return painters.get(modality, _labels)(np.asarray(picture, np.float64))
 
 
+def _tile(modality: str, key: str, picture: NDArray[np.generic]) -> tuple[str, Picture]:
+    """Paints a picture, and says in its caption what its colours count from, or up to."""
+    if modality == "depth":
+        key += f": {_nearest(np.asarray(picture, np.float64)):.2f} m"
+    elif modality == "flow":
+        key += f": {_fastest(np.asarray(picture, np.float64)):.1f} px"
+    return key, as_colours(modality, picture)
+
+
+def _nearest(metres: NDArray[np.float64]) -> float:
+    """Returns the depth that is painted brightest."""
+    depth = metres[..., 0]
+    return float(np.quantile(depth[depth > 0], 0.05)) if depth.any() else 1.0
+
+
+def _fastest(pixels: NDArray[np.float64]) -> float:
+    """Returns the speed that is painted strongest, of what moves."""
+    speed = np.hypot(pixels[..., 0], pixels[..., 1])
+    return float(np.quantile(speed[speed > _AT_REST_PX], 0.98)) if (speed > _AT_REST_PX).any() else 1.0
+
+
 def _depth(metres: NDArray[np.float64]) -> Picture:
     """Paints near things bright; black is nothing."""
     depth = metres[..., 0]
-    nearest = float(np.quantile(depth[depth > 0], 0.05)) if depth.any() else 1.0
-    nearness = np.where(depth > 0, nearest / np.maximum(depth, 1e-6), 0)
+    nearness = np.where(depth > 0, _nearest(metres) / np.maximum(depth, 1e-6), 0)
     painted = cv2.applyColorMap((255 * nearness.clip(0, 1)).astype(np.uint8), cv2.COLORMAP_MAGMA)
     return np.asarray(painted[..., ::-1], np.uint8)
 
@@ -87,7 +115,7 @@ def _normals(vectors: NDArray[np.float64]) -> Picture:
 def _flow(pixels: NDArray[np.float64]) -> Picture:
     """Paints the direction as a hue and the speed as its strength; white stands still."""
     speed, angle = np.hypot(pixels[..., 0], pixels[..., 1]), np.arctan2(pixels[..., 1], pixels[..., 0])
-    strength = 255 * np.minimum(speed / max(float(np.quantile(speed, 0.98)), 1e-3), 1)
+    strength = 255 * np.minimum(speed / _fastest(pixels), 1)
     hsv = np.stack([(angle / np.pi + 1) * 90 % 180, strength, np.full_like(speed, 255)], axis=-1).astype(np.uint8)
     return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), np.uint8)
 
@@ -98,11 +126,14 @@ def _fitted(picture: Picture) -> Picture:
     return np.repeat(np.repeat(picture, times, axis=0), times, axis=1)
 
 
-def _laid_out(rows: list[list[tuple[str, Picture]]]) -> Picture:
-    """Lays captioned tiles out on one sheet."""
+def _laid_out(rows: list[list[tuple[str, Picture]]], legend: tuple[str, ...] = ()) -> Picture:
+    """Lays captioned tiles out on one sheet, and a legend beneath them."""
     width, height = _TILE_PX[0] + _GAP_PX, _TILE_PX[1] + _CAPTION_PX + _GAP_PX
-    sheet = Image.new("RGB", (_GAP_PX + width * max(map(len, rows)), _GAP_PX + height * len(rows)), "white")
+    size = _GAP_PX + width * max(map(len, rows)), _GAP_PX + height * len(rows) + _CAPTION_PX * len(legend)
+    sheet = Image.new("RGB", size, "white")
     pen = ImageDraw.Draw(sheet)
+    for line, text in enumerate(legend):
+        pen.text((_GAP_PX, height * len(rows) + _CAPTION_PX * line), text, fill="black")
     for line, row in enumerate(rows):
         for column, (caption, tile) in enumerate(row):
             corner = (_GAP_PX + column * width, _GAP_PX + line * height)
