@@ -52,7 +52,7 @@ def test_observations_are_what_the_spec_says(env_id: str) -> None:
     for action in random_actions(env, 20):
         for key, spec in env.spec.observation.items():
             assert (obs[key].shape, obs[key].dtype.name) == ((4, *spec.shape), spec.dtype)
-            assert spec.names == () or len(spec.names) == spec.shape[0]
+            assert spec.names == () or len(spec.names) == spec.shape[-1]
         assert all(space.contains({key: value[world] for key, value in obs.items()}) for world in range(4))
         assert all(np.isfinite(value).all() for value in obs.values())
         privileged = env.privileged()
