@@ -200,7 +200,7 @@ def test_cameras_are_drawn(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     pictures = json.loads(out.splitlines()[-1])["pictures"]
     assert code == 0
     assert {"static", "wrist", "sheet", "appearances"} <= set(pictures)
-    assert "force_torque: float32[5, 6] N, N m" in out
+    assert "force_torque: float32[5, 6] in each of 5 rows: 0 force_x_n, 1 force_y_n" in out
     assert all(Path(path).read_bytes().startswith(b"\x89PNG") for path in pictures.values())
 
 
