@@ -18,6 +18,7 @@ Place = tuple[int, int]
 _FASTEST = 1e10  # m/s or rad/s of joints: far beyond where a world counts as diverged; Bullet's own limit is 100
 _THINNEST_M = 1e-5  # margin round a hull: with none at all, what lies flat on a hull now and then jumps
 _STRONGEST_N = 1e6  # of constraints, whose default is 500 N
+_HARDEST_N = 1e9  # of joint limits, which otherwise give way to more than 100 N s a step
 _XYZW = [1, 2, 3, 0]
 _NO_TURN = np.array([1.0, 0.0, 0.0, 0.0])
 _GEOM, _JOINT = mujoco.mjtGeom, mujoco.mjtJoint
@@ -100,7 +101,8 @@ class Construction:
             low, high = (model.jnt_range[joint] - model.qpos0[model.jnt_qposadr[joint]]).tolist()
             margin = min(float(model.jnt_margin[joint]), (high - low) / 2)  # MuJoCo holds joints as far from the end
             low, high = low + margin, high - margin
-            pybullet.changeDynamics(body, link, jointLowerLimit=low, jointUpperLimit=high, **self._client)
+            limit = {"jointLowerLimit": low, "jointUpperLimit": high, "jointLimitForce": _HARDEST_N}
+            pybullet.changeDynamics(body, link, **limit, **self._client)
 
     def _fix(self, geom: int) -> int:
         shape = self._shape(geom, np.zeros(3), _NO_TURN)

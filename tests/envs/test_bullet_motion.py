@@ -271,6 +271,14 @@ def test_a_joint_stops_at_its_limit():
     np.testing.assert_allclose(engine.read("qpos")[0, 0], np.deg2rad(30), atol=0.01)
 
 
+def test_a_joint_limit_bears_whatever_rests_on_it():
+    model = world(
+        '<body><joint type="slide" axis="0 0 1" range="-0.1 1" limited="true"/><geom size="0.1" mass="6000"/></body>'
+    )
+    engine = run(BulletEngine(model, 1, 1), 50, substeps=10)
+    np.testing.assert_allclose(engine.read("qpos"), [[-0.1]], atol=1e-6)
+
+
 def test_dry_friction_of_a_joint_holds_and_lets_go():
     torque = 0.25 * GRAVITY
     body = (
