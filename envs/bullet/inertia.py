@@ -15,7 +15,8 @@ _TENDON_LAWS = ("stiffness", "stiffnesspoly", "damping", "dampingpoly")
 class JointInertia:
     """Reads MuJoCo's sparse inertia matrices as dense ones, less the armature, which Bullet's joints do not have.
 
-    Armature is a joint's own or, times the square of the gear, that of an actuator on it.
+    Armature is a joint's own or, times the square of its gear's first number, that of an actuator on it: along every
+    degree of freedom, whichever of them the gear pulls.
     """
 
     def __init__(self, model: Any, batch: Any) -> None:
@@ -34,7 +35,7 @@ class JointInertia:
         diagonal = np.arange(model.nv)
         dense[:, diagonal, diagonal] -= self._own("dof_armature")
         for actuator, dofs in self._rotors:
-            ratio = self._own("actuator_gear")[..., model.actuator_outadr[actuator], :1] if len(dofs) == 1 else 1.0
+            ratio = self._own("actuator_gear")[..., model.actuator_outadr[actuator], :1]
             dense[:, dofs, dofs] -= model.actuator_armature[actuator] * ratio**2
         return dense
 

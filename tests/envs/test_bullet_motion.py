@@ -90,6 +90,8 @@ _FIXED_TENDON = '<tendon><fixed name="t" {}><joint joint="hinge" coef="1"/></fix
         ("", '<actuator><motor joint="hinge" gear="3" armature="0.1"/></actuator>'),
         ("", '<actuator><pid joint="hinge" kp="20" ki="5" kv="1"/></actuator>'),
         ("", '<actuator><motor joint="ball" gear="1 2 0" armature="0.1"/></actuator>'),
+        ("", '<actuator><motor joint="ball" gear="2 1 0" armature="0.1"/></actuator>'),
+        ("", '<actuator><motor jointinparent="ball" gear="0 2 0" armature="0.1"/></actuator>'),
         ("", '<actuator><orientation joint="ball" kp="10" kv="1"/></actuator>'),
     ],
 )
