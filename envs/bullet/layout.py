@@ -114,16 +114,20 @@ class Layout:
         )
 
     def to_mujoco(self, motion: Motion, qpos: Floats, qvel: Floats, *, bases: bool) -> None:
-        """Converts back, into `qpos` [N, nq] and `qvel` [N, nv]; free bases only if asked."""
+        """Converts back, into `qpos` [N, nq] and `qvel` [N, nv]; free bases only if asked.
+
+        Of the two quaternions of a pose it writes the one nearer to that in `qpos`: Bullet's has any sign.
+        """
         qpos[:, self._scalar_pos] = motion.joint_pos + self._reference
         qvel[:, self._scalar_vel] = motion.joint_vel
-        qpos[:, self._ball_pos] = motion.ball_quat[..., _WXYZ]
+        qpos[:, self._ball_pos] = _signed_as(qpos[:, self._ball_pos], motion.ball_quat[..., _WXYZ])
         qvel[:, self._ball_vel] = motion.ball_vel
         if not bases:
             return
         quat = product(motion.base_quat[..., _WXYZ], conjugate(self._axes))
         arm = rotated(quat, self._centre)
-        qpos[:, self._base_pos] = np.concatenate([motion.base_pos - arm, quat], axis=-1)
+        signed = _signed_as(qpos[:, self._base_pos[:, 3:]], quat)
+        qpos[:, self._base_pos] = np.concatenate([motion.base_pos - arm, signed], axis=-1)
         velocity = motion.base_vel - cross(motion.base_spin, arm)
         qvel[:, self._base_vel] = np.concatenate([velocity, rotated(conjugate(quat), motion.base_spin)], axis=-1)
 
@@ -147,6 +151,11 @@ class Layout:
         shapes: list[Any] = [scalar, scalar, (num_worlds, num_balls, 4), (num_worlds, num_balls, 3)]
         shapes += [three, (num_worlds, num_bases, 4), three, three]
         return Motion(*(np.zeros(shape) for shape in shapes))
+
+
+def _signed_as(before: Floats, quat: Floats) -> Floats:
+    """Returns quaternions [..., 4] with the signs that bring them nearer to `before`."""
+    return np.where((before * quat).sum(axis=-1, keepdims=True) < 0, -quat, quat)
 
 
 def _spans(first: NDArray[np.int32], length: int) -> NDArray[np.int64]:

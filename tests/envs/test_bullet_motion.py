@@ -208,6 +208,26 @@ def test_a_free_body_off_its_centre_tumbles_as_in_mujoco_the_more_so_the_finer_t
     assert errors[1] < errors[0] / 5
 
 
+@pytest.mark.parametrize("joint", ["free", "ball"])
+def test_quaternions_keep_the_sign_that_they_were_given_and_turn_without_a_jump(joint):
+    model = world(
+        f'<body><joint type="{joint}"/><geom type="box" size="0.05 0.1 0.15" mass="0.5"/><site name="s"/></body>',
+        option='timestep="0.002" gravity="0 0 0"',
+        rest='<sensor><framequat objtype="site" objname="s"/></sensor>',
+    )
+    engine = BulletEngine(model, 2, 1)
+    qpos, qvel = np.zeros((2, model.nq)), np.zeros((2, model.nv))
+    qpos[:, -4:], qvel[:, -1] = [[-0.5, 0.5, 0.5, 0.5], [1, 0, 0, 0]], 6
+    write(engine, qpos=qpos, qvel=qvel)
+    turns = [engine.read("qpos")[:, -4:]]
+    for _ in range(60):
+        turns.append(run(engine, 1, substeps=10).read("qpos")[:, -4:])
+        np.testing.assert_allclose(engine.read("sensordata"), turns[-1], atol=1e-6)
+    np.testing.assert_array_equal(turns[0], qpos[:, -4:])
+    assert np.abs(np.diff(turns, axis=0)).max() < 0.1
+    assert (turns[-1][1] * turns[0][1]).sum() < -0.5  # it has turned through all the way round
+
+
 @pytest.mark.parametrize("friction", [0.2, 0.5])
 def test_a_block_slides_as_far_as_coulomb_says(friction):
     speed = 1.5
