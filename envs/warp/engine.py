@@ -34,6 +34,7 @@ from robossl.envs.warp.fields import (
     stage_of,
 )
 from robossl.envs.warp.library import device_named, tell_of_compilation
+from robossl.envs.warp.refusals import require_values
 from robossl.envs.warp.worlds import WarpWorlds
 
 
@@ -169,6 +170,7 @@ class WarpEngine:
             UserError: if the field cannot differ between worlds here, or if what follows from it cannot be computed.
         """
         require_random((field,))
+        require_values(self.model, field, on_host(values))
         self.books.randomise(field, on_host(values), ids)
         self._stale[ids] = True
         self.model_version[ids] += 1

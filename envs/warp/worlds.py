@@ -19,6 +19,7 @@ from robossl.envs.mujoco_fields import state_columns
 from robossl.envs.warp.fields import ACCELERATION, KINEMATICS, POSITION, VELOCITY
 from robossl.envs.warp.kernels import Infirmary
 from robossl.envs.warp.library import mujoco_warp, warp
+from robossl.envs.warp.refusals import require_known
 from robossl.envs.warp.room import Room
 
 _OVERFLOWS = int(
@@ -51,7 +52,7 @@ class WarpWorlds:
         self._tensors: dict[str, torch.Tensor] = {}
         self._graphs: dict[str, Any] = {}
         self._warm: set[str] = set()  # what has run once: its kernels are loaded
-        _require_known(model)
+        require_known(model)
         try:
             with self.at_work():
                 self.model = mujoco_warp.put_model(model)
@@ -251,21 +252,6 @@ _STAGES = {
     VELOCITY: _up_to_velocity,
     ACCELERATION: _up_to_acceleration,
 }
-
-
-def _require_known(model: mujoco.MjModel) -> None:
-    """Refuses what would be ignored, and an integrator of several passes: records would be of a state between steps."""
-    if model.opt.integrator == mujoco.mjtIntegrator.mjINT_RK4.value:
-        raise UserError("engine warp cannot run this model: the integrator RK4; use implicitfast or Euler")
-    if model.opt.enableflags & mujoco.mjtEnableBit.mjENBL_SLEEP.value:  # what sleeps follows no written state
-        raise UserError("engine warp cannot run this model: bodies that sleep; take the flag 'sleep' out of the model")
-    for actuator, group in enumerate(model.actuator_group.tolist()):
-        if group >= 0 and model.opt.disableactuator >> group & 1:
-            name = mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_ACTUATOR.value, actuator) or actuator
-            raise UserError(
-                f"engine warp cannot run this model: actuator {name!r} is off with its group {group} "
-                "(actuatorgroupdisable); take it out of the model"
-            )
 
 
 def default_state(model: mujoco.MjModel) -> NDArray[np.float64]:
