@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from robossl.envs.bullet.library import pybullet
 from robossl.envs.bullet.model import NONE, Blueprint, Link, Tree
-from robossl.envs.bullet.shapes import hull_points
+from robossl.envs.bullet.shapes import hull_points, is_hull
 from robossl.envs.quaternion import conjugate, product, rotated
 
 Floats = NDArray[np.float64]
@@ -22,7 +22,7 @@ _HARDEST_N = 1e9  # of joint limits, which otherwise give way to more than 100 N
 _XYZW = [1, 2, 3, 0]
 _NO_TURN = np.array([1.0, 0.0, 0.0, 0.0])
 _GEOM, _JOINT = mujoco.mjtGeom, mujoco.mjtJoint
-_HULLS = (int(_GEOM.mjGEOM_MESH.value), int(_GEOM.mjGEOM_ELLIPSOID.value))
+_BALLS = (_GEOM.mjGEOM_SPHERE.value, _GEOM.mjGEOM_ELLIPSOID.value)
 _JOINT_TYPES = {
     int(_JOINT.mjJNT_BALL.value): pybullet.JOINT_SPHERICAL,
     int(_JOINT.mjJNT_SLIDE.value): pybullet.JOINT_PRISMATIC,
@@ -179,7 +179,7 @@ class Construction:
         return self._shape(geom, origin + self._model.geom_pos[geom], self._model.geom_quat[geom])
 
     def _shape(self, geom: int, pos: Floats, quat: Floats) -> int:
-        if int(self._model.geom_type[geom]) in _HULLS:
+        if is_hull(self._model, geom):
             return self._hull(pos + rotated(quat, hull_points(self._model, geom)))
         frame = {"collisionFramePosition": pos.tolist(), "collisionFrameOrientation": quat[_XYZW].tolist()}
         shape: int = pybullet.createCollisionShape(**_outline(self._model, geom), **frame, **self._client)
@@ -213,7 +213,7 @@ def _outline(model: Any, geom: int) -> dict[str, Any]:
     kind, size = int(model.geom_type[geom]), model.geom_size[geom].tolist()
     if kind == _GEOM.mjGEOM_PLANE.value:
         return {"shapeType": pybullet.GEOM_PLANE, "planeNormal": [0, 0, 1]}
-    if kind == _GEOM.mjGEOM_SPHERE.value:
+    if kind in _BALLS:
         return {"shapeType": pybullet.GEOM_SPHERE, "radius": size[0]}
     if kind == _GEOM.mjGEOM_BOX.value:
         return {"shapeType": pybullet.GEOM_BOX, "halfExtents": size}
