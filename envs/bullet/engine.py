@@ -7,9 +7,9 @@ and welds are Bullet's own.
 
 Implicit forces. Bullet knows neither a joint's armature nor forces that are implicit in the velocity, without which
 stiff servos explode. In every substep MuJoCo's contact-free step says which acceleration a* such forces lead to, given
-the generalised force f of contacts and limits in the substep before; Bullet is then handed the torque M a* + c - f,
-where M is the inertia without armature and c are the Coriolis and gravity forces. At rest against an obstacle f holds
-what the actuators push, so a* = 0 and the torque is exactly the actuators'.
+the generalised force f of contacts and limits in the substep before, or what `Foresight` makes of it; Bullet is then
+handed the torque M a* + c - f, where M is the inertia without armature and c are the Coriolis and gravity forces. At
+rest against an obstacle f holds what the actuators push, so a* = 0 and the torque is exactly the actuators'.
 """
 
 from typing import Any
@@ -24,6 +24,7 @@ from robossl.envs.bullet.books import books_of
 from robossl.envs.bullet.contacts import ContactSensors
 from robossl.envs.bullet.fields import READABLE_FIELDS, RECORDABLE_FIELDS, require_random, require_writable
 from robossl.envs.bullet.forces import ForceSensors
+from robossl.envs.bullet.foresight import Foresight
 from robossl.envs.bullet.inertia import JointInertia, ruled_trees
 from robossl.envs.bullet.layout import Layout
 from robossl.envs.bullet.model import Floats, lay_out
@@ -52,7 +53,7 @@ class BulletEngine(MujocoEngine):
         blueprint = lay_out(model)
         self._layout = Layout(blueprint)
         self._sensors, self._forces = ContactSensors(model), ForceSensors(model)
-        self._timestep = float(model.opt.timestep)
+        self._timestep, self._foresight = float(model.opt.timestep), Foresight(model)
         super().__init__(books_of(model), num_worlds, num_threads)
         self._motion = self.batch.state
         self._held = columns_of(model, ("eq_active",))
@@ -115,6 +116,7 @@ class BulletEngine(MujocoEngine):
         warnings = self.batch.warning.copy()
         self.view("ctrl")[...] = ctrl
         if not self._goes_on:
+            self._foresight.forget()
             self._bullet.load(self._everyone, self)
         for substep in range(num_substeps):
             entries = {name: values[:, substep] for name, values in recorded.items()}
@@ -182,13 +184,13 @@ class BulletEngine(MujocoEngine):
             whole: whether the state of everything is wanted afterwards.
         """
         qpos, qvel, contact = self.view("qpos"), self.view("qvel"), self.view("qacc_warmstart")
-        velocity, last_contact = qvel.copy(), contact.copy()
+        velocity, expected = qvel.copy(), self._foresight.of(contact.copy())
         state = self.batch.state.copy() if whole and (self._is_watched or "sensordata" in entries) else None
         trees = self._pulled_trees()
         pulled, bases = trees[:, self.model.dof_treeid], bool((trees & self._bullet.has_base).any())
-        self._pass_without_contact(last_contact, entries)
+        self._pass_without_contact(expected, entries)
         inertia = self._inertia.matrix()
-        torque = _times(inertia, (qvel - velocity) / self._timestep) + self._bias - last_contact
+        torque = _times(inertia, (qvel - velocity) / self._timestep) + self._bias - expected
         torque = np.where(pulled, torque, 0.0)
         forces = self._layout.forces(torque, self._bullet.motion, bases=bases)
         self._bullet.step(self._moving, forces, trees, whole=whole)
@@ -253,14 +255,12 @@ class BulletEngine(MujocoEngine):
         return sensordata
 
     def _try(self, ids: NDArray[np.int64]) -> None:
-        """Lets worlds that have just been put somewhere make one substep, takes note of forces, and takes it back.
-
-        Only by moving does Bullet tell how hard things press.
-        """
+        """Lets worlds that have just been put somewhere make one substep, takes note of forces, and takes it back."""
         if not len(ids) or self._tries:
             return
         state, lost = self.batch.state.copy(), self._bullet.lost.copy()
         self._tries, self._moving = True, ids
+        self._foresight.forget()
         try:
             self._bullet.load(ids, self)
             self._substep({"sensordata": np.zeros((self.num_worlds, self.model.nsensordata))}, whole=True)

@@ -45,6 +45,15 @@ class JointInertia:
         return np.asarray(getattr(self._model, field) if own is None else own)
 
 
+def rotors(model: Any) -> Floats:
+    """Returns the armature [nv] of the compiled model: that of joints and of the actuators on them."""
+    armature = model.dof_armature.astype(np.float64)
+    for actuator in np.flatnonzero(model.actuator_armature).tolist():
+        gear = model.actuator_gear[model.actuator_outadr[actuator], 0]
+        armature[_dofs(model, actuator)] += model.actuator_armature[actuator] * gear**2
+    return np.asarray(armature)
+
+
 def _dofs(model: Any, actuator: int) -> NDArray[np.int64]:
     """Returns the degrees of freedom of the joint that an actuator pulls."""
     joint = model.actuator_trnid[actuator, 0]
