@@ -95,7 +95,7 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/robossl envs docs > docs/environments.md
 
 # The cameras' pictures in the scenes' READMEs: of the world (NAME:FOLDER:SEED) in which they show what the task is about.
-PICTURES := RingCorridor:ring_corridor:0 RoomsPointGoal:rooms_point_goal:81 ArmReach:arm_reach:0 ArmPush:arm_push:14 \
+PICTURES := RingCorridor:ring_corridor:2 RoomsPointGoal:rooms_point_goal:81 ArmReach:arm_reach:0 ArmPush:arm_push:14 \
   ArmLift:arm_lift:0 ArmPegInBox:arm_peg_in_box:0
 
 pictures: $(VENV)/.installed
