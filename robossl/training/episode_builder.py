@@ -1,26 +1,42 @@
-"""From steps of N worlds to episodes of one world each."""
+"""From steps of N worlds to episodes of one world each.
+
+Arrays [N, T + 1, ...] have room for the longest episode of every world: what a world saw, was and did in the first
+step of its running episode, in the second, and so on. The next episode begins at the first row again.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from robossl.core.errors import UserError
+from robossl.core.memory import available_bytes
 from robossl.core.protocols import Array, BatchEnv, Obs
 from robossl.data.episode import Episode
 from robossl.training.privileged import prefixed
 from robossl.training.rollout import Moment
 
+_GIB = 2**30
+_STATE, _ACTION, _REWARD = "state", "action", "reward"  # beside observations, whose keys have "obs/" before them
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What all N worlds saw, were and did in one step."""
 
-    obs: Obs
-    state: NDArray[np.float64]
-    action: NDArray[np.float32]
-    reward: NDArray[np.float32]
+def require_memory(env: BatchEnv, *, keeps_privileged: bool) -> None:
+    """Checks that the running episodes, each as long as any may be, fit into the memory that is free.
+
+    Raises:
+        UserError: naming what they need and what is free.
+    """
+    spec = env.spec
+    arrays = [*spec.observation.values(), *(spec.privileged.values() if keeps_privileged else ()), spec.action]
+    step = sum(array.num_bytes for array in arrays) + np.asarray(env.world_state())[0].nbytes
+    each, free = (spec.max_episode_steps + 1) * step, available_bytes()
+    if free is not None and env.num_worlds * each > free:
+        raise UserError(
+            f"env.num-worlds {env.num_worlds}: their episodes, of up to {spec.max_episode_steps:,} steps, need about "
+            f"{env.num_worlds * each / _GIB:,.1f} GiB of memory until they end and {free / _GIB:,.1f} GiB are free: "
+            f"room for about {free // each:,} worlds, or for more with smaller or fewer pictures"
+        )
 
 
 class EpisodeBuilder:
@@ -40,8 +56,8 @@ class EpisodeBuilder:
     ) -> None:
         self._env, self._seed, self._stream = env, seed, stream
         self._keeps_privileged, self._forgotten = keeps_privileged, np.array(forgotten, np.int64)
-        self._steps: list[_Step] = []
-        self._starts = np.zeros(env.num_worlds, np.int64)  # where in `_steps` the running episodes begin
+        self._rows: dict[str, Array] = {}
+        self._worlds, self._ages = np.arange(env.num_worlds), np.zeros(env.num_worlds, np.int64)
         self._state = np.zeros((env.num_worlds, 0))
         self._keys: dict[str, NDArray[np.int64]] = {}
         self._model_values: list[dict[str, Array]] = [{} for _ in range(env.num_worlds)]
@@ -58,25 +74,38 @@ class EpisodeBuilder:
 
     def begin(self) -> None:
         """Takes note of the episodes that a reset of all worlds has begun."""
-        self._steps.clear()
-        self._starts[:] = 0
-        self._note_beginnings(np.arange(self._env.num_worlds))
+        self._ages[:] = 0
+        self._note_beginnings(self._worlds)
 
     def add(self, moment: Moment) -> list[Episode]:
-        """Takes one step and returns the episodes that it ended."""
+        """Takes one step and returns the episodes that it ended; their arrays hold until the next one.
+
+        Raises:
+            UserError: if an episode is longer than the environment says that any is.
+        """
         batch = moment.batch
-        obs = {**moment.obs, **self._truth(moment.privileged)}
         action = np.clip(np.asarray(moment.action, np.float32), -1.0, 1.0)
-        self._steps.append(_Step(obs, self._state, action, np.asarray(batch.reward, np.float32)))
+        obs = {f"obs/{key}": value for key, value in {**moment.obs, **self._truth(moment.privileged)}.items()}
+        self._keep({**obs, _STATE: self._state, _ACTION: action, _REWARD: np.asarray(batch.reward, np.float32)})
         final_ids = np.asarray(batch.final_ids, np.int64)
         episodes = [self._episode(moment, row, world) for row, world in enumerate(final_ids.tolist())]
-        self._starts[final_ids] = len(self._steps)
+        self._ages[final_ids] = 0
         self._note_beginnings(final_ids)
-        self._forget()
         return episodes
 
+    def _keep(self, step: dict[str, Array]) -> None:
+        """Copies what all worlds saw, were and did behind what they did before."""
+        longest = self._env.spec.max_episode_steps
+        if self._ages.max() >= longest:
+            raise UserError(f"an episode has more steps than {longest}, which {self._env.spec.id} promises")
+        for key, value in step.items():
+            if key not in self._rows:  # the system gives a page of it when it is written to
+                self._rows[key] = np.empty((len(value), longest + 1, *value.shape[1:]), value.dtype)
+            self._rows[key][self._worlds, self._ages] = value
+        self._ages += 1
+
     def _episode(self, moment: Moment, row: int, world: int) -> Episode:
-        batch, steps = moment.batch, self._steps[self._starts[world] :]
+        batch, length = moment.batch, int(self._ages[world])
         truth, state = self._last.pop(world)
         final = {**{key: value[row] for key, value in batch.final_obs.items()}, **truth}
         metrics = {name: float(batch.info[f"metric/{name}"][world]) for name in self._env.spec.metrics}
@@ -86,12 +115,12 @@ class EpisodeBuilder:
         success = {"success": float(batch.info["success"][world])} if "success" in batch.info else {}
         lost = {"diverged": 1.0} if batch.info.get("diverged", np.zeros(world + 1))[world] else {}
         return Episode(
-            obs={key: np.stack([*(step.obs[key][world] for step in steps), final[key]]) for key in steps[0].obs},
-            action=np.stack([step.action[world] for step in steps]),
-            reward=np.array([step.reward[world] for step in steps], np.float32),
+            obs={key: self._ending(f"obs/{key}", world, value) for key, value in final.items()},
+            action=self._rows[_ACTION][world, :length],
+            reward=self._rows[_REWARD][world, :length],
             terminated=bool(batch.terminated[world]),
             truncated=bool(batch.truncated[world]),
-            state=np.stack([*(step.state[world] for step in steps), state]),
+            state=self._ending(_STATE, world, state),
             model_values=self._model_values[world],
             info={**success, **metrics, **drawn, **lost},
             seed=self._seed,
@@ -99,6 +128,12 @@ class EpisodeBuilder:
             world=int(self._keys["world"][world]),
             episode=int(self._keys["episode"][world]),
         )
+
+    def _ending(self, key: str, world: int, last: Array) -> Array:
+        """Returns all rows of an episode that ended, with the last one."""
+        rows, length = self._rows[key][world], int(self._ages[world])
+        rows[length] = last
+        return rows[: length + 1]
 
     def _keep_last(self, ids: NDArray[np.int64]) -> None:
         truth, state = self._truth(self._env.privileged()), self._states()
@@ -121,9 +156,3 @@ class EpisodeBuilder:
         values = self._env.model_values()
         for world in ids.tolist():
             self._model_values[world] = {field: np.array(value[world]) for field, value in values.items()}
-
-    def _forget(self) -> None:
-        """Drops the steps before the oldest running episode."""
-        oldest = int(self._starts.min())
-        del self._steps[:oldest]
-        self._starts -= oldest

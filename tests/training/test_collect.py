@@ -2,17 +2,20 @@ import dataclasses
 import json
 import os
 import signal
+import tracemalloc
 
 import numpy as np
 import pytest
-from training_toys import SPEC, Astray, LineEnv, Silent
+from training_toys import HEIGHT, SPEC, WIDTH, Astray, LineEnv, Silent
 
 from robossl.core import ArraySpec, Stream, UserError
 from robossl.data import EpisodeStore
 from robossl.training.collect import CollectConfig, collect, open_writer
+from robossl.training.episode_builder import EpisodeBuilder
 from robossl.training.interrupt import Interrupted
 from robossl.training.policy import RandomPolicy
 from robossl.training.progress import Progress
+from robossl.training.rollout import Rollout
 
 
 def run(folder, *, policy=None, num_worlds=4, policy_name="random", **options):
@@ -196,3 +199,50 @@ def test_an_endless_collection_is_refused():
         CollectConfig(steps=None)
     with pytest.raises(UserError, match=r"collect\.hold-steps must be at least 1, got 0\.5"):
         CollectConfig(hold_steps=0.5)
+
+
+class Together(LineEnv):
+    """All worlds end in the same step, after up to nine."""
+
+    @property
+    def world(self):
+        return self.first_world + 7 * np.arange(self.num_worlds)
+
+
+_BYTES = HEIGHT * WIDTH * 3 + 4 * (2 + 2 + 4 + 1) + 8 * 2  # of a step of one world: seen, truth, action, state
+
+
+def test_running_episodes_that_do_not_fit_into_memory_are_refused_before_anything_is_made(tmp_path, monkeypatch):
+    needed = 4 * (SPEC.max_episode_steps + 1) * _BYTES
+    monkeypatch.setattr("robossl.training.episode_builder.available_bytes", lambda: needed - 1)
+    message = r"num-worlds 4: their episodes, of up to 9 steps, need about .* 0\.0 GiB are free: room for about 3 w"
+    with pytest.raises(UserError, match=message):
+        run(tmp_path / "data", episodes=3)
+    assert not (tmp_path / "data").exists()
+    monkeypatch.setattr("robossl.training.episode_builder.available_bytes", lambda: needed)
+    assert run(tmp_path / "data", episodes=3).episodes == 3
+
+
+def test_episodes_that_end_together_take_no_more_than_the_running_ones(monkeypatch):
+    monkeypatch.setattr("training_toys.HEIGHT", 100)
+    monkeypatch.setattr("training_toys.WIDTH", 100)
+    env = Together(20, stream=Stream.COLLECT)
+    with EpisodeBuilder(env, seed=0, stream=0, keeps_privileged=True) as builder:
+        rollout = Rollout(env, RandomPolicy(env, seed=0))
+        builder.begin()
+        tracemalloc.start()
+        ended = [len(builder.add(rollout.step())) for _ in range(3 + 4 + 5 + 6 + 7 + 8 + 9)]
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert max(ended) > 10
+    assert peak < 1.6 * 20 * (SPEC.max_episode_steps + 1) * 100 * 100 * 3  # with two steps of the environment's own
+
+
+def test_an_episode_longer_than_any_may_be_is_told(tmp_path):
+    env, config = LineEnv(4, stream=Stream.COLLECT), CollectConfig(steps=None, episodes=100)
+    env.spec = dataclasses.replace(SPEC, max_episode_steps=5)
+    with (
+        open_writer(tmp_path, env, config, seed=0) as writer,
+        pytest.raises(UserError, match=r"an episode has more steps than 5, which toy/Line-v0 promises"),
+    ):
+        collect(env, RandomPolicy(env, seed=0), writer, config, seed=0)
