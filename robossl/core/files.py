@@ -120,6 +120,22 @@ def exclusive(path: Path, wait: Callable[[], object]) -> Iterator[None]:
                     _remove(lock, path)
 
 
+def lock_at_once(path: Path) -> BinaryIO | None:
+    """Locks the file `path`, made where it is not there, against other processes until it is closed.
+
+    Returns:
+        The file; None where another process has locked it.
+
+    Raises:
+        UserError: if the lock file cannot be made.
+    """
+    lock = _opened(path)
+    if _locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        return lock
+    lock.close()
+    return None
+
+
 def sync_folder(folder: Path) -> None:
     """Makes a rename in `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -223,7 +239,7 @@ def _remove(lock: BinaryIO, path: Path) -> None:
 def _locked(lock: BinaryIO, operation: int) -> bool:
     """Takes a lock; tells whether nobody else holds it.
 
-    On a network file system that was mounted without locks it says so and goes on.
+    On a file system that has no locks, as one of a network may have none, it says so and goes on.
     """
     try:
         fcntl.flock(lock, operation)

@@ -1,6 +1,5 @@
 """Writes episodes to disk so that an interruption at any moment loses only those in flight."""
 
-import fcntl
 import os
 import time
 import zlib
@@ -9,7 +8,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from robossl.core import Array, CorruptFileError, EnvSpec, UserError
-from robossl.core.files import make_folder
+from robossl.core.files import lock_at_once, make_folder
 from robossl.core.specs import require_same_observation
 from robossl.data.episode import Episode, validate_episode
 from robossl.data.episode_index import (
@@ -280,12 +279,9 @@ def _require_no_strangers(folder: Path) -> None:
 
 
 def _locked(folder: Path) -> IO[bytes]:
-    lock = (folder / ".lock").open("ab")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise UserError(f"{folder} is being written by another process") from error
+    lock = lock_at_once(folder / ".lock")
+    if lock is None:
+        raise UserError(f"{folder} is being written by another process")
     return lock
 
 

@@ -1,5 +1,6 @@
 """Damaged, foreign and unfinished datasets: named in one line, and nothing else is lost."""
 
+import errno
 import json
 import os
 import pickle
@@ -226,6 +227,18 @@ def test_a_dataset_that_another_writer_begins_meanwhile_is_no_strangers(tmp_path
     with pytest.raises(UserError, match=f"^{tmp_path} is being written by another process$"):
         EpisodeWriter(tmp_path, spec, CONFIG)
     first[0].close()
+
+
+def test_a_dataset_is_written_on_a_file_system_without_locks_too(tmp_path, spec, episodes, monkeypatch, capsys):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with EpisodeWriter(tmp_path, spec, CONFIG) as writer:
+        writer.add(episodes[0])
+    message = f"{tmp_path}/.lock cannot be locked (No locks available): start no second process there\n"
+    assert capsys.readouterr().err == message
+    assert EpisodeStore(tmp_path).verify() == []
 
 
 @pytest.mark.parametrize(
