@@ -60,7 +60,7 @@ def run_chain(order: Order, command: Sequence[str], stopwatch: Stopwatch) -> tup
         stopwatch: of the run.
 
     Raises:
-        Interrupted: after SIGINT or SIGTERM; it names the run to resume.
+        Interrupted: after SIGINT, SIGTERM or SIGHUP; it names the run to resume.
         UserError: if the settings do not fit together, the disk is full, another process is at work on the run, or
             what is there cannot be continued.
     """

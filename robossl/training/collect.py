@@ -161,7 +161,7 @@ def collect(
         What was added.
 
     Raises:
-        Interrupted: after SIGINT or SIGTERM; only the episodes in flight are lost.
+        Interrupted: after SIGINT, SIGTERM or SIGHUP; only the episodes in flight are lost.
         UserError: if the disk is full, or what an episode holds is not finite or not as the spec says; the episodes
             before are intact.
     """

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, turned into a wish that is granted where a checkpoint is exact."""
+"""Ctrl-C, SIGTERM and the loss of the terminal, turned into a wish that is granted where a checkpoint is exact."""
 
 import os
 import signal
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType, TracebackType
+
+_ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(Exception):  # noqa: N818 (somebody's wish, not an error)
@@ -46,7 +48,10 @@ def naming(run_folder: Path | None) -> Iterator[None]:
 
 
 class InterruptWish:
-    """Notes the first SIGINT or SIGTERM while it is entered; a second one ends the process as usual.
+    """Notes the first SIGINT, SIGTERM or SIGHUP while it is entered; another one ends the process as usual.
+
+    Not so SIGHUP, by which a terminal that is lost is told of: the shell tells, then the system once more. After the
+    first signal it is ignored, and where it was ignored before (`nohup`) it stays so.
 
     Attributes:
         received: the signal's number; None as long as nobody asked.
@@ -59,14 +64,16 @@ class InterruptWish:
 
     def __enter__(self) -> "InterruptWish":
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in _ASKING:
+                if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                    continue
                 self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._restore()
+        self._restore(*_ASKING)
 
     def raise_if_received(self, saved: Path | None) -> None:
         """Ends the run if somebody asked.
@@ -79,11 +86,14 @@ class InterruptWish:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = number
-        self._restore()
+        self._restore(signal.SIGINT, signal.SIGTERM)
+        if signal.SIGHUP in self._before:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         with suppress(OSError):  # nobody may read it any more
             os.write(2, f"\n{self._what}; once more to stop at once\n".encode())  # buffered writers are not reentrant
 
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-        self._before = {}
+    def _restore(self, *numbers: int) -> None:
+        for number in numbers:
+            before = self._before.pop(number, None)
+            if before is not None and not (number == self.received == signal.SIGHUP):
+                signal.signal(number, before)  # type: ignore[arg-type]

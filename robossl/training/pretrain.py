@@ -107,7 +107,7 @@ def pretrain(
         resume: continues from the last checkpoint, or from the start where none was written yet.
 
     Raises:
-        Interrupted: after SIGINT or SIGTERM, with a checkpoint written.
+        Interrupted: after SIGINT, SIGTERM or SIGHUP, with a checkpoint written.
         UserError: if the folder holds another run, the data changed or have no whole window for an objective, training
             diverges, or the disk is full.
     """

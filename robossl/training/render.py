@@ -69,7 +69,7 @@ def render_dataset(source: EpisodeStore, folder: Path, spec: EnvSpec, config: di
         paint: draws.
 
     Raises:
-        Interrupted: after SIGINT or SIGTERM; the next call goes on from there.
+        Interrupted: after SIGINT, SIGTERM or SIGHUP; the next call goes on from there.
         UserError: if the folder is there, or the disk is full.
         CorruptFileError: if an episode of the source is damaged or lost.
     """

@@ -100,7 +100,7 @@ def train(
         verbose: whether SB3's table is printed.
 
     Raises:
-        Interrupted: after SIGINT or SIGTERM, with a checkpoint written.
+        Interrupted: after SIGINT, SIGTERM or SIGHUP, with a checkpoint written.
         UserError: if the folder holds another run or one of another version or environment, or the disk is full.
         CorruptFileError: if the checkpoint is damaged; it names an older one.
     """

@@ -1,12 +1,17 @@
-"""Ctrl-C while worker threads simulate and draw: the process ends, and leaves nothing behind."""
+"""Ctrl-C and lost terminals while worker threads simulate and draw: the process ends, and leaves nothing behind."""
 
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from robossl.data import EpisodeStore
 
 PATIENCE_S = 60  # a process that still runs then hangs
 _LOOP = """
@@ -83,6 +88,24 @@ def test_a_command_ends_with_one_line(words: str, sign: str, last: str) -> None:
     assert said.rstrip().splitlines()[-1] == last
     assert "Traceback" not in said
     assert num_threads != 1
+
+
+def test_a_command_whose_terminal_is_lost_keeps_what_it_has(tmp_path: Path) -> None:
+    words = f"collect --env robossl/RingCorridor-v0 --env.num-threads 1 --collect.steps 100000000 --out {tmp_path}/data"
+    process, terminal = pty.fork()
+    if not process:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        os.execv(sys.executable, [sys.executable, "-c", _CLI, *words.split(), "--collect.no-pictures"])
+    index = tmp_path / "data" / "index.jsonl"
+    end_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end_s and not (index.exists() and index.stat().st_size):
+        if select.select([terminal], [], [], 0.05)[0]:
+            os.read(terminal, 4096)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 128 + signal.SIGHUP
+    store = EpisodeStore(tmp_path / "data")
+    assert len(store) > 0
+    assert store.verify() == []
 
 
 _IMPORTING = """

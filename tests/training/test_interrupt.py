@@ -36,11 +36,46 @@ def test_where_there_is_no_run_yet_none_is_named(stop):
     assert "continue from" not in str(caught.value)
 
 
-def test_handlers_are_put_back_whatever_happens():
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+@pytest.fixture
+def hangup():
+    """Puts the handler of SIGHUP, which may be ignored where the tests run, to the system's and back."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+def test_a_lost_terminal_is_told_twice_and_asks_once(tmp_path, hangup):
+    with InterruptWish("saving") as wish:
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGHUP)
+    os.kill(os.getpid(), signal.SIGHUP)
+    with pytest.raises(Interrupted, match=r"stopped by SIGHUP") as caught:
+        wish.raise_if_received(tmp_path)
+    assert caught.value.exit_code == 129
+
+
+def test_what_is_being_saved_is_saved_though_the_terminal_is_lost_then(tmp_path, hangup):
+    with InterruptWish("saving") as wish:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert wish.received == signal.SIGTERM
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+
+
+def test_whoever_ignores_a_lost_terminal_goes_on(hangup):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `nohup` does
+    with InterruptWish("saving") as wish:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert wish.received is None
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+def test_handlers_are_put_back_whatever_happens(hangup):
+    numbers = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+    before = [signal.getsignal(number) for number in numbers]
     with pytest.raises(ZeroDivisionError), InterruptWish("saving"):
         raise ZeroDivisionError
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
 def test_outside_the_main_thread_signals_are_left_alone():
