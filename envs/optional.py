@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from types import ModuleType
 
 from robossl.core import UserError
-
-_EXTRAS = {"warp": "warp", "mujoco_warp": "warp"}
+from robossl.core.packages import how_to_install
 
 
 def imported(what: str, module: str) -> ModuleType:
@@ -21,8 +20,9 @@ def imported(what: str, module: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         package = str(error.name)
-        how = f": pip install 'robossl[{_EXTRAS[package]}]'" if package in _EXTRAS else ""
-        raise UserError(f"{what} needs the package {package}, which is not installed{how}") from error
+        how = how_to_install(package)
+        text = f"{what} needs the package {package}, which is not installed"
+        raise UserError(f"{text}: {how}" if how else text) from error
 
 
 @contextmanager

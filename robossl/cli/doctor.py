@@ -1,5 +1,6 @@
 """`robossl doctor`: what this machine offers, measured, and the line that improves it."""
 
+import importlib
 import json
 import math
 import platform
@@ -21,6 +22,7 @@ from robossl.core.idle_cores import (
     is_told_not_to,
     may_be_kept_awake,
 )
+from robossl.core.packages import required
 
 _PACKAGES = ("torch", "mujoco", "stable-baselines3", "gymnasium", "numpy", "numba", "tensorboard", "safetensors")
 _RENDERERS = ("raycast", "gl")
@@ -57,6 +59,9 @@ def run(arguments: list[str]) -> int:
     report: dict[str, Any] = {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}}
     for name in ("python", *_PACKAGES):
         _tell(name, report[name] or f"not installed: pip install {name}")
+    report["extras"] = _extras()
+    for extra, is_installed in report["extras"].items():
+        _tell(f"extra {extra}", "installed" if is_installed else f"not installed: pip install 'robossl[{extra}]'")
     report |= _machine_if_known()
     told = f"{report['processor']}, {report['cores']} cores, {report['cpu_capability'] or 'unknown without torch'}"
     _tell("processor", told)
@@ -79,10 +84,28 @@ def _tell(name: str, text: str) -> None:
 
 
 def _version(package: str) -> str | None:
+    """Returns a package's version; None where it, or what its metadata were left behind of, is not there."""
+    module = package.replace("-", "_")
     try:
-        return version(package)
+        found = version(package)
+        importlib.import_module(module)
     except PackageNotFoundError:
         return None
+    except ImportError as error:
+        return None if error.name == module else found
+    return found
+
+
+def _extras() -> dict[str, bool]:
+    """Tells which extras are installed."""
+    return {extra: all(map(_is_there, packages)) for extra, packages in required().items() if extra not in ("", "dev")}
+
+
+def _is_there(package: str) -> bool:
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False
 
 
 def _machine_if_known() -> dict[str, Any]:

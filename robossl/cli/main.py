@@ -61,6 +61,7 @@ def _told(error: BaseException) -> tuple[str, int] | None:
     if _is_interrupt(error):
         return "interrupted", _INTERRUPT_EXIT
     from robossl.core import UsageError, UserError
+    from robossl.core.packages import how_to_install
     from robossl.training.interrupt import Interrupted
 
     if isinstance(error, UserError):
@@ -68,7 +69,8 @@ def _told(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, Interrupted):
         return str(error), error.exit_code
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("robossl"):
-        return f"needs the module {error.name!r}, which is not installed; `robossl doctor` checks its own", _ERROR_EXIT
+        how = how_to_install(error.name) or "`robossl doctor` checks its own"
+        return f"needs the module {error.name!r}, which is not installed; {how}", _ERROR_EXIT
     if isinstance(error, MemoryError):
         return f"there is too little memory{': ' if str(error) else ''}{error}", _ERROR_EXIT
     if choice := told_of_choice(error):

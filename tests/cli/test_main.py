@@ -222,7 +222,7 @@ def test_a_package_that_is_missing_is_one_line(
     monkeypatch.setattr("importlib.import_module", absent)
     code, _, errors = run(["envs"], capsys)
     assert code == 1
-    assert "needs the module 'mujoco', which is not installed; `robossl doctor` checks its own" in errors
+    assert "needs the module 'mujoco', which is not installed; it comes with robossl: install that again" in errors
     assert errors.count("\n") == 1
 
 
@@ -249,6 +249,7 @@ def test_doctor_tells_what_is_missing(capsys: pytest.CaptureFixture[str], monkey
     code, out, errors = run(["doctor", "--json"], capsys)
     assert code == 1
     assert "not installed: pip install mujoco" in out
+    assert "extra deploy         not installed: pip install 'robossl[deploy]'" in out
     assert "off: no display" in out
     assert "no renderer works" in out
     assert json.loads(out.splitlines()[-1])["mujoco"] is None
@@ -268,6 +269,17 @@ def test_doctor_tells_what_it_has_found_while_it_looks_on(
     assert run(["doctor"], capsys)[0] == 0
     assert before["raycast"].splitlines()[0].startswith("python")
     assert before["gl"].split() == ["renderer", "raycast", "5", "frames/s", "of", "64x64", "pixels"]
+
+
+def test_doctor_fails_where_a_package_cannot_be_imported(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("robossl.cli.doctor._frames_per_s", lambda name, seconds: 1)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)  # its metadata are there
+    code, out, _ = run(["doctor", "--json"], capsys)
+    assert code == 1
+    assert "not installed: pip install tensorboard" in out
+    assert set(json.loads(out.splitlines()[-1])["extras"]) == {"deploy", "ros", "warp"}
 
 
 def test_doctor_names_a_variable_that_keeps_mujoco_from_starting(
