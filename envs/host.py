@@ -32,7 +32,7 @@ def _through_pinned_memory(values: Any) -> NDArray[Any]:
     import torch
 
     try:
-        found = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+        found = torch.empty(values.shape, dtype=values.dtype, device="cpu", pin_memory=True)
     except RuntimeError:
         return np.asarray(values.cpu())
     found.copy_(values, non_blocking=True)

@@ -28,6 +28,7 @@ from robossl.envs.engine import Engine
 from robossl.envs.mujoco_fields import columns_of
 from robossl.envs.provenance import header, without_pictures
 from robossl.training.collect import KEEPING, CollectConfig, Collected, collect, open_writer, states_kept
+from robossl.training.episode_builder import require_memory
 from robossl.training.pretrain import ENCODER_FOLDER
 from robossl.version import VERSION
 
@@ -113,6 +114,8 @@ def collect_into(
     with opened_env(env_config, seed, Stream.COLLECT) as env:
         if env.spec.render is not None:  # another than was asked for, where that one does not start here
             told["env"]["renderer"] = env.spec.render.renderer
+        if is_own:  # of others the longest episode says little
+            require_memory(env, keeps_privileged=config.privileged)
         config = replace(config, states=states_kept(folder, config, env.spec, is_own_physics=is_own))
         return _collect(folder, env, config, seed, told, farewell)
 

@@ -4,14 +4,12 @@ import platform
 from contextlib import suppress
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from robossl.core.idle_cores import are_kept_awake
-from robossl.core.processor import num_cores
+from robossl.core.processor import num_cores, processor_name
 from robossl.version import VERSION
 
-_CPUINFO = Path("/proc/cpuinfo")
 _PACKAGES = ("mujoco", "numpy", "torch", "numba", "pybullet", "mujoco-warp", "warp-lang")
 
 
@@ -36,22 +34,12 @@ def system() -> dict[str, Any]:
     """Returns the part of it that needs no package; of packages, the versions of those that are installed."""
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "processor": processor(),
+        "processor": processor_name(),
         "cores": num_cores(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": {"robossl": VERSION, **_versions()},
     }
-
-
-def processor() -> str:
-    """Returns the processor's name, or of which kind it is where the system does not tell its name."""
-    with suppress(OSError):
-        for line in _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name" and value.strip():
-                return value.strip()
-    return platform.processor() or platform.machine()
 
 
 def _versions() -> dict[str, str]:

@@ -1,9 +1,13 @@
 """What this process may use of the machine."""
 
 import os
+import platform
+from contextlib import suppress
+from pathlib import Path
 
 from robossl.core.errors import UserError
 
+_CPUINFO = Path("/proc/cpuinfo")
 _MOST_THREADS = 1024  # more are a slip, and libraries end the process over some ten thousand
 _SPINS = "3000"  # some tens of microseconds, as long as torch's next operation is usually off
 
@@ -11,6 +15,16 @@ _SPINS = "3000"  # some tens of microseconds, as long as torch's next operation 
 def num_cores() -> int:
     """Counts the cores this process may use: fewer than the machine has, where it is confined."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processor_name() -> str:
+    """Returns the processor's name, or of which kind it is where the system does not tell its name."""
+    with suppress(OSError):
+        for line in _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name" and value.strip():
+                return value.strip()
+    return platform.processor() or platform.machine()
 
 
 def require_num_threads(name: str, num_threads: int | None) -> None:

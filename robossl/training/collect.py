@@ -14,7 +14,7 @@ from robossl.core.specs import EnvSpec
 from robossl.data.episode import Episode
 from robossl.data.episode_index import DATASET_NAME, picture_specs, read_dataset, read_index, require_made_alike
 from robossl.data.episode_writer import EpisodeWriter
-from robossl.training.episode_builder import EpisodeBuilder, require_memory
+from robossl.training.episode_builder import EpisodeBuilder
 from robossl.training.interrupt import InterruptWish
 from robossl.training.privileged import with_privileged
 from robossl.training.progress import Progress
@@ -96,9 +96,8 @@ def open_writer(
 
     Raises:
         UserError: if the folder holds something else, or episodes of another environment or policy, or of one set
-            otherwise; if the running episodes do not fit into memory, before anything is written.
+            otherwise.
     """
-    require_memory(env, keeps_privileged=config.privileged)
     spec = with_privileged(env.spec) if config.privileged else env.spec
     config = replace(config, states=config.states or "exact")
     writer = EpisodeWriter(folder, spec, {"seed": seed, **asdict(config), **(header or {})})

@@ -1,7 +1,8 @@
 """From steps of N worlds to episodes of one world each.
 
-Arrays [N, T + 1, ...] have room for the longest episode of every world: what a world saw, was and did in the first
-step of its running episode, in the second, and so on. The next episode begins at the first row again.
+Arrays [N, R, ...] hold what every world saw, was and did in the first step of its running episode, in the second, and
+so on. The next episode begins at the first row again. R is the length of the longest episode that there may be, or
+grows towards it, where it is so long that hardly any ever is.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from robossl.training.privileged import prefixed
 from robossl.training.rollout import Moment
 
 _GIB = 2**30
+_NUM_ROWS = 1024  # with room for which arrays begin; what is not written to takes no memory
 _STATE, _ACTION, _REWARD = "state", "action", "reward"  # beside observations, whose keys have "obs/" before them
 
 
@@ -99,10 +101,19 @@ class EpisodeBuilder:
         if self._ages.max() >= longest:
             raise UserError(f"an episode has more steps than {longest}, which {self._env.spec.id} promises")
         for key, value in step.items():
-            if key not in self._rows:  # the system gives a page of it when it is written to
-                self._rows[key] = np.empty((len(value), longest + 1, *value.shape[1:]), value.dtype)
-            self._rows[key][self._worlds, self._ages] = value
+            self._with_room(key, value, longest + 1)[self._worlds, self._ages] = value
         self._ages += 1
+
+    def _with_room(self, key: str, value: Array, most: int) -> Array:
+        """Returns the rows of a key, with room for one more and the last of an episode."""
+        rows, needed = self._rows.get(key), int(self._ages.max()) + 2
+        num_rows = 0 if rows is None else rows.shape[1]
+        if rows is None or num_rows < needed:
+            more = np.empty((len(value), min(max(2 * num_rows, _NUM_ROWS), most), *value.shape[1:]), value.dtype)
+            if rows is not None:
+                more[:, :num_rows] = rows
+            rows = self._rows[key] = more
+        return rows
 
     def _episode(self, moment: Moment, row: int, world: int) -> Episode:
         batch, length = moment.batch, int(self._ages[world])

@@ -20,7 +20,7 @@ import torch
 from robossl.core.errors import UserError
 from robossl.core.files import exclusive, write_atomic, write_json
 from robossl.core.idle_cores import are_kept_awake
-from robossl.core.processor import num_cores
+from robossl.core.processor import num_cores, processor_name
 from robossl.training.manifest import library_versions
 from robossl.training.tensorboard import require_utf8
 
@@ -85,7 +85,8 @@ def clear_disk_errors(run_folder: Path) -> Iterator[None]:
     except OSError as error:
         if not _is_disk_error(error):
             raise
-        raise UserError(f"cannot write {run_folder}: {error.strerror}") from error
+        later = f"once there is room, --resume {run_folder} goes on from what was saved"
+        raise UserError(f"cannot write {run_folder}: {error.strerror}; {later}") from error
     finally:
         threading.excepthook = report
 
@@ -113,7 +114,7 @@ def write_system_json(run_folder: Path) -> None:
     system = {
         "versions": library_versions(),
         "platform": platform.platform(),
-        "cpu": _cpu_model(),
+        "cpu": processor_name(),
         "num_cores": num_cores(),
         "num_torch_threads": torch.get_num_threads(),
         "idle_cores_kept_awake": are_kept_awake(),
@@ -125,12 +126,6 @@ def write_system_json(run_folder: Path) -> None:
 
 def _is_disk_error(error: BaseException | None) -> bool:
     return isinstance(error, OSError) and error.errno in _DISK_ERRORS
-
-
-def _cpu_model() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _git_commit() -> str | None:

@@ -11,7 +11,7 @@ from training_toys import HEIGHT, SPEC, WIDTH, Astray, LineEnv, Silent
 from robossl.core import ArraySpec, Stream, UserError
 from robossl.data import EpisodeStore
 from robossl.training.collect import CollectConfig, collect, open_writer
-from robossl.training.episode_builder import EpisodeBuilder
+from robossl.training.episode_builder import EpisodeBuilder, require_memory
 from robossl.training.interrupt import Interrupted
 from robossl.training.policy import RandomPolicy
 from robossl.training.progress import Progress
@@ -212,15 +212,26 @@ class Together(LineEnv):
 _BYTES = HEIGHT * WIDTH * 3 + 4 * (2 + 2 + 4 + 1) + 8 * 2  # of a step of one world: seen, truth, action, state
 
 
-def test_running_episodes_that_do_not_fit_into_memory_are_refused_before_anything_is_made(tmp_path, monkeypatch):
-    needed = 4 * (SPEC.max_episode_steps + 1) * _BYTES
+def test_running_episodes_that_do_not_fit_into_memory_are_refused(monkeypatch):
+    env, needed = LineEnv(4, stream=Stream.COLLECT), 4 * (SPEC.max_episode_steps + 1) * _BYTES
+    monkeypatch.setattr("robossl.training.episode_builder.available_bytes", lambda: needed)
+    require_memory(env, keeps_privileged=True)
     monkeypatch.setattr("robossl.training.episode_builder.available_bytes", lambda: needed - 1)
     message = r"num-worlds 4: their episodes, of up to 9 steps, need about .* 0\.0 GiB are free: room for about 3 w"
     with pytest.raises(UserError, match=message):
-        run(tmp_path / "data", episodes=3)
-    assert not (tmp_path / "data").exists()
-    monkeypatch.setattr("robossl.training.episode_builder.available_bytes", lambda: needed)
-    assert run(tmp_path / "data", episodes=3).episodes == 3
+        require_memory(env, keeps_privileged=True)
+
+
+def test_episodes_are_the_same_where_their_room_grows(tmp_path, monkeypatch):
+    run(tmp_path / "whole", episodes=20)
+    monkeypatch.setattr("robossl.training.episode_builder._NUM_ROWS", 2)
+    run(tmp_path / "grown", episodes=20)
+    whole, grown = (EpisodeStore(tmp_path / name) for name in ("whole", "grown"))
+    assert len(whole) == len(grown)
+    for index in range(len(whole)):
+        for key, values in whole[index].obs.items():
+            np.testing.assert_array_equal(grown[index].obs[key], values)
+        np.testing.assert_array_equal(grown[index].state, whole[index].state)
 
 
 def test_episodes_that_end_together_take_no_more_than_the_running_ones(monkeypatch):
