@@ -11,6 +11,7 @@ from robossl.cli.figures import print_summary
 from robossl.cli.settings import CollectSettings
 from robossl.core import UsageError
 from robossl.data import EpisodeStore
+from robossl.data.episode_index import read_dataset
 
 _SHORTHANDS = {
     "-n": "--collect.steps",
@@ -54,6 +55,7 @@ def run(arguments: list[str]) -> int:
         raise UsageError(f"--collect.hold-steps {held:g} is for --collect.policy random; an expert holds no action")
     folder = command.out or settings.log_folder / "data" / run_name(choice, settings.env.id)
     added = collect_into(folder, settings.env, settings.collect, settings.seed)
-    summary = {"dataset": str(folder), "added_episodes": added.episodes, "added_steps": added.steps}
+    states = read_dataset(folder)[1].get("states", "exact")
+    summary = {"dataset": str(folder), "added_episodes": added.episodes, "added_steps": added.steps, "states": states}
     print_summary({**summary, **EpisodeStore(folder).summary()}, as_json=command.json)
     return 0

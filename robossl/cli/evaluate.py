@@ -100,5 +100,5 @@ def _evaluated(run_folder: Path | None, command: EvalCommand) -> tuple[EvalResul
 
 def _label(acting: ActingConfig) -> str:
     """Names an evaluation for its bar: where two are made, it tells them apart."""
-    delay = "" if acting.delay_ms is None else f"{acting.delay_ms:g} ms late"
+    delay = "" if acting.delay_ms is None else f"{acting.delay_ms:g} ms late" if acting.delay_ms else "undelayed"
     return " ".join(["eval", *filter(None, (acting.engine, delay, acting.profile))])

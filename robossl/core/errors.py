@@ -38,13 +38,14 @@ class CorruptFileError(UserError):
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Returns '; did you mean X?' for the nearest known name, or the list of known names where none is near.
 
-    How all of them begin and end, as `robossl/...-v0`, makes none of them near.
+    How all of them begin and end, as `robossl/...-v0`, makes none of them near, unless the whole name is nearly one.
     """
     names = sorted(known)
     begin, end = _common(names) if len(names) > 1 else ("", "")
     own = {known.removeprefix(begin).removesuffix(end): known for known in names}
     near = difflib.get_close_matches(name.removeprefix(begin).removesuffix(end), own, n=1, cutoff=0.5)
-    return f"; did you mean {own[near[0]]!r}?" if near else f"; known: {', '.join(names)}"
+    found = [own[part] for part in near] or difflib.get_close_matches(name, names, n=1, cutoff=0.8)
+    return f"; did you mean {found[0]!r}?" if found else f"; known: {', '.join(names)}"
 
 
 def _common(names: list[str]) -> tuple[str, str]:

@@ -22,6 +22,7 @@ def test_its_figures_are_those_of_the_speed_page(measured: dict[tuple[str, str],
     tasks = [cell.strip() for cell in header.split("|")[2:-1]]
     rates = {"control steps": "batch_vs_bare", "frames of 64x64 a second, `raycast`": "raycast_vs_bare"}
     rates |= {"frames of 64x64 a second, `gl`": "gl_vs_bare"}
+    assert len(rows) > len(rates)
     for row in rows:
         what, *figures = [cell.strip() for cell in row.split("|")[1:-1]]
         rate = next((measure for words, measure in rates.items() if what.startswith(words)), None)

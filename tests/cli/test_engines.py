@@ -79,6 +79,6 @@ def test_figures_say_in_what_the_reference_differs(asked, prefix, differs_in, co
 def test_the_bars_of_two_evaluations_differ():
     labels = [evaluate._label(ActingConfig(engine=engine)) for engine in ("bullet", "mujoco")]
     assert labels == ["eval bullet", "eval mujoco"]
-    labels = [evaluate._label(ActingConfig(delay_ms=delay_ms, profile="panda")) for delay_ms in (40.0, None)]
-    assert labels == ["eval 40 ms late panda", "eval panda"]
+    labels = [evaluate._label(ActingConfig(delay_ms=delay_ms, profile="panda")) for delay_ms in (40.0, 0.0, None)]
+    assert labels == ["eval 40 ms late panda", "eval undelayed panda", "eval panda"]
     assert evaluate._label(ActingConfig()) == "eval"
