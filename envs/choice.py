@@ -18,7 +18,7 @@ from robossl.envs.task_promises import require_new_memory
 
 
 class Choice(NamedTuple):
-    """See the module.
+    """The model, and what of the task is observed, seen by cameras and random.
 
     Attributes:
         model: compiled, the environment's own; MJCF sensors that nobody reads are off.

@@ -46,9 +46,13 @@ def require_fitting(state: Tree, own: Tree, env_id: str, model: Any) -> None:
     _require_horizon(state, own["horizon_periods"])
     if unknown := sorted(state["memory"].keys() ^ own["memory"].keys()):
         raise UserError(f"the state is of another version of {env_id}: {', '.join(unknown)} differ")
+    if not isinstance(state["model_values"], Mapping) or not isinstance(state.get("begun", True), bool | np.bool_):
+        raise UserError("the state is damaged: model_values must map fields to numbers, and begun be True or False")
     for field, values in state["model_values"].items():
         if field not in RANDOM_FIELDS or np.shape(values) != (num_worlds, *model_default(model, field).shape):
             raise _misfit("model_values", f"{field} is not the model's")
+        if np.asarray(values).dtype.kind not in "biuf":
+            raise _misfit("model_values", f"{field} holds no numbers")
     if unknown := sorted(state["randomiser"]["values"].keys() - own["randomiser"]["values"].keys()):
         raise _misfit("randomiser", f"it has a range of {unknown[0]}")  # whose values would stay for good
     for part in _PARTS:

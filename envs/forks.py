@@ -12,12 +12,17 @@ from typing import Any, NoReturn
 
 from robossl.core import UserError
 
-_THINGS = weakref.WeakSet[Any]()
+_THINGS, _KEPT = weakref.WeakSet[Any](), weakref.WeakSet[Any]()
 
 
 def end_in_children(thing: Any) -> None:
     """Has every later use of a thing in a forked child raise a `UserError`; but it can be closed there."""
     _THINGS.add(thing)
+
+
+def keep_in_children(thing: Any) -> None:
+    """Keeps a thing from being destroyed in a forked child, whatever else becomes of what holds it."""
+    _KEPT.add(thing)
 
 
 class _Lost:
@@ -39,6 +44,8 @@ class _Lost:
 
 
 def _end_all() -> None:
+    for thing in list(_KEPT):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
     for thing in list(_THINGS):
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(vars(thing)))  # for ever: destructors would wait for the threads
         with contextlib.suppress(TypeError):  # of a class with slots: it waits, but nobody else does

@@ -18,6 +18,7 @@ from robossl.envs.gym_view import (
     LimitedSpec,
     checked_mode,
     frame,
+    has_begun,
     not_begun,
     num_restored,
     reset_info,
@@ -142,7 +143,7 @@ class GymEnv(gymnasium.Env[Obs, NDArray[np.float32]]):
         next_obs = None if state.get("next_obs") is None else self._observed(state["next_obs"])
         self.batch_env.set_state(state)
         self._num_restored, self._last_frame = num_restored(self.batch_env), None
-        self._next_obs, self._running = next_obs, bool(state.get("is_running", True))
+        self._next_obs, self._running = next_obs, bool(state.get("is_running", has_begun(state)))
 
     def close(self) -> None:
         """Frees threads and graphics contexts."""

@@ -18,6 +18,7 @@ from robossl.envs.gym_view import (
     LimitedSpec,
     checked_mode,
     frame,
+    has_begun,
     not_begun,
     num_restored,
     reset_info,
@@ -121,7 +122,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Obs, NDArray[np.float32], NDArray[
             UserError: if it does not fit; nothing has changed then.
         """
         self.batch_env.set_state(state)
-        self._begun, self._num_restored = bool(state.get("has_begun", True)), num_restored(self.batch_env)
+        self._begun, self._num_restored = bool(state.get("has_begun", has_begun(state))), num_restored(self.batch_env)
 
     def _follow_restored(self) -> None:
         """Goes on with what was put back into its environment since."""

@@ -5,6 +5,7 @@ also what has just terminated; the `spec` of what was made tells it.
 """
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -12,7 +13,7 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 
-from robossl.core import BatchEnv, Obs
+from robossl.core import BatchEnv, Obs, Tree
 
 MODES = ("rgb_array",)
 """Of `render`."""
@@ -45,6 +46,11 @@ def not_begun() -> gymnasium.error.ResetNeeded:
 def num_restored(env: BatchEnv) -> int:
     """Returns how often an environment was given a state, as far as it tells."""
     return getattr(env, "num_restored", 0)
+
+
+def has_begun(state: Tree) -> bool:
+    """Tells whether an environment had been reset whose state this is, with models of sensors or without."""
+    return has_begun(state["env"]) if isinstance(state.get("env"), Mapping) else bool(state.get("begun", True))
 
 
 def reset_to_next_episode(env: BatchEnv) -> Obs:

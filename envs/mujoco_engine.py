@@ -18,7 +18,7 @@ from robossl.core import Array, UnknownNameError, UserError
 from robossl.core.errors import require_known
 from robossl.envs.casting.scanner import Scanner
 from robossl.envs.engine import MAX_SPEED
-from robossl.envs.forks import end_in_children
+from robossl.envs.forks import end_in_children, keep_in_children
 from robossl.envs.mujoco_current import CurrentFields
 from robossl.envs.mujoco_fields import (
     NO_STAGE,
@@ -66,6 +66,7 @@ class MujocoEngine:
             raise UserError(f"the model cannot be simulated in many worlds: {error}") from error
         if min(num_threads, num_worlds) > 1:
             end_in_children(self)
+            keep_in_children(self.batch.state.base)  # which arrays hold that outlast the engine
         self._own = OwnValues(self.model, self.batch)
         self.model_version = self._own.version
         self._diverged = np.zeros(num_worlds, bool)
@@ -248,6 +249,16 @@ class MujocoEngine:
         The threads end with the last thing that holds the batch: every array that was read from it is one.
         """
         self.__dict__ = {name: value for name, value in vars(self).items() if name in self._outlasting}
+
+    def __getattr__(self, name: str) -> Any:
+        """Tells that a closed engine has nothing any more.
+
+        Raises:
+            AttributeError: always.
+        """
+        raise AttributeError(
+            f"{type(self).__name__} has no {name!r}{'' if 'batch' in vars(self) else ': it is closed'}"
+        )
 
     def _touch(self, rows: Any, fields: tuple[str, ...] = ()) -> None:
         """Notes that these worlds were changed: put back to their defaults, or given values of state fields."""

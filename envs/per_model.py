@@ -11,7 +11,8 @@ Found = TypeVar("Found")
 def per_model(function: Callable[..., Found]) -> Callable[..., Found]:
     """Makes a function of a model, and of what can be hashed, work only once for each while the model lives.
 
-    What it returns must not hold the model, which would then live for ever.
+    What it reads of the model must not change any more, and what it returns not hold the model, which would then live
+    for ever.
     """
     known: WeakKeyDictionary[Any, dict[tuple[Any, ...], Found]] = WeakKeyDictionary()
 

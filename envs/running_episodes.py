@@ -85,7 +85,10 @@ def whole_numbers(name: str, values: Any, shape: tuple[int, ...] = (), *, most: 
     Raises:
         UserError: if they are not that, under their name.
     """
-    found = np.asarray(values)
+    try:
+        found = np.asarray(values)
+    except ValueError as error:
+        raise UserError(f"{name} must be numbers in rows of one length") from error
     if found.shape != shape:
         raise UserError(f"{name} must be {list(shape) or 'one number'}, got {list(found.shape)}")
     if found.dtype.kind not in "iu" or not ((found >= 0) & (found <= most)).all():

@@ -14,7 +14,7 @@ from robossl.core import ArraySpec, BatchEnv, FrameStack, Obs, StepBatch, Tree, 
 from robossl.core.finite import checked_keys, require_finite, require_finite_step
 from robossl.core.frames import channels_first
 from robossl.core.specs import image_keys
-from robossl.envs.gym_view import frame, reset_to_next_episode
+from robossl.envs.gym_view import frame, has_begun, reset_to_next_episode
 from robossl.envs.spaces import box, observation_space
 
 
@@ -104,7 +104,7 @@ class SB3VecEnv(VecEnv):
         self.env.set_state(state["env"])
         self._frames.set_state(state["frames"])
         self._returns[:], self._lengths[:] = state["returns"], state["lengths"]
-        self._begun = True
+        self._begun = has_begun(state["env"])
         self._reset_seeds()
 
     def close(self) -> None:

@@ -51,7 +51,7 @@ class TaskEnv:
     Attributes:
         available: {key: spec} of all that can be observed beside pictures.
         pictures: what cameras show.
-        num_restored: how often `set_state` has put something back.
+        num_restored: how often `set_state` has put episodes back that run.
     """
 
     def __init__(self, task: Task, config: EnvConfig, worlds: WorldSeed) -> None:
@@ -239,7 +239,7 @@ class TaskEnv:
         self.pictures.set_state(state["last"])
         self._episodes.set_state(state)
         self._begun = bool(state.get("begun", True))
-        self.num_restored += 1
+        self.num_restored += self._begun
 
     def __reduce__(self) -> NoReturn:
         """Tells those who want a copy, or to pickle it, what carries over.

@@ -9,7 +9,9 @@ import os
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import mujoco
@@ -26,6 +28,10 @@ _SEGMENT, _IDCOLOR = mujoco.mjtRndFlag.mjRND_SEGMENT.value, mujoco.mjtRndFlag.mj
 _SKYBOX = mujoco.mjtRndFlag.mjRND_SKYBOX.value
 _PLANE, _GEOM = mujoco.mjtGeom.mjGEOM_PLANE.value, mujoco.mjtObj.mjOBJ_GEOM.value
 _OFFSCREEN = mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value
+
+_dropped = SimpleQueue[Any]()
+"""Processes, threads and painters of renderers that nobody has closed. The garbage collector, which may run within
+whatever a thread does, cannot wait for other threads: the next renderer frees them."""
 
 
 class GLRenderer:
@@ -44,11 +50,12 @@ class GLRenderer:
             tells_depth = "depth" in self._wanted[camera.name]
             if tells_depth and engine.model.cam_projection[camera_index(engine.model, camera)] != 0:
                 raise UserError(f"camera {camera.name!r} is orthographic: the depth that `gl` tells is of perspective")
+        _end_dropped()
         self._worlds: dict[int, _World] = {}
         self._threads: list[ThreadPoolExecutor] = []
         self._painters: list[Painter] = []
         self._begin_painters(1)  # tells whether OpenGL starts
-        weakref.finalize(self, _end, os.getpid(), self._threads, self._painters).atexit = False
+        weakref.finalize(self, _dropped.put, (os.getpid(), self._threads, self._painters)).atexit = False
         end_in_children(self)
 
     def render(self, ids: NDArray[np.int64] | None = None) -> Obs:
@@ -74,9 +81,7 @@ class GLRenderer:
 
     def close(self) -> None:
         """See `Renderer.close`."""
-        for thread, painter in zip(self._threads, self._painters, strict=True):
-            thread.submit(painter.close).result()
-            thread.shutdown()
+        _end(self._threads, self._painters)
         self._threads.clear()
         self._painters.clear()
 
@@ -219,12 +224,21 @@ class Painter:
         return table[colours.astype(np.int32) @ np.array([1, 1 << 8, 1 << 16], np.int32)]
 
 
-def _end(process: int, threads: list[ThreadPoolExecutor], painters: list["Painter"]) -> None:
-    """Frees the contexts of a renderer that nobody has closed; a forked child has none of them."""
-    if os.getpid() == process:
-        for thread, painter in zip(threads, painters, strict=True):
-            thread.submit(painter.close)
-            thread.shutdown(wait=False)
+def _end(threads: list[ThreadPoolExecutor], painters: list["Painter"]) -> None:
+    for thread, painter in zip(threads, painters, strict=True):
+        thread.submit(painter.close).result()
+        thread.shutdown()
+
+
+def _end_dropped() -> None:
+    """Frees the contexts of renderers that nobody has closed; a forked child has none of its parent's."""
+    for _ in range(_dropped.qsize()):
+        with suppress(Empty):
+            process, threads, painters = entry = _dropped.get_nowait()
+            if process == os.getpid():
+                _end(threads, painters)
+            else:
+                _dropped.put(entry)
 
 
 def plain(model: mujoco.MjModel, cameras: Sequence[CameraSpec]) -> mujoco.MjModel:

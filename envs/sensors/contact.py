@@ -14,8 +14,8 @@ from robossl.envs.sensors.load import add_motion, load_beyond
 from robossl.envs.sensors.sensor import (
     Memory,
     Sensor,
-    columns_of,
     gravity_of,
+    known_columns,
     require_unaltered,
     sensor_columns,
     site_columns,
@@ -55,7 +55,7 @@ class ForceTorque(Sensor):
     def read(self, engine: Engine, recorded: dict[str, Array], memory: Memory, ids: NDArray[np.int64]) -> Array:
         """See `Sensor.read`."""
         data, model = recorded["sensordata"][ids].astype(np.float64), engine.model
-        force, torque, *motion = columns_of(model, self)
+        force, torque, *motion = known_columns(model, self)
         told = data[:, 1:] if engine.feels_late else data[:, :-1]
         wrench = np.concatenate([told[..., force], told[..., torque]], axis=2)
         first, load = np.array([columns.start for columns in motion]), load_beyond(engine, self.site, ids)
@@ -81,7 +81,7 @@ class Touch(Sensor):
 
     def read(self, engine: Engine, recorded: dict[str, Array], memory: Memory, ids: NDArray[np.int64]) -> Array:
         """See `Sensor.read`."""
-        (columns,) = columns_of(engine.model, self)
+        (columns,) = known_columns(engine.model, self)
         return engine.xp.max(recorded["sensordata"][ids, 1:][..., columns], axis=1)
 
     def columns(self, model: Any) -> list[slice]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from robossl.core import Array, ArraySpec, UserError
 from robossl.envs.elements import element_id
 from robossl.envs.engine import Engine
-from robossl.envs.sensors.sensor import Memory, Sensor, columns_of, gravity_of, require_unaltered, site_columns
+from robossl.envs.sensors.sensor import Memory, Sensor, gravity_of, known_columns, require_unaltered, site_columns
 
 _NAMES = ("gyro_x_rad_s", "gyro_y_rad_s", "gyro_z_rad_s", "acc_x_m_s2", "acc_y_m_s2", "acc_z_m_s2")
 
@@ -37,7 +37,7 @@ class Imu(Sensor):
     def read(self, engine: Engine, recorded: dict[str, Array], memory: Memory, ids: NDArray[np.int64]) -> Array:
         """See `Sensor.read`."""
         data = recorded["sensordata"][ids][:, -2:].astype(np.float64)
-        turn, velocity = (data[..., columns] for columns in columns_of(engine.model, self))
+        turn, velocity = (data[..., columns] for columns in known_columns(engine.model, self))
         change = (velocity[:, 1] - velocity[:, 0]) / engine.model.opt.timestep
         turning = np.cross(turn.mean(axis=1), velocity.mean(axis=1))  # the frame turns beneath the velocity
         force = change + turning - self._gravity(engine, ids)

@@ -12,7 +12,6 @@ from robossl.envs.elements import element_id
 from robossl.envs.engine import Engine
 from robossl.envs.fitting import fit
 from robossl.envs.mujoco_fields import in_visible_group
-from robossl.envs.per_model import per_model
 from robossl.envs.sensors.sensor import Memory, Sensor
 
 
@@ -68,7 +67,6 @@ class Lidar(Sensor):
         return _directions(self.num_beams, self.fov_rad, tuple(self.elevations_rad))
 
 
-@per_model
 def _has_more_parts(model: Any, body: int) -> bool:
     """Tells whether beams can see parts of a body's robot other than it."""
     others = (model.body_rootid[model.geom_bodyid] == model.body_rootid[body]) & (model.geom_bodyid != body)

@@ -66,7 +66,7 @@ class Sensor(ABC):
 
 
 @per_model
-def columns_of(model: Any, sensor: Sensor) -> list[slice]:
+def known_columns(model: Any, sensor: Sensor) -> list[slice]:
     """Returns `Sensor.columns` of a model that is being read: they no longer change, and take longer than to read."""
     return sensor.columns(model)
 

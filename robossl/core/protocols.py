@@ -30,7 +30,8 @@ class StepBatch(NamedTuple):
         final_obs: {key: [K, ...]}.
         info: {name: [N]}: `success` and `is_success`, but for foreign environments that tell of none; `reward/<term>`
             unweighted, `metric/<name>` of the episode so far and `randomise/<name>` of it (of the one that just ended
-            where one did); the last is [N, E] or [N, E, C] where elements, or their columns, draw each their own.
+            where one did); the last, to look at only, is [N, E] or [N, E, C] where elements,
+            or their columns, draw each their own.
     """
 
     obs: Obs

@@ -45,6 +45,13 @@ def test_an_engine_with_threads_can_be_closed_and_thrown_away_in_a_child() -> No
     assert _in_child(throw_away) == "went on"
 
 
+def test_what_outlasts_a_closed_engine_can_be_thrown_away_in_a_child() -> None:
+    engine = MujocoEngine(load_model(XML), 2, 2)
+    held = [engine.view("qpos")]
+    engine.close()
+    assert _in_child(held.clear) == "went on"
+
+
 @pytest.mark.parametrize(("num_worlds", "num_threads"), [(1, 2), (2, 1)])
 def test_an_engine_with_one_thread_goes_on_in_a_child(num_worlds: int, num_threads: int) -> None:
     engine = MujocoEngine(load_model(XML), num_worlds, num_threads)

@@ -155,6 +155,7 @@ def test_a_renderer_that_is_dropped_frees_its_contexts(renderer, monkeypatch, is
         drawn.close()
     del drawn
     gc.collect()
+    renderer(varied(1, 1))  # frees what was dropped
     for thread in threads:
         thread.join()
     assert freed == [None, None]
@@ -294,3 +295,15 @@ def test_where_opengl_does_not_start_raycast_draws_and_one_line_says_so(monkeypa
         "robossl: pictures are drawn by raycast instead: the gl renderer cannot start: egl (libegl1): library not found"
     )
     assert capsys.readouterr().err == f"{line}\n"
+
+
+def test_dropped_renderers_wait_for_no_thread_that_draws(renderer, monkeypatch):
+    renderer(varied(1, 1))  # skips without OpenGL
+    drawn = make_renderer("gl", varied(1, 1), CAMERAS, KEYS)
+    freed = []
+    monkeypatch.setattr(gl.Painter, "close", lambda painter: freed.append(painter))
+    del drawn  # as the garbage collector does, within whatever a thread does
+    assert freed == []
+    assert gl._dropped.qsize() == 1
+    renderer(varied(1, 1))
+    assert (len(freed), gl._dropped.qsize()) == (1, 0)

@@ -6,6 +6,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.error import ResetNeeded
 
 import robossl.envs  # noqa: F401 (registers)
 from robossl.core import UserError
@@ -47,6 +48,18 @@ def test_a_new_environment_that_nothing_wraps_needs_no_reset_before_a_state() ->
             other = make_reach().unwrapped
             give(other)(state)
             np.testing.assert_equal(other.step(action)[0], wanted)
+
+
+def test_a_state_from_before_the_first_reset_begins_no_episode() -> None:
+    never = make_reach().unwrapped.batch_env.get_state()
+    alone, several = make_reach().unwrapped, gymnasium.make_vec("robossl/ArmReach-v0", num_envs=1)
+    for env, action in ((alone, np.ones(3, np.float32)), (several, np.ones((1, 3), np.float32))):
+        for give in (env.set_state, env.batch_env.set_state):
+            give(never)
+            with pytest.raises(ResetNeeded):
+                env.step(action)
+        env.reset()
+        assert env.batch_env.episode_keys()["episode"].tolist() == [0]
 
 
 def test_a_new_vector_goes_on_from_a_state_without_a_reset() -> None:
