@@ -40,3 +40,11 @@ def test_the_readme_lists_every_page() -> None:
 def test_every_picture_is_shown() -> None:
     shown = {link for page in PAGES for link in re.findall(r"images/(\w+\.\w+)\)", page.read_text())}
     assert shown == {picture.name for picture in (ROOT / "docs" / "images").iterdir()}
+
+
+def test_scenes_tell_the_seeds_that_their_pictures_are_drawn_with() -> None:
+    drawn = re.findall(r"\b(\w+):(\w+):(\d+)\b", (ROOT / "Makefile").read_text())
+    assert drawn
+    for task, folder, seed in drawn:
+        command = f"`robossl envs show robossl/{task}-v0{f' --seed {seed}' if seed != '0' else ''}`"
+        assert command in (ROOT / "assets" / folder / "README.md").read_text(), f"{folder}: {command} is not told"

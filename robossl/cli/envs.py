@@ -11,11 +11,11 @@ from robossl.cli.arguments import parse, split_positional
 from robossl.cli.array_words import elements
 from robossl.cli.compose import opened_env
 from robossl.cli.figures import print_json
-from robossl.cli.sheet import draw_appearances, draw_sheet
+from robossl.cli.sheet import draw_appearances, draw_sheet, of_renderer
 from robossl.core import BatchEnv, Stream, UnknownNameError, UsageError
 from robossl.core.files import make_folder, write_atomic
 from robossl.core.registry import TASKS
-from robossl.core.specs import MODALITIES, ArraySpec
+from robossl.core.specs import ArraySpec
 from robossl.envs import EnvConfig, list_env_ids
 from robossl.envs.config import RendererName
 from robossl.envs.task_env import TaskEnv
@@ -93,14 +93,14 @@ def _opened(env_id: str, command: EnvsCommand) -> AbstractContextManager[BatchEn
 def _print_env(env: BatchEnv) -> None:
     spec = env.spec
     print(spec.id)
-    print(f"  rate          {spec.control_hz:g} Hz, {spec.max_episode_steps} decisions an episode")
+    print(f"  rate          {spec.control_hz:g} Hz, at most {spec.max_episode_steps} decisions an episode")
     print(f"  action        {', '.join(spec.action.names) or list(spec.action.shape)} in [-1, 1]")
     others = env.available if isinstance(env, TaskEnv) else {}
     for key, array in {**spec.observation, **others}.items():
         print(f"  {'observation' if key in spec.observation else 'also':<13} {key}: {_description(array)}")
     print(f"  cameras       {', '.join(spec.camera_names)}")
     if isinstance(env, TaskEnv):
-        print(f"  of each       {', '.join(MODALITIES)}")
+        print(f"  of each       {', '.join(of_renderer(env.config.renderer))}")
         for name, entry in env.task.spec.randomisations.items():
             what, numbers = (told(entry, env.engine.model) for told in (range_words.effect, range_words.numbers))
             print(f"  randomise     {name}: {what}; drawn: {numbers}")

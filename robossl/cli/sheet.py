@@ -16,24 +16,26 @@ from robossl.envs.task_env import TaskEnv
 
 Picture = NDArray[np.uint8]  # [H, W, 3]
 
-_OF_RAYCAST = ("normals",)  # alone
+OF_RAYCAST = ("normals",)
+"""Modalities that no other renderer draws."""
+
 _TILE_PX = (192, 144)
 _CAPTION_PX, _GAP_PX = 16, 6
 _NUM_APPEARANCES = 7
 _NUM_STEPS = 4  # so that things move, and flow
 _AT_REST_PX = 1e-3
-_LEGEND = (
-    "depth: brightest at the distance told and nearer, half as bright twice as far away; black: nothing.",
-    "flow: strongest at the speed told, in pixels a decision, and beyond; "
-    "cyan to the right, violet down, red to the left, green up; white: at rest.",
-    "normals: red to the right, green up, blue towards the camera; grey: nothing.   "
-    "segmentation, bodies, objects: a hue for each; black: nothing.",
-)
+_LEGEND = {
+    "depth": "depth: brightest at the distance told and nearer, half as bright twice as far away; black: nothing.",
+    "segmentation": "segmentation, bodies, objects: a hue for each; black: nothing.",
+    "normals": "normals: red to the right, green up, blue towards the camera; grey: nothing.",
+    "flow": f"flow: strongest at the speed told, in pixels of these pictures, {_TILE_PX[0]}x{_TILE_PX[1]}, a decision, "
+    "and beyond; cyan to the right, violet down, red to the left, green up; white: at rest.",
+}
 
 
 def draw_sheet(env_id: str, cameras: tuple[str, ...], seed: int, renderer: RendererName = "raycast") -> Picture:
     """Draws every camera of a task in every modality of a renderer, after a few decisions of the task's expert."""
-    modalities = [modality for modality in MODALITIES if renderer == "raycast" or modality not in _OF_RAYCAST]
+    modalities = of_renderer(renderer)
     keys = tuple(f"{modality}_{camera}" for camera in cameras for modality in modalities)
     config = EnvConfig(id=env_id, num_worlds=1, observations=keys, image_size=_TILE_PX, renderer=renderer)
     env = make_env(config, WorldSeed(seed=seed, stream=Stream.EVAL))
@@ -46,7 +48,17 @@ def draw_sheet(env_id: str, cameras: tuple[str, ...], seed: int, renderer: Rende
     finally:
         env.close()
     tiles = [[(modality, f"{modality}_{camera}") for modality in modalities] for camera in cameras]
-    return _laid_out([[_tile(modality, key, obs[key][0]) for modality, key in row] for row in tiles], _LEGEND)
+    return _laid_out([[_tile(modality, key, obs[key][0]) for modality, key in row] for row in tiles], legend(renderer))
+
+
+def of_renderer(renderer: RendererName) -> tuple[str, ...]:
+    """Returns the modalities that a renderer gives."""
+    return tuple(modality for modality in MODALITIES if renderer == "raycast" or modality not in OF_RAYCAST)
+
+
+def legend(renderer: RendererName) -> tuple[str, ...]:
+    """Says, a line each, what the colours of a renderer's modalities mean."""
+    return tuple(text for modality, text in _LEGEND.items() if modality in of_renderer(renderer))
 
 
 def draw_appearances(env: TaskEnv) -> Picture:

@@ -28,4 +28,14 @@ def test_the_legend_tells_the_hues_as_they_are() -> None:
     assert down[2] == 255 > down[0] > down[1] == 0  # violet
     np.testing.assert_array_equal(left, [255, 0, 0])
     assert up[1] == 255 > up[0] > up[2] == 0  # green
-    assert "cyan to the right, violet down, red to the left, green up" in sheet._LEGEND[1]
+    assert "cyan to the right, violet down, red to the left, green up" in sheet._LEGEND["flow"]
+
+
+def test_the_legend_is_of_the_modalities_drawn() -> None:
+    assert [line.partition(":")[0] for line in sheet.legend("gl")] == ["depth", "segmentation, bodies, objects", "flow"]
+    assert "normals" in " ".join(sheet.legend("raycast"))
+
+
+def test_the_legend_tells_of_which_pixels_flow_counts() -> None:
+    width, height = sheet._TILE_PX
+    assert f"in pixels of these pictures, {width}x{height}, a decision" in sheet._LEGEND["flow"]
