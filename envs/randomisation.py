@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from robossl.core import UserError
+from robossl.core.numbered_names import listed
 from robossl.envs.fitting import fit
 from robossl.envs.mujoco_fields import LOOKS
 from robossl.envs.sensor_model import LONGEST_DELAY_S
@@ -37,6 +38,7 @@ def require_range(what: str, low: float, high: float, *, least: float = -math.in
         raise UserError(f"the range of {what} goes from low to high{floor}, got {low:g} {high:g}")
 
 
+_WORDS = {"scale": "times", "offset": "plus", "set": "set to", "turn": "turned by", "choose": "one of"}
 _MAX_NAMES = 8  # that are written out
 
 
@@ -91,13 +93,20 @@ class Randomisation:
         """Tells whether only pictures show it."""
         return all(field.startswith(LOOKS) for field in self.fields)
 
-    def described(self) -> str:
-        """Says in a few words what it does."""
-        words = {"scale": "times", "offset": "plus", "set": "set to", "turn": "turned by", "choose": "one of"}
-        names = self.elements or ()
-        listed = ", ".join(names) if len(names) <= _MAX_NAMES else f"{names[0]} to {names[-1]} ({len(names)})"
-        whom = "" if self.elements is None else f" of {listed}"
-        return f"{' and '.join(self.fields)}{whom} {words[self.mode]} {self.low:g} to {self.high:g}"
+    def described(self, unit: str = "") -> str:
+        """Says in a few words what it does; `unit` is of what is added or set."""
+        return f"{self.changed()} {_WORDS[self.mode]} {self.low:g} to {self.high:g} {unit}".rstrip()
+
+    def changed(self) -> str:
+        """Says what it changes, and of whom."""
+        columns = "" if self.columns is None else f"[{', '.join(map(str, self.columns))}]"
+        fields = " and ".join(f"{field}{columns}" for field in self.fields)
+        if self.elements is None:
+            return fields
+        names = listed(self.elements)
+        if len(names) > _MAX_NAMES:
+            return f"{fields} of {self.elements[0]} to {self.elements[-1]} ({len(self.elements)})"
+        return f"{fields} of {', '.join(names)}"
 
     @property
     def nominal(self) -> float:
@@ -126,7 +135,7 @@ class ActionDelay:
 
     def described(self) -> str:
         """Says in a few words what it does."""
-        return f"actions {self.low:g} to {self.high:g} s late"
+        return f"actions {self.low:g} to {self.high:g} s late, rounded to whole decisions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +163,8 @@ class Push:
 
     def described(self) -> str:
         """Says in a few words what it does."""
-        return f"forces of {self.low:g} to {self.high:g} N on {self.body} in {100 * self.chance:g} % of all decisions"
+        often = f"in {100 * self.chance:g} % of all decisions"
+        return f"horizontal forces of {self.low:g} to {self.high:g} N on {self.body} {often}"
 
 
 AnyRandomisation: TypeAlias = Randomisation | ActionDelay | Push

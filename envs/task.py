@@ -88,6 +88,7 @@ class TaskSpec:
 
     Attributes:
         commands: what `control` makes of the actions.
+        command_texts: {command: what `control` does to it besides}, for pages of documentation.
         vectors: every non-image observation that it computes itself.
         sensors: {key: sensor} that can be observed too, each read only if somebody looks at it.
         mjcf_sensors: names of the MJCF's sensors that it looks at itself, in `sensordata`. Of the others only contact
@@ -95,6 +96,7 @@ class TaskSpec:
         cameras: every camera with its default size.
         default_observation: the keys an agent gets unless it asks for others, e.g. ("rgb_front", "proprio").
         privileged: simulator state for probes and experts.
+        privileged_texts: {key: what it is}, for pages of documentation.
         reward_weights: {term: weight}.
         metrics: names in Outcome.metrics.
         metric_texts: {metric: what it is, with its unit}, for pages of documentation.
@@ -103,6 +105,7 @@ class TaskSpec:
         random_fields: the model fields that its own layout randomises.
         randomisations: {name: what may differ between episodes, where somebody asks for it}.
         motion: how an arm's joints are led to their targets; None where they jump.
+        ends_early: when an episode ends before `max_episode_steps`, e.g. "at the first contact"; never where empty.
         is_recordable: whether `control`, `outcome` and `observe` do the same operations at every step, on fields of the
             engine, memory that they change in place and what they are given, which they leave as it is, without a look
             at any values: a GPU then repeats them from a recording, and their Python runs no more.
@@ -120,16 +123,19 @@ class TaskSpec:
     metrics: tuple[str, ...]
     viewer_camera: str
     metric_texts: dict[str, str] = field(default_factory=dict)
+    privileged_texts: dict[str, str] = field(default_factory=dict)
     record: tuple[str, ...] = ()
     sensors: "dict[str, Sensor]" = field(default_factory=dict)
     mjcf_sensors: tuple[str, ...] | None = None
     random_fields: tuple[str, ...] = ()
     randomisations: dict[str, AnyRandomisation] = field(default_factory=dict)
     commands: tuple[CommandSpec, ...] = ()
+    command_texts: dict[str, str] = field(default_factory=dict)
     motion: MotionSpec | None = None
     is_recordable: bool = False
     description: str = ""
     success: str = ""
+    ends_early: str = ""
 
 
 class Task(Protocol):

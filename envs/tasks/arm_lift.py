@@ -31,7 +31,6 @@ BETWEEN_FINGERS_M = 0.025
 """From the tool to the centre of a block that is between the fingers."""
 SQUEEZE_M = 0.01
 """How far behind their command fingers are that press on something."""
-FALLEN_BELOW_W_M = -0.05
 
 _DRAWS = (NUM_JOINTS, 2, 1, 1, 5, 1)
 _GOAL = ("goal_x_w_m", "goal_y_w_m", "goal_z_w_m")
@@ -157,7 +156,7 @@ class ArmLift(ArmTask):
             nearest_m,
         )
         named = dict(zip(("reach", "grip", "lift", "lifted", "effort"), terms, strict=True))
-        return Outcome(named, block_w[:, 2] < FALLEN_BELOW_W_M, reached, progress(memory, distance))
+        return Outcome(named, block_w[:, 2] < cube.FALLEN_BELOW_W_M, reached, progress(memory, distance))
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`."""
@@ -193,6 +192,11 @@ def _spec(arm: PandaArm, config: ArmLiftConfig) -> TaskSpec:
         arm,
         vectors={"object": cube.OBSERVED},
         privileged={**cube.PRIVILEGED, "goal_position": _GOAL, "finger_opening": ("opening_m",)},
+        privileged_texts={
+            **cube.PRIVILEGED_TEXTS,
+            "goal_position": "where ArmLiftGoal wants the block's centre, above the height that counts",
+            "finger_opening": "how far apart the fingers are",
+        },
         random_fields=cube.RANDOM_FIELDS,
         randomisations=cube.randomisations(config.mass_kg, config.friction),
         num_substeps=NUM_SUBSTEPS,
@@ -207,5 +211,6 @@ def _spec(arm: PandaArm, config: ArmLiftConfig) -> TaskSpec:
         metrics=distances("from the block to the height that counts"),
         description="A seven-joint arm with a gripper lifts a block off a table.",
         success=f"the block was more than {config.lift_m} m above the table at the end of any decision",
+        ends_early=cube.FALLS,
         is_recordable=True,
     )

@@ -175,6 +175,7 @@ def _spec(arm: PandaArm, config: ArmPegInBoxConfig) -> TaskSpec:
         arm,
         vectors={"goal": (*_GOAL[:2], "tool_to_goal_x_m", "tool_to_goal_y_m", "tool_to_goal_z_m")},
         privileged={"goal_position": _GOAL},
+        privileged_texts={"goal_position": "where the peg's tip is to go, just above the box's floor"},
         random_fields=("geom_rgba",),
         randomisations=_RANDOMISATIONS,
         num_substeps=NUM_SUBSTEPS,

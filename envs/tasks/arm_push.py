@@ -32,7 +32,6 @@ BLOCK_FRICTION = (0.3, 0.7)
 TOOL_RADIUS_M = 0.015
 """From a block's side to the axis of a tool that touches it."""
 GOAL_HEIGHT_W_M = 0.001
-FALLEN_BELOW_W_M = -0.05
 NUM_GOAL_CANDIDATES = 8
 
 _DRAWS = (NUM_JOINTS, 1, 2, 2 * NUM_GOAL_CANDIDATES, 5, 1)
@@ -139,7 +138,7 @@ class ArmPush(ArmTask):
         )
         named = dict(zip(("reach", "push", "at_goal", "effort"), terms, strict=True))
         metrics = {**progress(memory, distance), "pushed": memory["start_distance_m"] - distance}
-        return Outcome(named, block_w[:, 2] < FALLEN_BELOW_W_M, reached, metrics)
+        return Outcome(named, block_w[:, 2] < cube.FALLEN_BELOW_W_M, reached, metrics)
 
     def observe(self, engine: Engine, memory: Memory) -> Obs:
         """See `Task.observe`."""
@@ -179,6 +178,7 @@ def _spec(arm: PandaArm, config: ArmPushConfig) -> TaskSpec:
             "goal": (*_GOAL, "block_to_goal_x_m", "block_to_goal_y_m"),
         },
         privileged={**cube.PRIVILEGED, "goal_position": _GOAL},
+        privileged_texts={**cube.PRIVILEGED_TEXTS, "goal_position": "where the block's centre is to go"},
         random_fields=cube.RANDOM_FIELDS,
         sensors={"touch": TOUCH},
         randomisations=_RANDOMISATIONS,
@@ -196,5 +196,6 @@ def _spec(arm: PandaArm, config: ArmPushConfig) -> TaskSpec:
         },
         description="A seven-joint arm pushes a block to a goal on a table.",
         success=f"the block's centre came within {config.success_radius_m} m of the goal at the end of any decision",
+        ends_early=cube.FALLS,
         is_recordable=True,
     )

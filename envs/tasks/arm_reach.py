@@ -157,6 +157,7 @@ def _spec(arm: PandaArm, config: ArmReachConfig) -> TaskSpec:
         arm,
         vectors={"goal": (*_GOAL, "tool_to_goal_x_m", "tool_to_goal_y_m", "tool_to_goal_z_m")},
         privileged={"goal_position": _GOAL},
+        privileged_texts={"goal_position": "where the tip is to go"},
         random_fields=("geom_rgba",),
         num_substeps=NUM_SUBSTEPS,
         max_episode_steps=config.max_episode_steps,

@@ -126,6 +126,8 @@ def arm_spec(
     description: str,
     success: str,
     metrics: Mapping[str, str],
+    privileged_texts: Mapping[str, str],
+    ends_early: str = "",
     sensors: Mapping[str, Sensor] | None = None,
     randomisations: Mapping[str, AnyRandomisation] | None = None,
     is_recordable: bool = False,
@@ -145,6 +147,7 @@ def arm_spec(
         reward_weights=reward_weights,
         metrics=tuple(metrics),
         metric_texts=dict(metrics),
+        privileged_texts={"tool_position": "the tip of the tool", **privileged_texts},
         viewer_camera="viewer",
         random_fields=random_fields,
         mjcf_sensors=(),
@@ -152,6 +155,7 @@ def arm_spec(
         randomisations={**(randomisations or {}), **RANDOMISATIONS},
         description=description,
         success=success,
+        ends_early=ends_early,
         is_recordable=is_recordable,
     )
 

@@ -17,6 +17,13 @@ VELOCITY = ("block_vx_w_m_s", "block_vy_w_m_s", "block_vz_w_m_s")
 HEADING = ("block_sin_yaw", "block_cos_yaw")
 OBSERVED = (*POSITION, *VELOCITY, *HEADING, "tool_to_block_x_m", "tool_to_block_y_m", "tool_to_block_z_m")
 PRIVILEGED = {"block_position": POSITION, "block_velocity": VELOCITY, "block_heading": HEADING}
+PRIVILEGED_TEXTS = {
+    "block_position": "the block's centre",
+    "block_velocity": "how fast the block's centre moves",
+    "block_heading": "sine and cosine of how far the block is turned about the vertical",
+}
+FALLEN_BELOW_W_M = -0.05
+FALLS = "when the block has fallen off the table"
 RANDOM_FIELDS = ("body_mass", "geom_friction", "geom_rgba")
 
 GEOM = ("block_box",)

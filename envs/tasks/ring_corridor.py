@@ -62,6 +62,15 @@ _METRICS = {
     "distance": "how far it came along the ring, m; less where it turned back",
     "collision": "1 where the last decision touched anything, else 0",
 }
+_TRUTH = {
+    "pose": "where the car's middle is and how it is turned, in the world's frame",
+    "route": "1 where it is to drive anticlockwise, -1 where clockwise; its place along the ring, anticlockwise",
+    "lane": "how far it is to the left of the corridor's middle, and its heading, both seen along its route",
+    "nearest_obstacle": f"from the car's side to the nearest obstacle ahead, and the sine of its bearing, positive to "
+    f"the left; {SIGHT_M:g} and 0 where none is nearer than {SIGHT_M:g} m",
+    "obstacles": "of each, the middle and how it is turned in the world's frame; half the edges of a box, or the "
+    "radius of a cylinder; those that do not stand in the ring wait far outside",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,12 +276,14 @@ def _make_spec(config: RingCorridorConfig) -> TaskSpec:
         reward_weights={"progress": config.progress_weight, "collision": config.collision_weight},
         metrics=tuple(_METRICS),
         metric_texts=_METRICS,
+        privileged_texts=_TRUTH,
         viewer_camera="top",
         record=("sensordata",),
         randomisations=_RANDOMISATIONS,
         random_fields=RANDOM_FIELDS if config.is_recoloured else (),
         description="Steers a car, driving at constant speed round a ring corridor with obstacles; camera in front.",
         success="drives to the episode's end without touching anything",
+        ends_early="at the first contact",
     )
 
 

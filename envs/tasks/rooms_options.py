@@ -14,6 +14,7 @@ NUM_SUBSTEPS = 5
 FORWARD_M_S, BACKWARD_M_S, YAW_RATE_RAD_S = 0.22, 0.11, 1.5
 FORWARD_STEP_M_S, TURN_STEP_RAD_S = 0.5 / CONTROL_HZ, 3.2 / CONTROL_HZ
 """How far the set-points of the wheels' controllers move in a decision."""
+LOOK_AHEAD_M = 0.26
 
 _OUTER_WALLS = tuple(f"wall_{side}" for side in ("east", "north", "west", "south"))
 _INNER_WALLS = (
@@ -43,6 +44,13 @@ METRICS = {
     "distance_to_goal": "length of the shortest path that is left, m",
     "path_length": "of the way driven, m",
 }
+_TRUTH = {
+    "pose": "where the robot's middle is and how it is turned, in the world's frame",
+    "goal_position": "the goal's middle",
+    "way": f"a point of the shortest path, {LOOK_AHEAD_M:g} m ahead; the goal where that is nearer",
+    "geodesic": "length of the shortest path that is left to the goal",
+    "gap": "from the robot's side to the nearest wall or piece of furniture",
+}
 
 
 def rooms_spec(
@@ -51,6 +59,7 @@ def rooms_spec(
     max_episode_steps: int,
     reward_weights: dict[str, float],
     random_fields: tuple[str, ...],
+    ends_at_collision: bool,
 ) -> TaskSpec:
     """Returns the task's spec."""
     return TaskSpec(
@@ -62,6 +71,10 @@ def rooms_spec(
             _command("speed_m_s", "m/s", 0, low=-BACKWARD_M_S, high=FORWARD_M_S),
             _command("yaw_rate_rad_s", "rad/s", 1, low=-YAW_RATE_RAD_S, high=YAW_RATE_RAD_S),
         ),
+        command_texts={
+            "speed_m_s": f"changes by at most {FORWARD_STEP_M_S:g} m/s a decision",
+            "yaw_rate_rad_s": f"changes by at most {TURN_STEP_RAD_S:g} rad/s a decision",
+        },
         vectors={
             "goal": vector(("goal_distance_m", "goal_cos_bearing", "goal_sin_bearing")),
             "proprio": vector(("forward_m_s", "yaw_rate_rad_s")),
@@ -84,6 +97,7 @@ def rooms_spec(
         reward_weights=reward_weights,
         metrics=tuple(METRICS),
         metric_texts=METRICS,
+        privileged_texts=_TRUTH,
         viewer_camera="top",
         record=("sensordata",),
         is_recordable=True,
@@ -91,6 +105,7 @@ def rooms_spec(
         random_fields=random_fields,
         description="A robot with two wheels drives to a point in a house of nine rooms; lidar and camera in front.",
         success=f"the robot's middle came within {success_radius_m} m of the goal at the end of any decision",
+        ends_early="at the goal" + (", or at the first contact" if ends_at_collision else ""),
     )
 
 

@@ -27,6 +27,7 @@ from robossl.envs.tasks.rooms_options import (
     CONTROL_HZ,
     FORWARD_M_S,
     FORWARD_STEP_M_S,
+    LOOK_AHEAD_M,
     TURN_STEP_RAD_S,
     YAW_RATE_RAD_S,
     rooms_spec,
@@ -36,7 +37,6 @@ from robossl.envs.tasks.rooms_touch import touches
 from robossl.envs.tasks.scene_colours import RANDOM_FIELDS
 
 NOMINAL_STEP_M = FORWARD_M_S / CONTROL_HZ
-LOOK_AHEAD_M = 0.26
 _LIMITS = (FORWARD_M_S, BACKWARD_M_S, FORWARD_STEP_M_S, YAW_RATE_RAD_S, TURN_STEP_RAD_S)
 _MIN_DISTANCE_M = 1e-6
 
@@ -57,6 +57,7 @@ class RoomsPointGoal:
                 "success": config.weight_success,
             },
             random_fields=RANDOM_FIELDS if config.is_recoloured else (),
+            ends_at_collision=config.ends_at_collision,
         )
 
     def build_model(self) -> Any:

@@ -4,12 +4,10 @@ from typing import Any
 
 import mujoco
 
-from robossl.cli.array_words import listed
 from robossl.envs.elements import element_id
 from robossl.envs.field_tables import rows_of, table_shape
 from robossl.envs.randomisation import ActionDelay, AnyRandomisation, Push, Randomisation
 
-_WORDS = {"scale": "times", "offset": "plus", "set": "set to", "turn": "turned by", "choose": "one of"}
 _UNITS = {
     "cam_pos": "m",
     "body_pos": "m",
@@ -26,20 +24,16 @@ _UNITS = {
 """Of what is added or set."""
 _THINGS = {"geom": "geom", "cam": "camera", "light": "light", "body": "body", "dof": "joint", "actuator": "servo"}
 _SLIDE, _HINGE = mujoco.mjtJoint.mjJNT_SLIDE.value, mujoco.mjtJoint.mjJNT_HINGE.value
-_MAX_NAMES = 8  # that are written out
 
 
 def effect(entry: AnyRandomisation, model: Any) -> str:
     """Says what a range does, with its unit."""
     if not isinstance(entry, Randomisation):
         return entry.described()
-    columns = "" if entry.columns is None else f"[{', '.join(map(str, entry.columns))}]"
-    fields = " and ".join(f"{field}{columns}" for field in entry.fields)
-    whom = "" if entry.elements is None else f" of {_short(entry.elements)}"
     if entry.mode == "choose" and entry.field == "geom_matid":
         names = ["none", *(model.mat(i).name for i in range(model.nmat))]
-        return f"{fields}{whom}: one of {', '.join(names[int(entry.low) + 1 : int(entry.high) + 2])}"
-    return f"{fields}{whom} {_WORDS[entry.mode]} {entry.low:g} to {entry.high:g} {_unit(entry, model)}".rstrip()
+        return f"{entry.changed()}: one of {', '.join(names[int(entry.low) + 1 : int(entry.high) + 2])}"
+    return entry.described(_unit(entry, model))
 
 
 def numbers(entry: AnyRandomisation, model: Any) -> str:
@@ -57,11 +51,6 @@ def numbers(entry: AnyRandomisation, model: Any) -> str:
     thing = _THINGS.get(field.partition("_")[0], "joint" if field in ("qpos", "qvel") else "element")
     number = "channel" if field in ("geom_rgba", "light_diffuse") else "axis" if field.endswith("_pos") else "number"
     return f"one for each {thing}" + (f" and {number}" if width > 1 else "")
-
-
-def _short(names: tuple[str, ...]) -> str:
-    told = listed(names)
-    return ", ".join(told) if len(told) <= _MAX_NAMES else f"{names[0]} to {names[-1]} ({len(names)})"
 
 
 def _unit(entry: Randomisation, model: Any) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from robossl.cli.array_words import elements, listed
+from robossl.cli.array_words import elements
 from robossl.core import ArraySpec
 
 
@@ -24,7 +24,3 @@ def test_columns_of_a_series_are_those_of_every_row() -> None:
     assert elements(ArraySpec(shape=(8, 2), names=("force_n", "torque_n_m"))) == (
         "in each of 8 rows: 0 force_n, 1 torque_n_m"
     )
-
-
-def test_leading_zeros_stay() -> None:
-    assert listed([f"obstacle_{i:02d}" for i in range(8, 12)]) == ["obstacle_08..11"]

@@ -12,6 +12,8 @@ from robossl.cli.envs_page import page
 from robossl.core import Draws, Stream
 from robossl.core.registry import TASKS, load
 from robossl.envs.sensors.suite import sensor_specs
+from robossl.envs.tasks.rooms_config import RoomsConfig
+from robossl.envs.tasks.rooms_point_goal import RoomsPointGoal
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
@@ -56,6 +58,42 @@ def test_every_element_is_found_at_its_place(sections: dict[str, str]) -> None:
     )
     assert "in each of 6 rows: 0 force_x_n, 1 force_y_n" in sections["robossl/ArmLift-v0"]
     assert "in each of 12 rows: 0 x_m, 1 y_m, 2 cos_yaw" in sections["robossl/RingCorridor-v0"]
+
+
+def test_a_section_says_when_episodes_end_early(sections: dict[str, str]) -> None:
+    assert "at most 200 an episode (50 s). It ends early at the first contact." in sections["robossl/RingCorridor-v0"]
+    assert "It ends early at the goal." in sections["robossl/RoomsPointGoal-v0"]
+    for env_id in ("ArmPush", "ArmLift", "ArmPushGoal", "ArmLiftGoal"):
+        assert "It ends early when the block has fallen off the table." in sections[f"robossl/{env_id}-v0"]
+    for env_id in ("ArmReach", "ArmPegInBox", "ArmReachGoal", "ArmPegInBoxGoal"):
+        assert "early" not in sections[f"robossl/{env_id}-v0"]
+
+
+def test_where_a_contact_ends_episodes_of_rooms_the_task_says_so() -> None:
+    spec = RoomsPointGoal(RoomsConfig(ends_at_collision=True)).spec
+    assert spec.ends_early == "at the goal, or at the first contact"
+
+
+def test_commands_tell_how_they_follow_from_actions(sections: dict[str, str]) -> None:
+    rooms = sections["robossl/RoomsPointGoal-v0"]
+    assert "| 0.22 x action, kept in -0.11 to 0.22; changes by at most 0.125 m/s a decision |" in rooms
+    assert "| 1.5 x action; changes by at most 0.8 rad/s a decision |" in rooms
+    assert "| none | `speed_m_s` | always 2 |" in sections["robossl/RingCorridor-v0"]
+    assert "| `grip` | `finger_m` | 0.02 + 0.02 x action |" in sections["robossl/ArmLift-v0"]
+
+
+def test_levels_tell_arrays_and_ranges_that_are_others_there(sections: dict[str, str]) -> None:
+    ring, lift = sections["robossl/RingCorridor-v0"], sections["robossl/ArmLift-v0"]
+    assert "| `obstacles` | float32[12, 7] | float32[12, 7] | float32[26, 7] |" in ring
+    assert re.search(r"^\| `--randomise.mass` \| .* 0\.1 kg \| .* 0\.2 kg \| .* 0\.4 kg \|$", lift, flags=re.MULTILINE)
+    assert "| `friction` | (0.6, 1.0) | (0.6, 1.0) | (0.4, 0.8) |" in lift
+
+
+def test_every_truth_says_what_it_is() -> None:
+    for env_id in TASKS:
+        spec = _task(env_id).spec
+        assert list(spec.privileged_texts) == list(spec.privileged), env_id
+        assert all(spec.privileged_texts.values()), env_id
 
 
 def test_truth_has_units() -> None:

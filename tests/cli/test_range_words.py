@@ -64,10 +64,10 @@ _JOINTS = ("hinge1", "hinge2")
             "geom_matid of side, tin: one of none, wood, stone",
             "one for each geom",
         ),
-        (ActionDelay(high=0.1), "actions 0 to 0.1 s late", "one"),
+        (ActionDelay(high=0.1), "actions 0 to 0.1 s late, rounded to whole decisions", "one"),
         (
             Push(body="box", high=3),
-            "forces of 0 to 3 N on box in 10 % of all decisions",
+            "horizontal forces of 0 to 3 N on box in 10 % of all decisions",
             "one strength, a new direction for each push",
         ),
     ],

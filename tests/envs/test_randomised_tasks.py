@@ -119,7 +119,7 @@ def test_no_camera_is_shifted_into_its_own_robot(env_id: str) -> None:
 def test_a_range_that_the_scene_has_no_room_for_is_refused_by_name() -> None:
     with pytest.raises(UserError, match=r"room for geom_size of block_box times 0\.6 to 1\.4, not for 0\.9 to 2$"):
         task_env("robossl/ArmPush-v0", randomise={"size": (0.9, 2.0)})
-    with pytest.raises(UserError, match=r"of furniture_00 to furniture_11 \(12\) times 0\.3 to 1, not for 1\.1$"):
+    with pytest.raises(UserError, match=r"of furniture_00\.\.11 times 0\.3 to 1, not for 1\.1$"):
         task_env("robossl/RoomsPointGoal-v0", randomise={"size": 1.1})
     with pytest.raises(UserError, match=r"times 0\.3 to 1\.25, not for -1 to 1$"):
         task_env("robossl/RingCorridor-v0", randomise={"size": (-1.0, 1.0)})
