@@ -33,6 +33,7 @@ from robossl.envs.bullet.worlds import BulletWorlds
 from robossl.envs.engine import MAX_SPEED
 from robossl.envs.mujoco_engine import MujocoEngine
 from robossl.envs.mujoco_fields import LOOKS, NO_STAGE, PASSING_FIELDS, STATE_FIELDS, columns_of, mujoco_stage
+from robossl.envs.mujoco_rows import flag_fast
 from robossl.envs.records import STATE, Start
 
 
@@ -115,6 +116,8 @@ class BulletEngine(MujocoEngine):
         self._own.follow()
         warnings = self.batch.warning.copy()
         self.view("ctrl")[...] = ctrl
+        if self._may_be_fast:
+            flag_fast(self._qvel, MAX_SPEED, self._is_written, self._diverged)
         if not self._goes_on:
             self._foresight.forget()
             self._bullet.load(self._everyone, self)

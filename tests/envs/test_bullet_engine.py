@@ -259,6 +259,16 @@ def test_a_world_of_nan_is_flagged_and_harms_no_other_and_recovers():
     np.testing.assert_array_equal(sick.get_state()[1:, 1:], fresh[[0, 0], 1:])
 
 
+def test_a_world_that_is_written_too_fast_is_flagged_though_it_slows_down_within_the_step():
+    model = world('<body><joint type="slide" damping="1e5"/><geom size="0.1"/></body>')
+    engine = BulletEngine(model, 3, 1)
+    engine.write("qvel", np.full((1, 1), 2 * MAX_SPEED), np.array([1]))
+    engine.reset(np.array([2]), ("qvel",), np.full((1, 1), 2 * MAX_SPEED))
+    engine.step(np.zeros((3, 0)), 50)
+    assert np.abs(engine.read("qvel")).max() < 1
+    np.testing.assert_array_equal(engine.diverged, [False, True, True])
+
+
 @pytest.mark.parametrize(("field", "value"), [("qvel", 1e308), ("qfrc_applied", np.inf), ("qacc_warmstart", np.inf)])
 @pytest.mark.filterwarnings("error")
 def test_a_world_diverges_without_a_word_of_numpys(field, value):
