@@ -12,7 +12,8 @@ from robossl.core import UserError
 
 Floats = NDArray[np.float64]
 
-_MOST_DAMPED = 0.5  # share of a free body's speed that damping may take in a step; explicit ones diverge from 2 on
+_MOST_DAMPED = 0.5  # share of a free body's speed that damping may take in a step
+_DIVERGING = 2.0  # share from which on explicit damping diverges; with less it is off on its way
 _SPEEDS = (1e-3, 1.0)  # m/s and rad/s: in a small one what is limited is not yet, in a great one polynomials act
 _IMPLICIT = (mujoco.mjtIntegrator.mjINT_IMPLICIT.value, mujoco.mjtIntegrator.mjINT_IMPLICITFAST.value)
 _SCALAR = (mujoco.mjtJoint.mjJNT_SLIDE.value, mujoco.mjtJoint.mjJNT_HINGE.value)
@@ -86,11 +87,14 @@ def _require_light_damping(model: Any) -> None:
     for ctrl, speed in product((0.0, greatest), _SPEEDS):
         data.ctrl[:] = ctrl
         slowed = _slowed(laws, data, dofs, speed)
-        if np.abs(np.linalg.eigvals(slowed)).max() > _MOST_DAMPED:
+        share = np.abs(np.linalg.eigvals(slowed)).max()
+        if share > _MOST_DAMPED:
             body = int(model.dof_bodyid[dofs[np.argmax(np.abs(np.diag(slowed)))]])
+            effect = "diverge" if share >= _DIVERGING else "be inaccurate"
             raise _refusal(
                 f"tendons or actuators damp body {model.body(body).name or body!r} too strongly: MuJoCo Warp damps free"
-                " bodies explicitly and would diverge; damp it less, shorten the timestep, or use slide and ball joints"
+                f" bodies explicitly and would {effect};"
+                " damp it less, shorten the timestep, or use slide and ball joints"
             )
 
 

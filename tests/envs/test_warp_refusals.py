@@ -40,6 +40,12 @@ def test_stiff_dampers_of_a_free_body_are_refused_by_its_name(rest):
         WarpEngine(model_of(rest=rest), 1, 1, "cpu")
 
 
+@pytest.mark.parametrize(("damping", "effect"), [(400, "be inaccurate"), (960, "be inaccurate"), (1100, "diverge")])
+def test_a_refusal_says_what_would_become_of_such_a_damping(damping, effect):
+    with pytest.raises(UserError, match=f"explicitly and would {effect}; damp it less"):
+        WarpEngine(model_of(rest=TENDON.format(f'damping="{damping}"')), 1, 1, "cpu")
+
+
 @pytest.mark.parametrize(("joint", "damping"), [("<freejoint/>", 100), ('<joint type="slide" axis="0 1 0"/>', 2000)])
 def test_what_is_damped_lightly_or_has_other_joints_slows_down_as_in_mujoco(joint, damping):
     model = model_of(joint, TENDON.format(f'damping="{damping}"'))
