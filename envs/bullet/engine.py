@@ -187,7 +187,7 @@ class BulletEngine(MujocoEngine):
             whole: whether the state of everything is wanted afterwards.
         """
         qpos, qvel, contact = self.view("qpos"), self.view("qvel"), self.view("qacc_warmstart")
-        velocity, expected = qvel.copy(), self._foresight.of(contact.copy())
+        velocity, expected = qvel.copy(), self._foresight.of(contact.copy(), qpos)
         state = self.batch.state.copy() if whole and (self._is_watched or "sensordata" in entries) else None
         trees = self._pulled_trees()
         pulled, bases = trees[:, self.model.dof_treeid], bool((trees & self._bullet.has_base).any())
