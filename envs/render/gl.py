@@ -7,7 +7,7 @@ so that segmentation and depth mean the same as with `raycast`.
 import copy
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -67,13 +67,12 @@ class GLRenderer:
             for modality in self._wanted[camera.name]
         }
         worlds = [self._world(int(world)) for world in ids]  # a Batch serves one thread at a time: copied out first
-        num_parts = max(1, min(self._engine.num_threads, len(ids)))
-        self._begin_painters(num_parts)
+        num_threads = min(self._engine.num_threads, len(ids))
+        self._begin_painters(num_threads)
+        rows = iter(range(len(ids)))  # each thread takes the next: on a busy machine some cores are slower
         jobs = [
             thread.submit(self._draw, painter, rows, worlds, pictures)
-            for thread, painter, rows in zip(
-                self._threads, self._painters, np.array_split(np.arange(len(ids)), num_parts), strict=False
-            )
+            for thread, painter in zip(self._threads[:num_threads], self._painters, strict=False)
         ]
         for job in jobs:
             job.result()
@@ -110,7 +109,7 @@ class GLRenderer:
         engine.batch.get_data(world, entry.data)
         return entry
 
-    def _draw(self, painter: "Painter", rows: NDArray[np.int64], worlds: list["_World"], pictures: Obs) -> None:
+    def _draw(self, painter: "Painter", rows: Iterator[int], worlds: list["_World"], pictures: Obs) -> None:
         for row in rows:
             painter.enter(worlds[row].model, worlds[row].data)
             for camera in self._cameras:
